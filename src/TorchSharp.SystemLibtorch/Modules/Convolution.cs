@@ -104,7 +104,7 @@ namespace TorchSharp.Modules
         public void SetPadding(long[] padding)
         {
             (padding_type, this.padding) = (null, padding);
-            _reversed_padding_repeated_twice = padding.Reverse().SelectMany(amount => new[] { amount, amount }).ToArray();
+            _reversed_padding_repeated_twice = Enumerable.Reverse(padding).SelectMany(amount => new[] { amount, amount }).ToArray();
         }
 
         public void SetPadding(Padding padding)

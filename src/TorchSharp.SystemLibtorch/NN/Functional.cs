@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace TorchSharp;
 
 public static partial class torch
@@ -45,11 +43,11 @@ public static partial class torch
 
             public static Tensor softplus(Tensor x, double beta = 1.0, double threshold = 20.0) => Op.Call("softplus", x, beta, threshold);
 
-            public static Tensor gelu(Tensor x) => gelu(x, GELU.Approximate.none);
+            public static Tensor gelu(Tensor x) => gelu(x, Modules.GELU.Approximate.none);
 
-            public static Tensor gelu(Tensor x, bool inplace) => gelu(x, GELU.Approximate.none, inplace);
+            public static Tensor gelu(Tensor x, bool inplace) => gelu(x, Modules.GELU.Approximate.none, inplace);
 
-            public static Tensor gelu(Tensor x, GELU.Approximate approximate, bool inplace = false)
+            public static Tensor gelu(Tensor x, Modules.GELU.Approximate approximate, bool inplace = false)
                 => inplace ? Op.InPlace("gelu_", x, approximate.ToString()).alias() : Op.Call("gelu", x, approximate.ToString());
 
             // A new handle even in place: a caller may dispose the input and the output.

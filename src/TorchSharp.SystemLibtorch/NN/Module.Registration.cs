@@ -81,11 +81,7 @@ public static partial class torch
             {
                 if (submodule is null || submodule._disposed)
                 {
-                    if (_internal_submodules.ContainsKey(name))
-                    {
-                        _internal_submodules.Remove(name);
-                    }
-
+                    _internal_submodules.Remove(name);
                     return;
                 }
 
@@ -117,7 +113,7 @@ public static partial class torch
                 {
                     _internal_params[name] = value;
                 }
-                else if (_internal_params.ContainsKey(name))
+                else
                 {
                     _internal_params.Remove(name);
                 }
@@ -129,7 +125,7 @@ public static partial class torch
                 {
                     _internal_buffers[name] = (value, persistent);
                 }
-                else if (_internal_buffers.ContainsKey(name))
+                else
                 {
                     _internal_buffers.Remove(name);
                 }

@@ -109,10 +109,10 @@ namespace TorchSharp.Modules
             }
 
             var denominator = secondMoment.sqrt().add_(eps);
-            if (options.momentum is > 0 and var momentum)
+            if (options.momentum is { } momentum and > 0)
             {
-                state.momentum_buffer!.mul_(momentum.Value).addcdiv_(gradient, denominator, value: 1);
-                param.add_(state.momentum_buffer, alpha: -lr);
+                var velocity = state.momentum_buffer!.mul_(momentum).addcdiv_(gradient, denominator, value: 1);
+                param.add_(velocity, alpha: -lr);
             }
             else
             {
