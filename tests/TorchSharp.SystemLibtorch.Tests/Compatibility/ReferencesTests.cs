@@ -16,19 +16,16 @@ public class ReferencesTests
         Mismatches.MustBeNone(assemblies.SelectMany(assembly => Missing(assembly, targets)), "what is compiled here must run on the real package");
     }
 
-    /// <summary>Everything of ours that was built in this configuration and references TorchSharp, wherever it was built.</summary>
+    /// <summary>Everything that was built in this configuration and references TorchSharp. Outputs hold copies of each other's assemblies: the newest counts.</summary>
     private static IEnumerable<string> OurAssemblies()
     {
         var here = new DirectoryInfo(AppContext.BaseDirectory);
-        var projects = here.Parent!.Parent!;
-        return projects.EnumerateDirectories().SelectMany(project => project.EnumerateDirectories($"{here.Name}*"))
-            .SelectMany(output => output.EnumerateFiles("*.dll").Where(file => IsOwn(file, output)))
-            .Select(file => file.FullName)
+        return here.Parent!.Parent!.EnumerateDirectories()
+            .SelectMany(project => project.EnumerateDirectories($"{here.Name}*"))
+            .SelectMany(output => output.EnumerateFiles("*.dll"))
+            .GroupBy(file => file.Name, (_, copies) => copies.MaxBy(copy => copy.LastWriteTimeUtc)!.FullName)
             .Where(ReferencedMembers.Uses);
     }
-
-    /// <summary>A project's own assembly, not a copy of another's.</summary>
-    private static bool IsOwn(FileInfo file, DirectoryInfo output) => Path.GetFileNameWithoutExtension(file.Name) == output.Parent!.Name;
 
     private static IEnumerable<string> Missing(string path, CallTargets targets)
     {
