@@ -233,6 +233,7 @@ API int lt_element_size(Tensor* t) { return static_cast<int>(t->element_size());
 API int lt_device(Tensor* t, int* index) { *index = t->device().has_index() ? t->device().index() : -1; return static_cast<int>(t->device().type()); }
 API void lt_sizes(Tensor* t, int64_t* to) { auto s = t->sizes(); std::copy(s.begin(), s.end(), to); }
 API int lt_strides(Tensor* t, int64_t* to) { return guarded([&] { auto s = t->strides(); std::copy(s.begin(), s.end(), to); }); }
+API int lt_storage_offset(Tensor* t, int64_t* offset) { return guarded([&] { *offset = t->storage_offset(); }); }
 API int lt_is_contiguous(Tensor* t) { return t->is_contiguous(); }
 API int lt_is_leaf(Tensor* t) { return t->is_leaf(); }
 API int lt_is_sparse(Tensor* t) { return t->is_sparse(); }
