@@ -1,0 +1,18 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace LowRankTraining.Schedules;
+
+/// <summary>A linear warm-up from 0, then the full rate for ever.</summary>
+/// <remarks>t &lt; w: t / w. Otherwise 1.</remarks>
+public sealed record ConstantSchedule : ILrSchedule, IValidatableObject
+{
+    /// <value>w, steps of the warm-up. Default 0.</value>
+    public long Warmup { get; init; }
+
+    /// <inheritdoc/>
+    public double Multiplier(long step) => step < Warmup ? (double)step / Warmup : 1;
+
+    /// <inheritdoc/>
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
+        ScheduleRules.Check(ScheduleRules.NotNegative(Warmup, nameof(Warmup)));
+}
