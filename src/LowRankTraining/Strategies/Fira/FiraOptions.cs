@@ -32,7 +32,7 @@ public sealed record FiraOptions : GradientSpaceOptions
     public FiraInner Inner { get; init; }
 
     /// <value>β of RMSProp, in [0, 1). Default 0.9 (Fira's code).</value>
-    [Range(0, 1, MaximumIsExclusive = true, ErrorMessage = "Alpha of RMSProp must be at least 0 and below 1.")]
+    [Range(0, 1, MaximumIsExclusive = true, ErrorMessage = "RmsDecay must be at least 0 and below 1.")]
     public double RmsDecay { get; init; } = 0.9;
 
     /// <value>Momentum of RMSProp, in [0, 1). Default 0.</value>
