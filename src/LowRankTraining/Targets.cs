@@ -15,7 +15,7 @@ public sealed class Targets
     private Targets(string description, Func<NamedParameter, bool> includes) => (_description, _includes) = (description, includes);
 
     /// <summary>The weights of all linear modules.</summary>
-    public static Targets AllLinear() => new("all linear weights", candidate => candidate.Module is Linear or Adapters.LowRankLinear && candidate.IsMatrix);
+    public static Targets AllLinear() => new("all linear weights", candidate => candidate.Module is Linear && candidate.IsMatrix);
 
     /// <summary>All parameters of two or more dimensions: linear, convolution, recurrent.</summary>
     public static Targets AllMatrices() => new("all matrices", candidate => candidate.IsMatrix);
