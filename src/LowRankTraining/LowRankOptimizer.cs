@@ -183,7 +183,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         if (gradients.Length == 0)
             return null;
 
-        var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient)]);
+        var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
         return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => pair.Second);
     }
 

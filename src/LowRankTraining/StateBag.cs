@@ -47,6 +47,7 @@ public sealed class StateBag : IDisposable
         GetOrAdd(name, () => zeros(Array.Empty<long>(), ScalarType.Float32, device));
 
     /// <summary>Stores a tensor and takes it over; one stored under the same name before is freed.</summary>
+    /// <remarks>What is stored is contiguous: products round differently for other layouts, and a resumed run must not.</remarks>
     public void Set(string name, Tensor tensor)
     {
         if (_tensors.TryGetValue(name, out var old))
@@ -56,7 +57,7 @@ public sealed class StateBag : IDisposable
             old.Dispose();
         }
 
-        _tensors[name] = tensor.DetachFromDisposeScope();
+        _tensors[name] = (tensor.is_contiguous() ? tensor : tensor.contiguous()).DetachFromDisposeScope();
     }
 
     /// <summary>Frees a tensor, if there is one of that name.</summary>

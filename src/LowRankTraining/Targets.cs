@@ -41,7 +41,7 @@ public sealed class Targets
     /// <inheritdoc/>
     public override string ToString() => _description;
 
-    internal bool Includes(NamedParameter candidate) => candidate.Module is not (Embedding or EmbeddingBag) && _includes(candidate);
+    internal bool Includes(NamedParameter candidate) => !candidate.IsEmbedding && _includes(candidate);
 
     /// <summary>Throws when nothing is chosen, and says what there was to choose from.</summary>
     internal void RequireAny(IReadOnlyCollection<NamedParameter> candidates)

@@ -42,8 +42,7 @@ internal static class LowRankFactors
     /// <summary>A view of <paramref name="tensor"/> with all dimensions but the last in one.</summary>
     public static Tensor Rows(Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(-1, tensor.shape[^1]);
 
-    /// <summary>W ← W + s B A, in float32 (or float64) and rounded once.</summary>
-    /// <param name="rounding">Rounds a half-precision weight stochastically; to the nearest when null.</param>
+    /// <summary>W ← W + s B A, in float32 (or float64) and rounded once: a half-precision weight stochastically, or to the nearest where there is no generator.</summary>
     public static void MergeInto(Tensor weight, Tensor a, Tensor b, double scale, Generator? rounding)
     {
         using var guard = no_grad();

@@ -1,8 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
 using TorchSharp.Modules;
 
 namespace LowRankTraining.Adapters;
 
 /// <summary>A <see cref="LowRankLinear"/> in the place of a linear layer.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal sealed class ReplacedLinear : ParameterAdapter
 {
     private readonly Linear _original;

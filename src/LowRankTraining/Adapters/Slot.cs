@@ -11,6 +11,8 @@ internal sealed class Slot
 {
     private const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
+    private static readonly string[] HookFields = ["pre_hooks", "post_hooks", "module_pre_hooks", "module_post_hooks"];
+
     private readonly nn.Module _parent;
     private readonly string _name;
     private readonly FieldInfo[] _fields;
@@ -79,7 +81,6 @@ internal sealed class Slot
     }
 
     private static bool HasHooks(nn.Module child) =>
-        new[] { "pre_hooks", "post_hooks", "module_pre_hooks", "module_post_hooks" }
-            .Select(name => child.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.FlattenHierarchy)?.GetValue(child))
+        HookFields.Select(name => child.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)?.GetValue(child))
             .Any(hooks => hooks is IDictionary { Count: > 0 });
 }

@@ -24,7 +24,7 @@ public static class Orthonormal
     {
         using var scope = NewDisposeScope();
         var peak = basis.gather(0, basis.abs().argmax(0, keepdim: true));
-        return basis.mul(where(peak < 0, -ones_like(peak), ones_like(peak))).MoveToOuterDisposeScope();
+        return basis.mul(where(peak < 0, -ones_like(peak), ones_like(peak))).contiguous().MoveToOuterDisposeScope();
     }
 
     private static Tensor? TryCholesky(Tensor matrix)

@@ -1,10 +1,10 @@
-using System.ComponentModel.DataAnnotations;
+using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Schedules;
 
 /// <summary>A linear warm-up from 0, then the full rate for ever.</summary>
 /// <remarks>t &lt; w: t / w. Otherwise 1.</remarks>
-public sealed record ConstantSchedule : ILrSchedule, IValidatableObject
+public sealed record ConstantSchedule : IRuledSchedule
 {
     /// <value>w, steps of the warm-up. Default 0.</value>
     public long Warmup { get; init; }
@@ -12,7 +12,5 @@ public sealed record ConstantSchedule : ILrSchedule, IValidatableObject
     /// <inheritdoc/>
     public double Multiplier(long step) => step < Warmup ? (double)step / Warmup : 1;
 
-    /// <inheritdoc/>
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
-        ScheduleRules.Check(ScheduleRules.NotNegative(Warmup, nameof(Warmup)));
+    OptionsRules IRuledSchedule.Rules() => new OptionsRules().AtLeast(0, Warmup);
 }

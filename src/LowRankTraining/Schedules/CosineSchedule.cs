@@ -1,4 +1,4 @@
-using System.ComponentModel.DataAnnotations;
+using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Schedules;
 
@@ -8,7 +8,7 @@ namespace LowRankTraining.Schedules;
 /// <para>With a cycle length C the same runs on q = t mod C, with C in place of N. The first two steps of every later warm-up have the multiplier 1e-7, so that none is wasted at 0.</para>
 /// <para>Source of the cyclic form: the "cosine" schedule of the authors' code of ReLoRA (arXiv 2307.05695); with one cycle it is that of GaLore's and Fira's scripts.</para>
 /// </remarks>
-public sealed record CosineSchedule : ILrSchedule, IValidatableObject
+public sealed record CosineSchedule : IRuledSchedule
 {
     private const double Restarting = 1e-7;
 
@@ -36,13 +36,11 @@ public sealed record CosineSchedule : ILrSchedule, IValidatableObject
         return Cosine.Decay((double)(inCycle - Warmup) / Math.Max(1, cycle - Warmup), MinRatio);
     }
 
-    /// <inheritdoc/>
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) => ScheduleRules.Check(
-        ScheduleRules.AtLeastOne(TotalSteps, nameof(TotalSteps)),
-        ScheduleRules.NotNegative(Warmup, nameof(Warmup)),
-        ScheduleRules.WithinTotal(Warmup, TotalSteps),
-        ScheduleRules.Ratio(MinRatio, nameof(MinRatio), zeroAllowed: true),
-        ScheduleRules.AtLeastOne(CycleLength ?? 1, nameof(CycleLength)),
-        (CycleLength is not > 0 || TotalSteps % CycleLength == 0, $"CycleLength ({CycleLength}) must divide TotalSteps ({TotalSteps})."),
-        (CycleLength is not > 0 || Warmup <= CycleLength, $"Warmup is {Warmup}, longer than a cycle ({CycleLength})."));
+    OptionsRules IRuledSchedule.Rules() => new OptionsRules()
+        .AtLeast(1, TotalSteps)
+        .AtLeast(0, Warmup)
+        .Require(Warmup <= (CycleLength ?? TotalSteps), $"Warmup is {Warmup}: it must not be longer than {(CycleLength is null ? "TotalSteps" : "a cycle")} ({CycleLength ?? TotalSteps}).")
+        .Require(MinRatio is >= 0 and <= 1, FormattableString.Invariant($"MinRatio is {MinRatio}: it must be at least 0 and at most 1."))
+        .Require(CycleLength is null or > 0, $"CycleLength is {CycleLength}: it must be at least 1.")
+        .Require(CycleLength is not > 0 || TotalSteps % CycleLength == 0, $"CycleLength ({CycleLength}) must divide TotalSteps ({TotalSteps}).");
 }

@@ -1,8 +1,7 @@
 namespace LowRankTraining.Schedules;
 
 /// <summary>A learning rate over time, as a factor on each parameter group's own rate.</summary>
-/// <remarks>A pure function: it keeps no position, so a resumed run asks for the same numbers. One that also implements
-/// <see cref="System.ComponentModel.DataAnnotations.IValidatableObject"/> is checked by <see cref="ScheduleExtensions.Bind"/>.</remarks>
+/// <remarks>A pure function: it keeps no position, so a resumed run asks for the same numbers.</remarks>
 public interface ILrSchedule
 {
     /// <summary>The factor for the update that follows <paramref name="step"/> completed updates.</summary>

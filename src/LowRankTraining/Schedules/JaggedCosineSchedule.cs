@@ -1,4 +1,4 @@
-using System.ComponentModel.DataAnnotations;
+using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Schedules;
 
@@ -9,7 +9,7 @@ namespace LowRankTraining.Schedules;
 /// Otherwise: f((t′ − w₁) / (N − w₁)). The ramp aims at the cosine's value at its own end, so it joins without a jump.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, section 3; the offset is that of the authors' code.</para>
 /// </remarks>
-public sealed record JaggedCosineSchedule : ILrSchedule, IValidatableObject
+public sealed record JaggedCosineSchedule : IRuledSchedule
 {
     /// <value>N, in optimizer steps; a multiple of <see cref="RestartEvery"/>.</value>
     public required long TotalSteps { get; init; }
@@ -44,17 +44,17 @@ public sealed record JaggedCosineSchedule : ILrSchedule, IValidatableObject
             : Decayed(shifted);
     }
 
-    /// <inheritdoc/>
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) => ScheduleRules.Check(
-        ScheduleRules.AtLeastOne(TotalSteps, nameof(TotalSteps)),
-        ScheduleRules.NotNegative(Warmup, nameof(Warmup)),
-        ScheduleRules.AtLeastOne(RestartEvery, nameof(RestartEvery)),
-        ScheduleRules.NotNegative(RestartWarmup, nameof(RestartWarmup)),
-        ScheduleRules.NotNegative(AdjustStep, nameof(AdjustStep)),
-        ScheduleRules.Ratio(MinRatio, nameof(MinRatio)),
-        (RestartEvery < 1 || TotalSteps % RestartEvery == 0, $"RestartEvery ({RestartEvery}) must divide TotalSteps ({TotalSteps})."),
-        (RestartWarmup <= RestartEvery, $"RestartWarmup is {RestartWarmup}, longer than RestartEvery ({RestartEvery})."),
-        (Warmup + AdjustStep <= Math.Min(TotalSteps, RestartEvery), $"Warmup + AdjustStep is {Warmup + AdjustStep}: the first warm-up must end before the first restart ({Math.Min(TotalSteps, RestartEvery)})."));
+    OptionsRules IRuledSchedule.Rules() => new OptionsRules()
+        .AtLeast(1, TotalSteps)
+        .AtLeast(0, Warmup)
+        .AtLeast(1, RestartEvery)
+        .AtLeast(0, RestartWarmup)
+        .AtLeast(0, AdjustStep)
+        .Require(MinRatio is > 0 and <= 1, FormattableString.Invariant($"MinRatio is {MinRatio}: it must be above 0 and at most 1."))
+        .Require(RestartEvery < 1 || TotalSteps % RestartEvery == 0, $"RestartEvery ({RestartEvery}) must divide TotalSteps ({TotalSteps}).")
+        .Require(RestartWarmup <= RestartEvery, $"RestartWarmup is {RestartWarmup}: it must not be longer than RestartEvery ({RestartEvery}).")
+        .Require(Warmup + AdjustStep <= Math.Min(TotalSteps, RestartEvery),
+            $"Warmup + AdjustStep is {Warmup + AdjustStep}: the first warm-up must end before the first restart ({Math.Min(TotalSteps, RestartEvery)}).");
 
     // Past the last step the rate stays where the cosine ended instead of rising again.
     private double Decayed(long step) =>

@@ -1,10 +1,10 @@
-using System.ComponentModel.DataAnnotations;
+using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Schedules;
 
 /// <summary>Several schedules, one after the other, each from its own step 0.</summary>
 /// <remarks>The last part runs on after its duration. For example a constant rate for a full-rank warm start, then a <see cref="JaggedCosineSchedule"/>.</remarks>
-public sealed record JoinedSchedule : ILrSchedule, IValidatableObject
+public sealed record JoinedSchedule : IRuledSchedule
 {
     /// <summary>Joins schedules.</summary>
     /// <param name="parts">Each with its duration in steps.</param>
@@ -30,18 +30,16 @@ public sealed record JoinedSchedule : ILrSchedule, IValidatableObject
         return Parts[^1].Schedule.Multiplier(step);
     }
 
-    /// <inheritdoc/>
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    OptionsRules IRuledSchedule.Rules()
     {
-        if (Parts.Count == 0)
-            yield return new("A JoinedSchedule needs at least one part.");
-
+        var rules = new OptionsRules().Require(Parts.Count > 0, "A JoinedSchedule needs at least one part.");
         foreach (var ((schedule, steps), index) in Parts.Select((part, index) => (part, index)))
         {
-            if (steps < 1)
-                yield return new($"Part {index} lasts {steps} steps: it must last at least 1.");
+            rules.Require(steps >= 1, $"Part {index} lasts {steps} steps: it must last at least 1.");
             foreach (var failure in ScheduleRules.FailuresOf(schedule))
-                yield return new($"Part {index} ({schedule.GetType().Name}): {failure}");
+                rules.Require(false, $"Part {index} ({schedule.GetType().Name}): {failure}");
         }
+
+        return rules;
     }
 }

@@ -1,10 +1,10 @@
-using System.ComponentModel.DataAnnotations;
+using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Schedules;
 
 /// <summary>A linear warm-up from 0, then a straight line down to a share of the full rate.</summary>
 /// <remarks>t &lt; w: t / w. Otherwise 1 − (1 − μ)(t − w) / (N − w), and μ from step N on.</remarks>
-public sealed record LinearSchedule : ILrSchedule, IValidatableObject
+public sealed record LinearSchedule : IRuledSchedule
 {
     /// <value>N, in optimizer steps.</value>
     public required long TotalSteps { get; init; }
@@ -25,10 +25,9 @@ public sealed record LinearSchedule : ILrSchedule, IValidatableObject
         return 1 - (1 - MinRatio) * progress;
     }
 
-    /// <inheritdoc/>
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) => ScheduleRules.Check(
-        ScheduleRules.AtLeastOne(TotalSteps, nameof(TotalSteps)),
-        ScheduleRules.NotNegative(Warmup, nameof(Warmup)),
-        ScheduleRules.WithinTotal(Warmup, TotalSteps),
-        ScheduleRules.Ratio(MinRatio, nameof(MinRatio), zeroAllowed: true));
+    OptionsRules IRuledSchedule.Rules() => new OptionsRules()
+        .AtLeast(1, TotalSteps)
+        .AtLeast(0, Warmup)
+        .Require(Warmup <= TotalSteps, $"Warmup is {Warmup}: it must not be longer than TotalSteps ({TotalSteps}).")
+        .Require(MinRatio is >= 0 and <= 1, FormattableString.Invariant($"MinRatio is {MinRatio}: it must be at least 0 and at most 1."));
 }

@@ -1,4 +1,3 @@
-using System.ComponentModel.DataAnnotations;
 using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
 using Microsoft.Extensions.Logging;
@@ -9,11 +8,9 @@ namespace LowRankTraining.Strategies;
 public abstract record GradientSpaceOptions
 {
     /// <value>r, dimensions of the subspace; at least 1. Above a matrix's compressed side it is lowered to that side, with a warning. Default 128 (GaLore, 60M).</value>
-    [Range(1, int.MaxValue, ErrorMessage = "Rank is {0}: it must be at least 1.")]
     public int Rank { get; init; } = 128;
 
     /// <value>T, updates between two refreshes of the subspace; at least 1. Default 200 (GaLore).</value>
-    [Range(1, long.MaxValue, ErrorMessage = "RefreshEvery must be at least 1.")]
     public long RefreshEvery { get; init; } = 200;
 
     /// <value>Whether each matrix is refreshed at a phase of its own, so that no step stalls for all of them. Default false.</value>
@@ -26,15 +23,12 @@ public abstract record GradientSpaceOptions
     public MomentCarryOver OnRefresh { get; init; } = MomentCarryOver.Keep;
 
     /// <value>β₁ of Adam, in [0, 1). Default 0.9.</value>
-    [Range(0, 1, MaximumIsExclusive = true, ErrorMessage = "Beta1 must be at least 0 and below 1.")]
     public double Beta1 { get; init; } = 0.9;
 
     /// <value>β₂ of Adam, in [0, 1). Default 0.999.</value>
-    [Range(0, 1, MaximumIsExclusive = true, ErrorMessage = "Beta2 must be at least 0 and below 1.")]
     public double Beta2 { get; init; } = 0.999;
 
-    /// <value>ε of Adam, above 0. Default 1e-8.</value>
-    [Range(0, 1, MinimumIsExclusive = true, ErrorMessage = "Epsilon must be above 0 and at most 1.")]
+    /// <value>ε of the inner rule, above 0, in units of the gradient. Default 1e-8.</value>
     public double Epsilon { get; init; } = 1e-8;
 
     /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
@@ -62,7 +56,7 @@ public abstract record GradientSpaceOptions
         BiasCorrection = BiasCorrection,
     };
 
-    /// <summary>The subspace rule of the method, given how its steps come back.</summary>
+    /// <summary>The subspace rule of the method, given what runs inside and how its steps come back.</summary>
     internal SubspaceRule Project(IDirectionRule inner, ILift lift, ProjectionSide side) => new()
     {
         Rank = Rank,
@@ -74,4 +68,12 @@ public abstract record GradientSpaceOptions
         Lift = lift,
         NoiseFloor = Compatibility == Compatibility.Paper ? 1e-6 : 0,
     };
+
+    /// <summary>The rules that the options of every such method obey.</summary>
+    internal OptionsRules Rules() => new OptionsRules()
+        .AtLeast(1, Rank)
+        .AtLeast(1, RefreshEvery)
+        .Fraction(Beta1)
+        .Fraction(Beta2)
+        .Above(0, Epsilon);
 }

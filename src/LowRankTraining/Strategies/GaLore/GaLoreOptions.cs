@@ -1,4 +1,3 @@
-using System.ComponentModel.DataAnnotations;
 using LowRankTraining.Subspace;
 using Microsoft.Extensions.Options;
 
@@ -8,14 +7,18 @@ namespace LowRankTraining.Strategies;
 public sealed record GaLoreOptions : GradientSpaceOptions
 {
     /// <value>α, a factor on the projected update; above 0. Default 0.25 (GaLore, section 5.1).</value>
-    [Range(0, double.MaxValue, MinimumIsExclusive = true, ErrorMessage = "Scale must be above 0.")]
     public double Scale { get; init; } = 0.25;
 
     /// <value>Which side of the gradient is compressed. Default: the short one.</value>
-    [EnumDataType(typeof(ProjectionSide), ErrorMessage = "Side is not one of Short, Long, Left, Right, Both.")]
     public ProjectionSide Side { get; init; } = ProjectionSide.Short;
 }
 
 /// <summary>Finds every violation in <see cref="GaLoreOptions"/> at once.</summary>
-[OptionsValidator]
-public sealed partial class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>;
+public sealed class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>
+{
+    /// <inheritdoc/>
+    public ValidateOptionsResult Validate(string? name, GaLoreOptions options) => options.Rules()
+        .Above(0, options.Scale)
+        .OneOf(options.Side, Enum.GetValues<ProjectionSide>())
+        .Result;
+}

@@ -13,5 +13,8 @@ public sealed record LoRAOptions : WeightSpaceOptions
 }
 
 /// <summary>Finds every violation in <see cref="LoRAOptions"/> at once.</summary>
-[OptionsValidator]
-public sealed partial class LoRAOptionsValidator : IValidateOptions<LoRAOptions>;
+public sealed class LoRAOptionsValidator : IValidateOptions<LoRAOptions>
+{
+    /// <inheritdoc/>
+    public ValidateOptionsResult Validate(string? name, LoRAOptions options) => options.Rules().Result;
+}
