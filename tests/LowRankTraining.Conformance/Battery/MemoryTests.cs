@@ -64,7 +64,7 @@ public class MemoryTests
     private static long PeakOfStep(string method, int matrices, int side)
     {
         using var scope = NewDisposeScope();
-        using var model = nn.ModuleList(Enumerable.Range(0, matrices).Select(_ => nn.Linear(side, side, hasBias: false)).ToArray());
+        using var model = nn.Sequential(Enumerable.Range(0, matrices).Select(index => ($"{index}", (nn.Module<Tensor, Tensor>)nn.Linear(side, side, hasBias: false))).ToArray());
         using var optimizer = Methods.Make(method, rank: 32).Attach(model).CreateOptimizer();
         var plans = optimizer.Session.Parameters.Where(plan => plan.Parameter.requires_grad).ToArray();
 

@@ -10,7 +10,7 @@ public static class Problems
     /// <summary>A single linear layer y = x Wᵀ of the given shape.</summary>
     public sealed class OneMatrix : nn.Module<Tensor, Tensor>
     {
-        public readonly nn.Module<Tensor, Tensor> layer;
+        private readonly nn.Module<Tensor, Tensor> layer;
 
         public OneMatrix(long rows, long columns, ScalarType dtype = ScalarType.Float32) : base("one_matrix")
         {
@@ -24,7 +24,7 @@ public static class Problems
     /// <summary>Two linear layers with biases and a tanh in between.</summary>
     public sealed class Mlp : nn.Module<Tensor, Tensor>
     {
-        public readonly nn.Module<Tensor, Tensor> first, second;
+        private readonly nn.Module<Tensor, Tensor> first, second;
 
         public Mlp(long inputs = 12, long hidden = 24, long outputs = 8, ScalarType dtype = ScalarType.Float32) : base("mlp")
         {

@@ -60,12 +60,8 @@ public class ResumeTests
         using var copy = Methods.Make(method).Attach(other).CreateOptimizer();
 
         copy.load_state_dict(optimizer.state_dict());
-        using (var stream = new MemoryStream())
-        {
-            model.save(stream);
-            stream.Position = 0;
+        using (var stream = new MemoryStream(Saved(model)))
             other.load(stream);
-        }
 
         Problems.Train(model, optimizer, Methods.Period + 3, Steps);
         Problems.Train(other, copy, Methods.Period + 3, Steps);
@@ -78,14 +74,20 @@ public class ResumeTests
         using var optimizer = Methods.Make(method).Attach(model).CreateOptimizer(lr: 0.01, weight_decay: 0.1);
 
         Problems.Train(model, optimizer, 1, saveAfter, dtype: dtype);
-        using var modelStream = new MemoryStream();
-        model.save(modelStream);
+        var savedModel = Saved(model);
         using var stateStream = new MemoryStream();
         using (var writer = new BinaryWriter(stateStream))
             optimizer.save_state_dict(writer);
 
         Problems.Train(model, optimizer, saveAfter + 1, Steps, dtype: dtype);
-        return (Problems.Bits(model), (modelStream.ToArray(), stateStream.ToArray()));
+        return (Problems.Bits(model), (savedModel, stateStream.ToArray()));
+    }
+
+    private static byte[] Saved(Problems.Mlp model)
+    {
+        using var stream = new MemoryStream();
+        model.save(stream);
+        return stream.ToArray();
     }
 
     private static Problems.Mlp Model(ScalarType dtype, long seed)

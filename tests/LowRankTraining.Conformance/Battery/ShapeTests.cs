@@ -43,12 +43,12 @@ public class ShapeTests
         manual_seed(5);
         using var model = new Problems.Mlp();
         using var optimizer = Methods.Make(method).Attach(model).CreateOptimizer(lr: 0.01);
-        var before = model.get_parameter("first.bias").detach().clone();
+        var before = model.get_parameter("first.bias")!.detach().clone();
 
         Problems.Train(model, optimizer, 1, 3);
 
         var bias = optimizer.Session.Parameters.Single(plan => plan.Name == "first.bias");
         optimizer.For(bias.Parameter).Tensors.Values.Should().OnlyContain(tensor => tensor.shape.SequenceEqual(bias.Parameter.shape));
-        model.get_parameter("first.bias").allclose(before).Should().BeFalse();
+        model.get_parameter("first.bias")!.allclose(before).Should().BeFalse();
     }
 }

@@ -48,7 +48,7 @@ public sealed class GoldenCase
 
     public double Number(string key) => double.Parse(_metadata[key], CultureInfo.InvariantCulture);
 
-    public int Integer(string key) => int.Parse(_metadata[key], CultureInfo.InvariantCulture);
+    public int Whole(string key) => int.Parse(_metadata[key], CultureInfo.InvariantCulture);
 
     public bool Flag(string key) => bool.Parse(_metadata[key]);
 }

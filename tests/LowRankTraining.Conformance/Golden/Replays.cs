@@ -20,8 +20,8 @@ public static class Replays
     private static GaLoreOptions GaLore(GoldenCase golden) => new()
     {
         Compatibility = Compatibility.ReferenceCode,
-        Rank = golden.Has("hp.rank") ? golden.Integer("hp.rank") : 1,
-        RefreshEvery = golden.Has("hp.update_proj_gap") ? golden.Integer("hp.update_proj_gap") : 1,
+        Rank = golden.Has("hp.rank") ? golden.Whole("hp.rank") : 1,
+        RefreshEvery = golden.Has("hp.update_proj_gap") ? golden.Whole("hp.update_proj_gap") : 1,
         Scale = golden.Has("hp.scale") ? golden.Number("hp.scale") : 1,
         Side = golden.Has("hp.proj_type") ? Side(golden.Text("hp.proj_type")) : ProjectionSide.Short,
         Beta1 = golden.Number("hp.beta1"),
@@ -48,8 +48,8 @@ public static class Replays
     private static FiraOptions FiraBase(GoldenCase golden) => new()
     {
         Compatibility = Compatibility.ReferenceCode,
-        Rank = golden.Integer("hp.rank"),
-        RefreshEvery = golden.Integer("hp.update_proj_gap"),
+        Rank = golden.Whole("hp.rank"),
+        RefreshEvery = golden.Whole("hp.update_proj_gap"),
         Scale = golden.Number("hp.alpha"),
         Side = Side(golden.Text("hp.proj_type")),
         Epsilon = golden.Number("hp.eps"),

@@ -28,7 +28,7 @@ public static class Trajectory
         var deviations = new List<Deviation>();
         var start = golden["w.0"].Values;
 
-        for (var t = 1; t <= golden.Integer("steps"); t++)
+        for (var t = 1; t <= golden.Whole("steps"); t++)
         {
             weight.grad = ToTensor(golden[$"g.{t}"]);
             optimizer.step();

@@ -40,9 +40,9 @@ public class LowRankLinearTests
         expected.square().sum().backward();
 
         Distance(Values(layer.call(input)), Values(expected)).Should().BeLessThan(1e-12);
-        Distance(Values(layer.lora_A.grad), Values(a.grad)).Should().BeLessThan(1e-12);
-        Distance(Values(layer.lora_B.grad), Values(b.grad)).Should().BeLessThan(1e-12);
-        Distance(Values(input.grad), Values(plainInput.grad)).Should().BeLessThan(1e-12);
+        Distance(Values(layer.lora_A.grad!), Values(a.grad!)).Should().BeLessThan(1e-12);
+        Distance(Values(layer.lora_B.grad!), Values(b.grad!)).Should().BeLessThan(1e-12);
+        Distance(Values(input.grad!), Values(plainInput.grad!)).Should().BeLessThan(1e-12);
         layer.weight.grad.Should().BeNull("the weight is frozen");
     }
 
@@ -54,8 +54,8 @@ public class LowRankLinearTests
 
         layer.call(Normal(2, ScalarType.Float32, 6, 14)).square().sum().backward();
 
-        layer.lora_B.grad.norm().ToDouble().Should().BeGreaterThan(0);
-        layer.lora_A.grad.norm().ToDouble().Should().Be(0);
+        layer.lora_B.grad!.norm().ToDouble().Should().BeGreaterThan(0);
+        layer.lora_A.grad!.norm().ToDouble().Should().Be(0);
     }
 
     [Fact]

@@ -114,7 +114,7 @@ public class BadInputTests
 
     [Fact]
     public void State_of_another_shape_is_refused() =>
-        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 2, rows: 5)).Should().Throw<InvalidDataException>().WithMessage("*[[]4, 6]*[[]5, 6]*");
+        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 2, rows: 5)).Should().Throw<InvalidDataException>().WithMessage("*shape ?4, 6?*shape ?5, 6?*");
 
     [Fact]
     public void State_that_breaks_off_changes_nothing()
