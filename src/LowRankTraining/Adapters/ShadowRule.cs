@@ -29,14 +29,15 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         var matrix = AsMatrix(gradient);
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
 
-        var name = step.Parameter;
-        var factors = state.GetOrAdd(Factors, () => Draw(name, matrix, completed));
+        if (!state.TryGet(Factors, out var factors))
+            factors = Draw(step.Parameter, matrix, completed);
         var (a, b) = (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
 
         var lowRank = cat([b.mm(matrix), a.mm(matrix.t())], 1).mul_(Recipe.Scale);
         if (!step.Accepts(lowRank, matrix))
             return;
 
+        state.Set(Factors, factors);
         var (direction, correction) = Recipe.Adam.Advance(lowRank, state);
         var before = factors.clone();
         factors.add_(direction, scale * correction);

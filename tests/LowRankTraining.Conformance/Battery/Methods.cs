@@ -1,3 +1,4 @@
+using LowRankTraining.Adapters;
 using LowRankTraining.Strategies;
 using Xunit;
 
@@ -16,9 +17,17 @@ public static class Methods
         ["fira"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["fira, reference code"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
         ["fira, RMSProp"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Inner = FiraInner.RMSProp }),
+        ["relora"] = rank => ReLoRA(rank, Injection.Replace),
+        ["relora, hook"] = rank => ReLoRA(rank, Injection.Hook),
+        ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),
+        ["relora, falling rank"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false }),
+        ["relora, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 }),
+        ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
+
+    private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }

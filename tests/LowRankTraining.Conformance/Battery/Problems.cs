@@ -41,6 +41,20 @@ public static class Problems
         }
     }
 
+    /// <summary>Square layers without biases, one after the other.</summary>
+    public sealed class Chain : nn.Module<Tensor, Tensor>
+    {
+        private readonly ModuleList<OneMatrix> layers;
+
+        public Chain(int length, long width) : base("chain")
+        {
+            layers = nn.ModuleList(Enumerable.Range(0, length).Select(_ => new OneMatrix(width, width)).ToArray());
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => layers.Aggregate(input, (hidden, layer) => layer.call(hidden));
+    }
+
     public static Tensor Data(long rows, long columns, ulong seed, ScalarType dtype = ScalarType.Float32)
     {
         using var generator = new Generator(seed, CPU);

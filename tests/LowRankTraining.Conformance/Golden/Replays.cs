@@ -11,6 +11,9 @@ public static class Replays
         ["galore_adamw"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(GaLore(golden)).Attach),
         ["fira_adamw"] = golden => Trajectory.Replay(golden, new FiraStrategy(Fira(golden)).Attach),
         ["fira_rmsprop"] = golden => Trajectory.Replay(golden, new FiraStrategy(FiraRmsProp(golden)).Attach, decays: false),
+        ["lr_schedule"] = Functions.Schedule,
+        ["magnitude_pruning"] = Functions.MagnitudePruning,
+        ["lora_linear"] = Functions.LowRankLayer,
     };
 
     public static bool Covers(GoldenCase golden) => ByMethod.ContainsKey(golden.Method);

@@ -81,6 +81,6 @@ public static class Trajectory
         return new($"{refreshes.ToString(CultureInfo.InvariantCulture)} refreshes, {recorded} recorded", refreshes == recorded ? 0 : double.PositiveInfinity);
     }
 
-    private static Tensor ToTensor(GoldenTensor golden) =>
+    public static Tensor ToTensor(GoldenTensor golden) =>
         tensor(golden.Values, ScalarType.Float64).reshape(golden.Shape).to(ScalarType.Float32);
 }
