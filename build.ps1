@@ -139,7 +139,7 @@ function Invoke-Pack {
     $packages = Join-Path $root 'artifacts/packages'
     if (Test-Path $packages) { Remove-Item $packages -Recurse -Force }
     Invoke-Stage 'pack' 'Packing (Release)' @('pack', (Join-Path $root 'src/LowRankTraining'), '-c', 'Release', '--nologo', '-o', $packages, '-p:ContinuousIntegrationBuild=true')
-    Invoke-Stage 'pack-check' 'Checking what is in the package' @('run', '--file', (Join-Path $root 'eng/CheckPackage.cs'), '--', $packages)
+    Invoke-Stage 'pack-check' 'Checking what is in the package' @('run', '--file', (Join-Path $root '.ci/build/CheckPackage.cs'), '--', $packages)
     Get-ChildItem $packages | ForEach-Object { Write-Host "artifacts/packages/$($_.Name)" }
 }
 

@@ -3,9 +3,9 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-. "$root/eng/stages.sh"
-. "$root/eng/provider.sh"
-. "$root/eng/test.sh"
+. "$root/.ci/build/stages.sh"
+. "$root/.ci/build/provider.sh"
+. "$root/.ci/build/test.sh"
 
 usage() {
     cat << 'TEXT'
@@ -53,7 +53,7 @@ pack() {
     local packages="$root/artifacts/packages"
     rm -rf "$packages"
     stage pack 'Packing (Release)' dotnet pack "$root/src/LowRankTraining" -c Release --nologo -o "$packages" -p:ContinuousIntegrationBuild=true "$@"
-    stage pack-check 'Checking what is in the package' dotnet run --file "$root/eng/CheckPackage.cs" -- "$packages"
+    stage pack-check 'Checking what is in the package' dotnet run --file "$root/.ci/build/CheckPackage.cs" -- "$packages"
     (cd "$root" && ls artifacts/packages/*.nupkg artifacts/packages/*.snupkg)
 }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TorchSharp.Modules;
 
 namespace TorchSharp;
@@ -17,14 +18,16 @@ public static partial class torch
 
             public virtual IEnumerable<ILearningRateController> ParamGroups => _parameter_groups;
 
-            public abstract IEnumerable<Parameter> parameters();
+            public virtual IEnumerable<Parameter> parameters() => throw NotOverridden();
 
-            public abstract void zero_grad();
+            public virtual void zero_grad() => throw NotOverridden();
 
-            public abstract void add_param_group(ParamGroup param_group);
+            public virtual void add_param_group(ParamGroup param_group) => throw NotOverridden();
 
             /// <param name="closure">Computes the loss with gradients on; its value is returned.</param>
-            public virtual Tensor? step(Func<Tensor>? closure = null) => throw new NotSupportedException($"{GetType().Name} does not override step.");
+            public virtual Tensor? step(Func<Tensor>? closure = null) => throw NotOverridden();
+
+            private NotSupportedException NotOverridden([CallerMemberName] string member = "") => new($"{GetType().Name} does not override {member}.");
 
             public void Dispose()
             {

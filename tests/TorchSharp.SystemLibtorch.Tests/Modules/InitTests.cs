@@ -75,10 +75,10 @@ public sealed class InitTests
         using var scope = NewDisposeScope();
         Parameter[] parameters = [WithGradient(3, 0), WithGradient(0, 4), new Parameter(zeros(1))];
 
-        utils.clip_grad_norm_(parameters, 10).Should().BeApproximately(5, 1e-6);
+        nn.utils.clip_grad_norm_(parameters, 10).Should().BeApproximately(5, 1e-6);
         parameters[1].grad!.data<float>().ToArray().Should().Equal(0, 4);
 
-        utils.clip_grad_norm_(parameters, 1).Should().BeApproximately(5, 1e-6);
+        nn.utils.clip_grad_norm_(parameters, 1).Should().BeApproximately(5, 1e-6);
         parameters[0].grad!.data<float>().ToArray()[0].Should().BeApproximately(0.6f, 1e-6f);
         parameters[1].grad!.data<float>().ToArray()[1].Should().BeApproximately(0.8f, 1e-6f);
     }
@@ -89,9 +89,9 @@ public sealed class InitTests
         using var scope = NewDisposeScope();
         Parameter[] parameters = [WithGradient(3, -8)];
 
-        utils.clip_grad_norm_(parameters, 4, double.PositiveInfinity).Should().Be(8);
+        nn.utils.clip_grad_norm_(parameters, 4, double.PositiveInfinity).Should().Be(8);
         parameters[0].grad!.data<float>().ToArray()[1].Should().BeApproximately(-4, 1e-5f);
-        utils.clip_grad_value_(parameters, 1);
+        nn.utils.clip_grad_value_(parameters, 1);
         parameters[0].grad!.data<float>().ToArray().Should().Equal(1, -1);
     }
 
