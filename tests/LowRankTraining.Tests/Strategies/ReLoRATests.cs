@@ -148,6 +148,25 @@ public class ReLoRATests
     }
 
     [Fact]
+    public void Rank_may_fall_while_an_old_graph_is_alive()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Attach(model, new() { Rank = 12, RankDecay = 0.5, MergeEvery = 1 });
+        List<Tensor> losses = [];
+
+        for (var step = 0; step < 3; step++)
+        {
+            optimizer.zero_grad();
+            losses.Add(model.call(Inputs(model)).square().mean());
+            losses[^1].backward();
+            optimizer.step();
+        }
+
+        Layer(model).lora_A.shape.Should().Equal(2, 12);
+        losses.ForEach(loss => loss.Dispose());
+    }
+
+    [Fact]
     public void Factor_of_another_shape_starts_without_moments()
     {
         using var model = Seeded(new OpenNetwork());
