@@ -16,10 +16,9 @@ internal static class AdapterPlanner
     {
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
-        targets.RequireAny(parameters);
-
         var chosen = parameters.Where(targets.Includes).ToArray();
-        RefuseAdapted(chosen);
+        RefuseAdapted(chosen.Length == 0 ? parameters : chosen);
+        targets.RequireAny(parameters);
 
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection))).ToArray();
@@ -54,7 +53,7 @@ internal static class AdapterPlanner
             : options.TrainOthers ? [new ParameterPlan(parameter.Name, parameter.Parameter, recipe.Adam)] : [])];
     }
 
-    private static void RefuseAdapted(NamedParameter[] chosen)
+    private static void RefuseAdapted(IReadOnlyList<NamedParameter> chosen)
     {
         var adapted = chosen.Select(candidate => candidate.Name).Where(name => name.EndsWith(LowRankFactors.A, StringComparison.Ordinal)).ToArray();
         if (adapted.Length > 0)

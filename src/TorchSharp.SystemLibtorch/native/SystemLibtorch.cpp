@@ -50,6 +50,7 @@ struct CountingAllocator final : c10::Allocator {
     for (auto seen = peak.load(std::memory_order_relaxed); now > seen && !peak.compare_exchange_weak(seen, now, std::memory_order_relaxed);) {}
   }
   static void free_counted(void* data) {
+    if (!data) return;  // what an allocation of no bytes gave; mkldnn's scratch memory is often one
     auto* base = static_cast<char*>(data) - header;
     int64_t size;
     std::memcpy(&size, base, sizeof size);

@@ -10,7 +10,6 @@ namespace LowRankTraining.Strategies;
 /// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Embeddings, head, norms and biases are trained by full-rank Adam.
 /// Weight decay is applied to these only: on factors it would shrink something else than the weight.</para>
 /// <para>The merge is computed in float32 and rounded once, stochastically for a half-precision weight.</para>
-/// <para>When a rank is lowered at a restart, the loss of the step before must not be alive in the next forward pass, since it holds on to the old shapes: a dispose scope around each step sees to it.</para>
 /// <para>Differences from the authors' code, all towards the paper: A is random from the start (there it is zero, and nothing trains until the first merge); one mask prunes both moments;
 /// the merge takes no extra update; the step counter starts anew, see <see cref="ReLoRAOptions.ResetStepCounter"/>.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
