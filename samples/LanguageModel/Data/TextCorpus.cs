@@ -29,6 +29,9 @@ public sealed record TextCorpus
     /// <value>The part to validate on.</value>
     public required byte[] Validation { get; init; }
 
+    /// <value>Hash of both parts: the same text has the same.</value>
+    public string Hash => Convert.ToHexStringLower(SHA256.HashData([.. SHA256.HashData(Training), .. SHA256.HashData(Validation)]));
+
     /// <summary>Reads the files and folders in <paramref name="paths"/>, or the API documentation of the .NET SDK when there are none.</summary>
     /// <exception cref="UserException">Nothing there to read; the message says what to give instead.</exception>
     public static TextCorpus Load(IReadOnlyList<string> paths)
@@ -48,7 +51,7 @@ public sealed record TextCorpus
         foreach (var document in documents)
         {
             var bytes = Encoding.UTF8.GetBytes(document);
-            distinct.TryAdd(Hash(bytes), bytes);
+            distinct.TryAdd(Identity(bytes), bytes);
         }
 
         if (distinct.Count < 2)
@@ -71,7 +74,7 @@ public sealed record TextCorpus
         };
     }
 
-    private static Int128 Hash(byte[] bytes)
+    private static Int128 Identity(byte[] bytes)
     {
         var hash = SHA256.HashData(bytes);
         return new Int128(BitConverter.ToUInt64(hash, 0), BitConverter.ToUInt64(hash, 8));
