@@ -11,8 +11,7 @@ internal sealed record Series(string Name, int Color, IReadOnlyList<(double X, d
 
     private double MeanAround(int place, int reach)
     {
-        // As many on either side, so that the ends lean to neither.
-        var near = Math.Min(reach, Math.Min(place, Points.Count - 1 - place));
-        return Enumerable.Range(place - near, 2 * near + 1).Average(other => Points[other].Y);
+        var (first, last) = (Math.Max(0, place - reach), Math.Min(Points.Count - 1, place + reach));
+        return Enumerable.Range(first, last - first + 1).Average(other => Points[other].Y);
     }
 }

@@ -49,7 +49,11 @@ internal static class ReportPage
 
     private static string Title(Findings findings) => findings.Results.Count == 1
         ? $"{findings.Results[0].Method.Title} on one model"
-        : $"{findings.Results.Count} ways to train the same model";
+        : $"{Count(findings.Results.Count)} ways to train the same model";
+
+    private static string Count(int methods) => methods is >= 2 and <= 9
+        ? new[] { "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine" }[methods - 2]
+        : Describe.Count(methods);
 
     private static string Lead(Findings findings) =>
         $"A {findings.Settings.Model} language model ({Describe.Significant(findings.Parameters / 1e6)} million parameters), trained from the same initial weights "
@@ -57,7 +61,7 @@ internal static class ReportPage
         + (findings.Settings.Seeds.Count > 1 ? $" and seed ({findings.Settings.Seeds.Count} seeds, means shown)." : ".");
 
     private static string TableNote(Findings findings) =>
-        $"Optimizer time is the median step, with the mean, refreshes and merges included, in parentheses. Peak memory: {findings.PeakBytesOf}.";
+        $"Optimizer time is the median step, with the mean, refreshes and merges included, in parentheses. Peak memory: {findings.PeakBytesOf}, weights and activations included.";
 
     private static string Chart(Findings findings, string title, string note, XElement chart) => $"""
         <section>

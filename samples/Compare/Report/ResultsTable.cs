@@ -12,8 +12,8 @@ internal static class ResultsTable
     {
         var table = new Table().RoundedBorder();
         table.AddColumn("Method");
-        foreach (var heading in new[] { "Validation perplexity", "Optimizer state", "of AdamW's", "Optimizer ms/step", "Peak memory", "Training time" })
-            table.AddColumn(new TableColumn(heading).RightAligned());
+        foreach (var heading in new[] { "Validation\nperplexity", "Optimizer\nstate", "of\nAdamW's", "Optimizer\nms/step", "Peak\nmemory", "Training\ntime" })
+            table.AddColumn(new TableColumn(heading).RightAligned().NoWrap());
 
         var best = findings.Results.Min(result => result.Perplexity);
         foreach (var result in findings.Results)

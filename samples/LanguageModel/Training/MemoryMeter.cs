@@ -28,8 +28,8 @@ public sealed partial class MemoryMeter
     /// <value>What <see cref="PeakBytes"/> counts, in words.</value>
     public string Kind => means switch
     {
-        Means.TensorBytes => "tensors",
-        Means.WorkingSet => "process working set",
+        Means.TensorBytes => "bytes of all tensors",
+        Means.WorkingSet => "working set of the process",
         _ => "not measured on CUDA",
     };
 
