@@ -86,7 +86,6 @@ internal static class CompareCommand
             settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations ? null : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.MergeEvery is null or >= 1 ? null : $"--merge-every must be at least 1 (is {settings.MergeEvery})",
-            settings.Dtype is "float32" or "bfloat16" ? null : $"--dtype must be float32 or bfloat16 (is {settings.Dtype})",
         ];
         var complaints = wrong.OfType<string>().ToList();
         if (complaints.Count > 0)

@@ -59,8 +59,7 @@ internal sealed class Comparison(CompareSettings settings)
 
     private TrainingReport Run(Method method, long seed, LlamaConfig config, TextCorpus corpus, Device device, CancellationToken interruption)
     {
-        using var model = new Llama(config, seed);
-        model.to(device, settings.Dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
+        using var model = Llama.Create(config, seed, device, Dtypes.Find(settings.Dtype));
         using var attached = method.AttachTo(model, new MethodSettings
         {
             Steps = settings.Steps,

@@ -26,13 +26,14 @@ internal sealed class PretrainRun(PretrainRequest request)
             SettingsCheck.SameRun(settings, request);
         SettingsCheck.Ranges(settings, request);
 
-        var device = Devices.Find(request.Device);
+        var (device, type) = (Devices.Find(request.Device), Dtypes.Find(settings.Dtype));
         var corpus = TextCorpus.Load(settings.Data);
         if (request.Resume)
             SettingsCheck.SameData(settings, corpus.Hash, corpus.Source);
         settings = settings with { DataHash = corpus.Hash };
 
-        using var model = CreateModel(settings, device);
+        var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
+        using var model = Llama.Create(config, settings.Seed, device, type);
         using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings));
         var firstStep = request.Resume ? method.Load(folder.LatestCheckpoint()!, model) : 0;
 
@@ -40,13 +41,6 @@ internal sealed class PretrainRun(PretrainRequest request)
         var report = Train(folder, settings, model, method, corpus, device, firstStep);
         Conclude(folder, settings, report);
         return report.Completed ? 0 : SampleCommand.Interrupted;
-    }
-
-    private static Llama CreateModel(PretrainSettings settings, Device device)
-    {
-        var model = new Llama(LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary }, settings.Seed);
-        model.to(device, settings.Dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
-        return model;
     }
 
     private static MethodSettings MethodSettings(PretrainSettings settings) => new()

@@ -20,7 +20,6 @@ internal static class SettingsCheck
         Require(settings.RefreshEvery is null or >= 1, $"--refresh-every must be at least 1 (is {settings.RefreshEvery})");
         Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");
         Require(settings.Clip is null or > 0, $"--clip must be above 0 (is {settings.Clip})");
-        Require(settings.Dtype is "float32" or "bfloat16", $"--dtype must be float32 or bfloat16 (is {settings.Dtype})");
         Require(request.EvaluateEvery is null or >= 1, $"--eval-every must be at least 1 (is {request.EvaluateEvery})");
         Require(request.SaveEvery is null or >= 1, $"--save-every must be at least 1 (is {request.SaveEvery})");
 

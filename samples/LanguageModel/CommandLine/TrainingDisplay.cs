@@ -23,7 +23,7 @@ public abstract class TrainingDisplay
     }
 
     /// <summary>Tells of a step.</summary>
-    public abstract void Stepped(StepReport step);
+    public abstract void Stepped(StepReport report);
 
     /// <summary>Tells of a validation.</summary>
     public abstract void Validated(LossPoint validation);
@@ -33,8 +33,8 @@ public abstract class TrainingDisplay
         $"{title}: after {validation.Step} steps validation loss {Describe.Fixed(validation.Loss, 4)}, perplexity {Describe.Fixed(Math.Exp(validation.Loss), 3)}";
 
     /// <summary>What a step is shown as.</summary>
-    protected static string Detail(StepReport step) =>
-        $"loss {Describe.Fixed(step.Loss, 3)} · {Describe.Count(step.TokensPerSecond)} tokens/s · {Describe.Duration(step.Remaining)} left";
+    protected static string Detail(StepReport report) =>
+        $"loss {Describe.Fixed(report.Loss, 3)} · {Describe.Count(report.TokensPerSecond)} tokens/s · {Describe.Duration(report.Remaining)} left";
 
     private sealed class BarDisplay : TrainingDisplay
     {
@@ -48,10 +48,10 @@ public abstract class TrainingDisplay
             task.Value = firstStep;
         }
 
-        public override void Stepped(StepReport step)
+        public override void Stepped(StepReport report)
         {
-            task.Value = step.Step;
-            task.Description = $"[bold]{title.EscapeMarkup()}[/] {Detail(step).EscapeMarkup()}";
+            task.Value = report.Step;
+            task.Description = $"[bold]{title.EscapeMarkup()}[/] {Detail(report).EscapeMarkup()}";
         }
 
         public override void Validated(LossPoint validation) => console.WriteLine(Line(title, validation));
@@ -63,13 +63,13 @@ public abstract class TrainingDisplay
 
         private DateTime last = DateTime.MinValue;
 
-        public override void Stepped(StepReport step)
+        public override void Stepped(StepReport report)
         {
-            if (DateTime.UtcNow - last < Pause && step.Step < steps)
+            if (DateTime.UtcNow - last < Pause && report.Step < steps)
                 return;
 
             last = DateTime.UtcNow;
-            console.Profile.Out.Writer.WriteLine($"{title}: step {step.Step}/{steps} · {Detail(step)}");
+            console.Profile.Out.Writer.WriteLine($"{title}: step {report.Step}/{steps} · {Detail(report)}");
         }
 
         public override void Validated(LossPoint validation) => console.Profile.Out.Writer.WriteLine(Line(title, validation));

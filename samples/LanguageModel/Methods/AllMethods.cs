@@ -23,6 +23,9 @@ public static class AllMethods
     private static AttachedMethod AdamW(Llama model, MethodSettings settings)
     {
         var optimizer = optim.AdamW(model.parameters(), lr: settings.LearningRate);
-        return new AttachedMethod(optimizer, _ => optim.lr_scheduler.LambdaLR(optimizer, step => Math.Min(1, step / 50.0)), () => 0);
+        return new AttachedMethod(optimizer, _ => optim.lr_scheduler.LambdaLR(optimizer, step => Math.Min(1, step / 50.0)), () => AdamWStateBytes(optimizer), () => 0);
     }
+
+    private static long AdamWStateBytes(OptimizerHelper optimizer) => optimizer.state_dict().State
+        .OfType<AdamW.State>().SelectMany(state => new[] { state.exp_avg, state.exp_avg_sq }).OfType<Tensor>().Sum(moment => moment.numel() * moment.element_size());
 }

@@ -26,6 +26,14 @@ public sealed class Llama : Module<Tensor, Tensor>
         Initialize(config.InitialDeviation);
     }
 
+    /// <summary>A new model where and how it is to be trained. Making it and moving it are one: an optimizer made in between would hold the old parameters.</summary>
+    public static Llama Create(LlamaConfig config, long seed, Device device, ScalarType type)
+    {
+        var model = new Llama(config, seed);
+        model.to(device, type);
+        return model;
+    }
+
     /// <value>The sizes.</value>
     public LlamaConfig Config { get; }
 
