@@ -10,6 +10,12 @@ public sealed class LlamaTests : IDisposable
 {
     private static readonly LlamaConfig Tiny = LlamaConfigs.Find("tiny") with { Vocabulary = 256 };
 
+    private static readonly string[] PartsOfLayer =
+    [
+        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj",
+        "input_layernorm", "post_attention_layernorm",
+    ];
+
     private readonly DisposeScope scope = NewDisposeScope();
 
     public void Dispose() => scope.Dispose();
@@ -33,11 +39,7 @@ public sealed class LlamaTests : IDisposable
 
         model.named_parameters().Select(parameter => parameter.name).Should().BeEquivalentTo(
             Enumerable.Range(0, 2)
-                .SelectMany(layer => new[]
-                {
-                    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj",
-                    "input_layernorm", "post_attention_layernorm",
-                }.Select(part => $"model.layers.{layer}.{part}.weight"))
+                .SelectMany(layer => PartsOfLayer.Select(part => $"model.layers.{layer}.{part}.weight"))
                 .Concat(["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"]));
     }
 
