@@ -93,20 +93,35 @@ public sealed class MovingTests
     }
 
     [Fact]
-    public void A_parameter_consumes_its_tensor_and_outlives_the_scope_it_is_made_in()
+    public void A_parameter_consumes_its_tensor_and_takes_its_place_in_the_scope()
     {
-        Parameter parameter;
-        Tensor data;
+        using var unscoped = ones(2);
+        Parameter scoped, free;
         using (NewDisposeScope())
         {
-            data = ones(2);
-            parameter = new Parameter(data);
+            var data = ones(2);
+            scoped = new Parameter(data);
+            free = new Parameter(unscoped);
+
+            data.IsInvalid.Should().BeTrue();
+            scoped.requires_grad.Should().BeTrue();
         }
 
-        data.IsInvalid.Should().BeTrue();
-        parameter.IsInvalid.Should().BeFalse();
-        parameter.requires_grad.Should().BeTrue();
-        parameter.Dispose();
+        scoped.IsInvalid.Should().BeTrue();
+        free.IsInvalid.Should().BeFalse();
+        free.Dispose();
+    }
+
+    [Fact]
+    public void A_layer_outlives_the_scope_it_is_made_in()
+    {
+        Module<Tensor, Tensor>[] layers;
+        using (NewDisposeScope())
+        {
+            layers = [Linear(2, 2), Embedding(3, 2), LayerNorm(2), Conv2d(1, 1, 2)];
+        }
+
+        layers.SelectMany(layer => layer.parameters()).Should().HaveCount(7).And.OnlyContain(parameter => !parameter.IsInvalid);
     }
 
     private sealed class Scaled : Module

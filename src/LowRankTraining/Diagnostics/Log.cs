@@ -1,0 +1,10 @@
+using Microsoft.Extensions.Logging;
+
+namespace LowRankTraining.Diagnostics;
+
+/// <summary>What the library has to say while it works.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Warning, "{Strategy}: the rank is above the compressed side of {Count} matrices and was lowered there: {Matrices}")]
+    public static partial void RankLowered(this ILogger logger, string strategy, int count, string matrices);
+}

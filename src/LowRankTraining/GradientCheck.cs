@@ -1,0 +1,35 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>What a gradient is good for.</summary>
+internal enum GradientVerdict { Usable, Zero, NonFinite }
+
+/// <summary>Tells usable gradients from zero and non-finite ones by their norm.</summary>
+internal static class GradientCheck
+{
+    /// <summary>Reads one number back from the device.</summary>
+    public static GradientVerdict Judge(Tensor evidence)
+    {
+        using var norm = Norm(evidence);
+        return Of(norm.ToSingle());
+    }
+
+    /// <summary>Reads one number per gradient back, all in one transfer.</summary>
+    public static GradientVerdict[] JudgeAll(IReadOnlyList<Tensor> gradients)
+    {
+        using var scope = NewDisposeScope();
+        var norms = stack(gradients.Select(Norm).ToArray()).cpu();
+        return norms.data<float>().Select(Of).ToArray();
+    }
+
+    private static Tensor Norm(Tensor evidence) => evidence.norm().to(ScalarType.Float32);
+
+    private static GradientVerdict Of(float norm) => norm switch
+    {
+        0 => GradientVerdict.Zero,
+        _ when float.IsFinite(norm) => GradientVerdict.Usable,
+        _ => GradientVerdict.NonFinite,
+    };
+}

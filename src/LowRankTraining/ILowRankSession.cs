@@ -1,0 +1,26 @@
+namespace LowRankTraining;
+
+/// <summary>A strategy at work on one model: the parameters to optimise, each with its rule, and what happens between steps.</summary>
+public interface ILowRankSession : IDisposable
+{
+    /// <value>The strategy's name; a checkpoint loads only into a session of the same strategy.</value>
+    string Strategy { get; }
+
+    /// <value>Seed of every random choice of this session: bases, adapters, stochastic rounding.</value>
+    ulong Seed { get; }
+
+    /// <value>Every parameter to optimise, in a fixed order.</value>
+    IReadOnlyList<ParameterPlan> Parameters { get; }
+
+    /// <summary>Called after every optimizer step, under <c>no_grad</c>: merges, restarts, grows, prunes. Nothing for most methods.</summary>
+    /// <param name="step">The step that has just been taken.</param>
+    /// <param name="state">The optimizer's memory of each parameter.</param>
+    void AfterStep(in StepContext step, IOptimizerState state);
+
+    /// <summary>Brings the model into the form that it has after <paramref name="step"/> steps, without touching values. Called when a checkpoint is loaded.</summary>
+    /// <param name="step">Completed steps of the run that goes on.</param>
+    void ResumeAt(long step);
+
+    /// <summary>Folds every factor back into the weight that it belongs to: a plain model again.</summary>
+    void Finish();
+}

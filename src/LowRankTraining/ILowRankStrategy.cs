@@ -1,0 +1,17 @@
+using TorchSharp;
+
+namespace LowRankTraining;
+
+/// <summary>A published training method: what to do to a model, and how each of its parameters is updated.</summary>
+/// <remarks>A strategy is a definition: stateless, shareable between models and threads. What it does to one model lives in the session that <see cref="Attach"/> returns.</remarks>
+public interface ILowRankStrategy
+{
+    /// <value>Short lower-case name, stored in checkpoints: "galore", "relora", "contoso.random-sign".</value>
+    string Name { get; }
+
+    /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterise it, but never changes the function that it computes.</summary>
+    /// <param name="model">The model, already on its device and in its dtype: moving it later makes new parameters.</param>
+    /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
+    /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
+    ILowRankSession Attach(torch.nn.Module model, Targets? targets = null);
+}

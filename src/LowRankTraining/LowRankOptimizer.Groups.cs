@@ -1,0 +1,68 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+public sealed partial class LowRankOptimizer
+{
+    /// <summary>What a group of parameters shares.</summary>
+    public sealed class Options : OptimizerOptions
+    {
+        private LowRankOptimizer? _optimizer;
+        private ParamGroup? _group;
+
+        /// <summary>Decoupled weight decay λ, at least 0.</summary>
+        public double? weight_decay;
+
+        internal void FillFrom(Options defaults)
+        {
+            LearningRate ??= defaults.LearningRate;
+            InitialLearningRate = LearningRate!.Value;
+            weight_decay ??= defaults.weight_decay;
+        }
+
+        internal void Attach(LowRankOptimizer optimizer, ParamGroup group) => (_optimizer, _group) = (optimizer, group);
+
+        /// <summary>Writes the options, preceded by what the states that follow belong to.</summary>
+        public override void SaveStateDict(BinaryWriter writer)
+        {
+            _optimizer!.ManifestOf(_group!).Write(writer);
+            writer.Write(InitialLearningRate);
+            writer.Write(LearningRate!.Value);
+            writer.Write(weight_decay!.Value);
+        }
+
+        /// <summary>Reads what <see cref="SaveStateDict"/> wrote. It takes effect when the last state has been read too.</summary>
+        /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
+        public override void LoadStateDict(BinaryReader reader)
+        {
+            var manifest = Checkpoints.GroupManifest.Read(reader);
+            var loaded = new Options
+            {
+                InitialLearningRate = reader.ReadDouble(),
+                LearningRate = reader.ReadDouble(),
+                weight_decay = reader.ReadDouble(),
+            };
+            _optimizer!.Stage(this, loaded, _group!, manifest);
+        }
+
+        /// <summary>Copies the options of another optimizer.</summary>
+        public override void LoadStateDict(OptimizerOptions source)
+        {
+            base.LoadStateDict(source);
+            if (source is Options options)
+                weight_decay = options.weight_decay;
+        }
+    }
+
+    /// <summary>Parameters with options of their own.</summary>
+    public sealed class ParamGroup : ParamGroup<Options>, optim.ILearningRateController
+    {
+        /// <summary>Makes a group; options that are not given come from the optimizer.</summary>
+        /// <param name="parameters">Each parameter belongs to one group only.</param>
+        /// <param name="lr">Learning rate η.</param>
+        /// <param name="weight_decay">Decoupled weight decay λ.</param>
+        public ParamGroup(IEnumerable<Parameter> parameters, double? lr = null, double? weight_decay = null)
+            : base(parameters, new Options { LearningRate = lr, weight_decay = weight_decay }) { }
+    }
+}

@@ -1,0 +1,136 @@
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Rules;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+public sealed partial class LowRankOptimizer
+{
+    /// <summary>Copies the state of another optimizer of the same strategy, all of it or nothing.</summary>
+    /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
+    public override void load_state_dict(StateDictionary state_dict)
+    {
+        ArgumentNullException.ThrowIfNull(state_dict);
+        var sources = state_dict.State.OfType<ParameterState>().ToArray();
+        if (sources.Length != state_dict.State.Count || sources.Length != _entries.Count || state_dict.Options.Count != _parameter_groups.Count)
+            throw new InvalidDataException("The state is not of a LowRankOptimizer with the same parameters. Load into an optimizer made like the one that saved it.");
+
+        var source = sources[0].Owner;
+        if (ReferenceEquals(source, this))
+            return;
+
+        using var pending = new PendingLoad();
+        for (var i = 0; i < _parameter_groups.Count; i++)
+        {
+            var group = (ParamGroup)_parameter_groups[i];
+            var manifest = source.ManifestOf((ParamGroup)source._parameter_groups[i]);
+            RequireSame(manifest, group);
+            pending.Add(group.Options, (Options)state_dict.Options[i], manifest.Step);
+        }
+
+        foreach (var (target, from) in _entries.Zip(sources))
+            pending.Add(target.Bag, from.Bag.CopyTo(target.Parameter.device));
+
+        Commit(pending);
+    }
+
+    private GroupManifest ManifestOf(ParamGroup group) => new(
+        Session.Strategy,
+        CompletedSteps,
+        [.. group.Parameters.Select(parameter => (ParameterState)_state[parameter.Handle])
+            .Select(entry => new ParameterManifest(entry.Plan.Name, entry.Parameter.shape, LayoutOf(entry.Plan, entry.Parameter.shape)))]);
+
+    private void Stage(Options target, Options loaded, ParamGroup group, GroupManifest manifest)
+    {
+        if (ReferenceEquals(group, _parameter_groups[0]))
+        {
+            _pending?.Dispose();
+            _pending = new PendingLoad();
+        }
+
+        RequireSame(manifest, group);
+        _pending!.Add(target, loaded, manifest.Step);
+    }
+
+    /// <summary>TorchSharp reads states one by one and knows no end: the last one makes all of them take effect at once.</summary>
+    private void Stage(ParameterState target, StateBag loaded)
+    {
+        if (_pending is null)
+            throw new InvalidOperationException("The state of a single parameter cannot be loaded by itself: call load_state_dict on the optimizer.");
+
+        _pending.Add(target.Bag, loaded);
+        if (_pending.BagCount < _entries.Count)
+            return;
+
+        using var complete = _pending;
+        _pending = null;
+        Commit(complete);
+    }
+
+    private void Commit(PendingLoad pending)
+    {
+        Session.ResumeAt(pending.Step);
+        pending.Apply();
+        CompletedSteps = pending.Step;
+    }
+
+    private void RequireSame(GroupManifest saved, ParamGroup group)
+    {
+        var plans = group.Parameters.Select(parameter => ((ParameterState)_state[parameter.Handle]).Plan).ToArray();
+        var expected = new GroupManifest(Session.Strategy, saved.Step,
+            [.. plans.Select(plan => (plan, shape: plan.ShapeAt?.Invoke(saved.Step) ?? plan.Parameter.shape))
+                .Select(pair => new ParameterManifest(pair.plan.Name, pair.shape, LayoutOf(pair.plan, pair.shape)))]);
+
+        if (expected.DifferenceFrom(saved) is { } difference)
+            throw new InvalidDataException($"{difference} Make the optimizer with the options that the state was saved with, or start without loading it. Nothing was changed.");
+    }
+
+    private static string LayoutOf(ParameterPlan plan, long[] shape) =>
+        plan.Rule is IStateLayout layout ? layout.LayoutFor(shape) : plan.Rule.GetType().Name;
+
+    /// <summary>The optimizer's memory of one parameter, as TorchSharp wants to see it.</summary>
+    private sealed class ParameterState : OptimizerState
+    {
+        public ParameterState(Parameter parameter, ParameterPlan plan, int index, LowRankOptimizer owner) : base(parameter)
+        {
+            Plan = plan;
+            Index = index;
+            Owner = owner;
+        }
+
+        public ParameterPlan Plan { get; }
+
+        public int Index { get; }
+
+        public LowRankOptimizer Owner { get; }
+
+        public StateBag Bag { get; } = new();
+
+        public Parameter Parameter => _parameter;
+
+        public override void Initialize(OptimizerOptions options) => Bag.Clear();
+
+        public override void SaveStateDict(BinaryWriter writer) => Bag.Write(writer);
+
+        public override void LoadStateDict(BinaryReader reader) => Owner.Stage(this, StateBagFormat.Read(reader, Parameter.device));
+
+        public override void LoadStateDict(OptimizerState source)
+        {
+            using var copy = ((ParameterState)source).Bag.CopyTo(Parameter.device);
+            Bag.TakeFrom(copy);
+        }
+
+        public override void to(Device device)
+        {
+            using var moved = Bag.CopyTo(device);
+            Bag.TakeFrom(moved);
+        }
+
+        public override bool ApproximatelyEquals(OptimizerState other) =>
+            other is ParameterState { Bag: var bag }
+            && Bag.Counters.SequenceEqual(bag.Counters)
+            && Bag.Tensors.Keys.SequenceEqual(bag.Tensors.Keys)
+            && Bag.Tensors.All(slot => slot.Value.allclose(bag[slot.Key]));
+    }
+}

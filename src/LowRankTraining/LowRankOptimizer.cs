@@ -1,0 +1,220 @@
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Numerics;
+using LowRankTraining.Rules;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>The one optimizer of this library: learning rates, decoupled weight decay, saving and loading, around whatever rule each parameter has.</summary>
+/// <remarks>
+/// <para>A drop-in for TorchSharp's own optimizers: <c>zero_grad</c>, <c>step</c>, parameter groups, schedulers, <c>save_state_dict</c> and <c>load_state_dict</c> work as there.
+/// A run that is saved and loaded goes on bit by bit as if it had not been interrupted.</para>
+/// <para>A weight in bfloat16 or float16 is updated in float32 and rounded once, stochastically, at the end of the step; a gradient in half precision is widened first.</para>
+/// <para>A zero or non-finite gradient changes neither weight nor state, and is counted in <see cref="SkippedUpdates"/>.</para>
+/// <para>Temporaries live as long as one parameter's update, so a step's peak does not grow with the number of parameters.</para>
+/// </remarks>
+public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
+{
+    private readonly Dictionary<IntPtr, ParameterPlan> _plans;
+    private readonly List<ParameterState> _entries = [];
+    private readonly StepCounters _counters = new();
+    private PendingLoad? _pending;
+
+    /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimised, and takes the session over: it is disposed with the optimizer.</summary>
+    /// <param name="session">A strategy at work on a model.</param>
+    /// <param name="lr">Learning rate η, at least 0.</param>
+    /// <param name="weight_decay">Decoupled weight decay λ, at least 0: W ← (1 − η λ) W.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
+    public LowRankOptimizer(ILowRankSession session, double lr = 1e-3, double weight_decay = 0)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        RequireNonNegative(lr, nameof(lr));
+        RequireNonNegative(weight_decay, nameof(weight_decay));
+
+        Session = session;
+        _plans = session.Parameters.ToDictionary(plan => plan.Parameter.Handle);
+        _defaults = new Options { LearningRate = lr, InitialLearningRate = lr, weight_decay = weight_decay };
+        _parameter_groups = [];
+        add_param_group(new ParamGroup(session.Parameters.Select(plan => plan.Parameter)));
+    }
+
+    /// <value>The session at work; call its <see cref="ILowRankSession.Finish"/> to get a plain model back.</value>
+    public ILowRankSession Session { get; }
+
+    /// <value>Steps taken so far, in this process and before.</value>
+    public long CompletedSteps { get; private set; }
+
+    /// <value>Updates left out because a gradient was zero throughout or not finite, in this process.</value>
+    public long SkippedUpdates => _counters.ZeroGradients + _counters.NonFiniteGradients;
+
+    /// <value>Those of <see cref="SkippedUpdates"/> whose gradient held NaN or infinity.</value>
+    public long NonFiniteGradients => _counters.NonFiniteGradients;
+
+    /// <value>Subspaces found so far, in this process.</value>
+    public long Refreshes => _counters.Refreshes;
+
+    /// <value>Bytes of optimizer state held at this moment.</value>
+    public long StateBytes => _entries.Sum(entry => entry.Bag.Bytes);
+
+    /// <inheritdoc/>
+    public StateBag For(Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        return _state.TryGetValue(parameter.Handle, out var state)
+            ? ((ParameterState)state).Bag
+            : throw new ArgumentException("This optimizer does not handle the parameter.", nameof(parameter));
+    }
+
+    /// <summary>Adds parameters with options of their own. Those that the session does not know are updated by Adam.</summary>
+    /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already.</exception>
+    public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
+    {
+        if (param_group is not ParamGroup group)
+            throw new ArgumentException($"A {nameof(LowRankOptimizer)} takes groups of type {nameof(LowRankOptimizer)}.{nameof(ParamGroup)}.", nameof(param_group));
+
+        // The sequence that users pass is often lazy: it would walk the whole model at every step.
+        var parameters = group.Parameters.ToArray();
+        if (parameters.Any(parameter => _state.ContainsKey(parameter.Handle)))
+            throw new ArgumentException("A parameter stands in two groups. Give each parameter to one group.", nameof(param_group));
+
+        group.Parameters = parameters;
+        group.Options ??= new Options();
+        group.Options.FillFrom((Options)_defaults);
+        group.Options.Attach(this, group);
+
+        foreach (var parameter in parameters)
+        {
+            var entry = new ParameterState(parameter, PlanFor(parameter), _entries.Count, this);
+            _entries.Add(entry);
+            _state[parameter.Handle] = entry;
+        }
+
+        base.add_param_group(group);
+    }
+
+    /// <summary>Updates every parameter that has a gradient, then lets the session merge, restart, grow or prune.</summary>
+    /// <param name="closure">Re-evaluates the model and returns the loss; optional.</param>
+    /// <returns>What <paramref name="closure"/> returned, or null.</returns>
+    /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as <c>model.to(...)</c> does. Nothing was changed.</exception>
+    public override Tensor step(Func<Tensor>? closure = null)
+    {
+        RequireLiveParameters();
+
+        Tensor? loss = null;
+        if (closure is not null)
+            using (enable_grad())
+                loss = closure();
+
+        using (no_grad())
+        {
+            var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
+            var verdicts = JudgeOnDevice();
+
+            foreach (ParamGroup group in _parameter_groups)
+                foreach (var parameter in group.Parameters)
+                {
+                    var entry = (ParameterState)_state[parameter.Handle];
+                    Update(entry, group, context with
+                    {
+                        Parameter = entry.Plan.Name,
+                        Index = entry.Index,
+                        AcceptZeroGradient = entry.Plan.AcceptZeroGradient,
+                        Verdict = verdicts?.GetValueOrDefault(entry),
+                    });
+                }
+
+            CompletedSteps++;
+            Session.AfterStep(context, this);
+        }
+
+        return loss!;
+    }
+
+    private static void Update(ParameterState entry, ParamGroup group, StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        var (plan, weight) = (entry.Plan, entry.Parameter);
+        if (weight.grad is not { } given)
+            return;
+
+        var gradient = Widened(given);
+        var rate = group.LearningRate * plan.LearningRateMultiplier;
+        var decay = rate * (group.Options.weight_decay ?? 0) * plan.WeightDecayMultiplier;
+
+        // A refused gradient must not decay the weight either, so with decay the verdict comes before the rule.
+        if (decay != 0)
+        {
+            step = step with { Verdict = step.Verdict ?? GradientCheck.Judge(gradient) };
+            if (!step.Accepts(gradient))
+                return;
+        }
+
+        var accumulator = Widened(weight);
+
+        if (decay != 0 && plan.Decay == DecayTiming.BeforeUpdate)
+            accumulator.mul_(1 - decay);
+
+        plan.Rule.AddUpdate(gradient, accumulator, -rate, entry.Bag, step);
+
+        if (decay != 0 && plan.Decay == DecayTiming.AfterUpdate)
+            accumulator.mul_(1 - decay);
+
+        if (!ReferenceEquals(accumulator, weight))
+        {
+            using var generator = step.Generator("rounding", weight.device);
+            StochasticRounding.Copy(accumulator, weight, generator);
+        }
+    }
+
+    private static Tensor Widened(Tensor tensor) =>
+        tensor.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? tensor.to(ScalarType.Float32) : tensor;
+
+    /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it has.</summary>
+    private Dictionary<ParameterState, GradientVerdict>? JudgeOnDevice()
+    {
+        var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU).ToArray();
+        if (onDevice.Length == 0)
+            return null;
+
+        using var scope = NewDisposeScope();
+        var gradients = onDevice.Select(entry => (entry, gradient: entry.Parameter.grad)).Where(pair => pair.gradient is not null).ToArray();
+        if (gradients.Length == 0)
+            return null;
+
+        var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
+        return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => pair.Second);
+    }
+
+    private ParameterPlan PlanFor(Parameter parameter) =>
+        _plans.TryGetValue(parameter.Handle, out var plan) ? plan : new ParameterPlan($"added[{_entries.Count}]", parameter, new AdamRule());
+
+    private void RequireLiveParameters()
+    {
+        foreach (var entry in _entries)
+            if (entry.Parameter.IsInvalid)
+                throw new InvalidOperationException(
+                    $"Parameter '{entry.Plan.Name}' is gone: model.to(...) makes new parameters and disposes the old ones. Move the model first, then make the optimizer (and load its state).");
+    }
+
+    private static void RequireNonNegative(double value, string name)
+    {
+        if (!double.IsFinite(value) || value < 0)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be a number of at least 0.");
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _pending?.Dispose();
+            foreach (var entry in _entries)
+                entry.Bag.Dispose();
+            Session.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,39 @@
+using LowRankTraining.Rules;
+using TorchSharp.Modules;
+
+namespace LowRankTraining;
+
+/// <summary>One parameter and how it is updated.</summary>
+/// <param name="Name">Qualified name, unique within a session. It keys randomness and checkpoints.</param>
+/// <param name="Parameter">The trainable tensor.</param>
+/// <param name="Rule">Turns its gradient into an update.</param>
+public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule Rule)
+{
+    /// <value>Factor on the group's learning rate. Default 1.</value>
+    public double LearningRateMultiplier { get; init; } = 1;
+
+    /// <value>Factor on the group's weight decay. Default 1.</value>
+    public double WeightDecayMultiplier { get; init; } = 1;
+
+    /// <value>When decoupled weight decay is applied. Default: before the update, as in PyTorch's AdamW.</value>
+    public DecayTiming Decay { get; init; } = DecayTiming.BeforeUpdate;
+
+    /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as in PyTorch. Default false: it changes nothing.</value>
+    public bool AcceptZeroGradient { get; init; }
+
+    /// <value>The parameter's shape after so many steps, where the session changes it on the way; null where it does not.</value>
+    public Func<long, long[]>? ShapeAt { get; init; }
+
+    /// <value>What a reader should know about this choice ("rank 128 lowered to 64, the short side"), or null.</value>
+    public string? Note { get; init; }
+}
+
+/// <summary>When decoupled weight decay W ← (1 − η λ) W is applied within a step.</summary>
+public enum DecayTiming
+{
+    /// <summary>Before the update: Loshchilov and Hutter, arXiv 1711.05101; PyTorch.</summary>
+    BeforeUpdate,
+
+    /// <summary>After it, on the updated weight: the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</summary>
+    AfterUpdate,
+}

@@ -1,0 +1,114 @@
+using System.Diagnostics.CodeAnalysis;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>Everything that the optimizer remembers about one parameter: named tensors and named counters.</summary>
+/// <remarks>
+/// Every byte of optimizer state is in a bag, so saving, loading, moving, counting, pruning and resetting are written once.
+/// A bag owns its tensors: they belong to no dispose scope, and are freed when they are replaced, removed, or the bag is disposed.
+/// </remarks>
+public sealed class StateBag : IDisposable
+{
+    private readonly SortedDictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
+
+    /// <value>The tensors by name, in ordinal order. Do not dispose them.</value>
+    public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;
+
+    /// <value>The counters by name, in ordinal order.</value>
+    public IReadOnlyDictionary<string, long> Counters => _counters;
+
+    /// <value>Bytes of all tensors.</value>
+    public long Bytes => _tensors.Values.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
+
+    /// <summary>The tensor called <paramref name="name"/>.</summary>
+    /// <exception cref="KeyNotFoundException">There is none.</exception>
+    public Tensor this[string name] => _tensors[name];
+
+    /// <summary>Looks a tensor up.</summary>
+    public bool TryGet(string name, [MaybeNullWhen(false)] out Tensor tensor) => _tensors.TryGetValue(name, out tensor);
+
+    /// <summary>The tensor called <paramref name="name"/>, made on first use.</summary>
+    public Tensor GetOrAdd(string name, Func<Tensor> create)
+    {
+        if (!_tensors.TryGetValue(name, out var tensor))
+            Set(name, tensor = create());
+        return tensor;
+    }
+
+    /// <summary>A tensor of zeros in the shape of <paramref name="model"/>, made on first use: float64 beside float64, float32 beside anything else.</summary>
+    public Tensor ZerosLike(string name, Tensor model) =>
+        GetOrAdd(name, () => zeros(model.shape, model.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32, model.device));
+
+    /// <summary>A float32 scalar, 0 on first use.</summary>
+    public Tensor Scalar(string name, Device device) =>
+        GetOrAdd(name, () => zeros(Array.Empty<long>(), ScalarType.Float32, device));
+
+    /// <summary>Stores a tensor and takes it over; one stored under the same name before is freed.</summary>
+    /// <remarks>What is stored is contiguous: products round differently for other layouts, and a resumed run must not.</remarks>
+    public void Set(string name, Tensor tensor)
+    {
+        if (_tensors.TryGetValue(name, out var old))
+        {
+            if (ReferenceEquals(old, tensor))
+                return;
+            old.Dispose();
+        }
+
+        _tensors[name] = (tensor.is_contiguous() ? tensor : tensor.contiguous()).DetachFromDisposeScope();
+    }
+
+    /// <summary>Frees a tensor, if there is one of that name.</summary>
+    public void Remove(string name)
+    {
+        if (_tensors.Remove(name, out var tensor))
+            tensor.Dispose();
+    }
+
+    /// <summary>A counter; 0 until it is set.</summary>
+    public long Counter(string name) => _counters.GetValueOrDefault(name);
+
+    /// <summary>Sets a counter.</summary>
+    public void SetCounter(string name, long value) => _counters[name] = value;
+
+    /// <summary>Adds one to a counter.</summary>
+    /// <returns>The new value.</returns>
+    public long Advance(string name) => _counters[name] = Counter(name) + 1;
+
+    /// <summary>Forgets everything.</summary>
+    public void Clear()
+    {
+        foreach (var tensor in _tensors.Values)
+            tensor.Dispose();
+        _tensors.Clear();
+        _counters.Clear();
+    }
+
+    /// <summary>Takes over the content of <paramref name="other"/>, which is empty afterwards.</summary>
+    internal void TakeFrom(StateBag other)
+    {
+        Clear();
+        foreach (var (name, tensor) in other._tensors)
+            _tensors[name] = tensor;
+        foreach (var (name, value) in other._counters)
+            _counters[name] = value;
+        other._tensors.Clear();
+        other._counters.Clear();
+    }
+
+    /// <summary>An independent copy, on <paramref name="device"/>.</summary>
+    internal StateBag CopyTo(Device device)
+    {
+        var copy = new StateBag();
+        foreach (var (name, tensor) in _tensors)
+            copy.Set(name, tensor.to(device, copy: true));
+        foreach (var (name, value) in _counters)
+            copy.SetCounter(name, value);
+        return copy;
+    }
+
+    /// <summary>Frees every tensor.</summary>
+    public void Dispose() => Clear();
+}

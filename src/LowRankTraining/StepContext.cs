@@ -1,0 +1,56 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>What a rule may know about the step that it takes part in.</summary>
+public readonly record struct StepContext
+{
+    /// <value>This step's number; the first is 1.</value>
+    public required long Step { get; init; }
+
+    /// <value>Name of the parameter that is being updated; empty in <see cref="ILowRankSession.AfterStep"/>.</value>
+    public string Parameter { get; init; } = "";
+
+    /// <value>The parameter's position in the session, from 0; staggered refreshes spread by it.</value>
+    public int Index { get; init; }
+
+    /// <value>The session's seed.</value>
+    public ulong Seed { get; init; }
+
+    /// <value>Whether an all-zero gradient counts as a step; see <see cref="ParameterPlan.AcceptZeroGradient"/>.</value>
+    public bool AcceptZeroGradient { get; init; }
+
+    /// <value>What happened during the step, counted.</value>
+    internal StepCounters? Counters { get; init; }
+
+    /// <value>Set when the gradient has been judged already; null while nobody has looked.</value>
+    internal GradientVerdict? Verdict { get; init; }
+
+    /// <summary>An empty context; set at least <see cref="Step"/>.</summary>
+    public StepContext() { }
+
+    /// <summary>A generator that depends on nothing but seed, parameter, <paramref name="purpose"/> and step, so that resumed runs and replicas draw the same numbers.</summary>
+    /// <param name="purpose">What the numbers are for: "sketch", "rounding".</param>
+    /// <param name="device">Where the numbers are drawn.</param>
+    /// <returns>The caller disposes it.</returns>
+    public Generator Generator(string purpose, Device device) => new(RandomKey.For(Seed, Parameter, purpose, Step), device);
+
+    /// <summary>Whether an update can be made from this gradient: it is finite, and not zero throughout. A refused gradient is counted.</summary>
+    /// <param name="evidence">The gradient, or something smaller that is non-finite whenever the gradient is, such as its projection.</param>
+    /// <param name="gradient">The gradient itself, where the evidence may be zero although the gradient is not.</param>
+    /// <remarks>Ask before touching weight or state. On a GPU the optimizer judges all gradients at once, with one read per step, and the evidence is not looked at.</remarks>
+    public bool Accepts(Tensor evidence, Tensor? gradient = null)
+    {
+        var verdict = Verdict ?? GradientCheck.Judge(evidence);
+        if (verdict == GradientVerdict.Zero && Verdict is null && gradient is not null)
+            verdict = GradientCheck.Judge(gradient);
+
+        if (verdict == GradientVerdict.Usable || (verdict == GradientVerdict.Zero && AcceptZeroGradient))
+            return true;
+
+        Counters?.Refuse(verdict);
+        return false;
+    }
+}

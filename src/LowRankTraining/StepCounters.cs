@@ -1,0 +1,21 @@
+namespace LowRankTraining;
+
+/// <summary>What an optimizer counts over its life.</summary>
+internal sealed class StepCounters
+{
+    public long ZeroGradients { get; private set; }
+
+    public long NonFiniteGradients { get; private set; }
+
+    public long Refreshes { get; private set; }
+
+    public void Refuse(GradientVerdict verdict)
+    {
+        if (verdict == GradientVerdict.Zero)
+            ZeroGradients++;
+        else
+            NonFiniteGradients++;
+    }
+
+    public void Refresh() => Refreshes++;
+}

@@ -1,0 +1,60 @@
+using LowRankTraining.Diagnostics;
+using LowRankTraining.Rules;
+using LowRankTraining.Subspace;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>A gradient-space method at work: the model stays as it is, matrices get a subspace rule, everything else a full-rank one.</summary>
+internal sealed class GradientSpaceSession : ILowRankSession
+{
+    private GradientSpaceSession(string strategy, ulong seed, IReadOnlyList<ParameterPlan> parameters) =>
+        (Strategy, Seed, Parameters) = (strategy, seed, parameters);
+
+    /// <summary>The matrices that official scripts leave to plain Adam: embeddings and the output head.</summary>
+    public static Targets DefaultTargets { get; } = Targets.AllMatrices().Except("embed", "lm_head");
+
+    public string Strategy { get; }
+
+    public ulong Seed { get; }
+
+    public IReadOnlyList<ParameterPlan> Parameters { get; }
+
+    /// <summary>Plans every parameter. Throws before anything is made.</summary>
+    public static GradientSpaceSession Plan(
+        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, SubspaceRule projected, IUpdateRule full)
+    {
+        targets ??= DefaultTargets;
+        targets.RequireAny(parameters);
+
+        var reference = options.Compatibility == Compatibility.ReferenceCode;
+        var plans = parameters.Select(candidate => new ParameterPlan(candidate.Name, candidate.Parameter, targets.Includes(candidate) ? projected : full)
+        {
+            Decay = reference ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate,
+            AcceptZeroGradient = reference,
+            Note = targets.Includes(candidate) ? RankNote(candidate, projected) : null,
+        }).ToArray();
+
+        var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
+        if (notes.Length > 0 && options.Strict)
+            throw new ArgumentException($"Under Strict no rank may be above the side that it compresses. Lower Rank, or leave these matrices out with Targets.Except: {string.Join("; ", notes)}.");
+        if (notes.Length > 0)
+            options.Logger?.RankLowered(strategy, notes.Length, string.Join("; ", notes.Take(8)));
+
+        return new(strategy, options.Seed, plans);
+    }
+
+    public void AfterStep(in StepContext step, IOptimizerState state) { }
+
+    public void ResumeAt(long step) { }
+
+    public void Finish() { }
+
+    public void Dispose() { }
+
+    private static string? RankNote(NamedParameter candidate, SubspaceRule rule)
+    {
+        var shape = candidate.Parameter.shape;
+        var limit = rule.Side.Limit(shape[0], candidate.Parameter.NumberOfElements / shape[0]);
+        return rule.Rank > limit ? $"rank {rule.Rank} lowered to {limit}, the length of the compressed side" : null;
+    }
+}

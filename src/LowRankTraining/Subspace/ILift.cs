@@ -1,0 +1,23 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Subspace;
+
+/// <summary>Turns a step in the subspace into an update of the whole matrix.</summary>
+public interface ILift
+{
+    /// <summary>accumulator += scale · update.</summary>
+    /// <param name="accumulator">rows × columns; only ever added to.</param>
+    /// <param name="lowRank">The step in the subspace.</param>
+    /// <param name="scale">Minus the learning rate.</param>
+    /// <param name="state">The parameter's memory.</param>
+    void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state);
+}
+
+/// <summary>A step that an inner rule wants to take in a subspace.</summary>
+/// <param name="Gradient">G, rows × columns.</param>
+/// <param name="Projection">The subspace.</param>
+/// <param name="LowRankGradient">R, the projection of G.</param>
+/// <param name="Direction">N, in the shape of R.</param>
+/// <param name="Correction">c: the step is c · N.</param>
+public readonly record struct LowRankStep(Tensor Gradient, Projection Projection, Tensor LowRankGradient, Tensor Direction, double Correction);

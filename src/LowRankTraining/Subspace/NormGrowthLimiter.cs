@@ -1,0 +1,52 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Subspace;
+
+/// <summary>Keeps the norm of an update from growing faster than a fixed factor per step.</summary>
+/// <remarks>
+/// <para>q = ‖S‖_F; ℓ = max(q / max(p, floor), γ) / γ; S ← S / ℓ; p ← q / ℓ, where p is the norm let through on the step before.
+/// The first step only records p. The norm may fall freely.</para>
+/// <para>A zero or non-finite S is let through as zero and leaves p as it was: in the authors' code one all-zero S freezes the path for about 1400 steps, and one NaN for ever.</para>
+/// <para>State: <c>limiter_norm</c>, one scalar.</para>
+/// <para>Source: Chen et al., Fira, arXiv 2410.01623, section 4.3; also used by APOLLO, arXiv 2412.05270.</para>
+/// </remarks>
+public sealed record NormGrowthLimiter : ILimiter
+{
+    private const string Memory = "limiter_norm", Clock = "limiter_steps";
+
+    /// <value>γ, the largest growth per step; above 1. Default 1.01 (Fira and APOLLO).</value>
+    public double MaxGrowth { get; init; } = 1.01;
+
+    /// <value>Smallest norm that the next step is compared with, in units of S. Default 1e-8.</value>
+    public double Floor { get; init; } = 1e-8;
+
+    /// <value><see cref="Compatibility.ReferenceCode"/>: p + 1e-8 in place of max(p, floor), and a zero S is remembered. Default: <see cref="Compatibility.Paper"/>.</value>
+    public Compatibility Compatibility { get; init; }
+
+    /// <inheritdoc/>
+    public Tensor Factor(Tensor norm, StateBag state)
+    {
+        using var scope = NewDisposeScope();
+        var allowed = state.Scalar(Memory, norm.device);
+        var factor = Compatibility == Compatibility.Paper ? Limit(norm, allowed) : LimitAsReference(norm, allowed, state.Advance(Clock));
+        return factor.MoveToOuterDisposeScope();
+    }
+
+    private Tensor Limit(Tensor norm, Tensor allowed)
+    {
+        var usable = norm.isfinite() & (norm > 0);
+        var growth = norm / allowed.clamp_min(Floor);
+        var excess = where((allowed > 0) & (growth > MaxGrowth), growth / MaxGrowth, ones_like(norm));
+
+        allowed.copy_(where(usable, norm / excess, allowed));
+        return where(usable, excess.reciprocal(), zeros_like(norm));
+    }
+
+    private Tensor LimitAsReference(Tensor norm, Tensor allowed, long step)
+    {
+        var excess = step == 1 ? ones_like(norm) : (norm / (allowed + 1e-8)).clamp_min(MaxGrowth) / MaxGrowth;
+        allowed.copy_(norm / excess);
+        return excess.reciprocal();
+    }
+}

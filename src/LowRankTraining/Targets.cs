@@ -1,0 +1,66 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>Chooses the matrices that a method is for. Everything else is trained by the method's full-rank rule.</summary>
+/// <remarks>A pattern is a part of the qualified name, as in the authors' scripts: "attn" matches "layers.0.self_attn.q_proj.weight". Upper and lower case differ.
+/// A parameter of an <see cref="Embedding"/> module, and one of fewer than two dimensions, is never chosen.</remarks>
+public sealed class Targets
+{
+    private readonly string _description;
+    private readonly Func<NamedParameter, bool> _includes;
+
+    private Targets(string description, Func<NamedParameter, bool> includes) => (_description, _includes) = (description, includes);
+
+    /// <summary>The weights of all linear modules.</summary>
+    public static Targets AllLinear() => new("all linear weights", candidate => candidate.Module is Linear && candidate.IsMatrix);
+
+    /// <summary>All parameters of two or more dimensions: linear, convolution, recurrent.</summary>
+    public static Targets AllMatrices() => new("all matrices", candidate => candidate.IsMatrix);
+
+    /// <summary>Parameters of two or more dimensions whose name contains one of <paramref name="patterns"/>.</summary>
+    public static Targets Matching(params string[] patterns)
+    {
+        Require(patterns);
+        return new($"names containing {List(patterns)}", candidate => candidate.IsMatrix && candidate.Matches(patterns));
+    }
+
+    /// <summary>These targets without those whose name contains one of <paramref name="patterns"/>.</summary>
+    public Targets Except(params string[] patterns)
+    {
+        Require(patterns);
+        return new($"{_description}, except {List(patterns)}", candidate => _includes(candidate) && !candidate.Matches(patterns));
+    }
+
+    /// <summary>The names of the parameters of <paramref name="model"/> that would be chosen, in the model's order.</summary>
+    public IReadOnlyList<string> Inspect(nn.Module model) =>
+        [.. NamedParameter.Of(model).Where(Includes).Select(candidate => candidate.Name)];
+
+    /// <inheritdoc/>
+    public override string ToString() => _description;
+
+    internal bool Includes(NamedParameter candidate) => !candidate.IsEmbedding && _includes(candidate);
+
+    /// <summary>Throws when nothing is chosen, and says what there was to choose from.</summary>
+    internal void RequireAny(IReadOnlyCollection<NamedParameter> candidates)
+    {
+        if (candidates.Any(Includes))
+            return;
+
+        var matrices = candidates.Where(candidate => candidate.IsMatrix).Select(candidate => candidate.Name).ToArray();
+        var seen = matrices.Length == 0
+            ? "it has no trainable matrix at all"
+            : $"its matrices are {string.Join(", ", matrices.Take(12))}{(matrices.Length > 12 ? $" and {matrices.Length - 12} more" : "")}";
+        throw new ArgumentException($"No matrix of the model is matched by the targets ({_description}): {seen}. Pass Targets that match some of them, for example Targets.AllMatrices().");
+    }
+
+    private static void Require(string[] patterns)
+    {
+        if (patterns.Length == 0 || patterns.Any(string.IsNullOrEmpty))
+            throw new ArgumentException("Give at least one pattern, and no empty one.", nameof(patterns));
+    }
+
+    private static string List(string[] patterns) => string.Join(", ", patterns.Select(pattern => $"'{pattern}'"));
+}

@@ -1,0 +1,86 @@
+using FluentAssertions;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Conformance.Battery;
+
+/// <summary>What every method keeps, and what it needs while it works.</summary>
+public class MemoryTests
+{
+    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    public void No_tensor_leaks_over_1000_steps(string method)
+    {
+        manual_seed(9);
+        using var model = new Problems.Mlp();
+        using var optimizer = Methods.Make(method).Attach(model).CreateOptimizer(lr: 0.001);
+        Problems.Train(model, optimizer, 1, 2 * Methods.Period + 1);
+        var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+
+        Problems.Train(model, optimizer, 2 * Methods.Period + 2, 1000 + Methods.Period + 1);
+
+        DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount.Should().Be(before);
+    }
+
+    [Theory]
+    [InlineData("galore", 24, 40, 4, 0)]
+    [InlineData("galore", 40, 24, 4, 0)]
+    [InlineData("galore", 16, 16, 5, 0)]
+    [InlineData("galore", 6, 30, 20, 0)]
+    [InlineData("fira", 24, 40, 4, 1)]
+    [InlineData("fira", 40, 24, 4, 1)]
+    public void State_has_the_bytes_of_the_formula(string method, int rows, int columns, int rank, int scalars)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Problems.OneMatrix(rows, columns);
+        using var optimizer = Methods.Make(method, rank).Attach(model).CreateOptimizer();
+        Problems.Step(model, optimizer, Problems.Data(8, columns, seed: 1), Problems.Data(8, rows, seed: 2));
+
+        var (s, l) = (Math.Min(rows, columns), Math.Max(rows, columns));
+        var r = Math.Min(rank, s);
+        optimizer.StateBytes.Should().Be(4 * (r * (s + 2 * l) + scalars));
+    }
+
+    public static TheoryData<string> Measured => [.. Methods.ByName.Keys.Where(name => !name.Contains("reference", StringComparison.Ordinal))];
+
+    [Theory, MemberData(nameof(Measured))]
+    public void Step_needs_at_most_two_matrices_of_scratch_whatever_their_number(string method)
+    {
+        if (!ByteCounter.IsAvailable)
+            return;
+
+        const int Side = 384;
+        const long Matrix = Side * Side * 4;
+        var few = PeakOfStep(method, matrices: 2, Side);
+        var many = PeakOfStep(method, matrices: 8, Side);
+
+        few.Should().BeLessThanOrEqualTo(2 * Matrix);
+        many.Should().BeLessThanOrEqualTo(few + 4096, "a step's peak does not grow with the number of matrices");
+    }
+
+    /// <summary>The largest number of bytes above those at rest, over steps with and without refresh.</summary>
+    private static long PeakOfStep(string method, int matrices, int side)
+    {
+        using var scope = NewDisposeScope();
+        using var model = nn.Sequential(Enumerable.Range(0, matrices).Select(index => ($"{index}", (nn.Module<Tensor, Tensor>)nn.Linear(side, side, hasBias: false))).ToArray());
+        using var optimizer = Methods.Make(method, rank: 32).Attach(model).CreateOptimizer();
+        var plans = optimizer.Session.Parameters.Where(plan => plan.Parameter.requires_grad).ToArray();
+
+        long peak = 0;
+        for (var step = 1; step <= Methods.Period + 2; step++)
+        {
+            foreach (var plan in plans)
+                plan.Parameter.grad = Problems.Data(plan.Parameter.shape[0], plan.Parameter.shape[1], Problems.StepKey(step));
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+
+            ByteCounter.ResetPeak();
+            optimizer.step();
+            peak = Math.Max(peak, ByteCounter.Peak - ByteCounter.Live);
+        }
+
+        return peak;
+    }
+}

@@ -1,0 +1,21 @@
+using FluentAssertions;
+using Xunit;
+
+namespace LowRankTraining.Conformance.Golden;
+
+public class GoldenTests
+{
+    [Theory]
+    [GoldenCases(covered: true)]
+    [GoldenCases(covered: false, Skip = "This method is not in the library yet.")]
+    public void Case_is_reproduced(string name)
+    {
+        var golden = GoldenFolder.Case(name);
+
+        var deviations = Replays.Of(golden);
+
+        deviations.Should().NotBeEmpty("a case that compares nothing proves nothing");
+        deviations.Where(deviation => !(deviation.Relative <= golden.Tolerance)).Should().BeEmpty(
+            $"the case allows {golden.Tolerance:g2}, ten times what the authors' own code deviates under rounding-size noise");
+    }
+}

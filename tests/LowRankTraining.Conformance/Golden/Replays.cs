@@ -1,0 +1,67 @@
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
+
+namespace LowRankTraining.Conformance.Golden;
+
+/// <summary>How a recorded case is run against the library: one entry for each method that is there.</summary>
+public static class Replays
+{
+    private static readonly Dictionary<string, Func<GoldenCase, IReadOnlyList<Deviation>>> ByMethod = new()
+    {
+        ["galore_adamw"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(GaLore(golden)).Attach),
+        ["fira_adamw"] = golden => Trajectory.Replay(golden, new FiraStrategy(Fira(golden)).Attach),
+        ["fira_rmsprop"] = golden => Trajectory.Replay(golden, new FiraStrategy(FiraRmsProp(golden)).Attach, decays: false),
+    };
+
+    public static bool Covers(GoldenCase golden) => ByMethod.ContainsKey(golden.Method);
+
+    public static IReadOnlyList<Deviation> Of(GoldenCase golden) => ByMethod[golden.Method](golden);
+
+    private static GaLoreOptions GaLore(GoldenCase golden) => new()
+    {
+        Compatibility = Compatibility.ReferenceCode,
+        Rank = golden.Has("hp.rank") ? golden.Whole("hp.rank") : 1,
+        RefreshEvery = golden.Has("hp.update_proj_gap") ? golden.Whole("hp.update_proj_gap") : 1,
+        Scale = golden.Has("hp.scale") ? golden.Number("hp.scale") : 1,
+        Side = golden.Has("hp.proj_type") ? Side(golden.Text("hp.proj_type")) : ProjectionSide.Short,
+        Beta1 = golden.Number("hp.beta1"),
+        Beta2 = golden.Number("hp.beta2"),
+        Epsilon = golden.Number("hp.eps"),
+        BiasCorrection = golden.Flag("hp.correct_bias"),
+    };
+
+    private static FiraOptions Fira(GoldenCase golden) => FiraBase(golden) with
+    {
+        Beta1 = golden.Number("hp.beta1"),
+        Beta2 = golden.Number("hp.beta2"),
+        BiasCorrection = golden.Flag("hp.correct_bias"),
+    };
+
+    private static FiraOptions FiraRmsProp(GoldenCase golden) => FiraBase(golden) with
+    {
+        Inner = FiraInner.RMSProp,
+        RmsDecay = golden.Number("hp.beta"),
+        Momentum = golden.Number("hp.momentum"),
+        Centered = golden.Flag("hp.centered"),
+    };
+
+    private static FiraOptions FiraBase(GoldenCase golden) => new()
+    {
+        Compatibility = Compatibility.ReferenceCode,
+        Rank = golden.Whole("hp.rank"),
+        RefreshEvery = golden.Whole("hp.update_proj_gap"),
+        Scale = golden.Number("hp.alpha"),
+        Side = Side(golden.Text("hp.proj_type")),
+        Epsilon = golden.Number("hp.eps"),
+    };
+
+    private static ProjectionSide Side(string type) => type switch
+    {
+        "std" => ProjectionSide.Short,
+        "reverse_std" => ProjectionSide.Long,
+        "left" => ProjectionSide.Left,
+        "right" => ProjectionSide.Right,
+        "full" => ProjectionSide.Both,
+        _ => throw new InvalidDataException($"Unknown projector type '{type}'."),
+    };
+}

@@ -1,0 +1,86 @@
+using System.Globalization;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Conformance.Golden;
+
+/// <summary>Feeds recorded gradients to an optimizer and compares weights, bases and state with the recorded ones.</summary>
+public static class Trajectory
+{
+    private const string Weight = "w";
+
+    public delegate ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> parameters, Targets? targets);
+
+    public static IReadOnlyList<Deviation> Replay(GoldenCase golden, Attach attach, bool decays = true)
+    {
+        using var scope = NewDisposeScope();
+        var weight = new Parameter(ToTensor(golden["w.0"]));
+
+        // The plain AdamW of the authors is GaLore's rule for whatever is not projected: a second, projected parameter that never gets a gradient makes room for it.
+        var projected = golden.Has("hp.rank");
+        var bystander = new Parameter(zeros(2, 2));
+        var targets = Targets.Matching(projected ? Weight : "bystander");
+        var decay = decays && golden.Has("hp.weight_decay") ? golden.Number("hp.weight_decay") : 0;
+
+        using var optimizer = attach([(Weight, weight), ("bystander", bystander)], targets).CreateOptimizer(golden.Number("hp.lr"), decay);
+        var state = optimizer.For(weight);
+        var deviations = new List<Deviation>();
+        var start = golden["w.0"].Values;
+
+        for (var t = 1; t <= golden.Whole("steps"); t++)
+        {
+            weight.grad = ToTensor(golden[$"g.{t}"]);
+            optimizer.step();
+
+            var recorded = golden[$"w.{t}"].Values;
+            var moved = recorded.Zip(start, (now, before) => Math.Abs(now - before)).Max();
+            deviations.Add(Deviation.Of($"w.{t}", Deviation.Values(weight), recorded, moved));
+            deviations.AddRange(Bases(golden, state, t));
+            deviations.AddRange(LimiterNorm(golden, state, t));
+        }
+
+        deviations.AddRange(state.Tensors
+            .Where(slot => golden.Tensors.ContainsKey(slot.Key) && slot.Value.dim() == 2)
+            .Select(slot => Deviation.Of(slot.Key, slot.Value, golden[slot.Key])));
+        deviations.Add(RefreshSteps(golden, optimizer.Refreshes));
+        return deviations;
+    }
+
+    /// <summary>A right basis is recorded as rank × columns, and kept as columns × rank.</summary>
+    private static IEnumerable<Deviation> Bases(GoldenCase golden, StateBag state, int t)
+    {
+        (string Recorded, string Ours, bool IsRight)[] bases =
+            [($"basis.{t}", "basis", IsRight(golden)), ($"basis.{t}.left", "basis_left", false), ($"basis.{t}.right", "basis_right", true)];
+
+        foreach (var (recorded, ours, isRight) in bases)
+            if (golden.Tensors.TryGetValue(recorded, out var expected))
+            {
+                using var transposed = state[ours].t();
+                yield return Deviation.Of(recorded, isRight ? transposed : state[ours], expected);
+            }
+    }
+
+    private static bool IsRight(GoldenCase golden) => golden.Has("hp.proj_type") && golden.Text("hp.proj_type") switch
+    {
+        "right" => true,
+        "std" => golden["w.0"].Shape[0] >= golden["w.0"].Shape[1],
+        "reverse_std" => golden["w.0"].Shape[0] < golden["w.0"].Shape[1],
+        _ => false,
+    };
+
+    private static IEnumerable<Deviation> LimiterNorm(GoldenCase golden, StateBag state, int t)
+    {
+        if (golden.Tensors.TryGetValue("limiter_norm", out var recorded))
+            yield return Deviation.Of($"limiter_norm after {t}", [state["limiter_norm"].ToDouble()], [recorded.Values[t - 1]], recorded.Values.Max(Math.Abs));
+    }
+
+    private static Deviation RefreshSteps(GoldenCase golden, long refreshes)
+    {
+        var recorded = golden.Has("refresh_steps") ? golden.Text("refresh_steps").Split(',').Length : 0;
+        return new($"{refreshes.ToString(CultureInfo.InvariantCulture)} refreshes, {recorded} recorded", refreshes == recorded ? 0 : double.PositiveInfinity);
+    }
+
+    private static Tensor ToTensor(GoldenTensor golden) =>
+        tensor(golden.Values, ScalarType.Float64).reshape(golden.Shape).to(ScalarType.Float32);
+}

@@ -1,0 +1,183 @@
+using FluentAssertions;
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
+using Microsoft.Extensions.Options;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Optimizer;
+
+/// <summary>Wrong input gets one message that says what to do, and nothing is changed.</summary>
+public class BadInputTests
+{
+    [Fact]
+    public void All_wrong_options_are_listed_in_one_error()
+    {
+        var make = () => new FiraStrategy(new() { Rank = 0, RefreshEvery = 0, Scale = -1, Beta2 = 1, Side = ProjectionSide.Both, MaxGrowth = 1 });
+
+        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-3)]
+    public void Rank_below_one_is_refused(int rank)
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        var make = () => GaLore.AdamW([("weight", weight)], rank: rank);
+
+        make.Should().Throw<OptionsValidationException>().WithMessage("*Rank*at least 1*");
+    }
+
+    [Fact]
+    public void Rank_above_the_short_side_is_lowered_and_noted()
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        using var session = new GaLoreStrategy(new() { Rank = 128 }).Attach([("weight", weight)]);
+
+        session.Parameters.Single().Note.Should().Contain("128 lowered to 4");
+    }
+
+    [Fact]
+    public void Rank_above_the_short_side_is_an_error_under_strict()
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        var attach = () => new GaLoreStrategy(new() { Rank = 128, Strict = true }).Attach([("layer.weight", weight)]);
+
+        attach.Should().Throw<ArgumentException>().WithMessage("*Strict*layer.weight*128 lowered to 4*");
+    }
+
+    [Fact]
+    public void Targets_that_match_nothing_say_what_there_is()
+    {
+        using var model = nn.Sequential(("first", nn.Linear(4, 6)), ("second", nn.Linear(6, 2)));
+        var attach = () => new GaLoreStrategy().Attach(model, Targets.Matching("attn"));
+
+        attach.Should().Throw<ArgumentException>().WithMessage("*No matrix*'attn'*first.weight, second.weight*Targets*");
+    }
+
+    [Fact]
+    public void Empty_patterns_are_refused()
+    {
+        var make = () => Targets.Matching();
+
+        make.Should().Throw<ArgumentException>().WithMessage("*at least one pattern*");
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(double.NaN)]
+    public void Learning_rate_must_be_a_number_of_at_least_zero(double lr)
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        var make = () => GaLore.AdamW([("weight", weight)], lr: lr, rank: 2);
+
+        make.Should().Throw<ArgumentOutOfRangeException>().WithMessage("*lr*at least 0*");
+    }
+
+    [Fact]
+    public void Model_moved_after_the_optimizer_was_made_is_named()
+    {
+        using var scope = NewDisposeScope();
+        using var model = nn.Linear(6, 4);
+        using var optimizer = GaLore.AdamW(model.named_parameters(), rank: 2);
+        model.to(ScalarType.BFloat16);
+
+        var step = () => optimizer.step();
+
+        step.Should().Throw<InvalidOperationException>().WithMessage("*'weight'*Move the model first*");
+    }
+
+    [Fact]
+    public void Parameter_in_two_groups_is_refused()
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        using var optimizer = GaLore.AdamW([("weight", weight)], rank: 2);
+        var add = () => optimizer.add_param_group(new LowRankOptimizer.ParamGroup([weight]));
+
+        add.Should().Throw<ArgumentException>().WithMessage("*two groups*");
+    }
+
+    [Fact]
+    public void State_of_another_strategy_is_refused() =>
+        Load(Saved(GaLoreOf(rank: 2)), FiraOf(rank: 2)).Should().Throw<InvalidDataException>().WithMessage("*'galore'*'fira'*Nothing was changed*");
+
+    [Fact]
+    public void State_of_another_rank_is_refused() =>
+        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 3)).Should().Throw<InvalidDataException>().WithMessage("*'weight'*rank 2 of 4*rank 3 of 4*Nothing was changed*");
+
+    [Fact]
+    public void State_of_another_side_is_refused() =>
+        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 2, ProjectionSide.Right)).Should().Throw<InvalidDataException>().WithMessage("*Left subspace*Right subspace*");
+
+    [Fact]
+    public void State_of_another_shape_is_refused() =>
+        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 2, rows: 5)).Should().Throw<InvalidDataException>().WithMessage("*shape ?4, 6?*shape ?5, 6?*");
+
+    [Fact]
+    public void State_that_breaks_off_changes_nothing()
+    {
+        using var scope = NewDisposeScope();
+        var saved = Saved(GaLoreOf(rank: 2));
+        var (optimizer, weight) = GaLoreOf(rank: 2)();
+        using var _ = optimizer;
+        LowRankOptimizerTests.Step(optimizer, weight);
+        LowRankOptimizerTests.Step(optimizer, weight);
+        var before = Serialize(optimizer);
+
+        foreach (var length in new[] { saved.Length - 1, saved.Length / 2, saved.Length / 3 })
+        {
+            var load = () => optimizer.load_state_dict(new BinaryReader(new MemoryStream(saved[..length])));
+            load.Should().Throw<EndOfStreamException>();
+            Serialize(optimizer).Should().Equal(before);
+        }
+    }
+
+    private static Func<(LowRankOptimizer, Parameter)> GaLoreOf(int rank, ProjectionSide side = ProjectionSide.Short, int rows = 4) => () =>
+    {
+        var weight = new Parameter(zeros(rows, 6));
+        return (GaLore.AdamW([("weight", weight)], rank: rank, side: side), weight);
+    };
+
+    private static Func<(LowRankOptimizer, Parameter)> FiraOf(int rank) => () =>
+    {
+        var weight = new Parameter(zeros(4, 6));
+        return (Fira.AdamW([("weight", weight)], rank: rank), weight);
+    };
+
+    private static byte[] Saved(Func<(LowRankOptimizer, Parameter)> make)
+    {
+        using var scope = NewDisposeScope();
+        var (optimizer, weight) = make();
+        using var _ = optimizer;
+        LowRankOptimizerTests.Step(optimizer, weight);
+        return Serialize(optimizer);
+    }
+
+    private static byte[] Serialize(LowRankOptimizer optimizer)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        optimizer.save_state_dict(writer);
+        return stream.ToArray();
+    }
+
+    private static Action Load(byte[] state, Func<(LowRankOptimizer, Parameter)> make) => () =>
+    {
+        using var scope = NewDisposeScope();
+        var (optimizer, weight) = make();
+        using var _ = optimizer;
+        LowRankOptimizerTests.Step(optimizer, weight);
+        var before = Serialize(optimizer);
+        try
+        {
+            optimizer.load_state_dict(new BinaryReader(new MemoryStream(state)));
+        }
+        finally
+        {
+            Serialize(optimizer).Should().Equal(before);
+        }
+    };
+}
