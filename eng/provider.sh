@@ -31,7 +31,8 @@ recorded() {
 }
 
 record() {
-    local provider=$1 backend=$2 libtorch=${3:-}
+    local provider=$1 backend=$2 libtorch=${3:-} library=''
+    if [ "$provider" = system ]; then library='$(MSBuildThisFileDirectory)artifacts/native/libSystemLibtorch.so'; fi
     cat > "$choice.new" << XML
 <Project>
   <!-- Written by the set-up and not kept in git: what this machine builds with. A value given on the command line wins. -->
@@ -39,7 +40,7 @@ record() {
     <TorchSharpProvider Condition="'\$(TorchSharpProvider)' == ''">$provider</TorchSharpProvider>
     <TorchBackend Condition="'\$(TorchBackend)' == ''">$backend</TorchBackend>
     <SystemLibtorchRoot>$libtorch</SystemLibtorchRoot>
-    <SystemLibtorchNative>\$(MSBuildThisFileDirectory)artifacts/native/libSystemLibtorch.so</SystemLibtorchNative>
+    <SystemLibtorchNative>$library</SystemLibtorchNative>
   </PropertyGroup>
 </Project>
 XML
@@ -77,7 +78,7 @@ use_package() {
         *) die "TorchBackend is '$backend'; it must be 'cpu', 'cuda-linux' or 'cuda-windows'." ;;
     esac
     if [ "$(recorded TorchSharpProvider)" = package ] && [ "$(recorded TorchBackend)" = "$backend" ]; then return; fi
-    record package "$backend" ''
+    record package "$backend"
     say "  TorchSharp comes from the NuGet package, with TorchSharp-$backend."
 }
 

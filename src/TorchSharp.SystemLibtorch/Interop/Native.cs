@@ -30,6 +30,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)] internal static partial int lt_device(IntPtr tensor, out int index);
     [LibraryImport(Library)] internal static partial void lt_sizes(IntPtr tensor, long* to);
     [LibraryImport(Library)] internal static partial int lt_strides(IntPtr tensor, long* to);
+    [LibraryImport(Library)] internal static partial int lt_storage_offset(IntPtr tensor, out long offset);
     [LibraryImport(Library)] internal static partial int lt_is_contiguous(IntPtr tensor);
     [LibraryImport(Library)] internal static partial int lt_is_leaf(IntPtr tensor);
     [LibraryImport(Library)] internal static partial int lt_is_sparse(IntPtr tensor);

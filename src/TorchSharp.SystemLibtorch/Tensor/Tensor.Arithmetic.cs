@@ -26,54 +26,18 @@ public static partial class torch
         public Tensor mul_(Tensor target) => Op.InPlace("mul_.Tensor", this, target);
         public Tensor multiply(Scalar target) => Op.Call("mul.Scalar", this, target);
         public Tensor multiply(Tensor target) => Op.Call("mul.Tensor", this, target);
-        public Tensor div(Scalar target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.Call("div.Scalar", this, target)
-                : Op.Call("div.Scalar_mode", this, target, rounding_mode.ToString());
-        }
-        public Tensor div(Tensor target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.Call("div.Tensor", this, target)
-                : Op.Call("div.Tensor_mode", this, target, rounding_mode.ToString());
-        }
-        public Tensor div_(Scalar target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.InPlace("div_.Scalar", this, target)
-                : Op.InPlace("div_.Scalar_mode", this, target, rounding_mode.ToString());
-        }
-        public Tensor div_(Tensor target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.InPlace("div_.Tensor", this, target)
-                : Op.InPlace("div_.Tensor_mode", this, target, rounding_mode.ToString());
-        }
-        public Tensor divide(Scalar target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.Call("div.Scalar", this, target)
-                : Op.Call("div.Scalar_mode", this, target, rounding_mode.ToString());
-        }
-        public Tensor divide(Tensor target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.Call("div.Tensor", this, target)
-                : Op.Call("div.Tensor_mode", this, target, rounding_mode.ToString());
-        }
-        public Tensor divide_(Scalar target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.InPlace("div_.Scalar", this, target)
-                : Op.InPlace("div_.Scalar_mode", this, target, rounding_mode.ToString());
-        }
-        public Tensor divide_(Tensor target, RoundingMode rounding_mode = RoundingMode.None)
-        {
-            return rounding_mode == RoundingMode.None
-                ? Op.InPlace("div_.Tensor", this, target)
-                : Op.InPlace("div_.Tensor_mode", this, target, rounding_mode.ToString());
-        }
+        public Tensor div(Scalar target, RoundingMode rounding_mode = RoundingMode.None) =>
+            rounding_mode == RoundingMode.None ? Op.Call("div.Scalar", this, target) : Op.Call("div.Scalar_mode", this, target, rounding_mode.ToString());
+        public Tensor div(Tensor target, RoundingMode rounding_mode = RoundingMode.None) =>
+            rounding_mode == RoundingMode.None ? Op.Call("div.Tensor", this, target) : Op.Call("div.Tensor_mode", this, target, rounding_mode.ToString());
+        public Tensor div_(Scalar target, RoundingMode rounding_mode = RoundingMode.None) =>
+            rounding_mode == RoundingMode.None ? Op.InPlace("div_.Scalar", this, target) : Op.InPlace("div_.Scalar_mode", this, target, rounding_mode.ToString());
+        public Tensor div_(Tensor target, RoundingMode rounding_mode = RoundingMode.None) =>
+            rounding_mode == RoundingMode.None ? Op.InPlace("div_.Tensor", this, target) : Op.InPlace("div_.Tensor_mode", this, target, rounding_mode.ToString());
+        public Tensor divide(Scalar target, RoundingMode rounding_mode = RoundingMode.None) => div(target, rounding_mode);
+        public Tensor divide(Tensor target, RoundingMode rounding_mode = RoundingMode.None) => div(target, rounding_mode);
+        public Tensor divide_(Scalar target, RoundingMode rounding_mode = RoundingMode.None) => div_(target, rounding_mode);
+        public Tensor divide_(Tensor target, RoundingMode rounding_mode = RoundingMode.None) => div_(target, rounding_mode);
         public Tensor floor_divide(Scalar other) => Op.Call("floor_divide.Scalar", this, other);
         public Tensor floor_divide(Tensor other) => Op.Call("floor_divide", this, other);
         public Tensor floor_divide_(Scalar other) => Op.InPlace("floor_divide_.Scalar", this, other);

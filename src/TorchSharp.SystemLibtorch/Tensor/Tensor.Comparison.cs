@@ -68,6 +68,6 @@ public static partial class torch
         public Tensor bitwise_left_shift_(Tensor other) => Op.InPlace("bitwise_left_shift_.Tensor", this, other);
         public Tensor bitwise_right_shift(Tensor other) => Op.Call("bitwise_right_shift.Tensor", this, other);
         public Tensor bitwise_right_shift_(Tensor other) => Op.InPlace("bitwise_right_shift_.Tensor", this, other);
-        public Tensor where(Tensor condition, Tensor y) => Op.Call("where.self", this, condition, y);
+        public Tensor where(Tensor condition, Tensor y) => Op.Call("where.self", condition, this, y);
     }
 }

@@ -58,7 +58,11 @@ public static partial class torch
 
         private static long At(long[] values, int dim) => values[dim < 0 ? dim + values.Length : dim];
 
-        public long storage_offset() => Op.Long("storage_offset", this);
+        public long storage_offset()
+        {
+            Native.Check(Native.lt_storage_offset(Handle, out var offset));
+            return offset;
+        }
 
         public bool is_contiguous() => Native.lt_is_contiguous(Handle) != 0;
         public bool is_leaf => Native.lt_is_leaf(Handle) != 0;

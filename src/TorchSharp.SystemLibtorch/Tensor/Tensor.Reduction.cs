@@ -106,15 +106,12 @@ public static partial class torch
             Op.Pair("sort.stable", this, stable, dim, descending);
         public Tensor argsort(long dim = -1, bool descending = false) => Op.Call("argsort", this, dim, descending);
         public Tensor msort() => Op.Call("msort", this);
-        public Tensor count_nonzero(long[]? dims = null) => Op.Call("count_nonzero.dim_IntList", this, dims);
+        public Tensor count_nonzero(long[]? dims = null) =>
+            dims is null ? Op.Call("count_nonzero", this) : Op.Call("count_nonzero.dim_IntList", this, dims);
         public Tensor bincount(Tensor weights, long minlength = 0) => Op.Call("bincount", this, weights, minlength);
         public Tensor histc(long bins = 100, long min = 0, long max = 0) => Op.Call("histc", this, bins, min, max);
-        public (Tensor output, Tensor inverse_indices, Tensor counts) unique(bool sorted = true, bool return_inverse = false, bool return_counts = false, int? dim = null)
-        {
-            return dim is { } d
-                ? Op.Triple("unique_dim", this, d, sorted, return_inverse, return_counts)
-                : Op.Triple("_unique2", this, sorted, return_inverse, return_counts);
-        }
+        public (Tensor output, Tensor inverse_indices, Tensor counts) unique(bool sorted = true, bool return_inverse = false, bool return_counts = false, int? dim = null) =>
+            dim is { } d ? Op.Triple("unique_dim", this, d, sorted, return_inverse, return_counts) : Op.Triple("_unique2", this, sorted, return_inverse, return_counts);
         public (Tensor output, Tensor inverse_indices, Tensor counts) unique_consecutive(bool return_inverse = false, bool return_counts = false, int? dim = null) =>
             Op.Triple("unique_consecutive", this, return_inverse, return_counts, dim is { } d ? (long)d : Argument.None);
     }

@@ -75,7 +75,9 @@ public static partial class torch
         public Tensor silu() => Op.Call("silu", this);
         public Tensor silu_() => Op.InPlace("silu_", this);
         public Tensor gelu() => Op.Call("gelu", this);
+        public Tensor gelu(Modules.GELU.Approximate approximate) => Op.Call("gelu", this, approximate.ToString());
         public Tensor gelu_() => Op.InPlace("gelu_", this);
+        public Tensor gelu_(Modules.GELU.Approximate approximate) => Op.InPlace("gelu_", this, approximate.ToString());
         public Tensor softplus(double beta = 1, double threshold = 20) => Op.Call("softplus", this, beta, threshold);
         public Tensor softmax(long dim, ScalarType? dtype = null) => Op.Call("softmax.int", this, dim, dtype);
         public Tensor log_softmax(long dim, ScalarType? dtype = null) => Op.Call("log_softmax.int", this, dim, dtype);

@@ -4,6 +4,8 @@ namespace TorchSharp;
 
 public static partial class TensorExtensionMethods
 {
+    public static Modules.Parameter AsParameter(this torch.Tensor tensor) => new(tensor);
+
     public static bool ToBoolean(this torch.Tensor value) => value.ToScalar().ToBoolean();
     public static byte ToByte(this torch.Tensor value) => value.ToScalar().ToByte();
     public static sbyte ToSByte(this torch.Tensor value) => value.ToScalar().ToSByte();

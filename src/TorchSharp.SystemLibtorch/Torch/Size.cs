@@ -19,6 +19,10 @@ public static partial class torch
         public Size((int, int, int) size) => _shape = [size.Item1, size.Item2, size.Item3];
         public Size((long, long, long, long) size) => _shape = [size.Item1, size.Item2, size.Item3, size.Item4];
         public Size((int, int, int, int) size) => _shape = [size.Item1, size.Item2, size.Item3, size.Item4];
+        public Size((long, long, long, long, long) size) => _shape = [size.Item1, size.Item2, size.Item3, size.Item4, size.Item5];
+        public Size((int, int, int, int, int) size) => _shape = [size.Item1, size.Item2, size.Item3, size.Item4, size.Item5];
+        public Size((long, long, long, long, long, long) size) => _shape = [size.Item1, size.Item2, size.Item3, size.Item4, size.Item5, size.Item6];
+        public Size((int, int, int, int, int, int) size) => _shape = [size.Item1, size.Item2, size.Item3, size.Item4, size.Item5, size.Item6];
 
 #pragma warning disable CA2211 // A field, as in the real one.
         public static Size Empty = new(0);
@@ -40,6 +44,8 @@ public static partial class torch
         public static implicit operator Size((long, long) size) => new(size);
         public static implicit operator Size((long, long, long) size) => new(size);
         public static implicit operator Size((long, long, long, long) size) => new(size);
+        public static implicit operator Size((long, long, long, long, long) size) => new(size);
+        public static implicit operator Size((long, long, long, long, long, long) size) => new(size);
 
         public static Size operator +(Size left, Size right) => new(left.Shape.Concat(right.Shape));
         public static Size operator +(Size left, IEnumerable<long> right) => new(left.Shape.Concat(right));

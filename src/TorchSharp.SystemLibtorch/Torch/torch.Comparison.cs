@@ -46,5 +46,5 @@ public static partial class torch
     public static Tensor bitwise_right_shift(Tensor left, Tensor right) => left.bitwise_right_shift(right);
     public static Tensor bitwise_right_shift_(Tensor left, Tensor right) => left.bitwise_right_shift_(right);
     public static Tensor[] where(Tensor condition) => Op.List("where", condition);
-    public static Tensor where(Tensor condition, Tensor x, Tensor y) => condition.where(x, y);
+    public static Tensor where(Tensor condition, Tensor x, Tensor y) => Op.Call("where.self", condition, x, y);
 }

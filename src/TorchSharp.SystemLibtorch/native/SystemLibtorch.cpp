@@ -5,6 +5,7 @@
 #include <ATen/core/stack.h>
 #include <ATen/Parallel.h>
 #include <c10/core/Allocator.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
@@ -233,6 +234,7 @@ API int lt_element_size(Tensor* t) { return static_cast<int>(t->element_size());
 API int lt_device(Tensor* t, int* index) { *index = t->device().has_index() ? t->device().index() : -1; return static_cast<int>(t->device().type()); }
 API void lt_sizes(Tensor* t, int64_t* to) { auto s = t->sizes(); std::copy(s.begin(), s.end(), to); }
 API int lt_strides(Tensor* t, int64_t* to) { return guarded([&] { auto s = t->strides(); std::copy(s.begin(), s.end(), to); }); }
+API int lt_storage_offset(Tensor* t, int64_t* offset) { return guarded([&] { *offset = t->storage_offset(); }); }
 API int lt_is_contiguous(Tensor* t) { return t->is_contiguous(); }
 API int lt_is_leaf(Tensor* t) { return t->is_leaf(); }
 API int lt_is_sparse(Tensor* t) { return t->is_sparse(); }
@@ -252,8 +254,8 @@ API int lt_from_memory(const void* data, int64_t bytes, const int64_t* sizes, in
 
 // ---- Autograd -------------------------------------------------------------------------------------------------------
 
-API int lt_grad_mode() { return at::GradMode::is_enabled(); }
-API void lt_set_grad_mode(int enabled) { at::GradMode::set_enabled(enabled != 0); }
+API int lt_grad_mode() { return c10::GradMode::is_enabled(); }
+API void lt_set_grad_mode(int enabled) { c10::GradMode::set_enabled(enabled != 0); }
 API int lt_inference_mode() { return c10::InferenceMode::is_enabled(); }
 API int lt_inference_enter(int enabled, c10::InferenceMode** guard) { return guarded([&] { *guard = new c10::InferenceMode(enabled != 0); }); }
 API void lt_inference_leave(c10::InferenceMode* guard) { delete guard; }
@@ -334,7 +336,12 @@ API int lt_cuda_seed(uint64_t seed, int all) { return guarded([&] { if (all) tor
 API int lt_cuda_synchronize(int64_t index) { return guarded([&] { torch::cuda::synchronize(index); }); }
 API int lt_tf32(int cudnn) { return cudnn ? at::globalContext().allowTF32CuDNN() : at::globalContext().allowTF32CuBLAS(); }
 API void lt_set_tf32(int cudnn, int allow) { if (cudnn) at::globalContext().setAllowTF32CuDNN(allow != 0); else at::globalContext().setAllowTF32CuBLAS(allow != 0); }
-API int lt_fp16_reduction() { return at::globalContext().allowFP16ReductionCuBLAS(); }
+// A bool up to libtorch 2.8, then an enumeration whose first value allows the reduction.
+template <class T> static int allowed(T option) {
+  if constexpr (std::is_same_v<T, bool>) return option;
+  else return static_cast<int>(option) == 0;
+}
+API int lt_fp16_reduction() { return allowed(at::globalContext().allowFP16ReductionCuBLAS()); }
 API void lt_set_fp16_reduction(int allow) { at::globalContext().setAllowFP16ReductionCuBLAS(allow != 0); }
 
 API int lt_threads() { return at::get_num_threads(); }

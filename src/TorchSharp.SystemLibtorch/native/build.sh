@@ -24,10 +24,9 @@ fi
 # Headers in /usr/include are found without being told, and g++ stumbles over them when told.
 [[ ${include[1]} == /usr/include ]] && include=("${include[@]:2}")
 
-# A wheel may be built with the old string ABI; its own symbols tell.
+# A wheel may be built with the old string ABI, whose std::string is mangled as Ss; its own symbols tell.
 abi=1
-if nm -DC --defined-only "$lib/libc10.so" 2>/dev/null | grep -q 'c10::Error::.*std::string' &&
-   ! nm -D --defined-only "$lib/libc10.so" | grep -q '__cxx11'; then
+if nm -D --defined-only "$lib/libc10.so" 2>/dev/null | grep -q '_ZN3c105ErrorC.*Ss'; then
   abi=0
 fi
 
@@ -36,4 +35,4 @@ libraries=(-ltorch -ltorch_cpu -lc10)
 
 mkdir -p "$(dirname "$output")"
 "${CXX:-g++}" -O2 -std=c++17 -shared -fPIC -fvisibility=hidden -D_GLIBCXX_USE_CXX11_ABI=$abi \
-  "${include[@]}" "$source" -o "$output" -L"$lib" -Wl,-rpath,"$lib" "${libraries[@]}"
+  "${include[@]}" "$source" -o "$output" -L"$lib" -Wl,-rpath,"$lib" "${libraries[@]}" ${CXXFLAGS:-}

@@ -18,6 +18,9 @@ public sealed record ApiMember : IApiEntry
     /// <summary>Its name; <c>.ctor</c> for a constructor, <c>this</c> for an indexer.</summary>
     public required string Name { get; init; }
 
+    /// <summary>Its name in metadata. The list writes every indexer as <c>this</c>; of the real ones only those of Sequential have a name of their own there.</summary>
+    public string MetadataName => Name != "this" ? Name : Declaring.Segments[^1].Name == "Sequential" ? "SequentialItems" : "Item";
+
     /// <summary>Its own generic parameters.</summary>
     public IReadOnlyList<string> TypeParameters { get; init; } = [];
 

@@ -70,6 +70,7 @@ public sealed class StubWriter(ApiSurface surface)
         if (!CanWrite(member, scope, used)) return;
         Written++;
         WriteObsolete(member.Obsolete);
+        if (member.Name == "this" && type.Kind != TypeKind.Interface) Line($"[global::System.Runtime.CompilerServices.IndexerName(\"{member.MetadataName}\")]");
         var inInterface = type.Kind == TypeKind.Interface;
         var modifiers = inInterface && !member.Is("static") ? "" : string.Join(' ', member.Modifiers);
         var hasBody = !inInterface && !member.Is("abstract");

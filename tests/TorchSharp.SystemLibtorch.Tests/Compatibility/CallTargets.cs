@@ -34,14 +34,13 @@ internal sealed class CallTargets
         var isStatic = member.Is("static") || member.Is("const");
         var parameters = member.Parameters.Select(parameter => Canonical(parameter, scope)).ToList();
         var type = member.Type?.Canonical(scope);
-        var property = member.Name == "this" ? "Item" : member.Name;
         return member.Kind switch
         {
             MemberKind.Constructor => [Method(isStatic: false, "System.Void", ".ctor", 0, parameters)],
             MemberKind.Method => [Method(isStatic, type!, member.Name, member.TypeParameters.Count, parameters)],
             MemberKind.Property => member.Accessors.Select(accessor => accessor.EndsWith("get", StringComparison.Ordinal)
-                ? Method(isStatic, type!, $"get_{property}", 0, parameters)
-                : Method(isStatic, accessor.EndsWith("init", StringComparison.Ordinal) ? CanonicalTypes.InitOnly : "System.Void", $"set_{property}", 0, [.. parameters, type!])),
+                ? Method(isStatic, type!, $"get_{member.MetadataName}", 0, parameters)
+                : Method(isStatic, accessor.EndsWith("init", StringComparison.Ordinal) ? CanonicalTypes.InitOnly : "System.Void", $"set_{member.MetadataName}", 0, [.. parameters, type!])),
             MemberKind.Event => [Method(isStatic, "System.Void", $"add_{member.Name}", 0, [type!]), Method(isStatic, "System.Void", $"remove_{member.Name}", 0, [type!])],
             MemberKind.Field => [Field(type!, member.Name)],
             _ => [],

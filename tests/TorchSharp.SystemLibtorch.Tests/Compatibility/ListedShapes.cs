@@ -47,7 +47,7 @@ internal sealed class ListedShapes(ApiSurface surface)
         var kind = member.Kind == MemberKind.EnumMember ? MemberKind.Field : member.Kind;
         return MemberShape.Of(
             kind.ToString().ToLowerInvariant(),
-            member.Name == "this" ? "Item" : member.Name,
+            member.MetadataName,
             member.TypeParameters.Count,
             type,
             parameters,
