@@ -19,7 +19,8 @@ public interface ILowRankSession : IDisposable
 
     /// <summary>Brings the model into the form that it has after <paramref name="step"/> steps, without touching values. Called when a checkpoint is loaded.</summary>
     /// <param name="step">Completed steps of the run that goes on.</param>
-    void ResumeAt(long step);
+    /// <param name="state">The optimizer's memory of each parameter, loaded already.</param>
+    void ResumeAt(long step, IOptimizerState state);
 
     /// <summary>Folds every factor back into the weight that it belongs to: a plain model again.</summary>
     void Finish();

@@ -70,9 +70,9 @@ public sealed partial class LowRankOptimizer
 
     private void Commit(PendingLoad pending)
     {
-        Session.ResumeAt(pending.Step);
         pending.Apply();
         CompletedSteps = pending.Step;
+        Session.ResumeAt(pending.Step, this);
     }
 
     private void RequireSame(GroupManifest saved, ParamGroup group)

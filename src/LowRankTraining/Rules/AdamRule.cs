@@ -13,7 +13,8 @@ namespace LowRankTraining.Rules;
 /// </remarks>
 public sealed record AdamRule : IDirectionRule
 {
-    private const string First = "exp_avg", Second = "exp_avg_sq", Clock = "step";
+    internal const string Clock = "step";
+    private const string First = "exp_avg", Second = "exp_avg_sq";
     private static readonly MomentSlot[] Slots = [new(First, 1), new(Second, 2)];
 
     /// <value>β₁, decay of the first moment, in [0, 1). Default 0.9 (Adam).</value>

@@ -45,7 +45,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public void AfterStep(in StepContext step, IOptimizerState state) { }
 
-    public void ResumeAt(long step) { }
+    public void ResumeAt(long step, IOptimizerState state) { }
 
     public void Finish() { }
 

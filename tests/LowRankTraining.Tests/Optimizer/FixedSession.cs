@@ -11,7 +11,7 @@ internal sealed class FixedSession(params ParameterPlan[] plans) : ILowRankSessi
 
     public void AfterStep(in StepContext step, IOptimizerState state) { }
 
-    public void ResumeAt(long step) { }
+    public void ResumeAt(long step, IOptimizerState state) { }
 
     public void Finish() { }
 

@@ -1,0 +1,143 @@
+using LowRankTraining.Rules;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>Factors that a forward hook adds to the output of a linear layer.</summary>
+/// <remarks>
+/// Under <see cref="Injection.Auto"/> it is not known beforehand whether the model runs the hook. Until the first step has told, the weight stays in the graph:
+/// a gradient without a call of the hook means that the model goes past it, and the layer is shadowed from that very step on.
+/// </remarks>
+internal sealed class HookedLinear : ParameterAdapter
+{
+    private const string Memory = "hook";
+    private readonly Linear _linear;
+    private readonly ShadowRule? _shadow;
+    private Verdict _verdict;
+    private bool _active;
+    private bool _reached;
+    private Action _unhook = () => { };
+
+    public HookedLinear(Site site, AdapterRecipe recipe, string reason, bool mayShadow) : base(site, recipe, reason)
+    {
+        _linear = site.Linear!;
+        _verdict = mayShadow ? Verdict.Open : Verdict.Hooked;
+        _shadow = mayShadow ? new ShadowRule(recipe) : null;
+        (A, B) = LowRankFactors.Make(Weight, RankAfter(0), recipe.DrawKey(site.Name, 0));
+    }
+
+    private enum Verdict { Open, Hooked, Bypassed }
+
+    public override Injection Injection => _verdict == Verdict.Bypassed ? Injection.Shadow : Injection.Hook;
+
+    public override bool IsReached => _reached || _shadow is not null;
+
+    public override IEnumerable<ParameterPlan> Plans =>
+        _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
+
+    protected override Parameter A { get; }
+
+    protected override Parameter B { get; }
+
+    protected override ParameterPlan WeightPlan => _shadow is null
+        ? base.WeightPlan
+        : base.WeightPlan with { Rule = new WhereBypassed(_shadow, Recipe.Clock, () => _verdict == Verdict.Bypassed || (_verdict == Verdict.Open && !_reached)) };
+
+    protected override bool TrainsFactors => _verdict != Verdict.Bypassed;
+
+    protected override bool TrainsWeight => _verdict != Verdict.Hooked;
+
+    public override void Install()
+    {
+        _linear.register_parameter(LowRankFactors.A, A);
+        _linear.register_parameter(LowRankFactors.B, B);
+
+        Func<nn.Module<Tensor, Tensor>, Tensor, Tensor, Tensor> hook = (_, input, output) => AddFactors(input, output);
+        _unhook = _linear.register_forward_hook(hook).remove;
+        SetForm(Recipe.Clock.IsActiveAfter(0));
+    }
+
+    public override void Observe(IOptimizerState state)
+    {
+        if (_verdict != Verdict.Open)
+            return;
+
+        using var gradient = Weight.grad;
+        if (!_reached && gradient is null)
+            return;
+
+        Decide(_reached ? Verdict.Hooked : Verdict.Bypassed, state);
+        SetForm(_active);
+    }
+
+    public override void Activate(IOptimizerState state)
+    {
+        base.Activate(state);
+        Remember(state);
+    }
+
+    public override void ResumeAt(long completed, IOptimizerState state)
+    {
+        if (_shadow is not null)
+            Decide((Verdict)state.For(Weight).Counter(Memory), state);
+        base.ResumeAt(completed, state);
+    }
+
+    public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state)
+    {
+        var own = base.Restart(completed, state);
+        return _verdict == Verdict.Bypassed ? _shadow!.Restart(Name, Weight, completed, state.For(Weight)) : own;
+    }
+
+    protected override void TakeOut()
+    {
+        _unhook();
+        ParameterRegistry.Remove(_linear, LowRankFactors.A);
+        ParameterRegistry.Remove(_linear, LowRankFactors.B);
+    }
+
+    protected override void Enable(bool active) => _active = active;
+
+    private void Decide(Verdict verdict, IOptimizerState state)
+    {
+        _verdict = verdict;
+        if (verdict == Verdict.Bypassed)
+            Reason = "the model runs it by forward(), which passes hooks by";
+        Remember(state);
+    }
+
+    private void Remember(IOptimizerState state)
+    {
+        if (_shadow is not null)
+            state.For(Weight).SetCounter(Memory, (long)_verdict);
+    }
+
+    private Tensor AddFactors(Tensor input, Tensor output)
+    {
+        _reached = true;
+        if (!_active || _verdict == Verdict.Bypassed)
+            return output;
+
+        using var scope = NewDisposeScope();
+        var hidden = LowRankFactors.Hidden(LowRankFactors.Rows(input), A, Recipe.Scale, Recipe.Dropout, _linear.training);
+        var sum = LowRankFactors.Rows(output).addmm(hidden, B.t()).reshape(output.shape).MoveToOuterDisposeScope();
+
+        // Nothing in the graph needs the plain output any more, and every layer has one.
+        output.Dispose();
+        return sum;
+    }
+
+    /// <summary>Full-rank steps before the factors take over, then the shadow's where the hook is passed by and none where it is not.</summary>
+    private sealed record WhereBypassed(ShadowRule Shadow, RestartClock Clock, Func<bool> Bypassed) : IUpdateRule, IStateLayout
+    {
+        public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+        {
+            if (!Clock.IsActiveAfter(step.Step - 1) || Bypassed())
+                Shadow.AddUpdate(gradient, accumulator, scale, state, step);
+        }
+
+        public string LayoutFor(IReadOnlyList<long> shape) => $"hook or {Shadow.LayoutFor(shape)}";
+    }
+}

@@ -1,0 +1,19 @@
+namespace LowRankTraining.Adapters;
+
+/// <summary>How low-rank factors enter a model.</summary>
+public enum Injection
+{
+    /// <summary>Layer by layer the first that works of <see cref="Replace"/> and <see cref="Hook"/>; <see cref="Shadow"/> for what is not a linear module, for tied weights,
+    /// and for layers whose hook the first step does not reach. A hooked weight stays in the graph until that is known, which costs its gradient once.</summary>
+    Auto,
+
+    /// <summary>A <see cref="LowRankLinear"/> takes the layer's place. The parent must hold the layer in a field of type <c>Module&lt;Tensor, Tensor&gt;</c> or a base of it.</summary>
+    Replace,
+
+    /// <summary>A forward hook on the layer adds the factors' output. The model must run the layer by <c>call</c>; <c>forward</c> passes hooks by, which is an error at the second step.</summary>
+    Hook,
+
+    /// <summary>The graph stays as it is. The factors live with the optimizer and learn from the weight's own gradient, so memory for that gradient is needed;
+    /// in exchange it works for every matrix, costs nothing in the forward pass, and the weight is always the merged one.</summary>
+    Shadow,
+}

@@ -1,0 +1,98 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>The algebra of a weight with low-rank factors: W + s B A, with W m × n, A r × n, B m × r.</summary>
+internal static class LowRankFactors
+{
+    public const string A = "lora_A", B = "lora_B";
+
+    /// <summary>A ~ U(−1/√n, 1/√n), the same numbers for the same key whatever the dtype.</summary>
+    public static Tensor Draw(long rank, long columns, ScalarType dtype, Device device, ulong key)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(key, device);
+        var bound = 1 / Math.Sqrt(columns);
+        return empty(rank, columns, ScalarType.Float32, device).uniform_(-bound, bound, generator).to(dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A and B for a weight: B at zero.</summary>
+    public static (Parameter A, Parameter B) Make(Parameter weight, long rank, ulong key)
+    {
+        using var guard = no_grad();
+        var (rows, columns) = (weight.shape[0], weight.shape[1]);
+        var a = new Parameter(Draw(rank, columns, weight.dtype, weight.device, key));
+        var b = new Parameter(zeros(rows, rank, weight.dtype, weight.device));
+        a.DetachFromDisposeScope();
+        b.DetachFromDisposeScope();
+        return (a, b);
+    }
+
+    /// <summary>h = s x Aᵀ, for x of N rows. The scale is on these N × r numbers, not on the N × m of the output.</summary>
+    public static Tensor Hidden(Tensor x, Tensor a, double scale, double dropout, bool training)
+    {
+        using var scope = NewDisposeScope();
+        var kept = dropout > 0 && training ? nn.functional.dropout(x, dropout) : x;
+        return kept.mm(a.t()).mul_(scale).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A view of <paramref name="tensor"/> with all dimensions but the last in one.</summary>
+    public static Tensor Rows(Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(-1, tensor.shape[^1]);
+
+    /// <summary>W ← W + s B A, in float32 (or float64) and rounded once: a half-precision weight stochastically, or to the nearest where there is no generator.</summary>
+    public static void MergeInto(Tensor weight, Tensor a, Tensor b, double scale, Generator? rounding)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var precise = weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        var (left, right) = (b.to(precise).mul(scale), a.to(precise));
+
+        if (weight.dtype == precise)
+            weight.addmm_(left, right);
+        else if (rounding is null)
+            weight.copy_(weight.to(precise).addmm_(left, right));
+        else
+            StochasticRounding.Copy(weight.to(precise).addmm_(left, right), weight, rounding);
+    }
+
+    /// <summary>W + s B A as a new tensor, float32 or float64.</summary>
+    public static Tensor Effective(Tensor weight, Tensor a, Tensor b, double scale)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var precise = weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        return addmm(weight.to(precise), b.to(precise).mul(scale), a.to(precise), 1, 1).MoveToOuterDisposeScope();
+    }
+
+    public static bool AreFinite(Tensor a, Tensor b)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        return (a.isfinite().all() & b.isfinite().all()).ToBoolean();
+    }
+
+    /// <summary>Gives the factors another rank, filled with zeros. The parameters stay the same objects: TorchSharp keys optimizer state by them.</summary>
+    public static void Resize(Parameter a, Parameter b, long rank)
+    {
+        if (a.shape[0] == rank)
+            return;
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        (a.grad, b.grad) = (null!, null!);
+        a.set_(zeros(rank, a.shape[1], a.dtype, a.device));
+        b.set_(zeros(b.shape[0], rank, b.dtype, b.device));
+    }
+
+    /// <summary>B ← 0 and A ← a new draw, of the rank that they have.</summary>
+    public static void Redraw(Parameter a, Parameter b, ulong key)
+    {
+        using var guard = no_grad();
+        using var fresh = Draw(a.shape[0], a.shape[1], a.dtype, a.device, key);
+        a.copy_(fresh);
+        b.zero_();
+    }
+}

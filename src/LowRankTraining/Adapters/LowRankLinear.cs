@@ -1,0 +1,115 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>A linear layer with a frozen weight and trainable low-rank factors beside it.</summary>
+/// <remarks>
+/// <para>y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with x (..., n), W m × n, A r × n, B m × r. A starts uniform in ±1/√n and B at zero, so the layer starts as the plain one that it was made from.</para>
+/// <para>In the state dict: <c>weight</c>, <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>.</para>
+/// <para>Source: Hu et al., LoRA, arXiv 2106.09685, section 4.1.</para>
+/// </remarks>
+public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
+{
+#pragma warning disable IDE0044 // TorchSharp writes these fields when the module moves.
+    [ComponentName(Name = "weight")]
+    private Parameter _weight;
+
+    [ComponentName(Name = "bias")]
+    private Parameter? _bias;
+
+    [ComponentName(Name = LowRankFactors.A)]
+    private Parameter _a;
+
+    [ComponentName(Name = LowRankFactors.B)]
+    private Parameter _b;
+#pragma warning restore IDE0044
+
+    /// <summary>Puts factors beside a linear layer, whose weight (frozen from now on) and bias it shares.</summary>
+    /// <param name="source">The layer.</param>
+    /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
+    /// <param name="scale">s, a factor on the product B A; α/r in LoRA. Default 1.</param>
+    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). At 0 nothing is computed for it. Default 0.</param>
+    /// <param name="key">Seed of A. Default 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
+    public LowRankLinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0) : base(nameof(LowRankLinear))
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, source.weight.shape.Min());
+        ArgumentOutOfRangeException.ThrowIfNegative(dropout);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(dropout, 1);
+        if (!double.IsFinite(scale))
+            throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
+
+        (_weight, _bias, Scale, Dropout) = (source.weight, source.bias, scale, dropout);
+        (_a, _b) = LowRankFactors.Make(_weight, rank, key);
+        _weight.requires_grad = false;
+        RegisterComponents();
+    }
+
+    /// <value>W, m × n; the same object as the source's.</value>
+    public Parameter weight => _weight;
+
+    /// <value>b, m entries, or null.</value>
+    public Parameter? bias => _bias;
+
+    /// <value>A, r × n.</value>
+    public Parameter lora_A => _a;
+
+    /// <value>B, m × r.</value>
+    public Parameter lora_B => _b;
+
+    /// <value>n, entries of an input row.</value>
+    public long in_features => _weight.shape[1];
+
+    /// <value>m, entries of an output row.</value>
+    public long out_features => _weight.shape[0];
+
+    /// <value>r.</value>
+    public long Rank => _a.shape[0];
+
+    /// <value>s, the factor on the product B A.</value>
+    public double Scale { get; }
+
+    /// <value>Probability with which an input entry does not reach the factors while training.</value>
+    public double Dropout { get; }
+
+    /// <value>Whether the factors take part. Default true.</value>
+    public bool Enabled { get; set; } = true;
+
+    /// <value>Whether the layer has been run.</value>
+    internal bool Reached { get; private set; }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        Reached = true;
+
+        var rows = LowRankFactors.Rows(input);
+        var output = nn.functional.linear(rows, _weight, _bias);
+        if (Enabled)
+            output.addmm_(LowRankFactors.Hidden(rows, _a, Scale, Dropout, training), _b.t());
+
+        return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>W + s B A as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
+    public Tensor EffectiveWeight() => LowRankFactors.Effective(_weight, _a, _b, Scale);
+
+    /// <summary>Folds the factors into the weight and sets B to zero. The layer computes what it computed before, up to one rounding of the weight.</summary>
+    /// <param name="rounding">Rounds a half-precision weight stochastically; to the nearest when null.</param>
+    /// <exception cref="InvalidOperationException">The factors hold NaN or infinity. Nothing was changed.</exception>
+    public void Merge(Generator? rounding = null)
+    {
+        if (!LowRankFactors.AreFinite(_a, _b))
+            throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
+
+        using var guard = no_grad();
+        LowRankFactors.MergeInto(_weight, _a, _b, Scale, rounding);
+        _b.zero_();
+    }
+}

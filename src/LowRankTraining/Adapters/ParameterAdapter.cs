@@ -1,0 +1,117 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>An adapter whose factors are parameters of the model.</summary>
+internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : Adapter(site, recipe, reason)
+{
+    private bool _finished;
+
+    protected abstract Parameter A { get; }
+
+    protected abstract Parameter B { get; }
+
+    public override IEnumerable<ParameterPlan> Plans
+    {
+        get
+        {
+            if (Recipe.Clock.WarmStart > 0)
+                yield return WeightPlan;
+
+            // While B is zero, as after every draw, so is A's gradient: a step like any other, and none to be counted as skipped.
+            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with { AcceptZeroGradient = true };
+            yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]);
+        }
+    }
+
+    public override bool IsMergeable => LowRankFactors.AreFinite(A, B);
+
+    /// <value>The weight itself, trained at full rank before the factors take over. Never decayed: neither is it afterwards.</value>
+    protected virtual ParameterPlan WeightPlan => new(Name, Weight, Recipe.Adam) { WeightDecayMultiplier = 0 };
+
+    protected virtual bool TrainsFactors => true;
+
+    protected virtual bool TrainsWeight => false;
+
+    public override void Activate(IOptimizerState state)
+    {
+        state.For(Weight).Clear();
+        SetForm(active: true);
+    }
+
+    public override void ResumeAt(long completed, IOptimizerState state)
+    {
+        LowRankFactors.Resize(A, B, RankAfter(completed));
+        SetForm(Recipe.Clock.IsActiveAfter(completed));
+    }
+
+    public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state)
+    {
+        Merge(completed);
+
+        var shrinks = RankAfter(completed) != A.shape[0];
+        LowRankFactors.Resize(A, B, RankAfter(completed));
+        LowRankFactors.Redraw(A, B, Recipe.DrawKey(Name, completed));
+
+        var (a, b) = (Reset(LowRankFactors.A, state.For(A), completed, shrinks), Reset(LowRankFactors.B, state.For(B), completed, shrinks));
+        return (a.Zeroed + b.Zeroed, a.Total + b.Total);
+    }
+
+    public override void Finish(long completed)
+    {
+        Merge(completed);
+        TakeOut();
+        Weight.requires_grad = true;
+        _finished = true;
+    }
+
+    public override void Release()
+    {
+        if (!_finished)
+            return;
+        A.Dispose();
+        B.Dispose();
+    }
+
+    /// <summary>Undoes <see cref="Adapter.Install"/>.</summary>
+    protected abstract void TakeOut();
+
+    /// <summary>Switches the factors' part in the forward pass on or off.</summary>
+    protected abstract void Enable(bool active);
+
+    protected void SetForm(bool active)
+    {
+        Enable(active);
+        A.requires_grad = B.requires_grad = active && TrainsFactors;
+        Weight.requires_grad = !active || TrainsWeight;
+        if (!Weight.requires_grad)
+            Weight.grad = null!;
+    }
+
+    private void Merge(long completed)
+    {
+        using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
+        LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, generator);
+        using (no_grad())
+            B.zero_();
+    }
+
+    private (long Zeroed, long Total) Reset(string factor, StateBag state, long completed, bool shrinks)
+    {
+        if (!shrinks)
+            return Recipe.Reset.Apply(state, Recipe.Adam, [(moment => moment, Recipe.MaskKey(Name, factor, completed))]);
+
+        Recipe.Reset.Forget(state, Recipe.Adam);
+        var entries = (factor == LowRankFactors.A ? A : B).numel();
+        return (entries, entries);
+    }
+
+    private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
+        new(Site.Sibling(factor), parameter, Recipe.Adam)
+        {
+            WeightDecayMultiplier = 0,
+            ShapeAt = completed => shape(RankAfter(completed)),
+        };
+}

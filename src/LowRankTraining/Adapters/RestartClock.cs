@@ -1,0 +1,13 @@
+namespace LowRankTraining.Adapters;
+
+/// <summary>When factors are at work, and when they are merged and drawn anew: all of it from the number of completed steps.</summary>
+/// <param name="WarmStart">Steps of full-rank training before the factors take over.</param>
+/// <param name="Every">Steps from one merge to the next; null for none.</param>
+internal readonly record struct RestartClock(long WarmStart, long? Every)
+{
+    public bool IsActiveAfter(long completed) => completed >= WarmStart;
+
+    public bool IsRestartAfter(long completed) => completed > WarmStart && (completed - WarmStart) % Every == 0;
+
+    public long RestartsAfter(long completed) => completed <= WarmStart || Every is null ? 0 : (completed - WarmStart) / Every.Value;
+}

@@ -1,0 +1,100 @@
+using LowRankTraining.Rules;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>Trains low-rank factors from the gradient of the whole weight, and keeps the weight merged with them.</summary>
+/// <remarks>
+/// <para>With G m × n the weight's gradient and W = W₀ + s B A: ∂B = s G Aᵀ and ∂A = s Bᵀ G, as if the factors stood in the graph. Adam moves both, and W += s (B′A′ − B A),
+/// which is one product: s [ΔBᵀ; B] ᵀ [A′; ΔA].</para>
+/// <para>State: <c>factors</c>, r × (n + m), A and Bᵀ side by side, drawn at the first step of a cycle; Adam's moments in that shape. A tensor of more than two dimensions is treated as out × rest.</para>
+/// <para>Before the factors take over, plain Adam on the weight. A zero or non-finite gradient changes nothing.</para>
+/// </remarks>
+internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLayout
+{
+    private const string Factors = "factors";
+
+    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        var completed = step.Step - 1;
+        if (!Recipe.Clock.IsActiveAfter(completed))
+        {
+            Recipe.Adam.AddUpdate(gradient, accumulator, scale, state, step);
+            return;
+        }
+
+        using var scope = NewDisposeScope();
+        var matrix = AsMatrix(gradient);
+        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+
+        var name = step.Parameter;
+        var factors = state.GetOrAdd(Factors, () => Draw(name, matrix, completed));
+        var (a, b) = (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
+
+        var lowRank = cat([b.mm(matrix), a.mm(matrix.t())], 1).mul_(Recipe.Scale);
+        if (!step.Accepts(lowRank, matrix))
+            return;
+
+        var (direction, correction) = Recipe.Adam.Advance(lowRank, state);
+        var before = factors.clone();
+        factors.add_(direction, scale * correction);
+
+        // The change that the factors really made, rounding included, so that the weight does not drift away from W₀ + s B A.
+        var change = factors - before;
+        var left = cat([change.narrow(1, columns, rows), before.narrow(1, columns, rows)], 0).mul_(Recipe.Scale);
+        var right = cat([a, change.narrow(1, 0, columns)], 0);
+        Add(accumulator, left.t(), right);
+    }
+
+    /// <summary>Starts a new cycle. The weight holds the old factors already.</summary>
+    public (long Zeroed, long Total) Restart(string name, Parameter weight, long completed, StateBag state)
+    {
+        if (!state.TryGet(Factors, out var old))
+            return (0, 0);
+
+        var (rank, entries) = (old.shape[0], old.numel());
+        var columns = weight.numel() / weight.shape[0];
+        state.Remove(Factors);
+
+        if (RankFor(weight, completed) != rank)
+        {
+            Recipe.Reset.Forget(state, Recipe.Adam);
+            return (entries, entries);
+        }
+
+        return Recipe.Reset.Apply(state, Recipe.Adam,
+        [
+            (moment => moment.narrow(1, 0, columns), Recipe.MaskKey(name, LowRankFactors.A, completed)),
+            (moment => moment.narrow(1, columns, weight.shape[0]), Recipe.MaskKey(name, LowRankFactors.B, completed)),
+        ]);
+    }
+
+    public string LayoutFor(IReadOnlyList<long> shape)
+    {
+        var limit = Math.Min(shape[0], shape.Skip(1).Aggregate(1L, (product, size) => product * size));
+        return $"shadowed factors of rank {Recipe.RankAfter(0, limit)} of {limit}";
+    }
+
+    private Tensor Draw(string name, Tensor matrix, long completed)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+        var a = LowRankFactors.Draw(RankFor(matrix, completed), columns, matrix.dtype, matrix.device, Recipe.DrawKey(name, completed));
+        return cat([a, zeros(a.shape[0], rows, a.dtype, a.device)], 1).MoveToOuterDisposeScope();
+    }
+
+    private long RankFor(Tensor matrix, long completed) =>
+        Recipe.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));
+
+    private static void Add(Tensor accumulator, Tensor left, Tensor right)
+    {
+        if (accumulator.dim() == 2)
+            accumulator.addmm_(left, right);
+        else
+            accumulator.add_(left.mm(right).reshape(accumulator.shape));
+    }
+
+    private static Tensor AsMatrix(Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(tensor.shape[0], -1);
+}

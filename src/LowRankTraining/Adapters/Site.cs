@@ -1,0 +1,56 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>A matrix that is to be adapted, and where it stands in the model.</summary>
+/// <param name="Name">The weight's qualified name.</param>
+/// <param name="Weight">The matrix.</param>
+/// <param name="Linear">The linear module that it belongs to, if it is one.</param>
+/// <param name="Slots">Where that module hangs.</param>
+/// <param name="IsTied">Whether several modules share the weight.</param>
+internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IReadOnlyList<Slot> Slots, bool IsTied)
+{
+    /// <value>The short side of the matrix, out × rest.</value>
+    public long Limit => Math.Min(Weight.shape[0], Weight.numel() / Weight.shape[0]);
+
+    /// <summary>The name of another parameter of the same module.</summary>
+    public string Sibling(string name) => Name.LastIndexOf('.') is >= 0 and var dot ? $"{Name[..dot]}.{name}" : name;
+
+    public static IReadOnlyList<Site> Find(nn.Module model, IEnumerable<NamedParameter> candidates)
+    {
+        var slots = Slot.Of(model);
+        var owners = model.named_modules().Select(pair => pair.module).Prepend(model).Distinct()
+            .SelectMany(module => module.named_parameters(recurse: false).Select(pair => (pair.parameter.Handle, module)))
+            .ToLookup(pair => pair.Handle, pair => pair.module);
+
+        return [.. candidates.Select(candidate =>
+        {
+            var linear = candidate.Module is Linear module && module.weight.Handle == candidate.Parameter.Handle ? module : null;
+            return new Site(candidate.Name, candidate.Parameter, linear, linear is null ? [] : [.. slots[linear]], owners[candidate.Parameter.Handle].Count() > 1);
+        })];
+    }
+
+    /// <summary>The way in, with the reason for it, or null with the reason against it.</summary>
+    public (Injection? Way, string Reason) Choose(Injection wanted) => wanted switch
+    {
+        Injection.Shadow => (Injection.Shadow, "as asked"),
+        _ when Linear is null => OnlyShadow(wanted, "it is not the weight of a linear module"),
+        _ when IsTied => OnlyShadow(wanted, "several modules share it"),
+        Injection.Hook => (Injection.Hook, "as asked"),
+        _ when Obstacle is null => (Injection.Replace, wanted == Injection.Auto ? "its place takes another module" : "as asked"),
+        Injection.Replace => (null, Obstacle!),
+        _ => (Injection.Hook, Obstacle!),
+    };
+
+    private string? Obstacle => Slots switch
+    {
+        [] => "it is the model itself",
+        [var only] => only.Obstacle,
+        _ => "it hangs in several places",
+    };
+
+    private static (Injection?, string) OnlyShadow(Injection wanted, string reason) =>
+        wanted == Injection.Auto ? (Injection.Shadow, reason) : (null, reason);
+}

@@ -1,0 +1,16 @@
+using LowRankTraining.Strategies;
+
+namespace LowRankTraining.Schedules;
+
+/// <summary>A linear warm-up from 0, then the full rate for ever.</summary>
+/// <remarks>t &lt; w: t / w. Otherwise 1.</remarks>
+public sealed record ConstantSchedule : IRuledSchedule
+{
+    /// <value>w, steps of the warm-up. Default 0.</value>
+    public long Warmup { get; init; }
+
+    /// <inheritdoc/>
+    public double Multiplier(long step) => step < Warmup ? (double)step / Warmup : 1;
+
+    OptionsRules IRuledSchedule.Rules() => new OptionsRules().AtLeast(0, Warmup);
+}

@@ -1,0 +1,62 @@
+using LowRankTraining.Strategies;
+
+namespace LowRankTraining.Schedules;
+
+/// <summary>Cosine decay that drops to zero at every restart and ramps back up to the cosine.</summary>
+/// <remarks>
+/// <para>With f(p) = μ + (1 − μ)(1 + cos πp)/2, N total steps, w₁ first warm-up, C restart period, w₂ restart warm-up, a steps of offset, t′ = t + a and q = t′ mod C:</para>
+/// <para>t &lt; w₁: t / w₁. Otherwise, in the first w₂ steps after a restart: (q / w₂) · f((t′ − q + w₂ − w₁) / (N − w₁)).
+/// Otherwise: f((t′ − w₁) / (N − w₁)). The ramp aims at the cosine's value at its own end, so it joins without a jump.</para>
+/// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, section 3; the offset is that of the authors' code.</para>
+/// </remarks>
+public sealed record JaggedCosineSchedule : IRuledSchedule
+{
+    /// <value>N, in optimizer steps; a multiple of <see cref="RestartEvery"/>.</value>
+    public required long TotalSteps { get; init; }
+
+    /// <value>w₁, steps of the first linear warm-up from 0.</value>
+    public required long Warmup { get; init; }
+
+    /// <value>C, steps between restarts; the first restart is at step C.</value>
+    public required long RestartEvery { get; init; }
+
+    /// <value>w₂, steps of the linear warm-up after each restart.</value>
+    public required long RestartWarmup { get; init; }
+
+    /// <value>μ, the final multiplier, in (0, 1]. Default 0.1 (ReLoRA).</value>
+    public double MinRatio { get; init; } = 0.1;
+
+    /// <value>a, steps by which the restarts and the cosine run ahead once the first warm-up is over; for a run that goes on from a warm start of a length that is not a multiple of C. Default 0.</value>
+    public long AdjustStep { get; init; }
+
+    /// <inheritdoc/>
+    public double Multiplier(long step)
+    {
+        if (step < Warmup)
+            return (double)step / Warmup;
+
+        var shifted = step + AdjustStep;
+        var sinceRestart = shifted % RestartEvery;
+        var ramping = step >= RestartEvery && sinceRestart < RestartWarmup;
+
+        return ramping
+            ? (double)sinceRestart / RestartWarmup * Decayed(shifted - sinceRestart + RestartWarmup)
+            : Decayed(shifted);
+    }
+
+    OptionsRules IRuledSchedule.Rules() => new OptionsRules()
+        .AtLeast(1, TotalSteps)
+        .AtLeast(0, Warmup)
+        .AtLeast(1, RestartEvery)
+        .AtLeast(0, RestartWarmup)
+        .AtLeast(0, AdjustStep)
+        .Require(MinRatio is > 0 and <= 1, FormattableString.Invariant($"MinRatio is {MinRatio}: it must be above 0 and at most 1."))
+        .Require(RestartEvery < 1 || TotalSteps % RestartEvery == 0, $"RestartEvery ({RestartEvery}) must divide TotalSteps ({TotalSteps}).")
+        .Require(RestartWarmup <= RestartEvery, $"RestartWarmup is {RestartWarmup}: it must not be longer than RestartEvery ({RestartEvery}).")
+        .Require(Warmup + AdjustStep <= Math.Min(TotalSteps, RestartEvery),
+            $"Warmup + AdjustStep is {Warmup + AdjustStep}: the first warm-up must end before the first restart ({Math.Min(TotalSteps, RestartEvery)}).");
+
+    // Past the last step the rate stays where the cosine ended instead of rising again.
+    private double Decayed(long step) =>
+        Cosine.Decay((double)(Math.Min(step, TotalSteps + AdjustStep) - Warmup) / Math.Max(1, TotalSteps - Warmup), MinRatio);
+}

@@ -1,0 +1,45 @@
+using LowRankTraining.Strategies;
+
+namespace LowRankTraining.Schedules;
+
+/// <summary>Several schedules, one after the other, each from its own step 0.</summary>
+/// <remarks>The last part runs on after its duration. For example a constant rate for a full-rank warm start, then a <see cref="JaggedCosineSchedule"/>.</remarks>
+public sealed record JoinedSchedule : IRuledSchedule
+{
+    /// <summary>Joins schedules.</summary>
+    /// <param name="parts">Each with its duration in steps.</param>
+    public JoinedSchedule(params (ILrSchedule Schedule, long Steps)[] parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        Parts = [.. parts];
+    }
+
+    /// <value>The schedules in their order, each with its duration in steps; at least one.</value>
+    public IReadOnlyList<(ILrSchedule Schedule, long Steps)> Parts { get; }
+
+    /// <inheritdoc/>
+    public double Multiplier(long step)
+    {
+        foreach (var (schedule, steps) in Parts.SkipLast(1))
+        {
+            if (step < steps)
+                return schedule.Multiplier(step);
+            step -= steps;
+        }
+
+        return Parts[^1].Schedule.Multiplier(step);
+    }
+
+    OptionsRules IRuledSchedule.Rules()
+    {
+        var rules = new OptionsRules().Require(Parts.Count > 0, "A JoinedSchedule needs at least one part.");
+        foreach (var ((schedule, steps), index) in Parts.Select((part, index) => (part, index)))
+        {
+            rules.Require(steps >= 1, $"Part {index} lasts {steps} steps: it must last at least 1.");
+            foreach (var failure in ScheduleRules.FailuresOf(schedule))
+                rules.Require(false, $"Part {index} ({schedule.GetType().Name}): {failure}");
+        }
+
+        return rules;
+    }
+}

@@ -1,0 +1,50 @@
+using LowRankTraining.Adapters;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>ReLoRA: trains low-rank factors beside frozen weights, and every few thousand steps merges them and starts with new ones, so that the sum reaches a high rank.</summary>
+/// <remarks>
+/// <para>y = x (W + s B A)ᵀ. After every T steps W ← W + s B A, A ← a new draw, B ← 0, and most of the factors' optimizer state is forgotten; meanwhile the learning rate is to start from 0 again:
+/// train with a <see cref="Schedules.JaggedCosineSchedule"/> whose RestartEvery is <see cref="ReLoRAOptions.MergeEvery"/>. The last factors are merged by <see cref="ILowRankSession.Finish"/>.</para>
+/// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Embeddings, head, norms and biases are trained by full-rank Adam.
+/// Weight decay is applied to these only: on factors it would shrink something else than the weight.</para>
+/// <para>The merge is computed in float32 and rounded once, stochastically for a half-precision weight.</para>
+/// <para>When a rank is lowered at a restart, the loss of the step before must not be alive in the next forward pass, since it holds on to the old shapes: a dispose scope around each step sees to it.</para>
+/// <para>Differences from the authors' code, all towards the paper: A is random from the start (there it is zero, and nothing trains until the first merge); one mask prunes both moments;
+/// the merge takes no extra update; the step counter starts anew, see <see cref="ReLoRAOptions.ResetStepCounter"/>.</para>
+/// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
+/// </remarks>
+public sealed class ReLoRAStrategy : ILowRankStrategy
+{
+    private readonly ReLoRAOptions _options;
+
+    /// <summary>Defines the method.</summary>
+    /// <param name="options">The defaults when null.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
+    public ReLoRAStrategy(ReLoRAOptions? options = null) => _options = new ReLoRAOptionsValidator().Require(options ?? new());
+
+    /// <inheritdoc/>
+    public string Name => "relora";
+
+    private AdapterRecipe Recipe => new()
+    {
+        Strategy = Name,
+        Seed = _options.Seed,
+        Rank = _options.Rank,
+        RankDecay = _options.RankDecay,
+        MinRank = _options.MinRank,
+        Scale = _options.Scale,
+        Dropout = _options.Dropout,
+        Adam = _options.Adam,
+        Clock = new RestartClock(_options.WarmStartSteps, _options.MergeEvery),
+        Reset = new MomentReset(_options.Reset, _options.PruneRatio, _options.ResetStepCounter),
+    };
+
+    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
+    /// <param name="model">The model, already on its device and in its dtype.</param>
+    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
+    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Recipe, _options);
+
+    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+}

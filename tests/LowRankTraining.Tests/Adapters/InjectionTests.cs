@@ -1,0 +1,175 @@
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Adapters;
+
+public class InjectionTests
+{
+    [Fact]
+    public void Field_of_an_open_type_gets_another_module_and_the_model_computes_the_same()
+    {
+        using var model = Seeded(new OpenNetwork());
+        var before = Output(model);
+
+        using var session = LoRA(Injection.Auto).Attach(model);
+
+        session.Layers.Select(layer => (layer.Name, layer.Injection)).Should().Equal(("first.weight", Injection.Replace), ("second.weight", Injection.Replace));
+        model.named_children().Select(child => child.name).Should().Equal("first", "norm", "second", "lm_head");
+        model.named_children().First().module.Should().BeOfType<LowRankLinear>();
+        model.state_dict().Keys.Should().Equal(
+            "first.weight", "first.bias", "first.lora_A", "first.lora_B", "norm.weight", "norm.bias",
+            "second.weight", "second.lora_A", "second.lora_B", "lm_head.weight", "lm_head.bias");
+        Distance(Output(model), before).Should().BeLessThan(1e-6);
+    }
+
+    [Fact]
+    public void Field_of_the_sealed_type_gets_a_hook_and_the_model_computes_the_same()
+    {
+        using var model = Seeded(new SealedNetwork());
+        var before = Output(model);
+
+        using var session = LoRA(Injection.Auto).Attach(model);
+
+        session.Layers.Should().OnlyContain(layer => layer.Injection == Injection.Hook);
+        session.Describe().Should().Contain("first.weight: Hook, rank 4 (field 'first' of SealedNetwork is of type Linear)");
+        model.state_dict().Keys.Should().Contain(["first.lora_A", "first.lora_B"]);
+        Output(model).Should().Equal(before);
+    }
+
+    [Fact]
+    public void Layers_of_a_sequence_get_hooks()
+    {
+        using var model = nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 6));
+        using var optimizer = LoRA(Injection.Auto).Attach(model).CreateOptimizer();
+        var before = Values(model.parameters().First());
+
+        Run(model, optimizer, 3);
+
+        ((AdapterSession)optimizer.Session).Layers.Should().OnlyContain(layer => layer.Injection == Injection.Hook);
+        Values(model.parameters().First()).Should().Equal(before, "the weight is frozen once the hook is known to run");
+    }
+
+    [Fact]
+    public void Hook_and_replacement_train_alike()
+    {
+        using var open = Seeded(new SealedNetwork());
+        using var closed = Seeded(new SealedNetwork());
+        using var hooked = ReLoRA(Injection.Hook).Attach(open).CreateOptimizer();
+        using var auto = ReLoRA(Injection.Auto).Attach(closed).CreateOptimizer();
+
+        Run(open, hooked, 7);
+        Run(closed, auto, 7);
+
+        Output(closed).Should().Equal(Output(open), "a hook that is asked for and one that is found to work are the same");
+    }
+
+    [Fact]
+    public void Hook_that_is_passed_by_is_an_error_at_the_second_step()
+    {
+        using var model = Seeded(new SealedNetwork(passesHooksBy: true));
+        using var optimizer = LoRA(Injection.Hook).Attach(model).CreateOptimizer();
+        Step(model, optimizer);
+
+        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight', 'second.weight'*Injection.Shadow*");
+    }
+
+    [Fact]
+    public void Auto_shadows_a_layer_whose_hook_is_passed_by_without_losing_a_step()
+    {
+        using var model = Seeded(new SealedNetwork(passesHooksBy: true, ScalarType.Float64));
+        using var reference = Seeded(new SealedNetwork(passesHooksBy: true, ScalarType.Float64));
+        using var optimizer = ReLoRA(Injection.Auto).Attach(model).CreateOptimizer();
+        using var shadow = ReLoRA(Injection.Shadow).Attach(reference).CreateOptimizer();
+
+        Run(model, optimizer, 8);
+        Run(reference, shadow, 8);
+
+        Output(model).Should().Equal(Output(reference));
+        ((AdapterSession)optimizer.Session).Layers.Should().OnlyContain(layer => layer.Injection == Injection.Shadow && layer.Reason.Contains("forward()"));
+    }
+
+    [Fact]
+    public void Tied_weights_are_shadowed_and_refused_elsewhere()
+    {
+        using var model = new TiedNetwork();
+
+        model.Invoking(tied => LoRA(Injection.Replace).Attach(tied)).Should().Throw<ArgumentException>().WithMessage("*several modules share it*Injection.Shadow*");
+        using var session = LoRA(Injection.Auto).Attach(model);
+
+        session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Shadow);
+    }
+
+    [Fact]
+    public void Way_that_does_not_work_is_refused_before_anything_is_changed()
+    {
+        using var model = Seeded(new SealedNetwork());
+
+        model.Invoking(closed => LoRA(Injection.Replace).Attach(closed)).Should().Throw<ArgumentException>()
+            .WithMessage("Injection.Replace does not work for 2 of the matrices: first.weight (field 'first' of SealedNetwork is of type Linear)*");
+
+        model.state_dict().Keys.Should().NotContain(name => name.Contains("lora"));
+        model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
+    }
+
+    [Fact]
+    public void Model_with_factors_is_not_adapted_twice()
+    {
+        using var model = new OpenNetwork();
+        using var session = LoRA(Injection.Auto).Attach(model);
+
+        model.Invoking(adapted => LoRA(Injection.Auto).Attach(adapted)).Should().Throw<ArgumentException>().WithMessage("*holds low-rank factors already*Finish()*");
+    }
+
+    [Fact]
+    public void Targets_that_match_nothing_are_refused()
+    {
+        using var model = new OpenNetwork();
+        model.Invoking(plain => LoRA(Injection.Auto).Attach(plain, Targets.Matching("attn"))).Should().Throw<ArgumentException>().WithMessage("No matrix*attn*first.weight*");
+    }
+
+    [Fact]
+    public void Convolution_is_shadowed_and_learns()
+    {
+        using var model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten());
+        using var optimizer = new LoRAStrategy(new LoRAOptions { Rank = 2, Alpha = 2 }).Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
+        var before = Values(model.parameters().First());
+
+        for (var step = 0; step < 3; step++)
+        {
+            using var scope = NewDisposeScope();
+            optimizer.zero_grad();
+            model.call(Normal(5, ScalarType.Float32, 2, 3, 6, 6)).square().mean().backward();
+            optimizer.step();
+        }
+
+        using var change = tensor(Values(model.parameters().First()).Zip(before, (now, then) => now - then).ToArray()).reshape(8, 27);
+        linalg.matrix_rank(change, atol: 1e-5).ToInt64().Should().Be(2);
+    }
+
+    internal static LoRAStrategy LoRA(Injection injection) => new(new LoRAOptions { Rank = 4, Alpha = 8, Injection = injection });
+
+    internal static ReLoRAStrategy ReLoRA(Injection injection) =>
+        new(new ReLoRAOptions { Rank = 4, Alpha = 8, MergeEvery = 3, Reset = OptimizerReset.Zero, Injection = injection });
+
+    private sealed class TiedNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> encoder;
+        private readonly nn.Module<Tensor, Tensor> decoder;
+
+        public TiedNetwork() : base(nameof(TiedNetwork))
+        {
+            var shared = new Parameter(randn(12, 12));
+            encoder = nn.Linear(shared);
+            decoder = nn.Linear(shared);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => decoder.call(encoder.call(input));
+    }
+}

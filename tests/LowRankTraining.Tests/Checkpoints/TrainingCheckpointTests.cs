@@ -1,0 +1,185 @@
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Schedules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Adapters;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Checkpoints;
+
+public sealed class TrainingCheckpointTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("lowrank-").FullName;
+
+    [Fact]
+    public void TorchSharps_own_optimizer_resumes_bit_identically_with_its_schedule()
+    {
+        var schedule = new CosineSchedule { TotalSteps = 20, Warmup = 2 };
+        using var whole = Seeded(new OpenNetwork());
+        using var optimizer = optim.AdamW(whole.parameters(), 0.01);
+        var scheduler = schedule.Bind(optimizer);
+        Train(whole, optimizer, scheduler, 0, 4);
+        TrainingCheckpoint.Save(_directory, whole, optimizer, scheduler);
+        Train(whole, optimizer, scheduler, 4, 8);
+
+        using var resumed = Seeded(new OpenNetwork(), 99);
+        using var resumedOptimizer = optim.AdamW(resumed.parameters(), 0.01);
+        var steps = TrainingCheckpoint.Load(_directory, resumed, resumedOptimizer);
+        Train(resumed, resumedOptimizer, schedule.Bind(resumedOptimizer, steps), steps, 8);
+
+        steps.Should().Be(4);
+        Weights(resumed).Should().BeEquivalentTo(Weights(whole));
+    }
+
+    [Fact]
+    public void Optimizer_that_does_not_count_needs_the_number_of_steps()
+    {
+        using var model = new OpenNetwork();
+        using var optimizer = optim.SGD(model.parameters(), 0.1);
+
+        optimizer.Invoking(sgd => TrainingCheckpoint.Save(_directory, model, sgd)).Should().Throw<ArgumentException>().WithMessage("*pass completedSteps*");
+        TrainingCheckpoint.Save(_directory, model, optimizer, completedSteps: 17);
+
+        TrainingCheckpoint.Load(_directory, model, optimizer).Should().Be(17);
+    }
+
+    [Fact]
+    public void Scheduler_out_of_step_is_noticed()
+    {
+        using var model = new OpenNetwork();
+        using var optimizer = InjectionTests.LoRA(Injection.Auto).Attach(model).CreateOptimizer();
+        var scheduler = new ConstantSchedule().Bind(optimizer);
+        Step(model, optimizer);
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(_directory, model, optimizer, scheduler)).Should().Throw<ArgumentException>().WithMessage("*disagree*");
+    }
+
+    [Fact]
+    public void Failed_save_leaves_the_old_checkpoint_and_nothing_else()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = optim.SGD(model.parameters(), 0.1);
+        TrainingCheckpoint.Save(_directory, model, optimizer, completedSteps: 1);
+        var saved = File.ReadAllBytes(Directory.GetFiles(_directory).Single());
+
+        using var broken = new Unwritable();
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(_directory, broken, optimizer, completedSteps: 2)).Should().Throw<IOException>();
+
+        File.ReadAllBytes(Directory.GetFiles(_directory).Single()).Should().Equal(saved);
+    }
+
+    [Fact]
+    public void Saving_again_replaces_the_checkpoint()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = optim.SGD(model.parameters(), 0.1);
+        TrainingCheckpoint.Exists(_directory).Should().BeFalse();
+        TrainingCheckpoint.Save(_directory, model, optimizer, completedSteps: 1);
+        TrainingCheckpoint.Save(_directory, model, optimizer, completedSteps: 2);
+
+        TrainingCheckpoint.Exists(_directory).Should().BeTrue();
+        TrainingCheckpoint.Load(_directory, model, optimizer).Should().Be(2);
+    }
+
+    [Fact]
+    public void Missing_checkpoint_says_where_it_was_looked_for()
+    {
+        using var model = new OpenNetwork();
+        using var optimizer = optim.SGD(model.parameters(), 0.1);
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<FileNotFoundException>().WithMessage($"*{_directory}*");
+    }
+
+    [Fact]
+    public void Checkpoint_of_another_rank_is_refused_and_nothing_is_changed() =>
+        Refused(Attach(8, Injection.Replace), Attach(4, Injection.Replace), "*'first.lora_A' is Float32 [8, 12] there and Float32 [4, 12] here*");
+
+    [Fact]
+    public void Checkpoint_of_another_way_in_is_refused_and_nothing_is_changed() =>
+        Refused(Attach(4, Injection.Shadow), Attach(4, Injection.Replace), "*it has no 'first.lora_A'*");
+
+    [Fact]
+    public void Shadow_of_another_rank_is_refused_and_nothing_is_changed() =>
+        Refused(Attach(8, Injection.Shadow), Attach(4, Injection.Shadow), "*rank 8*rank 4*");
+
+    [Fact]
+    public void Checkpoint_of_another_strategy_is_refused_and_nothing_is_changed() =>
+        Refused(model => new ReLoRAStrategy(new ReLoRAOptions { Rank = 4 }).Attach(model).CreateOptimizer(), Attach(4, Injection.Auto), "*'relora'*'lora'*");
+
+    [Fact]
+    public void Checkpoint_of_another_optimizer_is_refused_and_nothing_is_changed()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var sgd = optim.SGD(model.parameters(), 0.1);
+        using var adam = optim.AdamW(model.parameters(), 0.1);
+        TrainingCheckpoint.Save(_directory, model, sgd, completedSteps: 1);
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, adam)).Should().Throw<InvalidDataException>().WithMessage("*state of a SGD*is a AdamW*");
+    }
+
+    [Theory]
+    [InlineData(0.2)]
+    [InlineData(0.9)]
+    public void Truncated_checkpoint_is_refused_and_nothing_is_changed(double share)
+    {
+        Refused(Attach(4, Injection.Replace), Attach(4, Injection.Replace), "*not complete*", damage: path =>
+        {
+            using var file = File.OpenWrite(path);
+            file.SetLength((long)(file.Length * share));
+        });
+    }
+
+    [Fact]
+    public void Other_file_is_refused() =>
+        Refused(Attach(4, Injection.Replace), Attach(4, Injection.Replace), "*not a checkpoint*", damage: path => File.WriteAllText(path, "something else altogether"));
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private void Refused(Func<nn.Module, LowRankOptimizer> saved, Func<nn.Module, LowRankOptimizer> loaded, string message, Action<string>? damage = null)
+    {
+        using (var model = Seeded(new OpenNetwork()))
+        using (var optimizer = saved(model))
+        {
+            Run(model, optimizer, 2);
+            TrainingCheckpoint.Save(_directory, model, optimizer);
+        }
+
+        damage?.Invoke(Directory.GetFiles(_directory).Single());
+
+        using var other = Seeded(new OpenNetwork(), 99);
+        using var target = loaded(other);
+        Run(other, target, 1);
+        var (weights, bytes) = (Weights(other), target.StateBytes);
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, other, target)).Should().Throw<InvalidDataException>().WithMessage(message);
+
+        Weights(other).Should().BeEquivalentTo(weights);
+        (target.StateBytes, target.CompletedSteps).Should().Be((bytes, 1));
+    }
+
+    private static Func<nn.Module, LowRankOptimizer> Attach(int rank, Injection injection) =>
+        model => new LoRAStrategy(new LoRAOptions { Rank = rank, Injection = injection }).Attach(model).CreateOptimizer();
+
+    private static void Train(nn.Module<Tensor, Tensor> model, AdamW optimizer, optim.lr_scheduler.LRScheduler scheduler, long from, long to)
+    {
+        for (var step = from; step < to; step++)
+        {
+            using var scope = NewDisposeScope();
+            optimizer.zero_grad();
+            (model.call(Inputs(model, step)) - 1).square().mean().backward();
+            optimizer.step();
+            scheduler.step();
+        }
+    }
+
+    private sealed class Unwritable() : nn.Module<Tensor, Tensor>(nameof(Unwritable))
+    {
+        public override Tensor forward(Tensor input) => input;
+
+        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) => throw new IOException("The disk is full.");
+    }
+}

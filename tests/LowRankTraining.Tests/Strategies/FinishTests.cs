@@ -1,0 +1,80 @@
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Tests.Adapters;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Strategies;
+
+public class FinishTests
+{
+    public static TheoryData<Injection, bool> Ways => new() { { Injection.Replace, false }, { Injection.Hook, false }, { Injection.Shadow, false }, { Injection.Auto, true }, { Injection.Hook, true } };
+
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void Finished_model_is_the_plain_one_with_what_was_learned(Injection injection, bool closed)
+    {
+        using var model = Seeded(Make(closed));
+        var (names, children) = (model.state_dict().Keys.ToArray(), model.named_children().ToArray());
+        using var optimizer = InjectionTests.ReLoRA(injection).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 5);
+        var learned = Output(model);
+
+        optimizer.Session.Finish();
+
+        Distance(Output(model), learned).Should().BeLessThan(1e-6);
+        model.state_dict().Keys.Should().Equal(names);
+        model.named_children().Should().Equal(children, "the modules are the ones from before");
+        model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
+
+        using var stream = new MemoryStream();
+        model.save(stream);
+        using var plain = Make(closed);
+        plain.load(new MemoryStream(stream.ToArray()));
+        Output(plain).Should().Equal(Output(model));
+    }
+
+    [Fact]
+    public void Finishing_twice_is_an_error()
+    {
+        using var model = new OpenNetwork();
+        using var optimizer = InjectionTests.ReLoRA(Injection.Auto).Attach(model).CreateOptimizer();
+        optimizer.Session.Finish();
+
+        optimizer.Session.Invoking(session => session.Finish()).Should().Throw<InvalidOperationException>().WithMessage("*finished*");
+        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*finished*");
+    }
+
+    [Fact]
+    public void Finished_model_can_be_adapted_again()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using (var first = InjectionTests.ReLoRA(Injection.Auto).Attach(model).CreateOptimizer())
+        {
+            Run(model, first, 2);
+            first.Session.Finish();
+        }
+
+        using var second = InjectionTests.LoRA(Injection.Auto).Attach(model).CreateOptimizer();
+        Run(model, second, 2);
+
+        ((AdapterSession)second.Session).Layers.Should().OnlyContain(layer => layer.Injection == Injection.Replace);
+    }
+
+    [Fact]
+    public void Mode_of_the_model_survives()
+    {
+        using var model = new OpenNetwork();
+        using var session = InjectionTests.LoRA(Injection.Replace).Attach(model);
+        model.eval();
+
+        session.Finish();
+
+        ((Linear)model.named_children().First().module).training.Should().BeFalse();
+    }
+
+    private static nn.Module<Tensor, Tensor> Make(bool closed) => closed ? new SealedNetwork() : new OpenNetwork();
+}
