@@ -18,8 +18,9 @@ internal static class CompareCommand
     private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens a sequence [default: 256; with --demo 128]." };
     private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<long[]> Seeds = new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<int?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the methods' own]." };
-    private static readonly Option<int?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the methods' own]." };
+    private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
@@ -30,7 +31,7 @@ internal static class CompareCommand
     {
         var command = new RootCommand("Trains the same model by each method, on the same data with the same number of tokens, and reports what each is worth.")
         {
-            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, RefreshEvery, MergeEvery, Dtype, Device, Data, Out,
+            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, RefreshEvery, MergeEvery, WarmStart, Dtype, Device, Data, Out,
         };
         command.SetAction(parsed => new Comparison(Settings(parsed)).Execute());
         return command;
@@ -52,6 +53,7 @@ internal static class CompareCommand
             Seeds = parsed.GetValue(Seeds) is { Length: > 0 } seeds ? seeds : [42],
             RefreshEvery = parsed.GetValue(RefreshEvery),
             MergeEvery = parsed.GetValue(MergeEvery),
+            WarmStart = parsed.GetValue(WarmStart),
             Dtype = parsed.GetRequiredValue(Dtype),
             Device = parsed.GetRequiredValue(Device),
             Data = parsed.GetValue(Data) ?? [],
@@ -85,6 +87,7 @@ internal static class CompareCommand
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
             settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations ? null : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
+            settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",
             settings.MergeEvery is null or >= 1 ? null : $"--merge-every must be at least 1 (is {settings.MergeEvery})",
         ];
         var complaints = wrong.OfType<string>().ToList();

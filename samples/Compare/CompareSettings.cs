@@ -30,10 +30,13 @@ internal sealed record CompareSettings
     public required IReadOnlyDictionary<string, double> LearningRates { get; init; }
 
     /// <value>Steps between new subspaces; null for the methods' own.</value>
-    public int? RefreshEvery { get; init; }
+    public long? RefreshEvery { get; init; }
 
     /// <value>Steps between merges; null for the methods' own.</value>
-    public int? MergeEvery { get; init; }
+    public long? MergeEvery { get; init; }
+
+    /// <value>Steps of full-rank training before the low-rank parts take over; null for the methods' own.</value>
+    public long? WarmStart { get; init; }
 
     /// <value>float32 or bfloat16.</value>
     public required string Dtype { get; init; }

@@ -68,6 +68,7 @@ internal sealed class Comparison(CompareSettings settings)
             Rank = settings.Rank,
             RefreshEvery = settings.RefreshEvery,
             MergeEvery = settings.MergeEvery,
+            WarmStart = settings.WarmStart,
             Seed = seed,
         });
         var options = new TrainingOptions

@@ -15,9 +15,10 @@ internal static class PretrainCommand
     private static readonly Option<int> Sequence = new("--seq") { Description = "Tokens a sequence.", DefaultValueFactory = _ => 256 };
     private static readonly Option<double?> LearningRate = new("--lr") { Description = "Largest learning rate [default: the method's own]." };
     private static readonly Option<long?> Warmup = new("--warmup") { Description = "Steps in which the learning rate rises from 0 [default: a tenth of the steps]." };
-    private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank update (galore, fira) [default: the method's own]." };
-    private static readonly Option<int?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the method's own]." };
-    private static readonly Option<int?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the method's own]." };
+    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the method's own]." };
+    private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
@@ -34,7 +35,7 @@ internal static class PretrainCommand
     {
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
-            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, Clip,
+            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Clip,
             Dtype, Device, Seed, Data, EvaluateEvery, SaveEvery, Out, Resume, Json,
         };
         command.SetAction(parsed => new PretrainRun(Request(parsed)).Execute());
@@ -71,6 +72,7 @@ internal static class PretrainCommand
             Scale = parsed.GetValue(Scale),
             RefreshEvery = parsed.GetValue(RefreshEvery),
             MergeEvery = parsed.GetValue(MergeEvery),
+            WarmStart = parsed.GetValue(WarmStart),
             Clip = parsed.GetValue(Clip),
             Dtype = parsed.GetRequiredValue(Dtype),
             Seed = parsed.GetValue(Seed),

@@ -6,6 +6,7 @@ using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
 using Spectre.Console;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Pretrain;
@@ -35,10 +36,16 @@ internal sealed class PretrainRun(PretrainRequest request)
         var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
         using var model = Llama.Create(config, settings.Seed, device, type);
         using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings));
-        var firstStep = request.Resume ? method.Load(folder.LatestCheckpoint()!, model) : 0;
+        var firstStep = request.Resume ? method.Load(folder.Path) : 0;
 
         Introduce(settings, model, corpus, device, firstStep);
         var report = Train(folder, settings, model, method, corpus, device, firstStep);
+        if (report.Completed)
+        {
+            method.Finish();
+            model.save(folder.ModelFile);
+        }
+
         Conclude(folder, settings, report);
         return report.Completed ? 0 : SampleCommand.Interrupted;
     }
@@ -52,6 +59,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         Scale = settings.Scale,
         RefreshEvery = settings.RefreshEvery,
         MergeEvery = settings.MergeEvery,
+        WarmStart = settings.WarmStart,
         Seed = settings.Seed,
     };
 
@@ -70,13 +78,14 @@ internal sealed class PretrainRun(PretrainRequest request)
             SaveEvery = request.SaveEvery,
         };
 
+        folder.WriteSettings(settings);
         using var interruption = new Interruption();
         return TrainingDisplay.Show(console, settings.Strategy, firstStep, settings.Steps, display =>
             new Trainer(model, method, corpus, options)
             {
                 Stepped = display.Stepped,
                 Validated = display.Validated,
-                Save = step => folder.Save(settings, step, path => method.Save(path, model)),
+                Save = _ => method.Save(folder.Path),
             }.Run(firstStep, interruption.Token));
     }
 
@@ -97,7 +106,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         }
         else
         {
-            Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: pretrain --resume --out {folder.Name}");
+            Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: pretrain --resume --out {folder.Path}");
         }
 
         Write($"{Describe.Count(report.TokensPerSecond)} tokens/s; a step: forward {Describe.Significant(report.ForwardMilliseconds)} ms, "
@@ -105,8 +114,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         Write($"optimizer state {Describe.Bytes(report.OptimizerStateBytes)}; peak memory {Describe.Bytes(report.PeakBytes)} ({report.PeakBytesOf})");
         if (report.SkippedUpdates > 0)
             Write($"{report.SkippedUpdates} updates were left out, because their gradients were not finite: try a smaller --lr, or --clip 1");
-        if (folder.LatestCheckpoint() is { } checkpoint)
-            Write($"saved in {checkpoint}");
+        Write(report.Completed ? $"model saved as {folder.ModelFile}" : $"checkpoint saved in {folder.Path}");
 
         if (request.Json)
             Console.WriteLine(JsonSerializer.Serialize(new PretrainResult(settings, report), PretrainJson.OneLine));

@@ -28,14 +28,17 @@ public sealed record PretrainSettings
     /// <value>Steps in which the learning rate rises from 0.</value>
     public required long Warmup { get; init; }
 
-    /// <value>GaLore's scale, Fira's α; null for the method's own.</value>
+    /// <value>Factor on the low-rank part; null for the method's own.</value>
     public double? Scale { get; init; }
 
     /// <value>Steps between new subspaces; null for the method's own.</value>
-    public int? RefreshEvery { get; init; }
+    public long? RefreshEvery { get; init; }
 
     /// <value>Steps between merges; null for the method's own.</value>
-    public int? MergeEvery { get; init; }
+    public long? MergeEvery { get; init; }
+
+    /// <value>Steps of full-rank training before the low-rank parts take over; null for the method's own.</value>
+    public long? WarmStart { get; init; }
 
     /// <value>Largest norm of the gradients; null for no limit.</value>
     public double? Clip { get; init; }

@@ -19,6 +19,7 @@ internal static class SettingsCheck
         Require(settings.Scale is null or > 0, $"--scale must be above 0 (is {settings.Scale})");
         Require(settings.RefreshEvery is null or >= 1, $"--refresh-every must be at least 1 (is {settings.RefreshEvery})");
         Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");
+        Require(settings.WarmStart is null or >= 0, $"--warm-start must be at least 0 (is {settings.WarmStart})");
         Require(settings.Clip is null or > 0, $"--clip must be above 0 (is {settings.Clip})");
         Require(request.EvaluateEvery is null or >= 1, $"--eval-every must be at least 1 (is {request.EvaluateEvery})");
         Require(request.SaveEvery is null or >= 1, $"--save-every must be at least 1 (is {request.SaveEvery})");

@@ -1,6 +1,8 @@
+using LanguageModel.CommandLine;
 using LanguageModel.Model;
-using TorchSharp;
-using TorchSharp.Modules;
+using LowRankTraining;
+using LowRankTraining.Schedules;
+using LowRankTraining.Strategies;
 using static TorchSharp.torch;
 
 namespace LanguageModel.Methods;
@@ -12,6 +14,10 @@ public static class AllMethods
     public static IReadOnlyList<Method> List { get; } =
     [
         new("adamw", "AdamW", 1e-3, AdamW),
+        new("galore", "GaLore", 1e-2, GaLore),
+        new("fira", "Fira", 1e-2, Fira),
+        new("relora", "ReLoRA", 1e-3, ReLoRA),
+        new("lora", "LoRA", 1e-3, LoRA),
     ];
 
     /// <summary>The method named <paramref name="name"/>, in any case.</summary>
@@ -20,12 +26,60 @@ public static class AllMethods
         List.FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         ?? throw new UserException($"There is no method '{name}'. Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
 
-    private static AttachedMethod AdamW(Llama model, MethodSettings settings)
+    private static AttachedMethod AdamW(Llama model, MethodSettings settings) =>
+        new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate), Cosine(settings));
+
+    private static AttachedMethod GaLore(Llama model, MethodSettings settings)
     {
-        var optimizer = optim.AdamW(model.parameters(), lr: settings.LearningRate);
-        return new AttachedMethod(optimizer, _ => optim.lr_scheduler.LambdaLR(optimizer, step => Math.Min(1, step / 50.0)), () => AdamWStateBytes(optimizer), () => 0);
+        var options = new GaLoreOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        return LowRank(model, settings, Cosine(settings), new GaLoreStrategy(options with
+        {
+            Scale = settings.Scale ?? options.Scale,
+            RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
+        }));
     }
 
-    private static long AdamWStateBytes(OptimizerHelper optimizer) => optimizer.state_dict().State
-        .OfType<AdamW.State>().SelectMany(state => new[] { state.exp_avg, state.exp_avg_sq }).OfType<Tensor>().Sum(moment => moment.numel() * moment.element_size());
+    private static AttachedMethod Fira(Llama model, MethodSettings settings)
+    {
+        var options = new FiraOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        return LowRank(model, settings, Cosine(settings), new FiraStrategy(options with
+        {
+            Scale = settings.Scale ?? options.Scale,
+            RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
+        }));
+    }
+
+    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings)
+    {
+        var options = new ReLoRAOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
+        return LowRank(model, settings, Jagged(settings, mergeEvery), new ReLoRAStrategy(options with
+        {
+            Alpha = settings.Scale * settings.Rank ?? options.Alpha,
+            MergeEvery = mergeEvery,
+            WarmStartSteps = settings.WarmStart ?? options.WarmStartSteps,
+        }));
+    }
+
+    private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRAOptions
+    {
+        Rank = settings.Rank,
+        Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
+        new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);
+
+    private static CosineSchedule Cosine(MethodSettings settings) => new() { TotalSteps = settings.Steps, Warmup = settings.Warmup };
+
+    /// <summary>The cosine with a drop at every merge; it ends where the last stretch between merges does.</summary>
+    private static JaggedCosineSchedule Jagged(MethodSettings settings, long mergeEvery) => new()
+    {
+        TotalSteps = (settings.Steps + mergeEvery - 1) / mergeEvery * mergeEvery,
+        Warmup = Math.Min(settings.Warmup, mergeEvery),
+        RestartEvery = mergeEvery,
+        RestartWarmup = Math.Min(100, mergeEvery / 10),
+    };
 }

@@ -15,14 +15,17 @@ public sealed record MethodSettings
     /// <value>Rank of the low-rank parts.</value>
     public required int Rank { get; init; }
 
-    /// <value>GaLore's scale, Fira's α: factor on the lifted low-rank update.</value>
+    /// <value>Factor on the low-rank part: α of GaLore and Fira, s = α/r of ReLoRA and LoRA.</value>
     public double? Scale { get; init; }
 
     /// <value>Steps between new subspaces, for GaLore and Fira.</value>
-    public int? RefreshEvery { get; init; }
+    public long? RefreshEvery { get; init; }
 
-    /// <value>Steps between merges, for ReLoRA.</value>
-    public int? MergeEvery { get; init; }
+    /// <value>Steps between merges, for ReLoRA; null for a quarter of the steps.</value>
+    public long? MergeEvery { get; init; }
+
+    /// <value>Steps of full-rank training before the low-rank parts take over, for ReLoRA.</value>
+    public long? WarmStart { get; init; }
 
     /// <value>Seed of whatever the method draws at random.</value>
     public long Seed { get; init; } = 42;

@@ -22,6 +22,7 @@ public sealed class Trainer
     private readonly MemoryMeter memory;
     private readonly List<LossPoint> trainingLosses = [];
     private readonly List<LossPoint> validationLosses = [];
+    private long largestState;
 
     /// <summary>Prepares to train <paramref name="model"/> on <paramref name="corpus"/>.</summary>
     /// <exception cref="UserException">The corpus is too small for a sequence.</exception>
@@ -96,6 +97,7 @@ public sealed class Trainer
 
     private double Validate(long done)
     {
+        largestState = Math.Max(largestState, method.StateBytes);
         var loss = Evaluation.Loss(model, validationSet, options.Device);
         var point = new LossPoint(done, loss);
         validationLosses.Add(point);
@@ -120,7 +122,7 @@ public sealed class Trainer
         BackwardMilliseconds = backward.MedianMilliseconds,
         OptimizerMilliseconds = update.MedianMilliseconds,
         OptimizerMeanMilliseconds = update.MeanMilliseconds,
-        OptimizerStateBytes = method.StateBytes,
+        OptimizerStateBytes = Math.Max(largestState, method.StateBytes),
         PeakBytes = memory.PeakBytes,
         PeakBytesOf = memory.Kind,
         SkippedUpdates = method.SkippedUpdates,

@@ -54,7 +54,7 @@ public sealed record TrainingReport
     /// <value>Mean milliseconds a step: unlike the median, it contains the refreshes and merges of a few steps.</value>
     public required double OptimizerMeanMilliseconds { get; init; }
 
-    /// <value>Bytes that the optimizer keeps between steps.</value>
+    /// <value>Bytes that the optimizer keeps between steps, the most seen at any validation.</value>
     public required long OptimizerStateBytes { get; init; }
 
     /// <value>Largest memory in use at once; null where it cannot be measured.</value>
