@@ -32,17 +32,20 @@ public static partial class torch
                 using var scaled = Op.Call("mul.Scalar", query, 1 / Math.Sqrt(shape[^1]));
                 using var transposed = key.transpose(-2, -1);
                 using var scores = scaled.matmul(transposed);
-                using var causalMask = causal ? CausalMask(shape[^2], key.shape[^2], query.device) : null;
-                using var masked = Masked(scores, causalMask ?? mask);
+                using var masked = causal ? HideFuture(scores) : Masked(scores, mask);
                 using var weights = masked.softmax(-1);
                 using var kept = p > 0 ? dropout(weights, p) : weights.alias();
                 return kept.matmul(value);
             }
 
-            private static Tensor CausalMask(long queries, long keys, Device device)
+            /// <summary>Adds −∞ in place where a key comes after its query: no copy of the scores, and no pass over them on the way back.</summary>
+            private static Tensor HideFuture(Tensor scores)
             {
-                using var all = ones(queries, keys, dtype: ScalarType.Bool, device: device);
-                return all.tril();
+                var shape = scores.shape;
+                using var hidden = full(shape[^2], shape[^1], double.NegativeInfinity, dtype: scores.dtype, device: scores.device);
+                using var future = hidden.triu(1);
+                scores.add_(future);
+                return scores.alias();
             }
 
             private static Tensor Masked(Tensor scores, Tensor? mask)

@@ -1,0 +1,97 @@
+using System.CommandLine;
+using System.Globalization;
+using LanguageModel;
+using LanguageModel.Methods;
+using LanguageModel.Model;
+
+namespace Compare;
+
+/// <summary>The command line of this program.</summary>
+internal static class CompareCommand
+{
+    private static readonly Option<bool> Demo = new("--demo") { Description = "A small comparison that takes a few minutes on two cores; other options still count." };
+    private static readonly Option<string[]> Methods = new("--methods") { Description = $"Methods to compare: {string.Join(", ", AllMethods.List.Select(method => method.Name))} [default: all].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string?> Model = new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
+    private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
+    private static readonly Option<long?> Tokens = new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 600,000]." };
+    private static readonly Option<int> Batch = new("--batch") { Description = "Sequences a step.", DefaultValueFactory = _ => 8 };
+    private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens a sequence [default: 256; with --demo 128]." };
+    private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<long[]> Seeds = new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the methods' own]." };
+    private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
+    private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
+    private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
+    private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for report.html and results.json [default: runs/compare; with --demo runs/demo]." };
+
+    /// <summary>The root command.</summary>
+    public static RootCommand Create()
+    {
+        var command = new RootCommand("Trains the same model by each method, on the same data with the same number of tokens, and reports what each is worth.")
+        {
+            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, RefreshEvery, MergeEvery, WarmStart, Dtype, Device, Data, Out,
+        };
+        command.SetAction(parsed => new Comparison(Settings(parsed)).Execute());
+        return command;
+    }
+
+    private static CompareSettings Settings(ParseResult parsed)
+    {
+        var demo = parsed.GetValue(Demo);
+        var config = LlamaConfigs.Find(parsed.GetValue(Model) ?? "9m");
+        var settings = new CompareSettings
+        {
+            Methods = Chosen(parsed.GetValue(Methods) ?? []),
+            Model = config.Name,
+            Rank = parsed.GetValue(Rank) ?? config.Hidden / 4,
+            Tokens = parsed.GetValue(Tokens) ?? (demo ? 600_000 : 4_000_000),
+            Batch = parsed.GetValue(Batch),
+            Sequence = parsed.GetValue(Sequence) ?? (demo ? 128 : 256),
+            LearningRates = Rates(parsed.GetValue(LearningRates) ?? []),
+            Seeds = parsed.GetValue(Seeds) is { Length: > 0 } seeds ? seeds : [42],
+            RefreshEvery = parsed.GetValue(RefreshEvery),
+            MergeEvery = parsed.GetValue(MergeEvery),
+            WarmStart = parsed.GetValue(WarmStart),
+            Dtype = parsed.GetRequiredValue(Dtype),
+            Device = parsed.GetRequiredValue(Device),
+            Data = parsed.GetValue(Data) ?? [],
+            EvaluationTokens = demo ? 32_768 : 65_536,
+            Evaluations = demo ? 10 : 16,
+            Out = parsed.GetValue(Out) ?? Path.Combine("runs", demo ? "demo" : "compare"),
+            Command = string.Join(' ', ["dotnet run -c Release --project samples/Compare --", .. parsed.Tokens.Select(token => token.Value)]),
+        };
+        Check(settings);
+        return settings;
+    }
+
+    private static List<Method> Chosen(string[] names) => names.Length > 0
+        ? [.. names.SelectMany(name => name.Split(',', StringSplitOptions.RemoveEmptyEntries)).Select(AllMethods.Find).Distinct()]
+        : [.. AllMethods.List];
+
+    private static Dictionary<string, double> Rates(string[] assignments) => assignments
+        .SelectMany(text => text.Split(',', StringSplitOptions.RemoveEmptyEntries))
+        .Select(text => text.Split('=') is [var name, var rate] && double.TryParse(rate, CultureInfo.InvariantCulture, out var value) && value > 0
+            ? (AllMethods.Find(name).Name, Rate: value)
+            : throw new UserException($"--lr takes method=rate, such as galore=0.01, not '{text}'."))
+        .GroupBy(entry => entry.Name)
+        .ToDictionary(group => group.Key, group => group.Last().Rate);
+
+    private static void Check(CompareSettings settings)
+    {
+        string?[] wrong =
+        [
+            settings.Rank >= 1 ? null : $"--rank must be at least 1 (is {settings.Rank})",
+            settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
+            settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
+            settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations ? null : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
+            settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
+            settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",
+            settings.MergeEvery is null or >= 1 ? null : $"--merge-every must be at least 1 (is {settings.MergeEvery})",
+        ];
+        var complaints = wrong.OfType<string>().ToList();
+        if (complaints.Count > 0)
+            throw new UserException(string.Join("; ", complaints) + ".");
+    }
+}

@@ -1,0 +1,4 @@
+using Compare;
+using LanguageModel.CommandLine;
+
+return SampleCommand.Run(CompareCommand.Create(), args);

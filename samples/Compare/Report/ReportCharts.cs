@@ -1,0 +1,69 @@
+using System.Xml.Linq;
+using Compare.Charts;
+using LanguageModel.Training;
+
+namespace Compare.Report;
+
+/// <summary>The charts of the report.</summary>
+internal static class ReportCharts
+{
+    /// <summary>Number of colours in the style sheet; further methods begin again.</summary>
+    private const int Colors = 7;
+
+    /// <summary>Part of the run whose fast fall is left above the chart, so that the differences can be seen.</summary>
+    private const double SteepPart = 0.15;
+
+    /// <summary>The colour of the method at <paramref name="place"/>.</summary>
+    public static int Color(int place) => place % Colors;
+
+    /// <summary>Validation perplexity against tokens.</summary>
+    public static XElement Validation(Findings findings)
+    {
+        var series = Curves(findings, result => result.Validation, Math.Exp);
+        return LineChart.Draw("Validation perplexity against tokens trained on", Tokens(findings), Visible("validation perplexity (log scale)", series, logarithmic: true), series, withDots: true);
+    }
+
+    /// <summary>Training loss against tokens.</summary>
+    public static XElement Training(Findings findings)
+    {
+        var reach = (int)Math.Max(1, findings.Settings.Steps / 50);
+        var series = Curves(findings, result => result.Training, loss => loss).Select(one => one.Smoothed(reach)).ToList();
+        return LineChart.Draw("Training loss against tokens trained on", Tokens(findings), Visible("training loss (nats a token)", series, logarithmic: false), series, withDots: false);
+    }
+
+    /// <summary>Perplexity against optimizer state.</summary>
+    public static XElement TradeOff(Findings findings)
+    {
+        var series = findings.Results
+            .Select((result, place) => new Series(result.Method.Title, Color(place), [(100 * findings.StateShare(result), result.Perplexity)]))
+            .ToList();
+        var perplexities = findings.Results.Select(result => result.Perplexity).ToList();
+        var (low, high) = (perplexities.Min(), perplexities.Max());
+        var margin = Math.Max(0.15 * (high - low), 0.01 * low);
+        return DotChart.Draw(
+            "Validation perplexity against optimizer state",
+            Axis.Linear("optimizer state (% of AdamW’s)", 0, Math.Max(100, series.Max(one => one.Points[0].X)) * 1.02),
+            Axis.Linear("validation perplexity", low - margin, high + margin),
+            series);
+    }
+
+    private static Axis Tokens(Findings findings) =>
+        Axis.Linear("tokens trained on", 0, findings.Settings.Steps * findings.Settings.Batch * findings.Settings.Sequence);
+
+    private static List<Series> Curves(Findings findings, Func<MethodResult, IReadOnlyList<LossPoint>> curve, Func<double, double> value)
+    {
+        var tokensPerStep = (double)findings.Settings.Batch * findings.Settings.Sequence;
+        return [.. findings.Results.Select((result, place) =>
+            new Series(result.Method.Title, Color(place), [.. curve(result).Select(point => (point.Step * tokensPerStep, value(point.Loss)))]))];
+    }
+
+    /// <summary>From a little below the lowest value to the highest that any curve has after its steep part.</summary>
+    private static Axis Visible(string title, List<Series> series, bool logarithmic)
+    {
+        var low = series.Min(one => one.Points.Min(point => point.Y));
+        var high = series.Max(one => one.Points.Skip((int)(SteepPart * one.Points.Count)).Max(point => point.Y));
+        return logarithmic
+            ? Axis.Logarithmic(title, low / Math.Pow(high / low, 0.06), high)
+            : Axis.Linear(title, low - 0.06 * (high - low), high);
+    }
+}

@@ -1,0 +1,104 @@
+using System.Net;
+using System.Reflection;
+using System.Xml.Linq;
+using Compare.Charts;
+using LanguageModel.CommandLine;
+using LanguageModel.Data;
+
+namespace Compare.Report;
+
+/// <summary>The results as one page of HTML that needs nothing beside it.</summary>
+internal static class ReportPage
+{
+    /// <summary>The page.</summary>
+    public static string Render(Findings findings) => $"""
+        <!doctype html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>Low-rank training compared</title>
+        <style>
+        {Style()}
+        </style>
+        </head>
+        <body>
+        <main>
+        <h1>{Text(Title(findings))}</h1>
+        <p class="lead">{Text(Lead(findings))}</p>
+        {Highlights.Render(findings)}
+        <section>
+        <h2>Results</h2>
+        <p>{Text(TableNote(findings))}</p>
+        <div class="scroll">{ReportTable.Render(findings)}</div>
+        </section>
+        {Chart(findings, "Validation perplexity", "On text that no method has seen; lower is better.", ReportCharts.Validation(findings))}
+        {Chart(findings, "Training loss", "Mean over neighbouring steps of each batch's loss; lower is better.", ReportCharts.Training(findings))}
+        {Chart(findings, "What the memory buys", "Down and to the left is better: less optimizer state, lower perplexity.", ReportCharts.TradeOff(findings))}
+        <section>
+        <h2>How it was measured</h2>
+        {Conditions(findings)}
+        </section>
+        </main>
+        </body>
+        </html>
+        """;
+
+    /// <summary><paramref name="text"/> with the characters escaped that HTML would read as markup.</summary>
+    public static string Text(string text) => WebUtility.HtmlEncode(text);
+
+    private static string Title(Findings findings) => findings.Results.Count == 1
+        ? $"{findings.Results[0].Method.Title} on one model"
+        : $"{Count(findings.Results.Count)} ways to train the same model";
+
+    private static string Count(int methods) => methods is >= 2 and <= 9
+        ? new[] { "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine" }[methods - 2]
+        : Describe.Count(methods);
+
+    private static string Lead(Findings findings) =>
+        $"A {findings.Settings.Model} language model ({Describe.Significant(findings.Parameters / 1e6)} million parameters), trained from the same initial weights "
+        + $"on the same {Describe.Count(findings.Settings.Steps * findings.Settings.Batch * findings.Settings.Sequence)} tokens in the same order, once by each method"
+        + (findings.Settings.Seeds.Count > 1 ? $" and seed ({findings.Settings.Seeds.Count} seeds, means shown)." : ".");
+
+    private static string TableNote(Findings findings) =>
+        $"Optimizer time is the median step, with the mean, refreshes and merges included, in parentheses. Peak memory: {findings.PeakBytesOf}, weights and activations included.";
+
+    private static string Chart(Findings findings, string title, string note, XElement chart) => $"""
+        <section>
+        <h2>{Text(title)}</h2>
+        <p>{Text(note)}</p>
+        <ul class="legend">{string.Concat(findings.Results.Select((result, place) => $"<li class=\"c{ReportCharts.Color(place)}\"><span class=\"chip\"></span>{Text(result.Method.Title)}</li>"))}</ul>
+        {chart.ToString(SaveOptions.DisableFormatting)}
+        </section>
+        """;
+
+    private static string Conditions(Findings findings)
+    {
+        var settings = findings.Settings;
+        (string Name, string Value)[] conditions =
+        [
+            ("Data", $"{findings.Corpus.Source}; {Describe.Bytes(findings.Corpus.Training.Length)} to train on, {Describe.Bytes(findings.Corpus.Validation.Length)} to validate on; a token is a byte"),
+            ("Steps", $"{settings.Steps} of {settings.Batch} × {settings.Sequence} tokens, learning rate rising over the first tenth and falling by a cosine to a tenth"),
+            ("Validation", $"mean over the same {Describe.Count(Math.Min(settings.EvaluationTokens, findings.Corpus.Validation.Length))} tokens for every method, each token weighing the same"),
+            ("Rank", $"{settings.Rank}"),
+            ("Learning rates", string.Join(", ", findings.Results.Select(result => $"{result.Method.Title} {result.LearningRate}"))),
+            (settings.Seeds.Count == 1 ? "Seed" : "Seeds", string.Join(", ", settings.Seeds)),
+            ("Weights", settings.Dtype),
+            ("Machine", findings.Machine),
+            ("Training time", string.Join(", ", findings.Results.Select(result => $"{result.Method.Title} {Describe.Duration(TimeSpan.FromSeconds(result.Seconds))}")) + " a run"),
+        ];
+        return $"""
+            <dl>
+            {string.Join('\n', conditions.Select(condition => $"<dt>{Text(condition.Name)}</dt><dd>{Text(condition.Value)}</dd>"))}
+            <dt>Command</dt><dd><code>{Text(settings.Command)}</code></dd>
+            </dl>
+            """;
+    }
+
+    private static string Style()
+    {
+        using var resource = Assembly.GetExecutingAssembly().GetManifestResourceStream("report.css")!;
+        using var reader = new StreamReader(resource);
+        return reader.ReadToEnd().TrimEnd();
+    }
+}

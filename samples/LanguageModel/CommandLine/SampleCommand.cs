@@ -1,0 +1,40 @@
+using System.CommandLine;
+
+namespace LanguageModel.CommandLine;
+
+/// <summary>Runs a command so that mistakes of the user end in one line and exit code 2.</summary>
+public static class SampleCommand
+{
+    /// <summary>Exit code for what the user can put right.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>Exit code after Ctrl-C, as shells have it.</summary>
+    public const int Interrupted = 130;
+
+    /// <summary>Parses <paramref name="arguments"/> and runs <paramref name="command"/>.</summary>
+    public static int Run(RootCommand command, string[] arguments)
+    {
+        var parsed = command.Parse(arguments);
+        if (parsed.Errors.Count > 0)
+            return Complain(string.Join(Environment.NewLine, parsed.Errors.Select(error => error.Message)) + " See --help.");
+
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (UserException mistake)
+        {
+            return Complain(mistake.Message);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return Complain(failure.Message);
+        }
+    }
+
+    private static int Complain(string message)
+    {
+        Console.Error.WriteLine($"error: {message}");
+        return BadInput;
+    }
+}

@@ -1,0 +1,77 @@
+using LanguageModel.Training;
+using Spectre.Console;
+
+namespace LanguageModel.CommandLine;
+
+/// <summary>Shows how a run gets on: a progress bar in a terminal, a line now and then elsewhere.</summary>
+public abstract class TrainingDisplay
+{
+    /// <summary>Shows the run of <paramref name="train"/> on <paramref name="console"/>.</summary>
+    /// <param name="console">Where to write.</param>
+    /// <param name="title">What is running.</param>
+    /// <param name="firstStep">Steps done before.</param>
+    /// <param name="steps">Steps of the whole run.</param>
+    /// <param name="train">The run; it tells the display what it has done.</param>
+    public static TrainingReport Show(IAnsiConsole console, string title, long firstStep, long steps, Func<TrainingDisplay, TrainingReport> train)
+    {
+        if (!console.Profile.Capabilities.Interactive || !console.Profile.Out.IsTerminal)
+            return train(new PlainDisplay(console, title, steps));
+
+        return console.Progress()
+            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 30 }, new PercentageColumn())
+            .Start(progress => train(new BarDisplay(console, progress.AddTask(title, maxValue: steps), title, firstStep)));
+    }
+
+    /// <summary>Tells of a step.</summary>
+    public abstract void Stepped(StepReport report);
+
+    /// <summary>Tells of a validation.</summary>
+    public abstract void Validated(LossPoint validation);
+
+    /// <summary>What a validation is shown as.</summary>
+    protected static string Line(string title, LossPoint validation) =>
+        $"{title}: after {validation.Step} steps validation loss {Describe.Fixed(validation.Loss, 4)}, perplexity {Describe.Fixed(Math.Exp(validation.Loss), 3)}";
+
+    /// <summary>What a step is shown as.</summary>
+    protected static string Detail(StepReport report) =>
+        $"loss {Describe.Fixed(report.Loss, 3)} · {Describe.Count(report.TokensPerSecond)} tokens/s · {Describe.Duration(report.Remaining)} left";
+
+    private sealed class BarDisplay : TrainingDisplay
+    {
+        private readonly IAnsiConsole console;
+        private readonly ProgressTask task;
+        private readonly string title;
+
+        public BarDisplay(IAnsiConsole console, ProgressTask task, string title, long firstStep)
+        {
+            (this.console, this.task, this.title) = (console, task, title);
+            task.Value = firstStep;
+        }
+
+        public override void Stepped(StepReport report)
+        {
+            task.Value = report.Step;
+            task.Description = $"[bold]{title.EscapeMarkup()}[/] {Detail(report).EscapeMarkup()}";
+        }
+
+        public override void Validated(LossPoint validation) => console.WriteLine(Line(title, validation));
+    }
+
+    private sealed class PlainDisplay(IAnsiConsole console, string title, long steps) : TrainingDisplay
+    {
+        private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
+
+        private DateTime last = DateTime.MinValue;
+
+        public override void Stepped(StepReport report)
+        {
+            if (DateTime.UtcNow - last < Pause && report.Step < steps)
+                return;
+
+            last = DateTime.UtcNow;
+            console.Profile.Out.Writer.WriteLine($"{title}: step {report.Step}/{steps} · {Detail(report)}");
+        }
+
+        public override void Validated(LossPoint validation) => console.Profile.Out.Writer.WriteLine(Line(title, validation));
+    }
+}

@@ -1,0 +1,54 @@
+using LanguageModel.Model;
+using LowRankTraining;
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Schedules;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace LanguageModel.Methods;
+
+/// <summary>A method at work on one model: its optimizer and its schedule.</summary>
+public sealed class AttachedMethod(Llama model, OptimizerHelper optimizer, ILrSchedule schedule) : IDisposable
+{
+    /// <value>Updates the model.</value>
+    public OptimizerHelper Optimizer { get; } = optimizer;
+
+    /// <value>Sets the learning rate after each update.</value>
+    public BoundSchedule Scheduler { get; private set; } = schedule.Bind(optimizer);
+
+    /// <value>Bytes that the optimizer keeps between steps, at this moment.</value>
+    public long StateBytes => Optimizer is LowRankOptimizer lowRank
+        ? lowRank.StateBytes
+        : Optimizer.state_dict().State.OfType<AdamW.State>().Sum(state => Bytes(state.exp_avg) + Bytes(state.exp_avg_sq));
+
+    /// <value>Updates left out because a gradient was not finite.</value>
+    public long SkippedUpdates => Optimizer is LowRankOptimizer lowRank ? lowRank.NonFiniteGradients : 0;
+
+    /// <summary>Saves model and optimizer in <paramref name="folder"/>.</summary>
+    public void Save(string folder) => TrainingCheckpoint.Save(folder, model, Optimizer, Scheduler);
+
+    /// <summary>Goes back to where model and optimizer were when they were saved in <paramref name="folder"/>.</summary>
+    /// <returns>Steps completed then.</returns>
+    /// <exception cref="UserException">The checkpoint does not fit, or is damaged.</exception>
+    public long Load(string folder)
+    {
+        try
+        {
+            var completedSteps = TrainingCheckpoint.Load(folder, model, Optimizer);
+            Scheduler = schedule.Bind(Optimizer, completedSteps);
+            return completedSteps;
+        }
+        catch (Exception refusal) when (refusal is InvalidDataException or FileNotFoundException)
+        {
+            throw new UserException(refusal.Message);
+        }
+    }
+
+    /// <summary>Folds whatever the method has put into the model back into its weights: a plain model again, and no further training.</summary>
+    public void Finish() => (Optimizer as LowRankOptimizer)?.Session.Finish();
+
+    /// <inheritdoc/>
+    public void Dispose() => Optimizer.Dispose();
+
+    private static long Bytes(torch.Tensor? moment) => moment is null ? 0 : moment.numel() * moment.element_size();
+}

@@ -1,0 +1,32 @@
+namespace LanguageModel.Methods;
+
+/// <summary>What a method is told. Null leaves a choice to the method.</summary>
+public sealed record MethodSettings
+{
+    /// <value>Optimizer steps of the whole run.</value>
+    public required long Steps { get; init; }
+
+    /// <value>Largest learning rate.</value>
+    public required double LearningRate { get; init; }
+
+    /// <value>Steps in which the learning rate rises from 0.</value>
+    public required long Warmup { get; init; }
+
+    /// <value>Rank of the low-rank parts.</value>
+    public required int Rank { get; init; }
+
+    /// <value>Factor on the low-rank part: α of GaLore and Fira, s = α/r of ReLoRA and LoRA.</value>
+    public double? Scale { get; init; }
+
+    /// <value>Steps between new subspaces, for GaLore and Fira.</value>
+    public long? RefreshEvery { get; init; }
+
+    /// <value>Steps between merges, for ReLoRA; null for a quarter of the steps.</value>
+    public long? MergeEvery { get; init; }
+
+    /// <value>Steps of full-rank training before the low-rank parts take over, for ReLoRA.</value>
+    public long? WarmStart { get; init; }
+
+    /// <value>Seed of whatever the method draws at random.</value>
+    public long Seed { get; init; } = 42;
+}

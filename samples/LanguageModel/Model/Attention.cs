@@ -1,0 +1,45 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace LanguageModel.Model;
+
+/// <summary>Causal self-attention: every position looks at itself and at those before it.</summary>
+public sealed class Attention : Module<Tensor, Tensor>
+{
+    // Declared as Module<Tensor, Tensor> rather than Linear, so that a method may put another module in their place.
+    private readonly Module<Tensor, Tensor> q_proj;
+    private readonly Module<Tensor, Tensor> k_proj;
+    private readonly Module<Tensor, Tensor> v_proj;
+    private readonly Module<Tensor, Tensor> o_proj;
+    private readonly RotaryPositions rotary;
+    private readonly long heads;
+
+    /// <summary>Attention of the sizes in <paramref name="config"/>.</summary>
+    public Attention(LlamaConfig config, RotaryPositions rotary) : base(nameof(Attention))
+    {
+        (this.rotary, heads) = (rotary, config.Heads);
+        q_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
+        k_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
+        v_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
+        o_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+
+        var query = rotary.Turn(Split(q_proj.call(input))).transpose(1, 2);
+        var key = rotary.Turn(Split(k_proj.call(input))).transpose(1, 2);
+        var value = Split(v_proj.call(input)).transpose(1, 2);
+
+        var mixed = functional.scaled_dot_product_attention(query, key, value, is_casual: true);
+        return o_proj.call(mixed.transpose(1, 2).reshape(input.shape)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>(batch, position, hidden) seen as (batch, position, head, feature).</summary>
+    private Tensor Split(Tensor projected) =>
+        projected.view(projected.shape[0], projected.shape[1], heads, -1);
+}

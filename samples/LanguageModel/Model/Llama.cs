@@ -1,0 +1,65 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace LanguageModel.Model;
+
+/// <summary>A LLaMA-style causal language model, in plain TorchSharp.</summary>
+/// <remarks>
+/// <para>RMSNorm before each part, rotary positions, SwiGLU, no biases, and a head that shares nothing with the embedding.
+/// Modules are named as in the published checkpoints: <c>model.layers.0.self_attn.q_proj</c>, <c>lm_head</c>.</para>
+/// <para>Source: Touvron et al., LLaMA, arXiv 2302.13971.</para>
+/// </remarks>
+public sealed class Llama : Module<Tensor, Tensor>
+{
+    private readonly Decoder model;
+    private readonly Module<Tensor, Tensor> lm_head;
+
+    /// <summary>A new model on the CPU in float32; the weights follow from <paramref name="seed"/> alone.</summary>
+    public Llama(LlamaConfig config, long seed) : base(nameof(Llama))
+    {
+        Config = config;
+        manual_seed(seed);
+        model = new Decoder(config);
+        lm_head = Linear(config.Hidden, config.Vocabulary, hasBias: false);
+        RegisterComponents();
+        Initialize(config.InitialDeviation);
+    }
+
+    /// <summary>A new model where and how it is to be trained. Making it and moving it are one: an optimizer made in between would hold the old parameters.</summary>
+    public static Llama Create(LlamaConfig config, long seed, Device device, ScalarType type)
+    {
+        var model = new Llama(config, seed);
+        model.to(device, type);
+        return model;
+    }
+
+    /// <value>The sizes.</value>
+    public LlamaConfig Config { get; }
+
+    /// <summary>Scores of every next token, in float32.</summary>
+    /// <param name="input">Tokens, (batch, position), int64.</param>
+    /// <returns>Logits, (batch, position, token).</returns>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        return lm_head.call(model.call(input)).to(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Mean cross-entropy of the next tokens, in nats a token.</summary>
+    /// <param name="input">Tokens, (batch, position), int64.</param>
+    /// <param name="target">The token after each, same shape.</param>
+    public Tensor Loss(Tensor input, Tensor target)
+    {
+        using var scope = NewDisposeScope();
+        var logits = call(input).view(-1, Config.Vocabulary);
+        return functional.cross_entropy(logits, target.view(-1)).MoveToOuterDisposeScope();
+    }
+
+    private void Initialize(double deviation)
+    {
+        using var frozen = no_grad();
+        foreach (var matrix in parameters().Where(parameter => parameter.dim() == 2))
+            init.normal_(matrix, 0, deviation);
+    }
+}

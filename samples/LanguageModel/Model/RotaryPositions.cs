@@ -1,0 +1,67 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LanguageModel.Model;
+
+/// <summary>Turns pairs of features by an angle that grows with the position, so that attention sees distances.</summary>
+/// <remarks>
+/// <para>Feature i and feature i + d/2 of position p form a pair, turned by p · base^(−2i/d).</para>
+/// <para>Source: Su et al., RoFormer, arXiv 2104.09864; pairs laid out as in the published LLaMA checkpoints.</para>
+/// </remarks>
+public sealed class RotaryPositions(long headDimension, double rotaryBase) : IDisposable
+{
+    private (long Length, ScalarType Type, string Device) made;
+    private Tensor? cosines;
+    private Tensor? signedSines;
+
+    /// <summary>Turns the features of <paramref name="heads"/>.</summary>
+    /// <param name="heads">(batch, position, head, feature).</param>
+    public Tensor Turn(Tensor heads)
+    {
+        using var scope = NewDisposeScope();
+        Prepare(heads.shape[1], heads.dtype, heads.device);
+
+        // Rolling by half swaps the two of each pair; the sines carry the sign of the first.
+        var partners = heads.roll(headDimension / 2, -1);
+        return (heads * cosines!).addcmul(partners, signedSines!, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Frees the tables.</summary>
+    public void Dispose()
+    {
+        cosines?.Dispose();
+        signedSines?.Dispose();
+    }
+
+    private void Prepare(long length, ScalarType type, Device device)
+    {
+        var wanted = (length, type, device.ToString());
+        if (made == wanted)
+            return;
+
+        Dispose();
+        var half = headDimension / 2;
+        var (cosine, sine) = (new float[length * headDimension], new float[length * headDimension]);
+        for (var position = 0L; position < length; position++)
+        {
+            for (var feature = 0L; feature < half; feature++)
+            {
+                var angle = position * Math.Pow(rotaryBase, -2.0 * feature / headDimension);
+                var first = position * headDimension + feature;
+                cosine[first] = cosine[first + half] = (float)Math.Cos(angle);
+                sine[first] = -(float)Math.Sin(angle);
+                sine[first + half] = (float)Math.Sin(angle);
+            }
+        }
+
+        cosines = Table(cosine, length, type, device);
+        signedSines = Table(sine, length, type, device);
+        made = wanted;
+    }
+
+    private Tensor Table(float[] values, long length, ScalarType type, Device device)
+    {
+        using var scope = NewDisposeScope();
+        return tensor(values, [length, 1, headDimension]).to(type, device).DetachFromDisposeScope();
+    }
+}

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using LanguageModel.Data;
+using LanguageModel.Methods;
+using LanguageModel.Model;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LanguageModel.Training;
+
+/// <summary>The training loop.</summary>
+public sealed class Trainer
+{
+    private readonly Llama model;
+    private readonly AttachedMethod method;
+    private readonly TrainingOptions options;
+    private readonly BatchSampler sampler;
+    private readonly IReadOnlyList<TokenBatch> validationSet;
+    private readonly PhaseClock whole;
+    private readonly PhaseClock forward;
+    private readonly PhaseClock backward;
+    private readonly PhaseClock update;
+    private readonly MemoryMeter memory;
+    private readonly List<LossPoint> trainingLosses = [];
+    private readonly List<LossPoint> validationLosses = [];
+    private long largestState;
+
+    /// <summary>Prepares to train <paramref name="model"/> on <paramref name="corpus"/>.</summary>
+    /// <exception cref="UserException">The corpus is too small for a sequence.</exception>
+    public Trainer(Llama model, AttachedMethod method, TextCorpus corpus, TrainingOptions options)
+    {
+        (this.model, this.method, this.options) = (model, method, options);
+        sampler = new BatchSampler(corpus.Training, options.Batch, options.Sequence, (ulong)options.Seed);
+        validationSet = ValidationSet.Batches(corpus.Validation, options.Batch, options.Sequence, options.EvaluationTokens);
+        (whole, forward, backward, update) = (new(options.Device), new(options.Device), new(options.Device), new(options.Device));
+        memory = new MemoryMeter(options.Device);
+    }
+
+    /// <value>Called after every step.</value>
+    public Action<StepReport>? Stepped { get; init; }
+
+    /// <value>Called after every validation.</value>
+    public Action<LossPoint>? Validated { get; init; }
+
+    /// <value>Called with the steps done when it is time to save, and when the run is interrupted.</value>
+    public Action<long>? Save { get; init; }
+
+    /// <summary>Trains from <paramref name="firstStep"/> steps done to the last, or until <paramref name="interruption"/>; a run that was not interrupted ends with a validation.</summary>
+    public TrainingReport Run(long firstStep, CancellationToken interruption)
+    {
+        var done = firstStep;
+        var training = new Stopwatch();
+        while (done < options.Steps && !interruption.IsCancellationRequested)
+        {
+            training.Start();
+            var step = done++;
+            var loss = whole.Time(() => Step(step));
+            training.Stop();
+
+            trainingLosses.Add(new LossPoint(done, loss));
+            Stepped?.Invoke(Progress(done, done - firstStep, loss, training.Elapsed));
+            if (done % options.EvaluateEvery == 0 && done < options.Steps)
+                Validate(done);
+            if (done % options.SaveEvery == 0 && done < options.Steps)
+                Save?.Invoke(done);
+        }
+
+        if (done > firstStep)
+            Save?.Invoke(done);
+        return Report(done, done - firstStep, done == options.Steps ? Validate(done) : null, training.Elapsed);
+    }
+
+    private double Step(long step)
+    {
+        using var scope = NewDisposeScope();
+        model.zero_grad();
+
+        var (loss, value) = forward.Time(() =>
+        {
+            var loss = Batches.Loss(model, sampler.At(step), options.Device);
+            return (loss, loss.ToDouble());
+        });
+        memory.Sample();
+
+        backward.Time(() => loss.backward());
+        memory.Sample();
+
+        update.Time(() =>
+        {
+            if (options.ClipNorm is { } largest)
+                nn.utils.clip_grad_norm_(model.parameters().Where(parameter => parameter.requires_grad), largest);
+            method.Optimizer.step();
+            method.Scheduler.step();
+        });
+        memory.Sample();
+        return value;
+    }
+
+    private double Validate(long done)
+    {
+        largestState = Math.Max(largestState, method.StateBytes);
+        var loss = Evaluation.Loss(model, validationSet, options.Device);
+        var point = new LossPoint(done, loss);
+        validationLosses.Add(point);
+        Validated?.Invoke(point);
+        return loss;
+    }
+
+    private StepReport Progress(long done, long here, double loss, TimeSpan spent) =>
+        new(done, loss, here * options.TokensPerStep / spent.TotalSeconds, spent / here * (options.Steps - done));
+
+    private TrainingReport Report(long done, long here, double? validationLoss, TimeSpan spent) => new()
+    {
+        Steps = done,
+        Completed = done == options.Steps,
+        ValidationLoss = validationLoss,
+        Training = trainingLosses,
+        Validation = validationLosses,
+        TokensPerSecond = here == 0 ? 0 : here * options.TokensPerStep / spent.TotalSeconds,
+        Seconds = spent.TotalSeconds,
+        StepMilliseconds = whole.MedianMilliseconds,
+        ForwardMilliseconds = forward.MedianMilliseconds,
+        BackwardMilliseconds = backward.MedianMilliseconds,
+        OptimizerMilliseconds = update.MedianMilliseconds,
+        OptimizerMeanMilliseconds = update.MeanMilliseconds,
+        OptimizerStateBytes = Math.Max(largestState, method.StateBytes),
+        PeakBytes = memory.PeakBytes,
+        PeakBytesOf = memory.Kind,
+        SkippedUpdates = method.SkippedUpdates,
+    };
+}

@@ -1,0 +1,68 @@
+namespace LanguageModel.Training;
+
+/// <summary>A loss at a step.</summary>
+/// <param name="Step">Optimizer steps done.</param>
+/// <param name="Loss">Nats a token.</param>
+public readonly record struct LossPoint(long Step, double Loss);
+
+/// <summary>What is known after a step.</summary>
+/// <param name="Step">Optimizer steps done.</param>
+/// <param name="Loss">Loss of this step's batch, nats a token.</param>
+/// <param name="TokensPerSecond">Over the steps of this run so far.</param>
+/// <param name="Remaining">Time that the steps left will take at that pace.</param>
+public readonly record struct StepReport(long Step, double Loss, double TokensPerSecond, TimeSpan Remaining);
+
+/// <summary>What a run came to.</summary>
+public sealed record TrainingReport
+{
+    /// <value>Optimizer steps done, those before a resume included.</value>
+    public required long Steps { get; init; }
+
+    /// <value>Whether every step was done; false after an interruption.</value>
+    public required bool Completed { get; init; }
+
+    /// <value>Token-weighted mean over the validation set, nats a token; null after an interruption.</value>
+    public required double? ValidationLoss { get; init; }
+
+    /// <value>Its exponential.</value>
+    public double? Perplexity => ValidationLoss is { } loss ? Math.Exp(loss) : null;
+
+    /// <value>Loss of every step of this run.</value>
+    public required IReadOnlyList<LossPoint> Training { get; init; }
+
+    /// <value>Every validation of this run.</value>
+    public required IReadOnlyList<LossPoint> Validation { get; init; }
+
+    /// <value>Training only: neither validation nor saving.</value>
+    public required double TokensPerSecond { get; init; }
+
+    /// <value>Seconds spent in training steps.</value>
+    public required double Seconds { get; init; }
+
+    /// <value>Median milliseconds a step, all phases together.</value>
+    public required double StepMilliseconds { get; init; }
+
+    /// <value>Median milliseconds a step, loss included.</value>
+    public required double ForwardMilliseconds { get; init; }
+
+    /// <value>Median milliseconds a step.</value>
+    public required double BackwardMilliseconds { get; init; }
+
+    /// <value>Median milliseconds a step.</value>
+    public required double OptimizerMilliseconds { get; init; }
+
+    /// <value>Mean milliseconds a step: unlike the median, it contains the refreshes and merges of a few steps.</value>
+    public required double OptimizerMeanMilliseconds { get; init; }
+
+    /// <value>Bytes that the optimizer keeps between steps, the most seen at any validation.</value>
+    public required long OptimizerStateBytes { get; init; }
+
+    /// <value>Largest memory in use at once; null where it cannot be measured.</value>
+    public required long? PeakBytes { get; init; }
+
+    /// <value>What <see cref="PeakBytes"/> counts, in words.</value>
+    public required string PeakBytesOf { get; init; }
+
+    /// <value>Updates left out because a gradient was not finite.</value>
+    public required long SkippedUpdates { get; init; }
+}

@@ -1,0 +1,84 @@
+using System.CommandLine;
+using LanguageModel.Methods;
+using LanguageModel.Model;
+
+namespace Pretrain;
+
+/// <summary>The command line of this program.</summary>
+internal static class PretrainCommand
+{
+    private static readonly Option<string> Strategy = new("--strategy", "-s") { Description = $"Training method: {Names(AllMethods.List, method => method.Name)}.", DefaultValueFactory = _ => "galore" };
+    private static readonly Option<string> Model = new("--model", "-m") { Description = $"Model size: {Names(LlamaConfigs.All, config => config.Name)}.", DefaultValueFactory = _ => "9m" };
+    private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
+    private static readonly Option<long> Steps = new("--steps") { Description = "Optimizer steps of the whole run.", DefaultValueFactory = _ => 1000 };
+    private static readonly Option<int> Batch = new("--batch") { Description = "Sequences a step.", DefaultValueFactory = _ => 8 };
+    private static readonly Option<int> Sequence = new("--seq") { Description = "Tokens a sequence.", DefaultValueFactory = _ => 256 };
+    private static readonly Option<double?> LearningRate = new("--lr") { Description = "Largest learning rate [default: the method's own]." };
+    private static readonly Option<long?> Warmup = new("--warmup") { Description = "Steps in which the learning rate rises from 0 [default: a tenth of the steps]." };
+    private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the method's own]." };
+    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the method's own]." };
+    private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
+    private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
+    private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
+    private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
+    private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
+    private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<long?> EvaluateEvery = new("--eval-every") { Description = "Steps between validations [default: a tenth of the steps]." };
+    private static readonly Option<long?> SaveEvery = new("--save-every") { Description = "Steps between checkpoints [default: only at the end, and on Ctrl-C]." };
+    private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for settings and checkpoints [default: a new one under runs/]." };
+    private static readonly Option<bool> Resume = new("--resume") { Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are remembered." };
+    private static readonly Option<bool> Json = new("--json") { Description = "End with one line of JSON on standard output; progress goes to standard error." };
+
+    /// <summary>The root command.</summary>
+    public static RootCommand Create()
+    {
+        var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
+        {
+            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Clip,
+            Dtype, Device, Seed, Data, EvaluateEvery, SaveEvery, Out, Resume, Json,
+        };
+        command.SetAction(parsed => new PretrainRun(Request(parsed)).Execute());
+        return command;
+    }
+
+    private static PretrainRequest Request(ParseResult parsed) => new()
+    {
+        Settings = Settings(parsed),
+        Given = parsed.CommandResult.Command.Options.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => option.Name).ToHashSet(),
+        Device = parsed.GetRequiredValue(Device),
+        EvaluateEvery = parsed.GetValue(EvaluateEvery),
+        SaveEvery = parsed.GetValue(SaveEvery),
+        Out = parsed.GetValue(Out),
+        Resume = parsed.GetValue(Resume),
+        Json = parsed.GetValue(Json),
+    };
+
+    private static PretrainSettings Settings(ParseResult parsed)
+    {
+        var method = AllMethods.Find(parsed.GetRequiredValue(Strategy));
+        var model = LlamaConfigs.Find(parsed.GetRequiredValue(Model));
+        var steps = parsed.GetValue(Steps);
+        return new PretrainSettings
+        {
+            Strategy = method.Name,
+            Model = model.Name,
+            Rank = parsed.GetValue(Rank) ?? model.Hidden / 4,
+            Steps = steps,
+            Batch = parsed.GetValue(Batch),
+            Seq = parsed.GetValue(Sequence),
+            Lr = parsed.GetValue(LearningRate) ?? method.LearningRate,
+            Warmup = parsed.GetValue(Warmup) ?? steps / 10,
+            Scale = parsed.GetValue(Scale),
+            RefreshEvery = parsed.GetValue(RefreshEvery),
+            MergeEvery = parsed.GetValue(MergeEvery),
+            WarmStart = parsed.GetValue(WarmStart),
+            Clip = parsed.GetValue(Clip),
+            Dtype = parsed.GetRequiredValue(Dtype),
+            Seed = parsed.GetValue(Seed),
+            Data = [.. (parsed.GetValue(Data) ?? []).Select(Path.GetFullPath)],
+        };
+    }
+
+    private static string Names<T>(IEnumerable<T> items, Func<T, string> name) => string.Join(", ", items.Select(name));
+}

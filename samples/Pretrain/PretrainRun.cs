@@ -1,0 +1,124 @@
+using System.Text.Json;
+using LanguageModel;
+using LanguageModel.CommandLine;
+using LanguageModel.Data;
+using LanguageModel.Methods;
+using LanguageModel.Model;
+using LanguageModel.Training;
+using Spectre.Console;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Pretrain;
+
+/// <summary>One run, from its settings to its report.</summary>
+internal sealed class PretrainRun(PretrainRequest request)
+{
+    private readonly IAnsiConsole console = request.Json
+        ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) })
+        : AnsiConsole.Console;
+
+    /// <summary>Trains, and returns the exit code.</summary>
+    public int Execute()
+    {
+        var folder = request.Resume ? RunFolder.Existing(request.Out) : RunFolder.New(request.Out);
+        var settings = request.Resume ? folder.ReadSettings() : request.Settings;
+        if (request.Resume)
+            SettingsCheck.SameRun(settings, request);
+        SettingsCheck.Ranges(settings, request);
+
+        var (device, type) = (Devices.Find(request.Device), Dtypes.Find(settings.Dtype));
+        var corpus = TextCorpus.Load(settings.Data);
+        if (request.Resume)
+            SettingsCheck.SameData(settings, corpus.Hash, corpus.Source);
+        settings = settings with { DataHash = corpus.Hash };
+
+        var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
+        using var model = Llama.Create(config, settings.Seed, device, type);
+        using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings));
+        var firstStep = request.Resume ? method.Load(folder.Path) : 0;
+
+        Introduce(settings, model, corpus, device, firstStep);
+        var report = Train(folder, settings, model, method, corpus, device, firstStep);
+        if (report.Completed)
+        {
+            method.Finish();
+            model.save(folder.ModelFile);
+        }
+
+        Conclude(folder, settings, report);
+        return report.Completed ? 0 : SampleCommand.Interrupted;
+    }
+
+    private static MethodSettings MethodSettings(PretrainSettings settings) => new()
+    {
+        Steps = settings.Steps,
+        LearningRate = settings.Lr,
+        Warmup = settings.Warmup,
+        Rank = settings.Rank,
+        Scale = settings.Scale,
+        RefreshEvery = settings.RefreshEvery,
+        MergeEvery = settings.MergeEvery,
+        WarmStart = settings.WarmStart,
+        Seed = settings.Seed,
+    };
+
+    private TrainingReport Train(
+        RunFolder folder, PretrainSettings settings, Llama model, AttachedMethod method, TextCorpus corpus, Device device, long firstStep)
+    {
+        var options = new TrainingOptions
+        {
+            Steps = settings.Steps,
+            Batch = settings.Batch,
+            Sequence = settings.Seq,
+            Device = device,
+            Seed = settings.Seed,
+            ClipNorm = settings.Clip,
+            EvaluateEvery = request.EvaluateEvery ?? Math.Max(1, settings.Steps / 10),
+            SaveEvery = request.SaveEvery,
+        };
+
+        folder.WriteSettings(settings);
+        using var interruption = new Interruption();
+        return TrainingDisplay.Show(console, settings.Strategy, firstStep, settings.Steps, display =>
+            new Trainer(model, method, corpus, options)
+            {
+                Stepped = display.Stepped,
+                Validated = display.Validated,
+                Save = _ => method.Save(folder.Path),
+            }.Run(firstStep, interruption.Token));
+    }
+
+    private void Introduce(PretrainSettings settings, Llama model, TextCorpus corpus, Device device, long firstStep)
+    {
+        Write($"{settings.Model} model, {Describe.Count(model.Config.Parameters)} parameters in {settings.Dtype} on {device.type.ToString().ToLowerInvariant()}; "
+            + $"{settings.Strategy}, rank {settings.Rank}, learning rate {settings.Lr}");
+        Write($"{corpus.Source}: {Describe.Bytes(corpus.Training.Length)} to train on, {Describe.Bytes(corpus.Validation.Length)} to validate on");
+        if (request.Resume)
+            Write($"Going on after step {firstStep} of {settings.Steps}");
+    }
+
+    private void Conclude(RunFolder folder, PretrainSettings settings, TrainingReport report)
+    {
+        if (report is { ValidationLoss: { } loss, Perplexity: { } perplexity })
+        {
+            Write($"validation loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(perplexity, 3)} after {report.Steps} steps");
+        }
+        else
+        {
+            Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: pretrain --resume --out {folder.Path}");
+        }
+
+        Write($"{Describe.Count(report.TokensPerSecond)} tokens/s; a step: forward {Describe.Significant(report.ForwardMilliseconds)} ms, "
+            + $"backward {Describe.Significant(report.BackwardMilliseconds)} ms, optimizer {Describe.Significant(report.OptimizerMilliseconds)} ms");
+        Write($"optimizer state {Describe.Bytes(report.OptimizerStateBytes)}; peak memory {Describe.Bytes(report.PeakBytes)} ({report.PeakBytesOf})");
+        if (report.SkippedUpdates > 0)
+            Write($"{report.SkippedUpdates} updates were left out, because their gradients were not finite: try a smaller --lr, or --clip 1");
+        Write(report.Completed ? $"model saved as {folder.ModelFile}" : $"checkpoint saved in {folder.Path}");
+
+        if (request.Json)
+            Console.WriteLine(JsonSerializer.Serialize(new PretrainResult(settings, report), PretrainJson.OneLine));
+    }
+
+    private void Write(string line) => console.Profile.Out.Writer.WriteLine(line);
+}

@@ -1,0 +1,4 @@
+using LanguageModel.CommandLine;
+using Pretrain;
+
+return SampleCommand.Run(PretrainCommand.Create(), args);

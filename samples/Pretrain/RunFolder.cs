@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Text.Json;
+using LanguageModel;
+using LowRankTraining.Checkpoints;
+
+namespace Pretrain;
+
+/// <summary>The folder of a run: its settings, its newest checkpoint, and at the end the model.</summary>
+internal sealed class RunFolder
+{
+    private RunFolder(string path) => Path = path;
+
+    /// <value>Where it is, as the user named it.</value>
+    public string Path { get; }
+
+    /// <value>The trained model, in TorchSharp's format.</value>
+    public string ModelFile => System.IO.Path.Combine(Path, "model.dat");
+
+    private string SettingsFile => System.IO.Path.Combine(Path, "settings.json");
+
+    /// <summary>The folder for a new run; made when there is something to write.</summary>
+    /// <exception cref="UserException">There is a run in it.</exception>
+    public static RunFolder New(string? wanted)
+    {
+        var folder = new RunFolder(wanted ?? FirstFree());
+        return TrainingCheckpoint.Exists(folder.Path)
+            ? throw new UserException($"There is a run in {folder.Path} already. Go on with it by --resume, or name another folder with --out.")
+            : folder;
+    }
+
+    /// <summary>The folder of a run that was started before.</summary>
+    /// <exception cref="UserException">There is none.</exception>
+    public static RunFolder Existing(string? wanted)
+    {
+        var folder = new RunFolder(wanted ?? throw new UserException("--resume needs the folder of the run: add --out DIR."));
+        return File.Exists(folder.SettingsFile) && TrainingCheckpoint.Exists(folder.Path)
+            ? folder
+            : throw new UserException($"There is no run to go on with in {folder.Path}. Name the folder of a run with --out, or leave out --resume to start one.");
+    }
+
+    /// <summary>The settings that the run was started with.</summary>
+    /// <exception cref="UserException">They cannot be read.</exception>
+    public PretrainSettings ReadSettings()
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<PretrainSettings>(File.ReadAllText(SettingsFile), PretrainJson.Indented)!;
+        }
+        catch (JsonException damage)
+        {
+            throw new UserException($"{SettingsFile} cannot be read: {damage.Message} Start the run anew in another folder.");
+        }
+    }
+
+    /// <summary>Makes the folder and writes the settings for a later run to read.</summary>
+    public void WriteSettings(PretrainSettings settings)
+    {
+        Directory.CreateDirectory(Path);
+        File.WriteAllText(SettingsFile, JsonSerializer.Serialize(settings, PretrainJson.Indented));
+    }
+
+    private static string FirstFree() => Enumerable.Range(1, int.MaxValue)
+        .Select(number => System.IO.Path.Combine("runs", number.ToString("D3", CultureInfo.InvariantCulture)))
+        .First(candidate => !Directory.Exists(candidate));
+}

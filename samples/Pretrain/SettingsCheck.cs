@@ -1,0 +1,60 @@
+using System.Text.Json;
+using LanguageModel;
+
+namespace Pretrain;
+
+/// <summary>Finds what is wrong with settings before anything is done with them.</summary>
+internal static class SettingsCheck
+{
+    /// <summary>Throws one error that names every value out of range.</summary>
+    public static void Ranges(PretrainSettings settings, PretrainRequest request)
+    {
+        var wrong = new List<string>();
+        Require(settings.Rank >= 1, $"--rank must be at least 1 (is {settings.Rank})");
+        Require(settings.Steps >= 1, $"--steps must be at least 1 (is {settings.Steps})");
+        Require(settings.Batch >= 1, $"--batch must be at least 1 (is {settings.Batch})");
+        Require(settings.Seq >= 2, $"--seq must be at least 2 (is {settings.Seq})");
+        Require(settings.Lr > 0 && double.IsFinite(settings.Lr), $"--lr must be above 0 (is {settings.Lr})");
+        Require(settings.Warmup >= 0 && settings.Warmup < settings.Steps, $"--warmup must be at least 0 and below --steps (is {settings.Warmup})");
+        Require(settings.Scale is null or > 0, $"--scale must be above 0 (is {settings.Scale})");
+        Require(settings.RefreshEvery is null or >= 1, $"--refresh-every must be at least 1 (is {settings.RefreshEvery})");
+        Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");
+        Require(settings.WarmStart is null or >= 0, $"--warm-start must be at least 0 (is {settings.WarmStart})");
+        Require(settings.Clip is null or > 0, $"--clip must be above 0 (is {settings.Clip})");
+        Require(request.EvaluateEvery is null or >= 1, $"--eval-every must be at least 1 (is {request.EvaluateEvery})");
+        Require(request.SaveEvery is null or >= 1, $"--save-every must be at least 1 (is {request.SaveEvery})");
+
+        if (wrong.Count > 0)
+            throw new UserException(string.Join("; ", wrong) + ".");
+
+        void Require(bool holds, string complaint)
+        {
+            if (!holds)
+                wrong.Add(complaint);
+        }
+    }
+
+    /// <summary>Throws when an option given on resuming says something else than the run's own settings.</summary>
+    public static void SameRun(PretrainSettings saved, PretrainRequest request)
+    {
+        var (was, now) = (Values(saved), Values(request.Settings));
+        var changed = request.Given
+            .Select(option => (Option: option, Key: option.TrimStart('-').Replace('-', '_')))
+            .Where(given => was.ContainsKey(given.Key) && was[given.Key] != now[given.Key])
+            .Select(given => $"{given.Option} was {was[given.Key]}, not {now[given.Key]}")
+            .ToList();
+        if (changed.Count > 0)
+            throw new UserException($"The run in {request.Out} has other settings: {string.Join("; ", changed)}. Leave these options out to go on with it, or start another run in another folder.");
+    }
+
+    /// <summary>Throws when the text is not the one that the run began with.</summary>
+    public static void SameData(PretrainSettings saved, string hash, string source)
+    {
+        if (saved.DataHash != hash)
+            throw new UserException($"The text of {source} has changed since the run began, so it cannot go on as it would have. Restore the text, or start another run in another folder.");
+    }
+
+    private static Dictionary<string, string> Values(PretrainSettings settings) =>
+        JsonSerializer.SerializeToElement(settings, PretrainJson.OneLine).EnumerateObject()
+            .ToDictionary(property => property.Name, property => property.Value.ToString());
+}

@@ -1,0 +1,70 @@
+using System.Xml.Linq;
+using Compare.Charts;
+using FluentAssertions;
+using Xunit;
+
+namespace LowRankTraining.Samples.Tests.Charts;
+
+public class ChartTests
+{
+    [Fact]
+    public void Chart_is_well_formed_whatever_the_names_are()
+    {
+        var chart = Draw(new Series("A < B & \"C\"", 0, [(0, 1), (10, 2)]));
+
+        var parsed = XDocument.Parse(chart.ToString());
+        parsed.Descendants().Should().Contain(element => element.Name.LocalName == "text" && element.Value == "A < B & \"C\"");
+    }
+
+    [Fact]
+    public void Chart_needs_nothing_from_elsewhere() =>
+        Draw(new Series("A", 0, [(0, 1), (10, 2)])).ToString().Should().NotContain("href").And.NotContain("src=").And.NotContain("<script");
+
+    [Fact]
+    public void Curve_rises_where_the_values_rise()
+    {
+        var points = Draw(new Series("A", 0, [(0, 1), (10, 3)])).Descendants().Single(element => element.Name.LocalName == "polyline")
+            .Attribute("points")!.Value.Split(' ').Select(pair => pair.Split(',').Select(double.Parse).ToArray()).ToArray();
+
+        points[1][0].Should().BeGreaterThan(points[0][0], "later is further right");
+        points[1][1].Should().BeLessThan(points[0][1], "more is further up, and SVG counts down");
+    }
+
+    [Theory]
+    [InlineData(0, 600_000, new double[] { 0, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000 })]
+    [InlineData(1.13, 1.62, new[] { 1.2, 1.3, 1.4, 1.5, 1.6 })]
+    public void Linear_ticks_are_round_numbers(double low, double high, double[] expected) =>
+        Axis.Linear("x", low, high).Ticks.Should().BeEquivalentTo(expected, options => options.Using<double>(pair => pair.Subject.Should().BeApproximately(pair.Expectation, 1e-9)).WhenTypeIs<double>());
+
+    [Fact]
+    public void Logarithmic_ticks_are_round_numbers() =>
+        Axis.Logarithmic("y", 3, 60).Ticks.Should().Equal(5, 10, 20, 50);
+
+    [Theory]
+    [InlineData(0, "0")]
+    [InlineData(1.2, "1.2")]
+    [InlineData(250_000, "250k")]
+    [InlineData(1_500_000, "1.5M")]
+    public void Ticks_are_written_short(double tick, string label) => Axis.Label(tick).Should().Be(label);
+
+    [Fact]
+    public void Labels_keep_their_distance_and_stay_inside()
+    {
+        var heights = Labels.Spread([100, 101, 299, 300], gap: 17, lowest: 300);
+
+        heights.Order().Zip(heights.Order().Skip(1), (upper, lower) => lower - upper).Should().OnlyContain(distance => distance >= 17 - 1e-9);
+        heights.Max().Should().BeLessThanOrEqualTo(300);
+        heights.Should().BeInAscendingOrder("the order of the curves stays");
+    }
+
+    [Fact]
+    public void Smoothing_averages_over_the_neighbours_that_there_are()
+    {
+        var smooth = new Series("A", 0, [(0, 0), (1, 3), (2, 0), (3, 9)]).Smoothed(reach: 1);
+
+        smooth.Points.Should().Equal((0, 1.5), (1, 1), (2, 4), (3, 4.5));
+    }
+
+    private static XElement Draw(params Series[] series) =>
+        LineChart.Draw("test", Axis.Linear("x", 0, 10), Axis.Linear("y", 0, 4), series, withDots: true);
+}
