@@ -106,7 +106,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         }
         else
         {
-            Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: pretrain --resume --out {folder.Path}");
+            Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: dotnet run -c Release --project samples/Pretrain -- --resume --out {folder.Path}");
         }
 
         Write($"{Describe.Count(report.TokensPerSecond)} tokens/s; a step: forward {Describe.Significant(report.ForwardMilliseconds)} ms, "

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace LanguageModel.CommandLine;
 
@@ -16,7 +17,7 @@ public static class SampleCommand
     {
         var parsed = command.Parse(arguments);
         if (parsed.Errors.Count > 0)
-            return Complain(string.Join(Environment.NewLine, parsed.Errors.Select(error => error.Message)) + " See --help.");
+            return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + " See --help.");
 
         try
         {
@@ -30,6 +31,17 @@ public static class SampleCommand
         {
             return Complain(failure.Message);
         }
+    }
+
+    /// <summary>The parser's own words, but for values of the wrong type, where they name types of .NET.</summary>
+    private static string Explain(ParseError error)
+    {
+        var result = error.SymbolResult as OptionResult ?? error.SymbolResult?.Parent as OptionResult;
+        var type = result is null ? null : Nullable.GetUnderlyingType(result.Option.ValueType) ?? result.Option.ValueType;
+        var expected = type == typeof(int) || type == typeof(long) || type == typeof(long[]) ? "a whole number" : type == typeof(double) ? "a number" : null;
+        return expected is not null && result is { Tokens: [var token, ..] }
+            ? $"{result.Option.Name} takes {expected}, not '{token.Value}'."
+            : error.Message;
     }
 
     private static int Complain(string message)
