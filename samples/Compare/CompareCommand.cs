@@ -13,7 +13,7 @@ internal static class CompareCommand
     private static readonly Option<string[]> Methods = new("--methods") { Description = $"Methods to compare: {string.Join(", ", AllMethods.List.Select(method => method.Name))} [default: all].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<string?> Model = new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
     private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
-    private static readonly Option<long?> Tokens = new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 300,000]." };
+    private static readonly Option<long?> Tokens = new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 204,800]." };
     private static readonly Option<int?> Batch = new("--batch") { Description = "Sequences a step [default: 8; with --demo 4]." };
     private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens a sequence [default: 256; with --demo 128]." };
     private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
@@ -46,7 +46,7 @@ internal static class CompareCommand
             Methods = Chosen(parsed.GetValue(Methods) ?? []),
             Model = config.Name,
             Rank = parsed.GetValue(Rank) ?? config.Hidden / 4,
-            Tokens = parsed.GetValue(Tokens) ?? (demo ? 300_000 : 4_000_000),
+            Tokens = parsed.GetValue(Tokens) ?? (demo ? 204_800 : 4_000_000),
             Batch = parsed.GetValue(Batch) ?? (demo ? 4 : 8),
             Sequence = parsed.GetValue(Sequence) ?? (demo ? 128 : 256),
             LearningRates = Rates(parsed.GetValue(LearningRates) ?? []),
@@ -57,8 +57,8 @@ internal static class CompareCommand
             Dtype = parsed.GetRequiredValue(Dtype),
             Device = parsed.GetRequiredValue(Device),
             Data = parsed.GetValue(Data) ?? [],
-            EvaluationTokens = demo ? 16_384 : 65_536,
-            Evaluations = demo ? 12 : 16,
+            EvaluationTokens = demo ? 8192 : 65_536,
+            Evaluations = demo ? 10 : 16,
             Out = parsed.GetValue(Out) ?? Path.Combine("runs", demo ? "demo" : "compare"),
             Command = string.Join(' ', ["dotnet run -c Release --project samples/Compare --", .. parsed.Tokens.Select(token => token.Value)]),
         };

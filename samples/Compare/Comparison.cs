@@ -78,7 +78,7 @@ internal sealed class Comparison(CompareSettings settings)
             Sequence = settings.Sequence,
             Device = device,
             Seed = seed,
-            EvaluateEvery = Math.Max(1, settings.Steps / settings.Evaluations),
+            EvaluateEvery = (settings.Steps + settings.Evaluations - 1) / settings.Evaluations,
             EvaluationTokens = settings.EvaluationTokens,
         };
         var title = settings.Seeds.Count == 1 ? method.Title : $"{method.Title} (seed {seed})";

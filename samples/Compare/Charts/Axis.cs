@@ -6,11 +6,12 @@ namespace Compare.Charts;
 internal sealed record Axis
 {
     private static readonly double[] RoundSteps = [1, 2, 5, 10];
+    private static readonly double[] FineSteps = [1, 1.5, 2, 3, 4, 5, 6, 8];
 
     private Axis(string title, double low, double high, bool isLogarithmic)
     {
         (Title, Low, High, IsLogarithmic) = (title, low, high, isLogarithmic);
-        Ticks = isLogarithmic && high / low > 6 ? Decades(low, high) : RoundNumbers(low, high, count: 6);
+        Ticks = !isLogarithmic || high / low < 2 ? RoundNumbers(low, high, count: 6) : Multiples(high / low > 15 ? RoundSteps[..3] : FineSteps, low, high);
     }
 
     /// <value>What is measured, with its unit.</value>
@@ -54,14 +55,14 @@ internal sealed record Axis
     {
         var rough = (high - low) / count;
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        var step = RoundSteps.First(round => round * power >= rough * 0.999) * power;
+        var step = RoundSteps.First(round => round * power >= 0.75 * rough) * power;
         return [.. Between((long)Math.Ceiling(low / step - 1e-9), (long)Math.Floor(high / step + 1e-9)).Select(multiple => multiple * step)];
     }
 
-    private static List<double> Decades(double low, double high)
+    private static List<double> Multiples(double[] steps, double low, double high)
     {
         var powers = Between((long)Math.Floor(Math.Log10(low)), (long)Math.Ceiling(Math.Log10(high)));
-        return [.. powers.SelectMany(power => RoundSteps[..3].Select(round => round * Math.Pow(10, power))).Where(tick => tick >= low && tick <= high)];
+        return [.. powers.SelectMany(power => steps.Select(step => step * Math.Pow(10, power))).Where(tick => tick >= low && tick <= high)];
     }
 
     private static IEnumerable<long> Between(long first, long last)

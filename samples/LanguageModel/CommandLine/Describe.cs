@@ -34,10 +34,14 @@ public static class Describe
     public static string Fixed(double value, int decimals) => value.ToString($"F{decimals}", CultureInfo.InvariantCulture);
 
     /// <summary><c>42 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.</summary>
-    public static string Duration(TimeSpan time) => time switch
+    public static string Duration(TimeSpan time)
     {
-        { TotalSeconds: < 59.5 } => $"{Math.Round(time.TotalSeconds)} s",
-        { TotalHours: < 1 } => $"{time.Minutes} min {time.Seconds} s",
-        _ => $"{(int)time.TotalHours} h {time.Minutes} min",
-    };
+        var whole = TimeSpan.FromSeconds(Math.Round(time.TotalSeconds));
+        return whole switch
+        {
+            { TotalMinutes: < 1 } => $"{whole.Seconds} s",
+            { TotalHours: < 1 } => $"{whole.Minutes} min {whole.Seconds} s",
+            _ => $"{(int)whole.TotalHours} h {whole.Minutes} min",
+        };
+    }
 }

@@ -36,9 +36,12 @@ public class ChartTests
     public void Linear_ticks_are_round_numbers(double low, double high, double[] expected) =>
         Axis.Linear("x", low, high).Ticks.Should().BeEquivalentTo(expected, options => options.Using<double>(pair => pair.Subject.Should().BeApproximately(pair.Expectation, 1e-9)).WhenTypeIs<double>());
 
-    [Fact]
-    public void Logarithmic_ticks_are_round_numbers() =>
-        Axis.Logarithmic("y", 3, 60).Ticks.Should().Equal(5, 10, 20, 50);
+    [Theory]
+    [InlineData(3, 60, new double[] { 5, 10, 20, 50 })]
+    [InlineData(3.3, 16, new double[] { 4, 5, 6, 8, 10, 15 })]
+    [InlineData(3.1, 4.4, new[] { 3.2, 3.4, 3.6, 3.8, 4, 4.2, 4.4 })]
+    public void Logarithmic_ticks_are_round_numbers_however_wide_the_range(double low, double high, double[] expected) =>
+        Axis.Logarithmic("y", low, high).Ticks.Should().BeEquivalentTo(expected, options => options.Using<double>(pair => pair.Subject.Should().BeApproximately(pair.Expectation, 1e-9)).WhenTypeIs<double>());
 
     [Theory]
     [InlineData(0, "0")]
