@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -42,14 +43,13 @@ public sealed record ScaledResidual : ILift
 
         using var scope = NewDisposeScope();
         var axis = projection.RankAxis;
-        var insideNorm = inside.norm(axis, keepdim: true);
-        var factor = direction.norm(axis, keepdim: true) / (insideNorm + SmallestNorm);
+        var insideSquares = SquaredNorms.Along(inside, axis);
+        var factor = SquaredNorms.Along(direction, axis).sqrt_() / insideSquares.sqrt().add_(SmallestNorm);
 
         if (Limiter is not null)
         {
-            var outside = linalg.vector_norm(gradient, dims: [axis], keepdim: true).square()
-                .sub_(insideNorm.square() * (removed * (2 - removed))).clamp_min_(0);
-            var norm = (factor.square() * outside).sum().sqrt_();
+            var outsideSquares = (SquaredNorms.Along(gradient, axis) - insideSquares * (removed * (2 - removed))).clamp_min_(0);
+            var norm = (factor.square() * outsideSquares).sum().sqrt_();
             factor.mul_(Limiter.Factor(Compatibility == Compatibility.Paper ? norm * correction : norm, state));
         }
 
