@@ -53,12 +53,12 @@ public static class AllMethods
     private static AttachedMethod ReLoRA(Llama model, MethodSettings settings)
     {
         var options = new ReLoRAOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-        var mergeEvery = settings.MergeEvery ?? Quarter(settings);
+        var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
         return LowRank(model, settings, Jagged(settings, mergeEvery), new ReLoRAStrategy(options with
         {
             Alpha = settings.Scale * settings.Rank ?? options.Alpha,
             MergeEvery = mergeEvery,
-            WarmStartSteps = settings.WarmStart ?? Quarter(settings), // as in the authors' recipe
+            WarmStartSteps = settings.WarmStart ?? options.WarmStartSteps,
         }));
     }
 
@@ -74,8 +74,6 @@ public static class AllMethods
         new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);
 
     private static CosineSchedule Cosine(MethodSettings settings) => new() { TotalSteps = settings.Steps, Warmup = settings.Warmup };
-
-    private static long Quarter(MethodSettings settings) => (settings.Steps + 3) / 4;
 
     /// <summary>The cosine with a drop at every merge; it ends where the last stretch between merges does.</summary>
     private static JaggedCosineSchedule Jagged(MethodSettings settings, long mergeEvery) => new()

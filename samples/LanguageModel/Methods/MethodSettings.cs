@@ -24,7 +24,7 @@ public sealed record MethodSettings
     /// <value>Steps between merges, for ReLoRA; null for a quarter of the steps.</value>
     public long? MergeEvery { get; init; }
 
-    /// <value>Steps of full-rank training before the low-rank parts take over, for ReLoRA; null for a quarter of the steps.</value>
+    /// <value>Steps of full-rank training before the low-rank parts take over, for ReLoRA.</value>
     public long? WarmStart { get; init; }
 
     /// <value>Seed of whatever the method draws at random.</value>
