@@ -8,6 +8,7 @@ namespace LowRankTraining.Checkpoints;
 /// <remarks>Everything that can be refused stands in the header, and the header knows the file's length, so that nothing is changed before all of it is known to fit.</remarks>
 internal static class CheckpointFile
 {
+    private const string NotACheckpoint = "The file is not a checkpoint of LowRankTraining, or it is damaged. Go back to an older one, or start without resuming. Nothing was changed.";
     private const string Magic = "LowRankTraining checkpoint";
     private const int Version = 1;
 
@@ -59,7 +60,7 @@ internal static class CheckpointFile
         try
         {
             if (reader.ReadString() != Magic)
-                throw new InvalidDataException("The file is not a checkpoint of LowRankTraining.");
+                throw new InvalidDataException(NotACheckpoint);
             if (reader.ReadInt32() is not Version and var version)
                 throw new InvalidDataException($"The checkpoint was written in format {version}, and this version of the library reads format {Version}.");
             if (reader.ReadInt64() != reader.BaseStream.Length)
@@ -74,7 +75,7 @@ internal static class CheckpointFile
         }
         catch (Exception broken) when (broken is EndOfStreamException or FormatException)
         {
-            throw new InvalidDataException("The file is not a checkpoint of LowRankTraining, or it is damaged.", broken);
+            throw new InvalidDataException(NotACheckpoint, broken);
         }
     }
 

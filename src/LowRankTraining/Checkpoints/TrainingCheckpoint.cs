@@ -73,7 +73,14 @@ public static class TrainingCheckpoint
 
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
         using var reader = new BinaryReader(stream);
-        return CheckpointFile.Read(reader, model, optimizer);
+        try
+        {
+            return CheckpointFile.Read(reader, model, optimizer);
+        }
+        catch (InvalidDataException refusal)
+        {
+            throw new InvalidDataException($"'{path}': {refusal.Message}", refusal);
+        }
     }
 
     private static long StepsOf(OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler, long? given)

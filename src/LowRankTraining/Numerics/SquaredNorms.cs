@@ -16,7 +16,7 @@ public static class SquaredNorms
     public static Tensor Along(Tensor matrix, int axis)
     {
         using var scope = NewDisposeScope();
-        var squares = axis == 0 && matrix.device_type == DeviceType.CPU && matrix.shape[0] > SlabRows
+        var squares = axis == 0 && matrix.device_type == DeviceType.CPU
             ? BySlabs(matrix).sum(0L, keepdim: true)
             : linalg.vector_norm(matrix, dims: [axis], keepdim: true).square();
         return squares.MoveToOuterDisposeScope();
@@ -24,6 +24,9 @@ public static class SquaredNorms
 
     private static Tensor BySlabs(Tensor matrix)
     {
+        if (matrix.shape[0] <= SlabRows)
+            return matrix.square();
+
         var sums = zeros(SlabRows, matrix.shape[1], matrix.dtype, matrix.device);
         for (long row = 0, rows = matrix.shape[0]; row < rows; row += SlabRows)
         {

@@ -8,12 +8,12 @@ namespace LowRankTraining.Subspace;
 /// <para>q = ‖S‖_F; ℓ = max(q / max(p, floor), γ) / γ; S ← S / ℓ; p ← q / ℓ, where p is the norm let through on the step before.
 /// The first step only records p. The norm may fall freely.</para>
 /// <para>A zero or non-finite S is let through as zero and leaves p as it was: in the authors' code one all-zero S freezes the path for about 1400 steps, and one NaN for ever.</para>
-/// <para>State: <c>limiter_norm</c>, one scalar.</para>
+/// <para>State: <c>limiter_norm</c>, one scalar; infinite before the first step.</para>
 /// <para>Source: Chen et al., Fira, arXiv 2410.01623, section 4.3; also used by APOLLO, arXiv 2412.05270.</para>
 /// </remarks>
 public sealed record NormGrowthLimiter : ILimiter
 {
-    private const string Memory = "limiter_norm", Clock = "limiter_steps";
+    private const string Memory = "limiter_norm";
 
     /// <value>γ, the largest growth per step; above 1. Default 1.01 (Fira and APOLLO).</value>
     public double MaxGrowth { get; init; } = 1.01;
@@ -28,24 +28,24 @@ public sealed record NormGrowthLimiter : ILimiter
     public Tensor Factor(Tensor norm, StateBag state)
     {
         using var scope = NewDisposeScope();
-        var allowed = state.Scalar(Memory, norm.device);
-        var factor = Compatibility == Compatibility.Paper ? Limit(norm, allowed) : LimitAsReference(norm, allowed, state.Advance(Clock));
+        var allowed = state.GetOrAdd(Memory, () => full(Array.Empty<long>(), double.PositiveInfinity, norm.dtype, norm.device));
+        var factor = Compatibility == Compatibility.Paper ? Limit(norm, allowed) : LimitAsReference(norm, allowed);
         return factor.MoveToOuterDisposeScope();
     }
 
     private Tensor Limit(Tensor norm, Tensor allowed)
     {
-        var usable = norm.isfinite() & (norm > 0);
-        var growth = norm / allowed.clamp_min(Floor);
-        var excess = where((allowed > 0) & (growth > MaxGrowth), growth / MaxGrowth, ones_like(norm));
+        var excess = (norm / allowed.clamp_min(Floor)).mul_(1 / MaxGrowth).clamp_min_(1);
+        var passed = norm / excess;
+        var usable = (passed > 0).logical_and_(passed < double.PositiveInfinity);
 
-        allowed.copy_(where(usable, norm / excess, allowed));
-        return where(usable, excess.reciprocal(), zeros_like(norm));
+        allowed.copy_(where(usable, passed, allowed));
+        return where(usable, excess.reciprocal_(), zeros_like(norm));
     }
 
-    private Tensor LimitAsReference(Tensor norm, Tensor allowed, long step)
+    private Tensor LimitAsReference(Tensor norm, Tensor allowed)
     {
-        var excess = step == 1 ? ones_like(norm) : (norm / (allowed + 1e-8)).clamp_min(MaxGrowth) / MaxGrowth;
+        var excess = (norm / (allowed + 1e-8)).clamp_min_(MaxGrowth).div_(MaxGrowth);
         allowed.copy_(norm / excess);
         return excess.reciprocal();
     }

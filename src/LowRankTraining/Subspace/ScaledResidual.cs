@@ -14,7 +14,8 @@ namespace LowRankTraining.Subspace;
 /// </remarks>
 public sealed record ScaledResidual : ILift
 {
-    private const double SmallestNorm = 1e-8;
+    /// <summary>Keeps φ finite where R is zero: (1e-8)², as in the authors' code.</summary>
+    private const double SmallestSquare = 1e-16;
 
     /// <value>α, a factor on the step inside the subspace; above 0. Default 0.25 (Fira).</value>
     public double Scale { get; init; } = 0.25;
@@ -44,18 +45,19 @@ public sealed record ScaledResidual : ILift
         using var scope = NewDisposeScope();
         var axis = projection.RankAxis;
         var insideSquares = SquaredNorms.Along(inside, axis);
-        var factor = SquaredNorms.Along(direction, axis).sqrt_() / insideSquares.sqrt().add_(SmallestNorm);
+        var factorSquares = SquaredNorms.Along(direction, axis).div_(insideSquares + SmallestSquare);
+        var factor = factorSquares.sqrt();
 
         if (Limiter is not null)
         {
-            var outsideSquares = (SquaredNorms.Along(gradient, axis) - insideSquares * (removed * (2 - removed))).clamp_min_(0);
-            var norm = (factor.square() * outsideSquares).sum().sqrt_();
+            var outsideSquares = SquaredNorms.Along(gradient, axis).sub_(insideSquares.mul_(removed * (2 - removed))).clamp_min_(0);
+            var norm = outsideSquares.mul_(factorSquares).sum().sqrt_();
             factor.mul_(Limiter.Factor(Compatibility == Compatibility.Paper ? norm * correction : norm, state));
         }
 
         factor.mul_(ResidualScale);
         accumulator.addcmul_(gradient, factor, step);
-        projection.AddBack(accumulator, direction * Scale - inside * (factor * removed), step);
+        projection.AddBack(accumulator, direction.mul(Scale).addcmul_(inside, factor, -removed), step);
     }
 
     private static bool IsComplete(Projection projection)
