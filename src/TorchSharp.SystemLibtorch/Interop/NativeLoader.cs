@@ -23,7 +23,9 @@ internal static partial class NativeLoader
         if (name != Native.Library) return IntPtr.Zero;
         try
         {
-            return NativeLibrary.Load(name, assembly, path);
+            var library = NativeLibrary.Load(name, assembly, path);
+            UseAllProcessors(library);
+            return library;
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
         {
@@ -31,6 +33,18 @@ internal static partial class NativeLoader
                 "libtorch could not be loaded. Run `./build.sh setup`: it finds or installs libtorch and compiles libSystemLibtorch. " +
                 "For another libtorch, set LIBTORCH to its folder first. " + e.Message, e);
         }
+    }
+
+    /// <summary>Debian's libtorch counts processors in a way that finds a single one on some machines; what the user has set wins.</summary>
+    private static unsafe void UseAllProcessors(IntPtr library)
+    {
+        if (Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is { Length: > 0 })
+            return;
+
+        var threads = (delegate* unmanaged<int>)NativeLibrary.GetExport(library, "lt_threads");
+        var setThreads = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(library, "lt_set_threads");
+        if (threads() == 1)
+            _ = setThreads(Environment.ProcessorCount);
     }
 
     private static void SetUnlessGiven(string name, string value)
