@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Spectre.Console;
 
 namespace LanguageModel.CommandLine;
 
@@ -18,6 +19,10 @@ public static class SampleCommand
         var parsed = command.Parse(arguments);
         if (parsed.Errors.Count > 0)
             return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + " See --help.");
+
+        // What is written to a file or a pipe has no use for colours.
+        if (Console.IsOutputRedirected)
+            AnsiConsole.Console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
 
         try
         {
