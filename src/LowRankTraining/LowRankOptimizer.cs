@@ -172,7 +172,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         tensor.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? tensor.to(ScalarType.Float32) : tensor;
 
     /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it has.</summary>
-    private Dictionary<ParameterState, GradientVerdict>? JudgeOnDevice()
+    private Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
     {
         var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU).ToArray();
         if (onDevice.Length == 0)
@@ -184,7 +184,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             return null;
 
         var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
-        return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => pair.Second);
+        return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => (GradientVerdict?)pair.Second);
     }
 
     private ParameterPlan PlanFor(Parameter parameter) =>

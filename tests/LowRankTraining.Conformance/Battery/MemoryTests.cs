@@ -10,6 +10,24 @@ namespace LowRankTraining.Conformance.Battery;
 /// <summary>What every method keeps, and what it needs while it works.</summary>
 public class MemoryTests
 {
+    /// <summary>Adam's two moments of both factors; a shadow keeps the factors with them.</summary>
+    [Theory]
+    [InlineData("relora", 24, 40, 4, 2)]
+    [InlineData("relora, hook", 40, 24, 4, 2)]
+    [InlineData("relora, shadow", 24, 40, 4, 3)]
+    [InlineData("relora, shadow", 6, 30, 20, 3)]
+    [InlineData("lora", 6, 30, 20, 2)]
+    public void State_of_factors_has_the_bytes_of_the_formula(string method, int rows, int columns, int rank, int tensors)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Problems.OneMatrix(rows, columns);
+        using var optimizer = Methods.Make(method, rank).Attach(model).CreateOptimizer();
+        Problems.Step(model, optimizer, Problems.Data(8, columns, seed: 1), Problems.Data(8, rows, seed: 2));
+
+        var r = Math.Min(rank, Math.Min(rows, columns));
+        optimizer.StateBytes.Should().Be(4 * tensors * r * (rows + columns));
+    }
+
     [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
     public void No_tensor_leaks_over_1000_steps(string method)
     {
