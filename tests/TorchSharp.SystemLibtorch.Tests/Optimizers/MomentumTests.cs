@@ -33,31 +33,6 @@ public sealed class MomentumTests
         parameter.item<double>().Should().BeApproximately(weight, 1e-13);
     }
 
-    [Theory]
-    [InlineData(0, false)]
-    [InlineData(0.9, false)]
-    [InlineData(0.9, true)]
-    public void RMSProp_matches_the_formula(double momentum, bool centered)
-    {
-        using var parameter = new Parameter(tensor(new double[] { 3 }));
-        using var optimizer = optim.RMSProp(new[] { parameter }, lr: 0.1, alpha: 0.8, eps: 1e-3, weight_decay: 0.1, momentum: momentum, centered: centered);
-
-        Apply(optimizer, parameter);
-
-        double weight = 3, square = 0, mean = 0, velocity = 0;
-        foreach (var raw in Gradients)
-        {
-            var gradient = raw + (0.1 * weight);
-            square = (0.8 * square) + (0.2 * gradient * gradient);
-            mean = (0.8 * mean) + (0.2 * gradient);
-            var update = gradient / (Math.Sqrt(centered ? square - (mean * mean) : square) + 1e-3);
-            velocity = (momentum * velocity) + update;
-            weight -= 0.1 * (momentum > 0 ? velocity : update);
-        }
-
-        parameter.item<double>().Should().BeApproximately(weight, 1e-12);
-    }
-
     [Fact]
     public void Nesterov_needs_momentum_without_dampening()
     {

@@ -7,7 +7,7 @@ namespace TorchSharp.SystemLibtorch.Tests.Optimizers;
 
 public sealed class OptimizerStateTests
 {
-    public static TheoryData<string> Kinds => ["adamw", "amsgrad", "adam", "sgd", "rmsprop"];
+    public static TheoryData<string> Kinds => ["adamw", "amsgrad", "sgd"];
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -80,13 +80,13 @@ public sealed class OptimizerStateTests
     public void A_state_of_another_optimizer_or_another_model_is_refused()
     {
         using var sgd = new Training("sgd");
-        using var adam = new Training("adam");
+        using var adamw = new Training("adamw");
         using var other = nn.Linear(3, 1, hasBias: false);
         using var small = optim.SGD(other.parameters(), 0.1);
         var file = Path.GetTempFileName();
         sgd.Optimizer.save_state_dict(file);
 
-        adam.Optimizer.Invoking(o => o.load_state_dict(file)).Should().Throw<InvalidDataException>().WithMessage("*'Adam'*'SGD'*");
+        adamw.Optimizer.Invoking(o => o.load_state_dict(file)).Should().Throw<InvalidDataException>().WithMessage("*'AdamW'*'SGD'*");
         small.Invoking(o => o.load_state_dict(file)).Should().Throw<ArgumentException>().WithMessage("*number of states*");
         File.Delete(file);
     }
@@ -113,9 +113,7 @@ public sealed class OptimizerStateTests
             {
                 "adamw" => optim.AdamW(Model.parameters(), lr: 0.01, weight_decay: 0.1),
                 "amsgrad" => optim.AdamW(Model.named_parameters(), lr: 0.01, amsgrad: true),
-                "adam" => optim.Adam(Model.parameters(), lr: 0.01, weight_decay: 0.1),
                 "sgd" => optim.SGD(Model.parameters(), 0.01, momentum: 0.9),
-                "rmsprop" => optim.RMSProp(Model.parameters(), momentum: 0.9, centered: true),
                 _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Not a kind of optimizer."),
             };
         }
