@@ -122,6 +122,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                         Index = entry.Index,
                         AcceptZeroGradient = entry.Plan.AcceptZeroGradient,
                         Verdict = verdicts?.GetValueOrDefault(entry),
+                        LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
+                        Weight = parameter,
                     });
                 }
 

@@ -63,7 +63,7 @@ public sealed record SubspaceRule : IUpdateRule, IStateLayout
         if (projection is { Left: not null, Right: not null } && NoiseFloor > 0)
             SuppressNoise(lowRank);
 
-        var (direction, correction) = Inner.Advance(lowRank, state);
+        var (direction, correction) = Inner.Advance(lowRank, state, step);
         AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, correction), scale, state);
         state.Advance(Clock);
     }
@@ -75,6 +75,9 @@ public sealed record SubspaceRule : IUpdateRule, IStateLayout
         var limit = Side.Limit(rows, columns);
         return $"{Side.For(rows, columns)} subspace of rank {Math.Min(Rank, limit)} of {limit}";
     }
+
+    /// <inheritdoc/>
+    public long BytesFor(IReadOnlyList<long> shape) => 0;
 
     private void AddLifted(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
     {

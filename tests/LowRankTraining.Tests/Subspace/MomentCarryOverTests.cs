@@ -61,7 +61,7 @@ public class MomentCarryOverTests
     private static StateBag StateAfterOneStep(Tensor gradient)
     {
         var state = new StateBag();
-        Inner.Advance(gradient, state);
+        Inner.Advance(gradient, state, new StepContext { Step = 1 });
         return state;
     }
 
