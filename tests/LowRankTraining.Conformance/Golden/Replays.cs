@@ -14,6 +14,13 @@ public static class Replays
         ["lr_schedule"] = Functions.Schedule,
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,
+        ["dynamic_map"] = QuantizationFunctions.DynamicMap,
+        ["linear_map"] = QuantizationFunctions.LinearMap,
+        ["quantize_blockwise"] = QuantizationFunctions.Blockwise8Bit,
+        ["quantize_4bit"] = QuantizationFunctions.Blockwise4Bit,
+        ["quantize_int4"] = QuantizationFunctions.AffineToNearest,
+        ["quantize_int8"] = QuantizationFunctions.AffineToNearest,
+        ["quantize_int8_stochastic"] = QuantizationFunctions.AffineStochastic,
     };
 
     public static bool Covers(GoldenCase golden) => ByMethod.ContainsKey(golden.Method);
