@@ -34,6 +34,10 @@ public abstract record GradientSpaceOptions
     /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
 
+    /// <value>How the moments are stored, of projected parameters and of all others: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>,
+    /// <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
     /// <value>Whether a rank above a matrix's compressed side is an error. Default false.</value>
     public bool Strict { get; init; }
 
@@ -54,6 +58,7 @@ public abstract record GradientSpaceOptions
         Epsilon = Epsilon,
         EpsilonAfterCorrection = Compatibility == Compatibility.Paper,
         BiasCorrection = BiasCorrection,
+        States = States,
     };
 
     /// <summary>The subspace rule of the method, given what runs inside and how its steps come back.</summary>

@@ -27,7 +27,7 @@ public sealed class FiraStrategy : ILowRankStrategy
 
     private IDirectionRule Inner => _options.Inner == FiraInner.AdamW
         ? _options.Adam
-        : new RmsPropRule { Beta = _options.RmsDecay, Epsilon = _options.Epsilon, Momentum = _options.Momentum, Centered = _options.Centered };
+        : new RmsPropRule { Beta = _options.RmsDecay, Epsilon = _options.Epsilon, Momentum = _options.Momentum, Centered = _options.Centered, States = _options.States };
 
     private ScaledResidual Lift => new()
     {
