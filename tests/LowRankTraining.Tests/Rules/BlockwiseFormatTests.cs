@@ -18,7 +18,7 @@ public class BlockwiseFormatTests
         using var scope = NewDisposeScope();
         var rule = new AdamRule { States = ByBits[bits] };
 
-        using var state = After(1, rule, 64, 64);
+        using var state = After(1, rule, zeros(64, 64));
 
         state.Bytes.Should().Be(2 * bytes);
         ((IStateLayout)rule).BytesFor([64, 64]).Should().Be(2 * bytes);
@@ -34,7 +34,7 @@ public class BlockwiseFormatTests
         using var scope = NewDisposeScope();
         var rule = new AdamRule { States = ByBits[bits] };
 
-        using var state = After(1, rule, 63, 65);
+        using var state = After(1, rule, zeros(63, 65));
 
         state.Tensors.Values.Should().OnlyContain(tensor => tensor.dtype == ScalarType.Float32);
         state.Bytes.Should().Be(2 * 4 * 63 * 65).And.Be(((IStateLayout)rule).BytesFor([63, 65]));
@@ -73,7 +73,7 @@ public class BlockwiseFormatTests
     {
         using var scope = NewDisposeScope();
         var rule = new AdamRule { States = StateFormat.Blockwise8Bit };
-        using var state = After(1, rule, 64, 64);
+        using var state = After(1, rule, zeros(64, 64));
 
         rule.Reset(state);
 
@@ -112,8 +112,6 @@ public class BlockwiseFormatTests
         (StateFormat.Blockwise8Bit with { Block = 256 }).Should().Be(StateFormat.Blockwise8Bit);
         (StateFormat.Blockwise8Bit with { Threshold = 1 }).ToString().Should().NotBe(StateFormat.Blockwise8Bit.ToString());
     }
-
-    private static StateBag After(int steps, AdamRule rule, params long[] shape) => After(steps, rule, zeros(shape));
 
     /// <summary>Gradients with a steady part and noise; the first columns can be left without any.</summary>
     private static StateBag After(int steps, AdamRule rule, Tensor weight, int frozen = 0)
