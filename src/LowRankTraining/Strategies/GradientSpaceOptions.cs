@@ -25,9 +25,6 @@ public abstract record GradientSpaceOptions
     /// <value>When the subspace is found anew; null for every <see cref="RefreshEvery"/> updates.</value>
     public IRefreshPolicy? Refresh { get; init; }
 
-    /// <value>How the moments are stored, those of parameters that are not projected too. Default: float32.</value>
-    public StateFormat States { get; init; } = StateFormat.Float32;
-
     /// <value>Stands before the inner rule; null for nothing. Default: nothing.</value>
     public ISpikeGuard? Guard { get; init; }
 
@@ -48,6 +45,10 @@ public abstract record GradientSpaceOptions
 
     /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
+
+    /// <value>How the moments are stored, of projected parameters and of all others: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>,
+    /// <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <value>Whether a rank above a matrix's compressed side is an error. Default false.</value>
     public bool Strict { get; init; }
