@@ -24,7 +24,7 @@ internal sealed class Floor : IDisposable
             using var scope = NewDisposeScope();
             var gradient = weight.grad!;
             var inside = left ? basis.t().mm(gradient) : gradient.mm(basis);
-            var (direction, correction) = _adam.Advance(inside, state);
+            var (direction, correction) = _adam.Advance(inside, state, new StepContext { Step = 1 });
             if (left)
                 weight.addmm_(basis, direction, 1, (float)(-1e-2 * correction));
             else

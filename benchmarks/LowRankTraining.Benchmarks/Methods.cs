@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Subspace;
 using TorchSharp;
@@ -25,6 +26,7 @@ internal static class Methods
     public static ILowRankSession Attach(string method, IEnumerable<(string name, Parameter parameter)> parameters, int rank, Refreshing refreshing) => method switch
     {
         "GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Staggered = refreshing.Staggered, Basis = refreshing.Basis }).Attach(parameters),
+        "8-bit GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, States = StateFormat.Blockwise8Bit }).Attach(parameters),
         "Fira" => new FiraStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Staggered = refreshing.Staggered, Basis = refreshing.Basis }).Attach(parameters),
         _ => throw new ArgumentException($"Unknown method '{method}'.", nameof(method)),
     };

@@ -19,6 +19,12 @@ public readonly record struct StepContext
     /// <value>The session's seed.</value>
     public ulong Seed { get; init; }
 
+    /// <value>The weight before this step, for the few rules whose step depends on its size; null where a rule is called without one. Not to be changed.</value>
+    public Tensor? Weight { get; init; }
+
+    /// <value>The learning rate as a share of the initial one, where a rule moves something beside the weight at the same pace. Default 1.</value>
+    public double LearningRateShare { get; init; } = 1;
+
     /// <value>Whether an all-zero gradient counts as a step; see <see cref="ParameterPlan.AcceptZeroGradient"/>.</value>
     public bool AcceptZeroGradient { get; init; }
 

@@ -23,5 +23,16 @@ internal static class StateFigures
             var expected = matrices.Parameters.Sum(pair => bytes(pair.parameter.shape.Min(), pair.parameter.shape.Max()));
             yield return new($"state of {method}, 60m", optimizer.StateBytes, "bytes", Goal.Exactly(expected));
         }
+
+        yield return ShareOfAdamW("8-bit GaLore");
+    }
+
+    /// <summary>Every layer has the same matrices, so one of them has the share of all.</summary>
+    private static Figure ShareOfAdamW(string method)
+    {
+        using var matrices = Matrices.OfOneLayerOf350M();
+        using var optimizer = (LowRankOptimizer)Methods.Make(method, matrices, rank: 256);
+        optimizer.step();
+        return new($"state of {method} / of AdamW, a layer of 350m, rank 256", optimizer.StateBytes / (2.0 * sizeof(float) * matrices.Elements), "times", Goal.AtMost(0.20));
     }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using LowRankTraining.Subspace;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks.Figures;
@@ -11,10 +10,10 @@ internal sealed class TimedBasis(IBasis inner) : IBasis
     private TimeSpan _spent;
 
     /// <inheritdoc/>
-    public Tensor Find(Tensor matrix, long rank, Tensor? previous, in StepContext step)
+    public Tensor Find(in SubspaceQuery query)
     {
         var start = Stopwatch.GetTimestamp();
-        var basis = inner.Find(matrix, rank, previous, step);
+        var basis = inner.Find(query);
         _spent += Stopwatch.GetElapsedTime(start);
         return basis;
     }

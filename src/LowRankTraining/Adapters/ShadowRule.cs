@@ -38,7 +38,7 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
             return;
 
         state.Set(Factors, factors);
-        var (direction, correction) = Recipe.Adam.Advance(lowRank, state);
+        var (direction, correction) = Recipe.Adam.Advance(lowRank, state, step);
         var before = factors.clone();
         factors.add_(direction, scale * correction);
 
@@ -74,8 +74,14 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
 
     public string LayoutFor(IReadOnlyList<long> shape)
     {
-        var limit = Math.Min(shape[0], shape.Skip(1).Aggregate(1L, (product, size) => product * size));
+        var limit = ShortSide(shape);
         return $"shadowed factors of rank {Recipe.RankAfter(0, limit)} of {limit}";
+    }
+
+    public long BytesFor(IReadOnlyList<long> shape)
+    {
+        long rank = Recipe.RankAfter(0, ShortSide(shape)), columns = shape.Skip(1).Aggregate(1L, (product, size) => product * size);
+        return StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + ((IStateLayout)Recipe.Adam).BytesFor([rank, shape[0] + columns]);
     }
 
     private Tensor Draw(string name, Tensor matrix, long completed)
@@ -85,6 +91,8 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         var a = LowRankFactors.Draw(RankFor(matrix, completed), columns, matrix.dtype, matrix.device, Recipe.DrawKey(name, completed));
         return cat([a, zeros(a.shape[0], rows, a.dtype, a.device)], 1).MoveToOuterDisposeScope();
     }
+
+    private static long ShortSide(IReadOnlyList<long> shape) => Math.Min(shape[0], shape.Skip(1).Aggregate(1L, (product, size) => product * size));
 
     private long RankFor(Tensor matrix, long completed) =>
         Recipe.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));

@@ -7,15 +7,14 @@ namespace LowRankTraining.Rules;
 /// <remarks>
 /// <para>M ← β₁M + (1 − β₁)G; V ← β₂V + (1 − β₂)G²; update = c · M / (√V + ε′), with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ).
 /// ε′ = ε √(1 − β₂ᵗ) gives the published form M̂ / (√V̂ + ε); ε′ = ε is the form of the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</para>
-/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, float32, in the gradient's shape; counter <c>step</c>. Scratch: one tensor of that shape.</para>
+/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>. Scratch: one tensor of that shape, three where the state has to be converted.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
-/// <para>Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; decoupled decay, applied by the optimizer: Loshchilov and Hutter, arXiv 1711.05101.</para>
+/// <para>Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; decoupled decay, applied by the optimizer: Loshchilov and Hutter, arXiv 1711.05101.
+/// Block-wise 8-bit states: Dettmers et al., arXiv 2110.02861.</para>
 /// </remarks>
 public sealed record AdamRule : IDirectionRule
 {
     internal const string Clock = "step";
-    private const string First = "exp_avg", Second = "exp_avg_sq";
-    private static readonly MomentSlot[] Slots = [new(First, 1), new(Second, 2)];
 
     /// <value>β₁, decay of the first moment, in [0, 1). Default 0.9 (Adam).</value>
     public double Beta1 { get; init; } = 0.9;
@@ -32,8 +31,15 @@ public sealed record AdamRule : IDirectionRule
     /// <value>Whether the bias of the moments towards zero is corrected. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
 
+    /// <value>How the moments are stored. Default: float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
     /// <inheritdoc/>
-    public IReadOnlyList<MomentSlot> Moments => Slots;
+    public IReadOnlyList<MomentSlot> Moments => [First, Second];
+
+    private MomentSlot First => new("exp_avg", 1, Beta1) { Format = States };
+
+    private MomentSlot Second => new("exp_avg_sq", 2, Beta2) { Format = States };
 
     /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
@@ -41,35 +47,38 @@ public sealed record AdamRule : IDirectionRule
         if (!step.Accepts(gradient))
             return;
 
-        var (mean, root, correction) = AdvanceMoments(gradient, state);
-        using (root)
-            accumulator.addcdiv_(mean, root, scale * correction);
+        using var scope = NewDisposeScope();
+        var (mean, root, correction) = AdvanceMoments(gradient, state, step);
+        accumulator.addcdiv_(mean, root, scale * correction);
     }
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state)
+    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
-        var (mean, root, correction) = AdvanceMoments(gradient, state);
-        using (root)
-            return (mean / root, correction);
+        using var scope = NewDisposeScope();
+        var (mean, root, correction) = AdvanceMoments(gradient, state, step);
+        return ((mean / root).MoveToOuterDisposeScope(), correction);
     }
 
     /// <inheritdoc/>
     public void Reset(StateBag state)
     {
-        state.Remove(First);
-        state.Remove(Second);
+        First.Remove(state);
+        Second.Remove(state);
         state.SetCounter(Clock, 0);
     }
 
-    private (Tensor Mean, Tensor Root, double Correction) AdvanceMoments(Tensor gradient, StateBag state)
+    private (Tensor Mean, Tensor Root, double Correction) AdvanceMoments(Tensor gradient, StateBag state, in StepContext step)
     {
-        var mean = state.ZerosLike(First, gradient);
-        var square = state.ZerosLike(Second, gradient);
+        var mean = First.Read(state, gradient);
+        var square = Second.Read(state, gradient);
         var t = state.Advance(Clock);
 
         mean.mul_(Beta1).add_(gradient, 1 - Beta1);
         square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
+
+        First.Write(state, mean, step);
+        Second.Write(state, square, step);
 
         var bias1 = BiasCorrection ? 1 - Math.Pow(Beta1, t) : 1;
         var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(Beta2, t)) : 1;

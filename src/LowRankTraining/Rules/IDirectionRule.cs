@@ -4,22 +4,40 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Rules;
 
 /// <summary>A rule whose update can be looked at before it is applied: what runs inside a subspace.</summary>
-public interface IDirectionRule : IUpdateRule
+public interface IDirectionRule : IUpdateRule, IStateLayout
 {
-    /// <value>The moments that the rule keeps, each in the gradient's shape.</value>
+    /// <value>The moments that the rule keeps in the gradient's shape: what has to follow when the subspace changes.</value>
     IReadOnlyList<MomentSlot> Moments { get; }
 
     /// <summary>Advances the state by one gradient and returns the step to take.</summary>
     /// <param name="gradient">A gradient that has been accepted.</param>
     /// <param name="state">The parameter's memory.</param>
+    /// <param name="step">The step.</param>
     /// <returns>The update is Correction · Direction. The caller disposes Direction.</returns>
-    (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state);
+    (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step);
 
     /// <summary>Forgets the moments and restarts bias correction.</summary>
     void Reset(StateBag state);
-}
 
-/// <summary>A moving average of a power of the gradient.</summary>
-/// <param name="Name">Its name in the <see cref="StateBag"/>.</param>
-/// <param name="Order">1 for the mean of the gradient, 2 for the mean of its square.</param>
-public readonly record struct MomentSlot(string Name, int Order);
+    /// <inheritdoc/>
+    void IUpdateRule.AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        if (!step.Accepts(gradient))
+            return;
+
+        var (direction, correction) = Advance(gradient, state, step);
+        using (direction)
+            accumulator.add_(direction, scale * correction);
+    }
+
+    /// <inheritdoc/>
+    string IStateLayout.LayoutFor(IReadOnlyList<long> shape) =>
+        $"{GetType().Name} ({string.Join(", ", Moments.Select(slot => $"{slot.Name} {slot.Format}"))})";
+
+    /// <inheritdoc/>
+    long IStateLayout.BytesFor(IReadOnlyList<long> shape)
+    {
+        var elements = shape.Aggregate(1L, (product, size) => product * size);
+        return Moments.Sum(slot => slot.Format.BytesFor(elements));
+    }
+}

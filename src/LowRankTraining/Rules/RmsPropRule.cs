@@ -6,14 +6,12 @@ namespace LowRankTraining.Rules;
 /// <summary>RMSProp, plain, centered or with momentum.</summary>
 /// <remarks>
 /// <para>V ← βV + (1 − β)G²; centered: Ḡ ← βḠ + (1 − β)G and V′ = V − Ḡ², else V′ = V; N = G / (√V′ + ε); with momentum μ: B ← μB + N and the update is B, else N.</para>
-/// <para>State: <c>square_avg</c>, and where used <c>grad_avg</c> and <c>momentum_buffer</c>, float32, in the gradient's shape. No bias correction.</para>
+/// <para>State: <c>square_avg</c>, and where used <c>grad_avg</c> and <c>momentum_buffer</c>, in the gradient's shape and in <see cref="States"/>. No bias correction.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Tieleman and Hinton, 2012; centered: Graves, arXiv 1308.0850. Fira's second inner rule (arXiv 2410.01623).</para>
 /// </remarks>
 public sealed record RmsPropRule : IDirectionRule
 {
-    private const string Square = "square_avg", Mean = "grad_avg", Buffer = "momentum_buffer";
-
     /// <value>β, decay of the averages, in [0, 1). Default 0.9 (Fira's code).</value>
     public double Beta { get; init; } = 0.9;
 
@@ -26,41 +24,45 @@ public sealed record RmsPropRule : IDirectionRule
     /// <value>Whether the variance is taken about the mean. Default false.</value>
     public bool Centered { get; init; }
 
+    /// <value>How the averages are stored. Default: float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
     /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments
     {
         get
         {
-            List<MomentSlot> slots = [new(Square, 2)];
+            List<MomentSlot> slots = [Second];
             if (Centered)
-                slots.Add(new(Mean, 1));
+                slots.Add(Mean);
             if (Momentum > 0)
-                slots.Add(new(Buffer, 1));
+                slots.Add(Buffer);
             return slots;
         }
     }
 
-    /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
-    {
-        if (!step.Accepts(gradient))
-            return;
+    private MomentSlot Second => new("square_avg", 2) { Format = States };
 
-        using var direction = Advance(gradient, state).Direction;
-        accumulator.add_(direction, scale);
-    }
+    private MomentSlot Mean => new("grad_avg", 1) { Format = States };
+
+    private MomentSlot Buffer => new("momentum_buffer", 1) { Format = States };
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state)
+    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
 
-        var square = state.ZerosLike(Square, gradient);
+        var square = Second.Read(state, gradient);
         square.mul_(Beta).addcmul_(gradient, gradient, 1 - Beta);
+        Second.Write(state, square, step);
 
-        var direction = gradient / Variance(square, gradient, state).sqrt_().add_(Epsilon);
+        var direction = gradient / Variance(square, gradient, state, step).sqrt_().add_(Epsilon);
         if (Momentum > 0)
-            direction = state.ZerosLike(Buffer, gradient).mul_(Momentum).add_(direction).clone();
+        {
+            var buffer = Buffer.Read(state, gradient).mul_(Momentum).add_(direction);
+            Buffer.Write(state, buffer, step);
+            direction = buffer.clone();
+        }
 
         return (direction.MoveToOuterDisposeScope(), 1);
     }
@@ -69,16 +71,16 @@ public sealed record RmsPropRule : IDirectionRule
     public void Reset(StateBag state)
     {
         foreach (var slot in Moments)
-            state.Remove(slot.Name);
+            slot.Remove(state);
     }
 
-    private Tensor Variance(Tensor square, Tensor gradient, StateBag state)
+    private Tensor Variance(Tensor square, Tensor gradient, StateBag state, in StepContext step)
     {
         if (!Centered)
             return square.clone();
 
-        var mean = state.ZerosLike(Mean, gradient);
-        mean.mul_(Beta).add_(gradient, 1 - Beta);
+        var mean = Mean.Read(state, gradient).mul_(Beta).add_(gradient, 1 - Beta);
+        Mean.Write(state, mean, step);
         return square.addcmul(mean, mean, -1);
     }
 }

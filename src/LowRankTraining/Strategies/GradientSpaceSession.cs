@@ -1,6 +1,7 @@
 using LowRankTraining.Diagnostics;
 using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -25,6 +26,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     {
         targets ??= DefaultTargets;
         targets.RequireAny(parameters);
+        RequireFloatingPoint(parameters);
 
         var reference = options.Compatibility == Compatibility.ReferenceCode;
         var plans = parameters.Select(candidate => new ParameterPlan(candidate.Name, candidate.Parameter, targets.Includes(candidate) ? projected : full)
@@ -51,10 +53,17 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public void Dispose() { }
 
+    private static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
+    {
+        var others = parameters.Where(candidate => candidate.Parameter.dtype is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16)).ToArray();
+        if (others.Length > 0)
+            throw new ArgumentException($"Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: {string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
+    }
+
     private static string? RankNote(NamedParameter candidate, SubspaceRule rule)
     {
         var shape = candidate.Parameter.shape;
         var limit = rule.Side.Limit(shape[0], candidate.Parameter.NumberOfElements / shape[0]);
-        return rule.Rank > limit ? $"rank {rule.Rank} lowered to {limit}, the length of the compressed side" : null;
+        return rule.Rank > limit && rule.Basis.IsOrthonormal ? $"rank {rule.Rank} lowered to {limit}, the length of the compressed side" : null;
     }
 }

@@ -20,5 +20,6 @@ public sealed class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>
     public ValidateOptionsResult Validate(string? name, GaLoreOptions options) => options.Rules()
         .Above(0, options.Scale)
         .OneOf(options.Side, Enum.GetValues<ProjectionSide>())
+        .Fits(GaLoreStrategy.Recipe(options), options.AccumulatesInSubspace)
         .Result;
 }
