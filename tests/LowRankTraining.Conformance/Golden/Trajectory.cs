@@ -1,4 +1,5 @@
 using System.Globalization;
+using LowRankTraining.Conformance.Battery;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -24,7 +25,7 @@ public static class Trajectory
 
         // The plain AdamW of the authors is GaLore's rule for whatever is not projected: a second, projected parameter that never gets a gradient makes room for it.
         var projected = golden.Has("hp.rank") || golden.Has("hp.density");
-        var bystander = new Parameter(zeros(2, 2));
+        var bystander = new Parameter(zeros(2, 2, device: TestDevice.Current));
         var targets = Targets.Matching(projected ? Weight : "bystander");
         var decay = decays && golden.Has("hp.weight_decay") ? golden.Number("hp.weight_decay") : 0;
 
@@ -99,5 +100,5 @@ public static class Trajectory
     }
 
     public static Tensor ToTensor(GoldenTensor golden) =>
-        tensor(golden.Values, ScalarType.Float64).reshape(golden.Shape).to(ScalarType.Float32);
+        tensor(golden.Values, ScalarType.Float64).reshape(golden.Shape).to(ScalarType.Float32).to(TestDevice.Current);
 }
