@@ -13,6 +13,10 @@ public interface ISpikeGuard
     /// <param name="step">The step.</param>
     GuardedGradient Apply(Tensor gradient, IDirectionRule rule, StateBag state, in StepContext step);
 
+    /// <summary>Makes sure that the guard can shield <paramref name="rule"/>.</summary>
+    /// <exception cref="ArgumentException">It cannot; the message says why.</exception>
+    void RequireShieldable(IDirectionRule rule) { }
+
     /// <summary>Bytes of state that the guard itself keeps.</summary>
     long StateBytes => 0;
 }

@@ -21,16 +21,14 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(
-        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, SubspaceRule projected, IUpdateRule full)
+        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, SubspaceRule projected, IUpdateRule full,
+        DecayTiming? decay = null)
     {
         targets ??= DefaultTargets;
         targets.RequireAny(parameters);
 
-        var reference = options.Compatibility == Compatibility.ReferenceCode;
-        var plans = parameters.Select(candidate => new ParameterPlan(candidate.Name, candidate.Parameter, targets.Includes(candidate) ? projected : full)
+        var plans = parameters.Select(candidate => PlanOne(candidate, options, targets.Includes(candidate) ? projected : full, decay) with
         {
-            Decay = reference ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate,
-            AcceptZeroGradient = reference,
             Note = targets.Includes(candidate) ? RankNote(candidate, projected) : null,
         }).ToArray();
 
@@ -43,6 +41,16 @@ internal sealed class GradientSpaceSession : ILowRankSession
         return new(strategy, options.Seed, plans);
     }
 
+    /// <summary>Plans every parameter of a method without a subspace of fixed rank: <paramref name="chosen"/> for the targets, or for everything where there are none.</summary>
+    public static GradientSpaceSession Plan(
+        string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others,
+        DecayTiming? decay = null)
+    {
+        targets?.RequireAny(parameters);
+        return new(strategy, options.Seed,
+            [.. parameters.Select(candidate => PlanOne(candidate, options, targets?.Includes(candidate) ?? true ? chosen(candidate) : others, decay))]);
+    }
+
     public void AfterStep(in StepContext step, IOptimizerState state) { }
 
     public void ResumeAt(long step, IOptimizerState state) { }
@@ -50,6 +58,14 @@ internal sealed class GradientSpaceSession : ILowRankSession
     public void Finish() { }
 
     public void Dispose() { }
+
+    /// <summary>The authors' code of most methods applies decay after the update, and takes zero gradients as steps.</summary>
+    private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, IUpdateRule rule, DecayTiming? decay) => new(candidate.Name, candidate.Parameter, rule)
+    {
+        Decay = decay ?? (options.FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate),
+        AcceptZeroGradient = options.FollowsCode,
+        RelativeRate = (rule is SubspaceRule subspace ? subspace.Inner : rule) as IRelativeRate,
+    };
 
     private static string? RankNote(NamedParameter candidate, SubspaceRule rule)
     {
