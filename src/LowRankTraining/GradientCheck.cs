@@ -24,6 +24,11 @@ internal static class GradientCheck
         return norms.data<float>().Select(Of).ToArray();
     }
 
+    /// <summary>What the sum of two gradients is good for.</summary>
+    public static GradientVerdict OfSum(GradientVerdict first, GradientVerdict second) =>
+        first == GradientVerdict.NonFinite || second == GradientVerdict.NonFinite ? GradientVerdict.NonFinite
+        : first == GradientVerdict.Zero ? second : GradientVerdict.Usable;
+
     private static Tensor Norm(Tensor evidence) => evidence.norm().to(ScalarType.Float32);
 
     private static GradientVerdict Of(float norm) => norm switch

@@ -109,24 +109,22 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         using (no_grad())
         {
-            var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             var verdicts = JudgeOnDevice();
 
             foreach (ParamGroup group in _parameter_groups)
                 foreach (var parameter in group.Parameters)
                 {
                     var entry = (ParameterState)_state[parameter.Handle];
-                    Update(entry, group, context with
+                    Update(entry, group, ContextFor(entry) with
                     {
-                        Parameter = entry.Plan.Name,
-                        Index = entry.Index,
-                        AcceptZeroGradient = entry.Plan.AcceptZeroGradient,
                         Verdict = verdicts?.GetValueOrDefault(entry),
                         LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
                         Weight = parameter,
                     });
                 }
 
+            DropAccumulated();
+            var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
             Session.AfterStep(context, this);
         }
@@ -134,21 +132,31 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         return loss!;
     }
 
+    private StepContext ContextFor(ParameterState entry) => new()
+    {
+        Step = CompletedSteps + 1,
+        Seed = Session.Seed,
+        Counters = _counters,
+        Parameter = entry.Plan.Name,
+        Index = entry.Index,
+        AcceptZeroGradient = entry.Plan.AcceptZeroGradient,
+    };
+
     private static void Update(ParameterState entry, ParamGroup group, StepContext step)
     {
         using var scope = NewDisposeScope();
         var (plan, weight) = (entry.Plan, entry.Parameter);
-        if (weight.grad is not { } given)
+        if (GradientOf(entry) is not { } gradient)
             return;
 
-        var gradient = Widened(given);
         var rate = group.LearningRate * plan.LearningRateMultiplier;
         var decay = rate * (group.Options.weight_decay ?? 0) * plan.WeightDecayMultiplier;
 
         // A refused gradient must not decay the weight either, so with decay the verdict comes before the rule.
         if (decay != 0)
         {
-            step = step with { Verdict = step.Verdict ?? GradientCheck.Judge(gradient) };
+            var verdict = step.Verdict ?? GradientCheck.Judge(gradient);
+            step = step with { Verdict = AccumulatedIn(entry) is { } sum ? GradientCheck.OfSum(verdict, GradientCheck.Judge(sum)) : verdict };
             if (!step.Accepts(gradient))
                 return;
         }

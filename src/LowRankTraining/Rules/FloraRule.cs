@@ -9,7 +9,7 @@ namespace LowRankTraining.Rules;
 /// <para>U = G / √V, as in <see cref="AdafactorRule"/>, from the whole gradient. For a tall or square m × n matrix, with B of n × r, entries N(0, 1/r):
 /// the update is β₁ C Bᵀ + (1 − β₁) U, its root mean square cut to the threshold, times ρ; then C ← β₁C + (1 − β₁) U B. From the left for a wide one.
 /// Every κ updates B is drawn anew and C ← (C B_oldᵀ) B_new.</para>
-/// <para>State: <c>exp_avg</c>, l × r with l the long side, and Adafactor's averages of rows and columns. B is never stored: it is drawn from a key of seed, parameter and period.
+/// <para>State: <c>exp_avg</c>, l × r with l the long side, and Adafactor's averages of rows and columns. B is never stored: it is drawn from a key of seed, parameter and the period's first update.
 /// Scratch: one tensor of the gradient's shape, and B.</para>
 /// <para>A matrix whose short side is not above the rank, or that is longer than <see cref="MaxAspectRatio"/>, keeps its momentum whole, as does a vector. A tensor of more than two dimensions is treated as out × rest.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
@@ -29,8 +29,8 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
     /// <value>The rule around the sketch; its β₁ is the momentum's.</value>
     public AdafactorRule Adafactor { get; init; } = new() { Beta1 = 0.9, ScaleParameter = true };
 
-    /// <value>Gives B of a period, short side × r, in place of drawing it: lets recorded matrices be replayed.</value>
-    internal Func<long, Tensor>? Matrices { get; init; }
+    /// <value>Draws B, short side × r. Default: normal numbers of variance 1/r (Flora).</value>
+    public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
     /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
@@ -60,7 +60,7 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
 
     /// <inheritdoc/>
     public string LayoutFor(IReadOnlyList<long> shape) =>
-        IsSketched(shape) ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank}, drawn anew every {ResampleEvery})" : Adafactor.LayoutFor(shape);
+        IsSketched(shape) ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank} by {Basis.GetType().Name}, drawn anew every {ResampleEvery})" : Adafactor.LayoutFor(shape);
 
     /// <inheritdoc/>
     public long BytesFor(IReadOnlyList<long> shape)
@@ -124,13 +124,7 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
     private Projection Sketch(Tensor update, long period, in StepContext step)
     {
         var (rows, columns) = (update.shape[0], update.shape[1]);
-        var matrix = Matrices?.Invoke(period) ?? Draw(Math.Min(rows, columns), period, update, step);
+        var matrix = Basis.Draw(update, Math.Min(rows, columns), Rank, step with { Step = Math.Max(1, period * ResampleEvery) });
         return rows >= columns ? new Projection(null, matrix) : new Projection(matrix, null);
-    }
-
-    private Tensor Draw(long side, long period, Tensor like, in StepContext step)
-    {
-        using var generator = (step with { Step = period }).Generator("sketch", like.device);
-        return randn(side, Rank, like.dtype, like.device, generator: generator).div_(Math.Sqrt(Rank));
     }
 }

@@ -12,7 +12,8 @@ public sealed record GuardedRule : IDirectionRule
     {
         ArgumentNullException.ThrowIfNull(inner);
         ArgumentNullException.ThrowIfNull(guard);
-        guard.RequireShieldable(inner);
+        if (guard.ObjectionTo(inner) is { } objection)
+            throw new ArgumentException(objection, nameof(inner));
         (Inner, Guard) = (inner, guard);
     }
 

@@ -13,9 +13,8 @@ public interface ISpikeGuard
     /// <param name="step">The step.</param>
     GuardedGradient Apply(Tensor gradient, IDirectionRule rule, StateBag state, in StepContext step);
 
-    /// <summary>Makes sure that the guard can shield <paramref name="rule"/>.</summary>
-    /// <exception cref="ArgumentException">It cannot; the message says why.</exception>
-    void RequireShieldable(IDirectionRule rule) { }
+    /// <summary>Why the guard cannot shield <paramref name="rule"/>, in a sentence that says what to do; null where it can.</summary>
+    string? ObjectionTo(IDirectionRule rule) => null;
 
     /// <summary>Bytes of state that the guard itself keeps.</summary>
     long StateBytes => 0;

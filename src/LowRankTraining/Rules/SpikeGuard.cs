@@ -32,13 +32,9 @@ public sealed record SpikeGuard : ISpikeGuard
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>
-    public void RequireShieldable(IDirectionRule rule)
-    {
-        ArgumentNullException.ThrowIfNull(rule);
-        if (!rule.Moments.Any(IsSecond))
-            throw new ArgumentException(
-                $"A {nameof(SpikeGuard)} compares gradients with the rule's second moment, and {rule.GetType().Name} keeps none. Put it before AdamRule or RmsPropRule, or use a {nameof(StabilityGuard)}.", nameof(rule));
-    }
+    public string? ObjectionTo(IDirectionRule rule) => rule.Moments.Any(IsSecond)
+        ? null
+        : $"A {nameof(SpikeGuard)} compares gradients with the second moment of the rule behind it, and {rule.GetType().Name} keeps none that has the gradient's shape: take Adam or RMSProp, or a {nameof(StabilityGuard)}.";
 
     /// <inheritdoc/>
     public GuardedGradient Apply(Tensor gradient, IDirectionRule rule, StateBag state, in StepContext step)

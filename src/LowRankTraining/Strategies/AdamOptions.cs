@@ -1,23 +1,6 @@
 using LowRankTraining.Rules;
-using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Strategies;
-
-/// <summary>What the methods that change only the update rule have in common.</summary>
-public abstract record UpdateOptions
-{
-    /// <value>Seed of whatever is drawn at random: bases, sketches, stochastic rounding. Default 0.</value>
-    public ulong Seed { get; init; }
-
-    /// <value>Whom to follow where paper and code differ. Default: the paper.</value>
-    public Compatibility Compatibility { get; init; }
-
-    /// <value>Where warnings go; null for nowhere.</value>
-    public ILogger? Logger { get; init; }
-
-    /// <value>Whether the authors' code is to be followed.</value>
-    internal bool FollowsCode => Compatibility == Compatibility.ReferenceCode;
-}
 
 /// <summary>What the methods around Adam have in common.</summary>
 public abstract record AdamOptions : UpdateOptions
@@ -34,7 +17,8 @@ public abstract record AdamOptions : UpdateOptions
     /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
 
-    /// <value>How the moments are stored. Default: float32.</value>
+    /// <value>How the moments are stored, of all parameters: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>,
+    /// <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <summary>The Adam of the method, which is also the rule of everything that the method is not for.</summary>

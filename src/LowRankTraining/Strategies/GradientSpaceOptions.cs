@@ -18,6 +18,18 @@ public abstract record GradientSpaceOptions : AdamOptions
     /// <value>How the subspace is found; null for the method's own choice: randomized SVD, or exact SVD under <see cref="Compatibility.ReferenceCode"/>.</value>
     public IBasis? Basis { get; init; }
 
+    /// <value>How the basis is stored. Default: float32.</value>
+    public StateFormat BasisFormat { get; init; } = StateFormat.Float32;
+
+    /// <value>When the subspace is found anew; null for every <see cref="RefreshEvery"/> updates.</value>
+    public IRefreshPolicy? Refresh { get; init; }
+
+    /// <value>Stands before the inner rule; null for nothing. Default: nothing.</value>
+    public ISpikeGuard? Guard { get; init; }
+
+    /// <value>Whether the program accumulates gradients in the subspace (<see cref="LowRankOptimizer.accumulate"/>): combinations for which that is impossible are then refused from the start. Default false.</value>
+    public bool AccumulatesInSubspace { get; init; }
+
     /// <value>What becomes of the moments at a refresh. Default: they are kept, as in the papers.</value>
     public MomentCarryOver OnRefresh { get; init; } = MomentCarryOver.Keep;
 
@@ -30,9 +42,11 @@ public abstract record GradientSpaceOptions : AdamOptions
         Rank = Rank,
         Side = side,
         Basis = Basis ?? (Compatibility == Compatibility.Paper ? new RandomizedSvdBasis() : new ExactSvdBasis()),
-        Refresh = Staggered ? new StaggeredRefresh { Every = RefreshEvery } : new PeriodicRefresh { Every = RefreshEvery },
+        BasisFormat = BasisFormat,
+        Refresh = Refresh ?? (Staggered ? new StaggeredRefresh { Every = RefreshEvery } : new PeriodicRefresh { Every = RefreshEvery }),
         OnRefresh = OnRefresh,
         Inner = inner,
+        Guard = Guard,
         Lift = lift,
         NoiseFloor = Compatibility == Compatibility.Paper ? 1e-6 : 0,
     };

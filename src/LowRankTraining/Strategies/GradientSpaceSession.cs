@@ -1,6 +1,7 @@
 using LowRankTraining.Diagnostics;
 using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -26,6 +27,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     {
         targets ??= DefaultTargets;
         targets.RequireAny(parameters);
+        RequireFloatingPoint(parameters);
 
         var plans = parameters.Select(candidate => PlanOne(candidate, options, targets.Includes(candidate) ? projected : full, decay) with
         {
@@ -47,6 +49,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
         DecayTiming? decay = null)
     {
         targets?.RequireAny(parameters);
+        RequireFloatingPoint(parameters);
         return new(strategy, options.Seed,
             [.. parameters.Select(candidate => PlanOne(candidate, options, targets?.Includes(candidate) ?? true ? chosen(candidate) : others, decay))]);
     }
@@ -67,10 +70,17 @@ internal sealed class GradientSpaceSession : ILowRankSession
         RelativeRate = (rule is SubspaceRule subspace ? subspace.Inner : rule) as IRelativeRate,
     };
 
+    private static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
+    {
+        var others = parameters.Where(candidate => candidate.Parameter.dtype is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16)).ToArray();
+        if (others.Length > 0)
+            throw new ArgumentException($"Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: {string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
+    }
+
     private static string? RankNote(NamedParameter candidate, SubspaceRule rule)
     {
         var shape = candidate.Parameter.shape;
         var limit = rule.Side.Limit(shape[0], candidate.Parameter.NumberOfElements / shape[0]);
-        return rule.Rank > limit ? $"rank {rule.Rank} lowered to {limit}, the length of the compressed side" : null;
+        return rule.Rank > limit && rule.Basis.IsOrthonormal ? $"rank {rule.Rank} lowered to {limit}, the length of the compressed side" : null;
     }
 }

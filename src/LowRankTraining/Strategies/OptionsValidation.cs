@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using LowRankTraining.Subspace;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
@@ -44,6 +45,14 @@ internal sealed class OptionsRules
     {
         if (!holds)
             _failures.Add(failure);
+        return this;
+    }
+
+    /// <summary>The parts of a recipe fit together.</summary>
+    public OptionsRules Fits(SubspaceRule rule, bool accumulates)
+    {
+        foreach (var contradiction in rule.Contradictions().Concat(accumulates ? rule.ObstaclesToAccumulation() : []))
+            Require(false, contradiction);
         return this;
     }
 

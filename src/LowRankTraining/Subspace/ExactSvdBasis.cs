@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,10 +10,10 @@ namespace LowRankTraining.Subspace;
 public sealed record ExactSvdBasis : IBasis
 {
     /// <inheritdoc/>
-    public Tensor Find(Tensor matrix, long rank, Tensor? previous, in StepContext step)
+    public Tensor Find(in SubspaceQuery query)
     {
         using var scope = NewDisposeScope();
-        var (left, _, _) = linalg.svd(matrix, fullMatrices: false);
-        return left.narrow(1, 0, rank).contiguous().MoveToOuterDisposeScope();
+        var (left, _, _) = linalg.svd(query.Matrix, fullMatrices: false);
+        return Orthonormal.WithCanonicalSigns(left.narrow(1, 0, query.Rank)).MoveToOuterDisposeScope();
     }
 }

@@ -6,6 +6,18 @@ namespace LowRankTraining.Subspace;
 /// <summary>Turns a step in the subspace into an update of the whole matrix.</summary>
 public interface ILift
 {
+    /// <value>Whether it uses the whole gradient, so that accumulated low-rank gradients do not suffice. Default true.</value>
+    bool NeedsFullGradient => true;
+
+    /// <value>Whether it relies on orthonormal bases. Default true.</value>
+    bool NeedsOrthonormalBasis => true;
+
+    /// <value>Whether it scales the long side's vectors one by one, which a projection of both sides does not have. Default false.</value>
+    bool NeedsOneSide => false;
+
+    /// <value>Bytes of tensors that it keeps for one parameter.</value>
+    long StateBytes => 0;
+
     /// <summary>accumulator += scale · update.</summary>
     /// <param name="accumulator">rows × columns; only ever added to.</param>
     /// <param name="lowRank">The step in the subspace.</param>

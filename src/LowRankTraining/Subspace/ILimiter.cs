@@ -6,6 +6,9 @@ namespace LowRankTraining.Subspace;
 /// <summary>Tempers an update by its norm.</summary>
 public interface ILimiter
 {
+    /// <value>Bytes of tensors that it keeps for one parameter.</value>
+    long StateBytes => 0;
+
     /// <summary>The factor, in [0, 1], that an update of this norm is multiplied by.</summary>
     /// <param name="norm">‖S‖_F, a scalar on the device.</param>
     /// <param name="state">What the limiter remembers of earlier updates.</param>

@@ -25,6 +25,9 @@ public sealed record NormGrowthLimiter : ILimiter
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>
+    public long StateBytes => sizeof(float);
+
+    /// <inheritdoc/>
     public Tensor Factor(Tensor norm, StateBag state)
     {
         using var scope = NewDisposeScope();

@@ -8,5 +8,5 @@ public sealed record PeriodicRefresh : IRefreshPolicy
     public long Every { get; init; } = 200;
 
     /// <inheritdoc/>
-    public bool IsDue(long completed, int index) => completed % Every == 0;
+    public bool IsDue(long completed, int index, StateBag state) => completed % Every == 0;
 }

@@ -12,6 +12,9 @@ public sealed record ProjectBack : ILift
     public double Scale { get; init; } = 0.25;
 
     /// <inheritdoc/>
+    public bool NeedsFullGradient => false;
+
+    /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state) =>
         lowRank.Projection.AddBack(accumulator, lowRank.Direction, scale * lowRank.Correction * Scale);
 }

@@ -3,9 +3,9 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>A subspace of (rows × columns) matrices, given by orthonormal bases of one side or of both.</summary>
-/// <param name="Left">P, rows × rank with orthonormal columns, or null.</param>
-/// <param name="Right">Q, columns × rank with orthonormal columns, or null.</param>
+/// <summary>A subspace of (rows × columns) matrices, given by bases of one side or of both.</summary>
+/// <param name="Left">P, rows × rank; or the numbers of the rows that are kept, a vector of int64; or null.</param>
+/// <param name="Right">Q, columns × rank; or the numbers of the columns that are kept; or null.</param>
 public readonly record struct Projection(Tensor? Left, Tensor? Right)
 {
     /// <value>The axis of a one-sided low-rank gradient along which the rank runs: 0 for a left projection, 1 for a right one.</value>
@@ -15,33 +15,88 @@ public readonly record struct Projection(Tensor? Left, Tensor? Right)
     public Tensor Project(Tensor gradient)
     {
         if (Left is null)
-            return gradient.mm(Right!);
-
-        using var transposed = Left.t();
+            return BasisProducts.CompressColumns(gradient, Right!);
         if (Right is null)
-            return transposed.mm(gradient);
+            return BasisProducts.CompressRows(gradient, Left);
 
-        using var half = transposed.mm(gradient);
-        return half.mm(Right);
+        using var half = BasisProducts.CompressRows(gradient, Left);
+        return BasisProducts.CompressColumns(half, Right);
     }
 
     /// <summary>accumulator += scale · P X, X Qᵀ or P X Qᵀ, with no temporary of the accumulator's size.</summary>
     public void AddBack(Tensor accumulator, Tensor lowRank, double scale)
     {
         if (Right is null)
+            BasisProducts.AddExpandedRows(accumulator, Left!, lowRank, scale);
+        else if (Left is null)
+            BasisProducts.AddExpandedColumns(accumulator, Right, lowRank, scale);
+        else
         {
-            accumulator.addmm_(Left!, lowRank, beta: 1, alpha: (float)scale);
+            using var half = zeros(accumulator.shape[0], lowRank.shape[1], lowRank.dtype, lowRank.device);
+            BasisProducts.AddExpandedRows(half, Left, lowRank, 1);
+            BasisProducts.AddExpandedColumns(accumulator, Right, half, scale);
+        }
+    }
+
+    /// <summary>Shape of the low-rank gradient of a rows × columns matrix.</summary>
+    public long[] ShapeOf(long rows, long columns) =>
+        [Left is null ? rows : BasisProducts.RankOf(Left), Right is null ? columns : BasisProducts.RankOf(Right)];
+
+    /// <summary>A copy that stays what it is when the stored bases change.</summary>
+    internal Projection Copy() => new(Left?.clone(), Right?.clone());
+}
+
+/// <summary>Products with a basis, be it given by columns or by row numbers.</summary>
+internal static class BasisProducts
+{
+    private static bool IsCoordinates(Tensor basis) => basis.dim() == 1;
+
+    public static long RankOf(Tensor basis) => basis.shape[^1];
+
+    /// <summary>PᵀG.</summary>
+    public static Tensor CompressRows(Tensor matrix, Tensor basis)
+    {
+        if (IsCoordinates(basis))
+            return matrix.index_select(0, basis);
+        using var transposed = basis.t();
+        return transposed.mm(matrix);
+    }
+
+    /// <summary>G Q.</summary>
+    public static Tensor CompressColumns(Tensor matrix, Tensor basis) => IsCoordinates(basis) ? matrix.index_select(1, basis) : matrix.mm(basis);
+
+    /// <summary>accumulator += scale · P X.</summary>
+    public static void AddExpandedRows(Tensor accumulator, Tensor basis, Tensor lowRank, double scale)
+    {
+        if (IsCoordinates(basis))
+            accumulator.index_add_(0, basis, lowRank, scale);
+        else
+            accumulator.addmm_(basis, lowRank, beta: 1, alpha: (float)scale);
+    }
+
+    /// <summary>accumulator += scale · X Qᵀ.</summary>
+    public static void AddExpandedColumns(Tensor accumulator, Tensor basis, Tensor lowRank, double scale)
+    {
+        if (IsCoordinates(basis))
+        {
+            accumulator.index_add_(1, basis, lowRank, scale);
             return;
         }
 
-        using var transposed = Right.t();
-        if (Left is null)
-        {
-            accumulator.addmm_(lowRank, transposed, beta: 1, alpha: (float)scale);
-            return;
-        }
+        using var transposed = basis.t();
+        accumulator.addmm_(lowRank, transposed, beta: 1, alpha: (float)scale);
+    }
 
-        using var half = Left.mm(lowRank);
-        accumulator.addmm_(half, transposed, beta: 1, alpha: (float)scale);
+    /// <summary>C = P_toᵀ P_from, rank of <paramref name="to"/> × rank of <paramref name="from"/>.</summary>
+    public static Tensor Overlap(Tensor from, Tensor to, ScalarType dtype)
+    {
+        if (!IsCoordinates(from) || !IsCoordinates(to))
+            return IsCoordinates(from) ? CompressRows(from: to, from).t() : CompressRows(from, to);
+
+        using var column = to.unsqueeze(1);
+        using var same = column.eq(from);
+        return same.to(dtype);
+
+        static Tensor CompressRows(Tensor from, Tensor basis) => BasisProducts.CompressRows(from, basis);
     }
 }

@@ -19,36 +19,31 @@ public sealed record RandomizedSvdBasis : IBasis
     public int PowerIterations { get; init; } = 1;
 
     /// <inheritdoc/>
-    public Tensor Find(Tensor matrix, long rank, Tensor? previous, in StepContext step)
+    public Tensor Find(in SubspaceQuery query)
     {
+        var width = Math.Min(query.Matrix.shape[0], query.Rank + Oversampling);
+        if (width == query.Matrix.shape[0])
+            return new GramBasis().Find(query);
+
         using var scope = NewDisposeScope();
-        var width = Math.Min(matrix.shape[0], rank + Oversampling);
-
-        var basis = width == matrix.shape[0]
-            ? LeadingEigenvectors(matrix.mm(matrix.t()), rank)
-            : FromSketch(matrix, rank, width, step);
-
-        return basis.MoveToOuterDisposeScope();
+        return Orthonormal.WithCanonicalSigns(FromSketch(query.Matrix, query.Rank, width, query.Step)).MoveToOuterDisposeScope();
     }
 
     private Tensor FromSketch(Tensor matrix, long rank, long width, in StepContext step)
     {
-        using var generator = step.Generator("sketch", matrix.device);
-        var omega = randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator);
-
-        var range = matrix.mm(omega);
+        var range = Orthonormal.Columns(Sketch(matrix, width, step));
         for (var pass = 0; pass < PowerIterations; pass++)
-            range = SubspaceIteration.Pass(matrix, Orthonormal.Columns(range));
+            range = Orthonormal.Columns(SubspaceIteration.Pass(matrix, range));
 
-        var wide = Orthonormal.Columns(range);
-        var core = wide.t().mm(matrix);
-        return wide.mm(LeadingEigenvectors(core.mm(core.t()), rank));
+        var core = range.t().mm(matrix);
+        return range.mm(GramBasis.LeadingEigenvectors(core.mm(core.t()), rank));
     }
 
-    /// <summary>Eigenvectors of a symmetric matrix, largest eigenvalue first.</summary>
-    private static Tensor LeadingEigenvectors(Tensor symmetric, long count)
+    /// <summary>A Ω, with Gaussian Ω of so many columns.</summary>
+    internal static Tensor Sketch(Tensor matrix, long width, in StepContext step)
     {
-        var (_, ascending) = linalg.eigh(symmetric);
-        return ascending.narrow(1, ascending.shape[1] - count, count).flip(1);
+        using var generator = step.Generator("sketch", matrix.device);
+        using var omega = randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator);
+        return matrix.mm(omega);
     }
 }

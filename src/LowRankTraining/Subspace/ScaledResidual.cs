@@ -30,6 +30,12 @@ public sealed record ScaledResidual : ILift
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>
+    public bool NeedsOneSide => true;
+
+    /// <inheritdoc/>
+    public long StateBytes => Limiter?.StateBytes ?? 0;
+
+    /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
     {
         var (gradient, projection, inside, direction, correction) = lowRank;
@@ -63,6 +69,6 @@ public sealed record ScaledResidual : ILift
     private static bool IsComplete(Projection projection)
     {
         var basis = projection.Left ?? projection.Right!;
-        return basis.shape[0] == basis.shape[1];
+        return basis.dim() == 2 && basis.shape[0] == basis.shape[1];
     }
 }

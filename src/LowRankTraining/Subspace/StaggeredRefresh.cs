@@ -10,7 +10,7 @@ public sealed record StaggeredRefresh : IRefreshPolicy
     public long Every { get; init; } = 200;
 
     /// <inheritdoc/>
-    public bool IsDue(long completed, int index) => (completed + Phase(index)) % Every == 0;
+    public bool IsDue(long completed, int index, StateBag state) => (completed + Phase(index)) % Every == 0;
 
     private long Phase(int index) => (long)(Every * (index * GoldenRatio % 1));
 }

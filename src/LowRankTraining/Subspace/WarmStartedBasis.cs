@@ -6,7 +6,7 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>One pass of subspace iteration from the basis in use: the cheapest refresh, for the price of one more step.</summary>
 /// <remarks>
-/// <para>P ← orth(A (Aᵀ P)): 4 s l r operations. The new basis stays aligned with the old one, so moments may be kept.</para>
+/// <para>P ← orth(A (Aᵀ P)): 4 s l r operations. The new basis stays aligned with the old one, signs included, so moments may be kept.</para>
 /// <para>Source: the power iteration of PowerSGD (Vogels et al., arXiv 1905.13727) and LDAdam (Robert et al., arXiv 2410.16103).</para>
 /// </remarks>
 public sealed record WarmStartedBasis : IBasis
@@ -15,12 +15,13 @@ public sealed record WarmStartedBasis : IBasis
     public IBasis Start { get; init; } = new RandomizedSvdBasis();
 
     /// <inheritdoc/>
-    public Tensor Find(Tensor matrix, long rank, Tensor? previous, in StepContext step)
+    public Tensor Find(in SubspaceQuery query)
     {
-        if (previous is null || previous.shape[1] != rank)
-            return Start.Find(matrix, rank, previous, step);
+        if (query.Previous is not { } previous || previous.shape[1] != query.Rank)
+            return Start.Find(query);
 
-        using var range = SubspaceIteration.Pass(matrix, previous);
-        return Orthonormal.Columns(range);
+        using var scope = NewDisposeScope();
+        var range = SubspaceIteration.Pass(query.Matrix, previous);
+        return Orthonormal.Columns(range).MoveToOuterDisposeScope();
     }
 }

@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using Xunit;
 
@@ -10,10 +11,15 @@ public static class Methods
     /// <summary>Refresh or restart period that all of them are given.</summary>
     public const int Period = 5;
 
+    /// <summary>Low enough that the moments of the battery's small matrices are quantised, and high enough that its biases are not.</summary>
+    private const int Quantised = 32;
+
     public static readonly IReadOnlyDictionary<string, Func<int, ILowRankStrategy>> ByName = new Dictionary<string, Func<int, ILowRankStrategy>>
     {
         ["galore"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["galore, staggered"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true }),
+        ["galore, 8-bit states"] = rank => GaLore(rank, StateFormat.Blockwise8Bit with { Threshold = Quantised }),
+        ["galore, 4-bit states"] = rank => GaLore(rank, StateFormat.Blockwise4Bit with { Threshold = Quantised }),
         ["fira"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["fira, reference code"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
         ["fira, RMSProp"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Inner = FiraInner.RMSProp }),
@@ -26,6 +32,8 @@ public static class Methods
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
+
+    private static GaLoreStrategy GaLore(int rank, StateFormat states) => new(new() { Rank = rank, RefreshEvery = Period, Scale = 1, States = states });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 

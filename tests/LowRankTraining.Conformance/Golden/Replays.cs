@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Subspace;
 
@@ -11,9 +12,17 @@ public static class Replays
         ["galore_adamw"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(GaLore(golden)).Attach),
         ["fira_adamw"] = golden => Trajectory.Replay(golden, new FiraStrategy(Fira(golden)).Attach),
         ["fira_rmsprop"] = golden => Trajectory.Replay(golden, new FiraStrategy(FiraRmsProp(golden)).Attach, decays: false),
+        ["adamw8bit"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(AdamW8Bit(golden)).Attach),
         ["lr_schedule"] = Functions.Schedule,
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,
+        ["dynamic_map"] = QuantizationFunctions.DynamicMap,
+        ["linear_map"] = QuantizationFunctions.LinearMap,
+        ["quantize_blockwise"] = QuantizationFunctions.Blockwise8Bit,
+        ["quantize_4bit"] = QuantizationFunctions.Blockwise4Bit,
+        ["quantize_int4"] = QuantizationFunctions.AffineToNearest,
+        ["quantize_int8"] = QuantizationFunctions.AffineToNearest,
+        ["quantize_int8_stochastic"] = QuantizationFunctions.AffineStochastic,
     };
 
     public static bool Covers(GoldenCase golden) => ByMethod.ContainsKey(golden.Method);
@@ -31,6 +40,16 @@ public static class Replays
         Beta2 = golden.Number("hp.beta2"),
         Epsilon = golden.Number("hp.eps"),
         BiasCorrection = golden.Flag("hp.correct_bias"),
+    };
+
+    /// <summary>Full rank. The recorded implementation decays before the update and adds ε after bias correction, as we do by default.</summary>
+    private static GaLoreOptions AdamW8Bit(GoldenCase golden) => new()
+    {
+        Rank = 1,
+        Beta1 = golden.Number("hp.beta1"),
+        Beta2 = golden.Number("hp.beta2"),
+        Epsilon = golden.Number("hp.eps"),
+        States = StateFormat.Blockwise8Bit with { Block = golden.Whole("hp.block"), Threshold = 0 },
     };
 
     private static FiraOptions Fira(GoldenCase golden) => FiraBase(golden) with

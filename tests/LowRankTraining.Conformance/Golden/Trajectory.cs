@@ -40,12 +40,17 @@ public static class Trajectory
             deviations.AddRange(LimiterNorm(golden, state, t));
         }
 
-        deviations.AddRange(state.Tensors
-            .Where(slot => golden.Tensors.ContainsKey(slot.Key) && slot.Value.dim() == 2)
-            .Select(slot => Deviation.Of(slot.Key, slot.Value, golden[slot.Key])));
+        deviations.AddRange(States(golden, state));
         deviations.Add(RefreshSteps(golden, optimizer.Refreshes));
         return deviations;
     }
+
+    /// <summary>Quantised states are recorded as <c>NAME.codes</c> and <c>NAME.absmax</c>.</summary>
+    private static IEnumerable<Deviation> States(GoldenCase golden, StateBag state) =>
+        from slot in state.Tensors
+        let recorded = slot.Value.dtype == ScalarType.Byte ? slot.Key + ".codes" : slot.Key
+        where golden.Tensors.ContainsKey(recorded) && (slot.Value.dim() == 2 || recorded.EndsWith(".absmax", StringComparison.Ordinal))
+        select Deviation.Of(recorded, slot.Value, golden[recorded]);
 
     /// <summary>A right basis is recorded as rank × columns, and kept as columns × rank.</summary>
     private static IEnumerable<Deviation> Bases(GoldenCase golden, StateBag state, int t)

@@ -23,7 +23,7 @@ public class MomentCarryOverTests
         using var state = StateAfterOneStep(left ? Normal(5, 30, 3) : Normal(30, 5, 3));
         var before = Full(old, state["exp_avg"], left);
 
-        MomentCarryOver.Rotate.Apply(Inner, state, Make(old, left), Make(turned, left));
+        MomentCarryOver.Rotate.Apply(Change(state, Make(old, left), Make(turned, left)));
 
         Full(turned, state["exp_avg"], left).allclose(before, 1e-4, 1e-6).Should().BeTrue();
         state["exp_avg_sq"].min().ToDouble().Should().BeGreaterThanOrEqualTo(0);
@@ -36,7 +36,7 @@ public class MomentCarryOverTests
         var basis = Orthonormal.Columns(Normal(20, 5, 1));
         using var state = StateAfterOneStep(Normal(5, 30, 3));
 
-        MomentCarryOver.Reset.Apply(Inner, state, Make(basis, true), Make(basis, true));
+        MomentCarryOver.Reset.Apply(Change(state, Make(basis, true), Make(basis, true)));
 
         state.Tensors.Should().BeEmpty();
         state.Counter("step").Should().Be(0);
@@ -49,10 +49,13 @@ public class MomentCarryOverTests
         using var state = StateAfterOneStep(Normal(5, 30, 3));
         var before = state["exp_avg"].clone();
 
-        MomentCarryOver.Keep.Apply(Inner, state, Make(Normal(20, 5, 1), true), Make(Normal(20, 5, 2), true));
+        MomentCarryOver.Keep.Apply(Change(state, Make(Normal(20, 5, 1), true), Make(Normal(20, 5, 2), true)));
 
         state["exp_avg"].allclose(before, 0, 0).Should().BeTrue();
     }
+
+    private static SubspaceChange Change(StateBag state, Projection from, Projection to) =>
+        new(from, to, from.Left?.shape[0] ?? 30, from.Right?.shape[0] ?? 30, Inner, state, new StepContext { Step = 2 });
 
     private static Projection Make(Tensor basis, bool left) => left ? new(basis, null) : new(null, basis);
 

@@ -47,17 +47,16 @@ public enum FiraInner
 /// <summary>Finds every violation in <see cref="FiraOptions"/> at once.</summary>
 public sealed class FiraOptionsValidator : IValidateOptions<FiraOptions>
 {
-    private static readonly ProjectionSide[] OneSided = [ProjectionSide.Short, ProjectionSide.Long, ProjectionSide.Left, ProjectionSide.Right];
-
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, FiraOptions options) => options.Rules()
         .Above(0, options.Scale)
         .AtLeast(0, options.ResidualScale)
         .Above(1, options.MaxGrowth)
         .Above(0, options.LimiterFloor)
-        .OneOf(options.Side, OneSided)
+        .OneOf(options.Side, Enum.GetValues<ProjectionSide>())
         .OneOf(options.Inner, Enum.GetValues<FiraInner>())
         .Fraction(options.RmsDecay)
         .Fraction(options.Momentum)
+        .Fits(FiraStrategy.Recipe(options), options.AccumulatesInSubspace)
         .Result;
 }

@@ -1,8 +1,5 @@
 using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -13,37 +10,28 @@ namespace LowRankTraining.Strategies;
 /// <para>Differences from the paper: none by default. The authors' code subtracts α P R where the paper has P R, and remembers a zero norm: see <see cref="Compatibility.ReferenceCode"/>.</para>
 /// <para>Source: Chen et al., Fira, arXiv 2410.01623.</para>
 /// </remarks>
-public sealed class FiraStrategy : ILowRankStrategy
+public sealed class FiraStrategy : GradientSpaceStrategy<FiraOptions>
 {
-    private readonly FiraOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public FiraStrategy(FiraOptions? options = null) => _options = new FiraOptionsValidator().Require(options ?? new());
+    public FiraStrategy(FiraOptions? options = null) : base("fira", new FiraOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "fira";
+    private protected override SubspaceRule Projected => Recipe(Options);
 
-    private IDirectionRule Inner => _options.Inner == FiraInner.AdamW
-        ? _options.Adam
-        : new RmsPropRule { Beta = _options.RmsDecay, Epsilon = _options.Epsilon, Momentum = _options.Momentum, Centered = _options.Centered };
+    private protected override IUpdateRule Full => Inner(Options);
 
-    private ScaledResidual Lift => new()
+    internal static SubspaceRule Recipe(FiraOptions options) => options.Project(Inner(options), Lift(options), options.Side);
+
+    private static IDirectionRule Inner(FiraOptions options) => options.Inner == FiraInner.AdamW
+        ? options.Adam
+        : new RmsPropRule { Beta = options.RmsDecay, Epsilon = options.Epsilon, Momentum = options.Momentum, Centered = options.Centered, States = options.States };
+
+    private static ScaledResidual Lift(FiraOptions options) => new()
     {
-        Scale = _options.Scale,
-        ResidualScale = _options.ResidualScale,
-        Compatibility = _options.Compatibility,
-        Limiter = new NormGrowthLimiter { MaxGrowth = _options.MaxGrowth, Floor = _options.LimiterFloor, Compatibility = _options.Compatibility },
+        Scale = options.Scale,
+        ResidualScale = options.ResidualScale,
+        Compatibility = options.Compatibility,
+        Limiter = new NormGrowthLimiter { MaxGrowth = options.MaxGrowth, Floor = options.LimiterFloor, Compatibility = options.Compatibility },
     };
-
-    /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
-
-    /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
-    public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null) =>
-        Plan(NamedParameter.From(named_parameters), targets);
-
-    private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
-        GradientSpaceSession.Plan(Name, _options, parameters, targets, projected: _options.Project(Inner, Lift, _options.Side), full: Inner);
 }

@@ -1,4 +1,5 @@
 using LowRankTraining.Rules;
+using LowRankTraining.Subspace;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
@@ -24,7 +25,8 @@ public sealed record FloraOptions : UpdateOptions
     /// <value>How the momentum is stored. Default: float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
 
-    internal Func<long, TorchSharp.torch.Tensor>? Matrices { get; init; }
+    /// <value>Draws the sketch's matrix, short side × r. Default: normal numbers of variance 1/r (Flora).</value>
+    public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
     internal FloraRule Rule => new()
     {
@@ -32,7 +34,7 @@ public sealed record FloraOptions : UpdateOptions
         ResampleEvery = ResampleEvery,
         MaxAspectRatio = MaxAspectRatio ?? (FollowsCode ? 4 : double.PositiveInfinity),
         Adafactor = Adafactor with { Beta1 = Beta1, States = States },
-        Matrices = Matrices,
+        Basis = Basis,
     };
 }
 

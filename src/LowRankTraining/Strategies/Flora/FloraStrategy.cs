@@ -1,7 +1,4 @@
 using LowRankTraining.Rules;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -12,25 +9,15 @@ namespace LowRankTraining.Strategies;
 /// <para>Differences from the authors' code: momentum is on by default (there it is off, and then nothing is sketched), long matrices are sketched too.</para>
 /// <para>Source: Hao, Cao and Mou, Flora: Low-Rank Adapters Are Secretly Gradient Compressors, arXiv 2402.03293.</para>
 /// </remarks>
-public sealed class FloraStrategy : ILowRankStrategy
+public sealed class FloraStrategy : UpdateStrategy<FloraOptions>
 {
-    private readonly FloraOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public FloraStrategy(FloraOptions? options = null) => _options = new FloraOptionsValidator().Require(options ?? new());
+    public FloraStrategy(FloraOptions? options = null) : base("flora", new FloraOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "flora";
+    private protected override DecayTiming? Decay => DecayTiming.BeforeUpdate;
 
-    /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
-
-    /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
-    public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null) =>
-        Plan(NamedParameter.From(named_parameters), targets);
-
-    private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) => GradientSpaceSession.Plan(
-        Name, _options, parameters, targets ?? GradientSpaceSession.DefaultTargets, _ => _options.Rule, _options.Rule.Adafactor, DecayTiming.BeforeUpdate);
+    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
+        GradientSpaceSession.Plan(Name, Options, parameters, targets ?? GradientSpaceSession.DefaultTargets, _ => Options.Rule, Options.Rule.Adafactor, Decay);
 }

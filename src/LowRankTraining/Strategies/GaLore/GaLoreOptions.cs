@@ -61,5 +61,6 @@ public sealed class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>
         .Obey(options.Adafactor)
         .Obey(options.Sgd)
         .Obey(options.Lion)
+        .Fits(GaLoreStrategy.Recipe(options), options.AccumulatesInSubspace)
         .Result;
 }

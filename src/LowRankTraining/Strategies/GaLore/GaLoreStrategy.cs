@@ -1,7 +1,5 @@
+using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -13,28 +11,20 @@ namespace LowRankTraining.Strategies;
 /// <see cref="Compatibility.ReferenceCode"/> follows the authors' AdamW: ε before bias correction, decay after the update, exact SVD.</para>
 /// <para>Source: Zhao et al., GaLore, arXiv 2403.03507; GaLore 2, arXiv 2504.20437.</para>
 /// </remarks>
-public sealed class GaLoreStrategy : ILowRankStrategy
+public sealed class GaLoreStrategy : GradientSpaceStrategy<GaLoreOptions>
 {
-    private readonly GaLoreOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public GaLoreStrategy(GaLoreOptions? options = null) => _options = new GaLoreOptionsValidator().Require(options ?? new());
+    public GaLoreStrategy(GaLoreOptions? options = null) : base("galore", new GaLoreOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "galore";
+    private protected override SubspaceRule Projected => Recipe(Options);
 
-    /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
+    private protected override IUpdateRule Full => Options.InnerRule;
 
-    /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
-    public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null) =>
-        Plan(NamedParameter.From(named_parameters), targets);
+    /// <summary>Where the authors follow another rule than their own AdamW, decay comes first.</summary>
+    private protected override DecayTiming? Decay => Options.Inner == GaLoreInner.AdamW ? null : DecayTiming.BeforeUpdate;
 
-    private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
-        GradientSpaceSession.Plan(Name, _options, parameters, targets,
-            projected: _options.Project(_options.InnerRule, new ProjectBack { Scale = _options.Scale }, _options.Side),
-            full: _options.InnerRule,
-            decay: _options.Inner == GaLoreInner.AdamW ? null : DecayTiming.BeforeUpdate);
+    internal static SubspaceRule Recipe(GaLoreOptions options) =>
+        options.Project(options.InnerRule, new ProjectBack { Scale = options.Scale }, options.Side);
 }

@@ -18,6 +18,10 @@ public sealed record SpamOptions : AdamOptions
     /// <value>Updates at the start, and after each reset, in which nothing is cut; at least 0. Default 20 (SPAM's code).</value>
     public long ClipStart { get; init; } = 20;
 
+    /// <value>d, the share of a matrix's rows, or columns where they are the shorter ones, that is trained between two resets; above 0 and at most 1.
+    /// Below 1 only these have moments, and other ones are drawn at each reset. Default 1: all of them (SPAM).</value>
+    public double Density { get; init; } = 1;
+
     internal SpikeGuard Guard => new()
     {
         Threshold = Threshold,
@@ -37,5 +41,8 @@ public sealed class SpamOptionsValidator : IValidateOptions<SpamOptions>
         .AtLeast(0, options.ResetEvery)
         .AtLeast(0, options.WarmupAfterReset)
         .AtLeast(0, options.ClipStart)
+        .Above(0, options.Density)
+        .Require(!(options.Density > 1), FormattableString.Invariant($"Density is {options.Density}: it must be at most 1."))
+        .Require(options.Density >= 1 || options.ResetEvery > 0, "Density is below 1 and ResetEvery is 0: the rest of each matrix would never be trained. Set ResetEvery.")
         .Result;
 }

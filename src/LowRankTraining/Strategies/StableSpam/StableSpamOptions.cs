@@ -51,6 +51,6 @@ public sealed class StableSpamOptionsValidator : IValidateOptions<StableSpamOpti
         .AtLeast(0, options.ResetEvery)
         .AtLeast(1, options.TotalSteps ?? 1, nameof(options.TotalSteps))
         .Above(0, options.FinalMomentum)
-        .Require(!(options.FinalMomentum > 1), $"{nameof(options.FinalMomentum)} is {options.FinalMomentum}: it must be at most 1.")
+        .Require(!(options.FinalMomentum > 1), FormattableString.Invariant($"FinalMomentum is {options.FinalMomentum}: it must be at most 1."))
         .Result;
 }

@@ -1,7 +1,4 @@
 using LowRankTraining.Rules;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -14,28 +11,18 @@ namespace LowRankTraining.Strategies;
 /// the step of a reset uses the fresh moments. <see cref="Compatibility.ReferenceCode"/> follows them.</para>
 /// <para>Source: Huang et al., Stable-SPAM, arXiv 2502.17055.</para>
 /// </remarks>
-public sealed class StableSpamStrategy : ILowRankStrategy
+public sealed class StableSpamStrategy : UpdateStrategy<StableSpamOptions>
 {
-    private readonly StableSpamOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public StableSpamStrategy(StableSpamOptions? options = null) => _options = new StableSpamOptionsValidator().Require(options ?? new());
+    public StableSpamStrategy(StableSpamOptions? options = null) : base("stable-spam", new StableSpamOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "stable-spam";
+    private protected override DecayTiming? Decay => DecayTiming.BeforeUpdate;
 
-    private GuardedRule Rule => new(_options.ScheduledAdam, _options.Guard);
-
-    /// <summary>Puts the method to work on <paramref name="model"/>: on every parameter, or on <paramref name="targets"/> only, with plain Adam for the rest.</summary>
-    /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
-
-    /// <summary>Puts the method to work on a list of parameters.</summary>
-    public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null) =>
-        Plan(NamedParameter.From(named_parameters), targets);
-
-    private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
-        GradientSpaceSession.Plan(Name, _options, parameters, targets, _ => Rule, _options.ScheduledAdam, DecayTiming.BeforeUpdate);
+    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
+    {
+        var guarded = new GuardedRule(Options.ScheduledAdam, Options.Guard);
+        return GradientSpaceSession.Plan(Name, Options, parameters, targets, _ => guarded, Options.ScheduledAdam, Decay);
+    }
 }

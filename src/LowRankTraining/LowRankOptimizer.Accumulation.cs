@@ -1,0 +1,67 @@
+using LowRankTraining.Rules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+public sealed partial class LowRankOptimizer
+{
+    /// <summary>Takes the gradients of a micro-batch into the optimizer, in the low-rank space where that is possible, and frees them.</summary>
+    /// <remarks>
+    /// <para>Call it after every backward pass of an accumulation window (for the last one <see cref="step"/> alone does), in place of letting full gradients add up:</para>
+    /// <code>
+    /// optimizer.zero_grad();
+    /// foreach (var microBatch in window) { (Loss(model, microBatch) / window.Length).backward(); optimizer.accumulate(); }
+    /// optimizer.step();
+    /// </code>
+    /// <para>While a subspace is fixed this equals full accumulation but for rounding, at rank · l numbers a matrix instead of s · l. Parameters that are not projected, methods that need the whole gradient,
+    /// and windows that end with a refresh go on accumulating in full: their gradients stay where they are.
+    /// What has been accumulated is saved with the state. <see cref="zero_grad"/> drops it.</para>
+    /// </remarks>
+    /// <returns>How many gradients were taken in and freed.</returns>
+    public int accumulate()
+    {
+        RequireLiveParameters();
+        using var guard = no_grad();
+
+        var taken = 0;
+        foreach (var entry in _entries)
+        {
+            using var gradient = entry.Parameter.grad;
+            if (gradient is null || entry.Plan.Rule is not IAccumulatingRule rule)
+                continue;
+
+            using var scope = NewDisposeScope();
+            if (!rule.TryAccumulate(Widened(gradient), entry.Bag, ContextFor(entry)))
+                continue;
+
+            entry.Parameter.grad = null;
+            taken++;
+        }
+
+        return taken;
+    }
+
+    /// <summary>Zeroes every gradient, and drops what <see cref="accumulate"/> has taken.</summary>
+    public override void zero_grad()
+    {
+        base.zero_grad();
+        DropAccumulated();
+    }
+
+    private void DropAccumulated()
+    {
+        foreach (var entry in _entries)
+            (entry.Plan.Rule as IAccumulatingRule)?.DropAccumulated(entry.Bag);
+    }
+
+    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none.</summary>
+    private static Tensor? GradientOf(ParameterState entry)
+    {
+        if (entry.Parameter.grad is { } gradient)
+            return Widened(gradient);
+        return AccumulatedIn(entry) is null ? null : Widened(zeros_like(entry.Parameter));
+    }
+
+    private static Tensor? AccumulatedIn(ParameterState entry) => (entry.Plan.Rule as IAccumulatingRule)?.AccumulatedIn(entry.Bag);
+}

@@ -1,0 +1,154 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Numerics;
+
+/// <summary>Stores numbers in 8 or 4 bits each, with one scale and one zero point for every group: Q-GaLore's format for bases (4 bits) and weights (8).</summary>
+/// <remarks>
+/// <para>The tensor is flattened row by row and cut into groups; the last may be partial. With L = 2ᵇ − 1: scale = (max − min) / L, zero = round(−min / scale), code = round(x / scale) + zero, and it decodes to scale · (code − zero).
+/// The range always includes zero, which therefore decodes to exactly zero; every other error is at most half a scale.</para>
+/// <para>Stochastic rounding gives ⌊x / scale⌋ or one more, the latter with the probability of the fraction. It takes L − 1 steps instead of L and zero = ⌈−min / scale⌉: the spare step keeps the ends of the range from being cut, so the expected value is exact everywhere.</para>
+/// <para><see cref="Compatibility.ReferenceCode"/>: the range is max − min of the values alone, at least 1e-5, and the zero point is cut to [0, L]; groups that are all positive or all negative then saturate, and groups of small values become zeros.</para>
+/// <para>Bytes: b / 8 + 5 / group for each element. Scratch: a few MiB.</para>
+/// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, and the authors' code, which keeps 4-bit codes one a byte.</para>
+/// </remarks>
+public static class AffineQuantization
+{
+    /// <summary>Group size of the authors.</summary>
+    public const int DefaultGroup = 256;
+
+    private const float SmallestNormal = 1.17549435e-38f;
+    private const double ReferenceRange = 1e-5;
+
+    /// <summary>Quantises a tensor.</summary>
+    /// <param name="values">Floating-point, any shape, any strides, finite.</param>
+    /// <param name="bits">8 or 4.</param>
+    /// <param name="group">Elements that share a scale; even for 4 bits.</param>
+    /// <param name="stochastic">Draws the roundings; null rounds to nearest, half to even.</param>
+    /// <param name="compatibility">Whether to saturate as the authors' code does.</param>
+    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. Scales: float32; Zeros: uint8; one for each group.</returns>
+    /// <exception cref="ArgumentException">Another number of bits; a group below 1, or odd with 4 bits.</exception>
+    public static (Tensor Codes, Tensor Scales, Tensor Zeros) Quantize(
+        Tensor values, int bits, int group = DefaultGroup, Generator? stochastic = null, Compatibility compatibility = Compatibility.Paper)
+    {
+        Func<BlockChunk, Tensor, Tensor>? uniform = stochastic is null ? null : (_, x) => rand(x.shape, x.dtype, x.device, generator: stochastic);
+        return Quantize(values, bits, group, uniform, compatibility);
+    }
+
+    /// <summary>Quantises stochastically with given uniform numbers instead of drawn ones: for results that must be repeated elsewhere.</summary>
+    /// <param name="values">As above.</param>
+    /// <param name="uniform">In [0, 1), as many as <paramref name="values"/> has elements: an entry is rounded up where its number is below the fraction.</param>
+    /// <param name="bits">8 or 4.</param>
+    /// <param name="group">Elements that share a scale; even for 4 bits.</param>
+    /// <param name="compatibility">Whether to saturate as the authors' code does.</param>
+    /// <exception cref="ArgumentException">As above; not as many uniform numbers as elements.</exception>
+    public static (Tensor Codes, Tensor Scales, Tensor Zeros) QuantizeWith(
+        Tensor values, Tensor uniform, int bits, int group = DefaultGroup, Compatibility compatibility = Compatibility.Paper)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        ArgumentNullException.ThrowIfNull(uniform);
+        if (uniform.numel() != values.numel())
+            throw new ArgumentException($"Every element needs its own uniform number: {values.numel()}, not {uniform.numel()}.", nameof(uniform));
+
+        using var flat = uniform.reshape(-1);
+        return Quantize(values, bits, group, (chunk, _) => chunk.Rows(chunk.Of(flat)), compatibility);
+    }
+
+    /// <summary>The numbers that the codes stand for.</summary>
+    /// <param name="codes">As <see cref="Quantize(Tensor, int, int, Generator?, Compatibility)"/> gave them, and so the rest.</param>
+    /// <param name="scales">One for each group.</param>
+    /// <param name="zeros">One for each group.</param>
+    /// <param name="bits">8 or 4.</param>
+    /// <param name="group">Elements that share a scale.</param>
+    /// <param name="shape">Shape of the result.</param>
+    /// <param name="dtype">Type of the result; the arithmetic is in float32.</param>
+    /// <exception cref="ArgumentException">Codes or scales are not as many as the shape asks for.</exception>
+    public static Tensor Dequantize(Tensor codes, Tensor scales, Tensor zeros, int bits, int group, long[] shape, ScalarType dtype)
+    {
+        ArgumentNullException.ThrowIfNull(codes);
+        ArgumentNullException.ThrowIfNull(scales);
+        ArgumentNullException.ThrowIfNull(zeros);
+        ArgumentNullException.ThrowIfNull(shape);
+        Check(bits);
+        var blocks = Blocks.Of(PackedCodes.Elements(shape), group, bits);
+        blocks.Check(codes, scales, bits);
+
+        using var scope = NewDisposeScope();
+        var result = empty(shape, dtype, codes.device);
+        var (flat, bytes) = (result.view(-1), codes.reshape(-1));
+
+        foreach (var chunk in blocks.Chunks)
+        {
+            using var temporaries = NewDisposeScope();
+            var x = chunk.Rows(PackedCodes.Unpack(chunk.CodesOf(bytes, bits), bits).to(ScalarType.Float32));
+            x.sub_(chunk.ScalesOf(zeros).unsqueeze(1)).mul_(chunk.ScalesOf(scales).unsqueeze(1));
+            chunk.Of(flat).copy_(chunk.Flat(x));
+        }
+
+        return result.MoveToOuterDisposeScope();
+    }
+
+    private static (Tensor Codes, Tensor Scales, Tensor Zeros) Quantize(
+        Tensor values, int bits, int group, Func<BlockChunk, Tensor, Tensor>? uniform, Compatibility compatibility)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        Check(bits);
+        var blocks = Blocks.Of(values.numel(), group, bits);
+        var levels = (1 << bits) - 1;
+
+        using var scope = NewDisposeScope();
+        var flat = values.detach().reshape(-1);
+        var codes = PackedCodes.Empty(values.shape, bits, values.device);
+        var scales = empty([blocks.Count], ScalarType.Float32, values.device);
+        var zeroPoints = empty([blocks.Count], ScalarType.Byte, values.device);
+        var bytes = codes.view(-1);
+
+        foreach (var chunk in blocks.Chunks)
+        {
+            using var temporaries = NewDisposeScope();
+            var x = chunk.Rows(chunk.Of(flat).to(ScalarType.Float32));
+            var (scale, zero) = compatibility == Compatibility.ReferenceCode ? ReferenceGrid(x, levels) : Grid(x, levels, uniform is not null);
+
+            var steps = x / scale;
+            var rounded = uniform is null ? steps.round_() : RoundStochastically(steps, uniform(chunk, x));
+            var packed = PackedCodes.Pack(rounded.add_(zero).clamp_(0, levels), bits);
+            var target = chunk.CodesOf(bytes, bits);
+
+            target.copy_(packed.narrow(0, 0, target.numel()));
+            chunk.ScalesOf(scales).copy_(scale.squeeze(1));
+            chunk.ScalesOf(zeroPoints).copy_(zero.squeeze(1));
+        }
+
+        return (codes.MoveToOuterDisposeScope(), scales.MoveToOuterDisposeScope(), zeroPoints.MoveToOuterDisposeScope());
+    }
+
+    private static (Tensor Scale, Tensor Zero) Grid(Tensor x, int levels, bool stochastic)
+    {
+        var (min, max) = x.aminmax(1, keepdim: true);
+        min.clamp_max_(0);
+        max.clamp_min_(0);
+
+        var scale = max.sub_(min).div_(stochastic ? levels - 1 : levels).clamp_min_(SmallestNormal);
+        var zero = min.neg_().div_(scale);
+        return (scale, stochastic ? zero.ceil_() : zero.round_());
+    }
+
+    private static (Tensor Scale, Tensor Zero) ReferenceGrid(Tensor x, int levels)
+    {
+        var (min, max) = x.aminmax(1, keepdim: true);
+        var scale = max.sub_(min).clamp_min_(ReferenceRange).div_(levels);
+        return (scale, (min / scale).round_().neg_().clamp_(0, levels));
+    }
+
+    private static Tensor RoundStochastically(Tensor steps, Tensor uniform)
+    {
+        var floor = steps.floor();
+        return floor.add_(uniform.lt(steps.sub_(floor)));
+    }
+
+    private static void Check(int bits)
+    {
+        if (bits is not (8 or 4))
+            throw new ArgumentException($"A code has 8 or 4 bits, not {bits}.", nameof(bits));
+    }
+}

@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Numerics;
+
+/// <summary>The numbers that a short code can stand for, in ascending order; the largest is 1.</summary>
+/// <remarks>
+/// <para>The dynamic codes of b bits spend them as floating-point numbers do: b − 1 decades below 1, each with twice as many entries as the decade below it.
+/// Decade i = 0 … b − 2 splits [0.1, 1] into Kᵢ equal intervals and takes their midpoints times 10^(i − b + 2): Kᵢ = 2ⁱ for signed codes, which also take the negatives, and 2ⁱ⁺¹ for unsigned ones.
+/// 0 and 1 complete the table, so that zero and the largest entry of a block are exact, and a negative largest entry is not: it decodes to −0.993 of its size (8 bits) or −0.8875 (4 bits).</para>
+/// <para>Source: Dettmers et al., 8-bit Optimizers via Block-wise Quantization, arXiv 2110.02861; 4 bits: Li et al., Memory Efficient Optimizers with 4-bit States, arXiv 2309.01507. The numbers are those of bitsandbytes and torchao.</para>
+/// </remarks>
+public sealed class CodeTable
+{
+    private readonly float[] _values;
+    private readonly float[] _midpoints;
+    private readonly ConcurrentDictionary<(DeviceType, int), Lazy<DeviceTables>> _onDevice = new();
+
+    private CodeTable(int bits, bool signed, IEnumerable<double> values)
+    {
+        Bits = bits;
+        Signed = signed;
+        _values = [.. values.Order().Select(value => (float)value)];
+        _midpoints = [.. _values.Zip(_values.Skip(1), (low, high) => (low + high) / 2)];
+    }
+
+    /// <value>Dynamic, 8 bits, −0.99296875 … 1, smallest positive entry 5.5e-7: for first moments.</value>
+    public static CodeTable Dynamic8Signed { get; } = new(8, signed: true, Dynamic(8, signed: true));
+
+    /// <value>Dynamic, 8 bits, 0 … 1, smallest positive entry 3.25e-7: for second moments.</value>
+    public static CodeTable Dynamic8Unsigned { get; } = new(8, signed: false, Dynamic(8, signed: false));
+
+    /// <value>Dynamic, 4 bits, −0.8875 … 1, smallest positive entry 0.0055: for first moments.</value>
+    public static CodeTable Dynamic4Signed { get; } = new(4, signed: true, Dynamic(4, signed: true));
+
+    /// <value>k / 16, 4 bits, k = 1 … 16: for second moments. Zero is not among them, so that no step is divided by the root of a second moment that was rounded away.</value>
+    public static CodeTable Linear4Unsigned { get; } = new(4, signed: false, Enumerable.Range(1, 16).Select(k => k / 16.0));
+
+    /// <value>Bits of a code: 8 or 4.</value>
+    public int Bits { get; }
+
+    /// <value>Whether there are negative values.</value>
+    public bool Signed { get; }
+
+    /// <value>What each code stands for: 2^<see cref="Bits"/> numbers, ascending.</value>
+    public IReadOnlyList<float> Values => _values;
+
+    /// <value>The boundaries between neighbouring values. Exactly there, 8-bit codes take the lower value and 4-bit codes the upper one, as bitsandbytes and torchao do.</value>
+    public IReadOnlyList<float> Midpoints => _midpoints;
+
+    /// <summary>The code of the nearest value, for every entry.</summary>
+    /// <param name="x">float32, in [−1, 1]; beyond, the nearest end of the table.</param>
+    /// <returns>int32, in the shape of <paramref name="x"/>.</returns>
+    internal Tensor Encode(Tensor x) => bucketize(x, On(x.device).Midpoints, outInt32: true, right: Bits == 4);
+
+    /// <summary>What the codes in each byte stand for.</summary>
+    /// <param name="bytes">uint8, one axis; two codes a byte where they have 4 bits, the first in the high half.</param>
+    /// <returns>float32, one axis.</returns>
+    internal Tensor Decode(Tensor bytes)
+    {
+        using var scope = NewDisposeScope();
+        var table = On(bytes.device).ByByte;
+        return table.index_select(0, bytes.to(ScalarType.Int32)).view(-1).MoveToOuterDisposeScope();
+    }
+
+    private static IEnumerable<double> Dynamic(int bits, bool signed)
+    {
+        yield return 0;
+        yield return 1;
+        for (var decade = 0; decade < bits - 1; decade++)
+        {
+            var count = 1 << (signed ? decade : decade + 1);
+            var power = Math.Pow(10, decade - (bits - 2));
+            for (var k = 0; k < count; k++)
+            {
+                var value = power * (0.1 + 0.9 * (k + 0.5) / count);
+                yield return value;
+                if (signed)
+                    yield return -value;
+            }
+        }
+    }
+
+    private DeviceTables On(Device device) =>
+        _onDevice.GetOrAdd((device.type, device.index), _ => new(() => new DeviceTables(this, device))).Value;
+
+    /// <summary>The table where the data is. It lives as long as the process: it belongs to no dispose scope.</summary>
+    private sealed class DeviceTables
+    {
+        public DeviceTables(CodeTable table, Device device)
+        {
+            using var scope = NewDisposeScope();
+            Midpoints = tensor(table._midpoints, ScalarType.Float32, device).DetachFromDisposeScope();
+            ByByte = tensor(table.Bits == 8 ? table._values : Pairs(table._values), ScalarType.Float32, device)
+                .view(256, 8 / table.Bits).DetachFromDisposeScope();
+        }
+
+        public Tensor Midpoints { get; }
+
+        /// <value>256 × (codes in a byte).</value>
+        public Tensor ByByte { get; }
+
+        private static float[] Pairs(float[] values) => [.. values.SelectMany(high => values.SelectMany(low => new[] { high, low }))];
+    }
+}

@@ -1,0 +1,20 @@
+using LowRankTraining.Rules;
+using LowRankTraining.Subspace;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>A method that leaves the model as it is: matrices get a subspace rule, everything else a full-rank one.</summary>
+/// <typeparam name="TOptions">Its options.</typeparam>
+public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions> where TOptions : GradientSpaceOptions
+{
+    private protected GradientSpaceStrategy(string name, TOptions options) : base(name, options) { }
+
+    /// <summary>The recipe for matrices.</summary>
+    private protected abstract SubspaceRule Projected { get; }
+
+    /// <summary>The rule for everything that is not projected.</summary>
+    private protected virtual IUpdateRule Full => Options.Adam;
+
+    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
+        GradientSpaceSession.Plan(Name, Options, parameters, targets, Projected, Full, Decay);
+}

@@ -1,0 +1,64 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Subspace;
+
+/// <summary>A gap between refreshes that grows while the subspace does not change.</summary>
+/// <remarks>
+/// <para>At each refresh the similarity of old and new subspace, ‖P_newᵀ P_old‖²_F / rank, in [0, 1], joins the last few; when so many are there and their mean reaches the threshold, the gap is multiplied by γ, and the count begins again.</para>
+/// <para>The measure looks at the whole subspace and knows no signs; for random subspaces it is rank / s. The authors' code compares the first singular vector only, with a signed cosine, although signs are arbitrary.</para>
+/// <para>State: counters <c>refresh_gap</c> and <c>refresh_next</c>; <c>refresh_similarities</c>, as many float32 numbers as are remembered. One read from the device at a refresh, none in between.</para>
+/// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, section 3.2.</para>
+/// </remarks>
+public sealed record LazyRefresh : IRefreshPolicy
+{
+    private const string GapCounter = "refresh_gap", NextCounter = "refresh_next", CountCounter = "refresh_remembered", Memory = "refresh_similarities";
+
+    /// <value>T, the first gap, in updates; at least 1. Default 200 (Q-GaLore).</value>
+    public long Every { get; init; } = 200;
+
+    /// <value>Mean similarity from which the gap grows, in (0, 1]. Default 0.4 (Q-GaLore).</value>
+    public double Threshold { get; init; } = 0.4;
+
+    /// <value>γ, above 1. Default 2 (Q-GaLore).</value>
+    public double Growth { get; init; } = 2;
+
+    /// <value>Similarities remembered, at least 1. Default 5 (Q-GaLore).</value>
+    public int Remembered { get; init; } = 5;
+
+    /// <inheritdoc/>
+    public long StateBytesFor(long lowRankElements) => sizeof(float) * Remembered;
+
+    /// <inheritdoc/>
+    public bool IsDue(long completed, int index, StateBag state) => completed >= (state.Counters.TryGetValue(NextCounter, out var next) ? next : Every);
+
+    /// <inheritdoc/>
+    public void Renewed(in SubspaceChange change, long completed)
+    {
+        using var scope = NewDisposeScope();
+        var state = change.State;
+        var gap = NextGap(state, Similarity(change));
+        state.SetCounter(GapCounter, gap);
+        state.SetCounter(NextCounter, completed + gap);
+    }
+
+    private long NextGap(StateBag state, Tensor similarity)
+    {
+        var gap = state.Counters.TryGetValue(GapCounter, out var current) ? current : Every;
+        var memory = state.GetOrAdd(Memory, () => zeros(Remembered, ScalarType.Float32, similarity.device));
+        var count = state.Advance(CountCounter);
+        memory.narrow(0, (count - 1) % Remembered, 1).copy_(similarity);
+
+        if (count < Remembered || memory.mean().ToDouble() < Threshold)
+            return gap;
+
+        state.SetCounter(CountCounter, 0);
+        return (long)(gap * Growth);
+    }
+
+    private static Tensor Similarity(in SubspaceChange change)
+    {
+        var overlap = (change.LeftOverlap() ?? change.RightOverlap())!;
+        return overlap.square().sum().div_(overlap.shape[0]);
+    }
+}

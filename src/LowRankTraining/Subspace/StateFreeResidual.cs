@@ -1,0 +1,48 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Subspace;
+
+/// <summary>The step in the subspace, and outside it a step that needs no memory: the sign of the rest of the gradient, or the rest itself.</summary>
+/// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R). Scratch: one matrix, the rest.
+/// Source: Zmushko et al., FRUGAL, arXiv 2411.07837, algorithm 1.</remarks>
+public sealed record StateFreeResidual : ILift
+{
+    /// <value>α, a factor on the step inside the subspace; above 0. Default 1 (FRUGAL).</value>
+    public double Scale { get; init; } = 1;
+
+    /// <value>κ, a factor on the step outside; at least 0. Default 1 (FRUGAL, pre-training; 0.1 for fine-tuning).</value>
+    public double ResidualScale { get; init; } = 1;
+
+    /// <value>What is done outside. Default: the sign (FRUGAL).</value>
+    public StateFreeStep Outside { get; init; }
+
+    /// <inheritdoc/>
+    public bool NeedsFullGradient => Outside != StateFreeStep.None;
+
+    /// <inheritdoc/>
+    public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
+    {
+        var (gradient, projection, inside, direction, correction) = lowRank;
+        projection.AddBack(accumulator, direction, scale * correction * Scale);
+        if (Outside == StateFreeStep.None || ResidualScale == 0)
+            return;
+
+        using var rest = gradient.clone();
+        projection.AddBack(rest, inside, -1);
+        accumulator.add_(Outside == StateFreeStep.Sign ? rest.sign_() : rest, scale * ResidualScale);
+    }
+}
+
+/// <summary>A step that needs no memory.</summary>
+public enum StateFreeStep
+{
+    /// <summary>The sign of every entry: signSGD.</summary>
+    Sign,
+
+    /// <summary>The entries themselves: SGD.</summary>
+    Gradient,
+
+    /// <summary>None: training stays inside the subspace.</summary>
+    None,
+}

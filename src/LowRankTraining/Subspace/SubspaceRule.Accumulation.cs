@@ -1,0 +1,43 @@
+using LowRankTraining.Rules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Subspace;
+
+public sealed partial record SubspaceRule : IAccumulatingRule
+{
+    private const string Accumulated = "accumulated";
+
+    /// <inheritdoc/>
+    /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the whole gradient is needed, and nothing is taken.</remarks>
+    public bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
+    {
+        if (Refresh is PathEfficiencyRefresh or EnergyRefresh || IsDue(state, step) || ObstaclesToAccumulation().Any())
+            return false;
+
+        using var scope = NewDisposeScope();
+        var matrix = AsMatrix(gradient);
+        var (_, lowRank) = Project(matrix, Current(state, matrix, step));
+        if (state.TryGet(Accumulated, out var sum))
+            sum.add_(lowRank);
+        else
+            state.Set(Accumulated, lowRank);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public Tensor? AccumulatedIn(StateBag state) => state.TryGet(Accumulated, out var sum) ? sum : null;
+
+    /// <inheritdoc/>
+    public void DropAccumulated(StateBag state) => state.Remove(Accumulated);
+
+    private static bool TakeAccumulated(Tensor lowRank, StateBag state)
+    {
+        if (!state.TryGet(Accumulated, out var sum))
+            return false;
+
+        lowRank.add_(sum);
+        state.Remove(Accumulated);
+        return true;
+    }
+}

@@ -1,0 +1,91 @@
+using LowRankTraining.Rules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Subspace;
+
+public sealed partial record SubspaceRule
+{
+    private bool IsDue(StateBag state, in StepContext step)
+    {
+        var completed = state.Counter(Clock);
+        return completed == 0 || Refresh.IsDue(completed, step.Index, state);
+    }
+
+    private ProjectionSide SideOf(Tensor matrix) => Side.For(matrix.shape[0], matrix.shape[1]);
+
+    private BasisStore LeftStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_left" : "basis", Basis, BasisFormat);
+
+    private BasisStore RightStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_right" : "basis", Basis, BasisFormat);
+
+    private Projection Current(StateBag state, Tensor matrix, in StepContext step)
+    {
+        var side = SideOf(matrix);
+        return new(
+            side == ProjectionSide.Right ? null : LeftStore(side).Open(matrix, matrix.shape[0], state, step),
+            side == ProjectionSide.Left ? null : RightStore(side).Open(matrix, matrix.shape[1], state, step));
+    }
+
+    /// <summary>Finds the subspace anew, projects, and lets moments and error follow.</summary>
+    private (Projection Projection, Tensor LowRank) Renew(Tensor matrix, StateBag state, in StepContext step)
+    {
+        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+        var side = SideOf(matrix);
+        var rank = RankFor(rows, columns);
+        var completed = state.Counter(Clock);
+        var old = completed == 0 ? default : Current(state, matrix, step).Copy();
+
+        if (side != ProjectionSide.Right)
+            LeftStore(side).Renew(new(matrix, rank, old.Left, step) { Momentum = MomentumIn(old, matrix, state, transposed: false) }, state);
+        if (side != ProjectionSide.Left)
+            RightStore(side).Renew(new(matrix.t(), rank, old.Right, step) { Momentum = MomentumIn(old, matrix, state, transposed: true) }, state);
+
+        step.Counters?.Refresh();
+        var (fresh, lowRank) = Project(matrix, Current(state, matrix, step));
+        if (completed > 0)
+            CarryOver(new(old, fresh, rows, columns, Shielded, state, step), matrix, completed);
+        return (fresh, lowRank);
+    }
+
+    private void CarryOver(in SubspaceChange change, Tensor observed, long completed)
+    {
+        if (Feedback is not null)
+            ErrorFeedback.AddMoment(observed, change.From, change, old: true);
+
+        OnRefresh.Apply(change);
+
+        if (Feedback is not null)
+            ErrorFeedback.AddMoment(observed, change.To, change, old: false);
+
+        Refresh.Renewed(change, completed);
+    }
+
+    /// <summary>Reads M̂ of a one-sided projection, rank × l.</summary>
+    private Func<Tensor>? MomentumIn(Projection old, Tensor matrix, StateBag state, bool transposed)
+    {
+        var first = Inner.Moments.FirstOrDefault(slot => slot.Order == 1);
+        if (old is { Left: null, Right: null } or { Left: not null, Right: not null } || first.Name is null || !first.IsIn(state))
+            return null;
+
+        return () =>
+        {
+            var moment = first.Read(state, new TensorKind(old.ShapeOf(matrix.shape[0], matrix.shape[1]), matrix.dtype, matrix.device)) / first.Weight(state);
+            return transposed ? moment.t() : moment;
+        };
+    }
+
+    private void MoveBasis(Tensor matrix, Projection projection, StateBag state, in StepContext step)
+    {
+        if (Drift is null)
+            return;
+
+        var (side, isFirst) = (SideOf(matrix), state.Counter(Clock) == 0);
+        if (projection.Left is not null)
+            LeftStore(side).Keep(Drift.Move(matrix, projection.Left, isFirst, state, step), state, step);
+        else
+            RightStore(side).Keep(Drift.Move(matrix.t(), projection.Right!, isFirst, state, step), state, step);
+    }
+
+    private long RankFor(long rows, long columns) =>
+        Basis is IDrawnBasis { IsOrthonormal: false } ? Rank : Math.Min(Rank, Side.Limit(rows, columns));
+}
