@@ -13,6 +13,10 @@ public static class Replays
         ["fira_adamw"] = golden => Trajectory.Replay(golden, new FiraStrategy(Fira(golden)).Attach),
         ["fira_rmsprop"] = golden => Trajectory.Replay(golden, new FiraStrategy(FiraRmsProp(golden)).Attach, decays: false),
         ["adamw8bit"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(AdamW8Bit(golden)).Attach),
+        ["galore_adafactor"] = UpdateReplays.GaLoreAdafactor,
+        ["flora"] = UpdateReplays.Flora,
+        ["spam"] = UpdateReplays.Spam,
+        ["stable_spam"] = UpdateReplays.StableSpam,
         ["lr_schedule"] = Functions.Schedule,
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,
@@ -77,7 +81,7 @@ public static class Replays
         Epsilon = golden.Number("hp.eps"),
     };
 
-    private static ProjectionSide Side(string type) => type switch
+    internal static ProjectionSide Side(string type) => type switch
     {
         "std" => ProjectionSide.Short,
         "reverse_std" => ProjectionSide.Long,
