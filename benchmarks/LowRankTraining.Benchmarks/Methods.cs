@@ -15,6 +15,10 @@ internal static class Methods
         "AdamW of TorchSharp" => optim.AdamW(matrices.Parameters, lr: 1e-3),
         "GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = Never }).Attach(matrices.Parameters).CreateOptimizer(lr: 1e-2),
         "Fira" => new FiraStrategy(new() { Rank = rank, RefreshEvery = Never }).Attach(matrices.Parameters).CreateOptimizer(lr: 1e-2),
+        "GaLore with Adafactor" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = Never, Inner = GaLoreInner.Adafactor }).Attach(matrices.Parameters).CreateOptimizer(lr: 1e-2),
+        "SPAM" => new SpamStrategy().Attach(matrices.Parameters).CreateOptimizer(lr: 1e-3),
+        "Stable-SPAM" => new StableSpamStrategy().Attach(matrices.Parameters).CreateOptimizer(lr: 1e-3),
+        "Flora" => new FloraStrategy(new() { Rank = rank }).Attach(matrices.Parameters).CreateOptimizer(lr: 1e-2),
         _ => throw new ArgumentException($"Unknown method '{method}'.", nameof(method)),
     };
 

@@ -27,7 +27,7 @@ public static class Methods
         ["galore, relative Adafactor, reference code"] = rank => GaLoreWith(rank, new()
         {
             Inner = GaLoreInner.Adafactor,
-            Scale = 20,
+            Scale = 8,
             Adafactor = new() { ScaleParameter = true },
             Compatibility = Compatibility.ReferenceCode,
         }),
@@ -39,9 +39,8 @@ public static class Methods
         ["spam, sparse"] = _ => new SpamStrategy(new() { ResetEvery = Period, WarmupAfterReset = 1, ClipStart = 2, Density = 0.5 }),
         ["stable spam"] = _ => new StableSpamStrategy(new() { ResetEvery = 2 * Period, TotalSteps = 300 }),
         ["stable spam, reference code"] = _ => new StableSpamStrategy(new() { ResetEvery = 2 * Period, TotalSteps = 300, Compatibility = Compatibility.ReferenceCode }),
-        ["stable spam in bfloat16"] = _ => new StableSpamStrategy(new() { ResetEvery = 2 * Period, States = StateFormat.BFloat16 }),
-        ["flora"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = Period, Adafactor = new() }),
-        ["flora, relative, in bfloat16"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = Period, Adafactor = new() { ScaleParameter = true, Epsilon2 = 0.3 }, States = StateFormat.BFloat16 }),
+        ["flora"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() }),
+        ["flora, relative, in bfloat16"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() { ScaleParameter = true, Epsilon2 = 0.3 }, States = StateFormat.BFloat16 }),
         ["relora"] = rank => ReLoRA(rank, Injection.Replace),
         ["relora, hook"] = rank => ReLoRA(rank, Injection.Hook),
         ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),

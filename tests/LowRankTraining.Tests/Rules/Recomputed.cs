@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,6 +16,9 @@ internal static class Recomputed
         using var scope = NewDisposeScope();
         return [.. tensor.detach().to(ScalarType.Float64).contiguous().data<double>()];
     }
+
+    public static void Update(IUpdateRule rule, Tensor gradient, Tensor weight, double scale, StateBag state, in StepContext step) =>
+        rule.AddUpdate(gradient, weight, scale, state, step);
 
     public static double Rms(double[] values) => Math.Sqrt(values.Average(value => value * value));
 }

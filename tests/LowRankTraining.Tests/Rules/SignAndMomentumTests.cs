@@ -21,7 +21,7 @@ public class LionRuleTests
         {
             var gradient = Recomputed.Gradient(t, 2, 3);
             var g = Recomputed.Entries(gradient);
-            rule.AddUpdate(gradient, weight, -0.01, state, new StepContext { Step = t });
+            Recomputed.Update(rule, gradient, weight, -0.01, state, new StepContext { Step = t });
 
             for (var k = 0; k < 6; k++)
             {
@@ -53,7 +53,7 @@ public class SgdRuleTests
         for (var t = 1; t <= 12; t++)
         {
             var gradient = Recomputed.Gradient(t, 2, 3);
-            rule.AddUpdate(gradient, weight, -0.05, state, new StepContext { Step = t });
+            Recomputed.Update(rule, gradient, weight, -0.05, state, new StepContext { Step = t });
             theirs.grad = gradient.clone();
             reference.step();
         }
