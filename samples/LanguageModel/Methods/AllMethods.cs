@@ -11,7 +11,8 @@ namespace LanguageModel.Methods;
 public static class AllMethods
 {
     /// <value>Every method; the first is what the others are measured against.</value>
-    /// <remarks>Learning rates: those of the papers for GaLore and Fira; the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for the rest.</remarks>
+    /// <remarks>Learning rates: those of the papers for GaLore and Fira; the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for AdamW, ReLoRA and LoRA;
+    /// SPAM and Stable-SPAM take AdamW's, and Flora's, which is relative to the size of the weights, has not been searched.</remarks>
     public static IReadOnlyList<Method> List { get; } =
     [
         new("adamw", "AdamW", 2e-3, AdamW),
