@@ -96,7 +96,7 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
         var mean = Adafactor.First.Read(state, fresh);
 
         update.mul_(1 - beta1);
-        before.AddBack(update, mean, beta1);
+        before.AddBack(update, mean.mul(beta1), 1);
 
         if (isNew)
         {
