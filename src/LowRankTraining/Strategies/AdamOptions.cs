@@ -22,7 +22,7 @@ public abstract record AdamOptions : UpdateOptions
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <summary>The Adam of the method, which is also the rule of everything that the method is not for.</summary>
-    internal AdamRule Adam => new()
+    internal virtual AdamRule Adam => new()
     {
         Beta1 = Beta1,
         Beta2 = Beta2,

@@ -36,12 +36,15 @@ public abstract record GradientSpaceOptions : AdamOptions
     /// <value>Whether a rank above a matrix's compressed side is an error. Default false.</value>
     public bool Strict { get; init; }
 
+    /// <summary>The basis that the method itself would take.</summary>
+    internal virtual IBasis DefaultBasis => FollowsCode ? new ExactSvdBasis() : new RandomizedSvdBasis();
+
     /// <summary>The subspace rule of the method, given what runs inside and how its steps come back.</summary>
     internal SubspaceRule Project(IDirectionRule inner, ILift lift, ProjectionSide side) => new()
     {
         Rank = Rank,
         Side = side,
-        Basis = Basis ?? (Compatibility == Compatibility.Paper ? new RandomizedSvdBasis() : new ExactSvdBasis()),
+        Basis = Basis ?? DefaultBasis,
         BasisFormat = BasisFormat,
         Refresh = Refresh ?? (Staggered ? new StaggeredRefresh { Every = RefreshEvery } : new PeriodicRefresh { Every = RefreshEvery }),
         OnRefresh = OnRefresh,

@@ -22,17 +22,13 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(
-        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, SubspaceRule projected, IUpdateRule full,
-        DecayTiming? decay = null)
+        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<Tensor, IUpdateRule> projected, IUpdateRule full)
     {
         targets ??= DefaultTargets;
         targets.RequireAny(parameters);
         RequireFloatingPoint(parameters);
 
-        var plans = parameters.Select(candidate => PlanOne(candidate, options, targets.Includes(candidate) ? projected : full, decay) with
-        {
-            Note = targets.Includes(candidate) ? RankNote(candidate, projected) : null,
-        }).ToArray();
+        var plans = parameters.Select(candidate => PlanOne(candidate, options, targets.Includes(candidate) ? projected(candidate.Parameter) : full)).ToArray();
 
         var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
         if (notes.Length > 0 && options.Strict)
@@ -45,13 +41,12 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     /// <summary>Plans every parameter of a method without a subspace of fixed rank: <paramref name="chosen"/> for the targets, or for everything where there are none.</summary>
     public static GradientSpaceSession Plan(
-        string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others,
-        DecayTiming? decay = null)
+        string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others)
     {
         targets?.RequireAny(parameters);
         RequireFloatingPoint(parameters);
         return new(strategy, options.Seed,
-            [.. parameters.Select(candidate => PlanOne(candidate, options, targets?.Includes(candidate) ?? true ? chosen(candidate) : others, decay))]);
+            [.. parameters.Select(candidate => PlanOne(candidate, options, targets?.Includes(candidate) ?? true ? chosen(candidate) : others))]);
     }
 
     public void AfterStep(in StepContext step, IOptimizerState state) { }
@@ -62,12 +57,19 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public void Dispose() { }
 
-    /// <summary>The authors' code of most methods applies decay after the update, and takes zero gradients as steps.</summary>
-    private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, IUpdateRule rule, DecayTiming? decay) => new(candidate.Name, candidate.Parameter, rule)
+    private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, IUpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
     {
-        Decay = decay ?? (options.FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate),
+        Decay = options.Decay,
         AcceptZeroGradient = options.FollowsCode,
-        RelativeRate = (rule is SubspaceRule subspace ? subspace.Inner : rule) as IRelativeRate,
+        RelativeRate = RelativeRate(rule),
+        Note = rule is SubspaceRule subspace ? RankNote(candidate, subspace) : null,
+    };
+
+    private static IRelativeRate? RelativeRate(IUpdateRule rule) => rule switch
+    {
+        SubspaceRule subspace => subspace.Inner as IRelativeRate,
+        TuckerRule tucker => tucker.Inner as IRelativeRate,
+        _ => rule as IRelativeRate,
     };
 
     private static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)

@@ -1,5 +1,5 @@
 using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -10,11 +10,14 @@ public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions>
     private protected GradientSpaceStrategy(string name, TOptions options) : base(name, options) { }
 
     /// <summary>The recipe for matrices.</summary>
-    private protected abstract SubspaceRule Projected { get; }
+    private protected abstract IUpdateRule Projected { get; }
+
+    /// <summary>The recipe for tensors of more than two dimensions; by default they are treated as out × rest.</summary>
+    private protected virtual IUpdateRule ProjectedTensor => Projected;
 
     /// <summary>The rule for everything that is not projected.</summary>
     private protected virtual IUpdateRule Full => Options.Adam;
 
     private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
-        GradientSpaceSession.Plan(Name, Options, parameters, targets, Projected, Full, Decay);
+        GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => parameter.dim() > 2 ? ProjectedTensor : Projected, Full);
 }

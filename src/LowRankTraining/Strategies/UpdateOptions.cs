@@ -16,4 +16,7 @@ public abstract record UpdateOptions
 
     /// <value>Whether the authors' code is to be followed.</value>
     internal bool FollowsCode => Compatibility == Compatibility.ReferenceCode;
+
+    /// <summary>When weight decay is applied: the code of most methods builds on an AdamW that applies it afterwards.</summary>
+    internal virtual DecayTiming Decay => FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
 }

@@ -15,9 +15,6 @@ public abstract class UpdateStrategy<TOptions> : ILowRankStrategy where TOptions
     /// <summary>Valid options.</summary>
     private protected TOptions Options { get; }
 
-    /// <summary>When the authors' code of this method applies decay; null for what is usual among them.</summary>
-    private protected virtual DecayTiming? Decay => null;
-
     /// <inheritdoc/>
     public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
 

@@ -28,6 +28,8 @@ public sealed record FloraOptions : UpdateOptions
     /// <value>Draws the sketch's matrix, short side × r. Default: normal numbers of variance 1/r (Flora).</value>
     public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
+    internal override DecayTiming Decay => DecayTiming.BeforeUpdate;
+
     internal FloraRule Rule => new()
     {
         Rank = Rank,

@@ -25,6 +25,11 @@ public sealed record GaLoreOptions : GradientSpaceOptions
     /// <value>The rule of <see cref="GaLoreInner.Lion"/>; <see cref="AdamOptions.States"/> is taken from these options. Default: β 0.9 and 0.99 (Lion).</value>
     public LionRule Lion { get; init; } = new();
 
+    /// <value>What is done with tensors of more than two dimensions, such as convolutions. Default: they are treated as out × rest.</value>
+    public HigherOrder HigherOrder { get; init; }
+
+    internal override DecayTiming Decay => Inner == GaLoreInner.AdamW ? base.Decay : DecayTiming.BeforeUpdate;
+
     internal IDirectionRule InnerRule => Inner switch
     {
         GaLoreInner.Adafactor => Adafactor with { States = States },
@@ -50,6 +55,16 @@ public enum GaLoreInner
     Lion,
 }
 
+/// <summary>How a tensor of more than two dimensions is projected.</summary>
+public enum HigherOrder
+{
+    /// <summary>As a matrix of out × rest.</summary>
+    Reshape,
+
+    /// <summary>Along each dimension: <see cref="TuckerRule"/>.</summary>
+    Tucker,
+}
+
 /// <summary>Finds every violation in <see cref="GaLoreOptions"/> at once.</summary>
 public sealed class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>
 {
@@ -61,6 +76,7 @@ public sealed class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>
         .Obey(options.Adafactor)
         .Obey(options.Sgd)
         .Obey(options.Lion)
+        .OneOf(options.HigherOrder, Enum.GetValues<HigherOrder>())
         .Fits(GaLoreStrategy.Recipe(options), options.AccumulatesInSubspace)
         .Result;
 }

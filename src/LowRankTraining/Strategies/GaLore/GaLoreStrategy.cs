@@ -18,12 +18,20 @@ public sealed class GaLoreStrategy : GradientSpaceStrategy<GaLoreOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public GaLoreStrategy(GaLoreOptions? options = null) : base("galore", new GaLoreOptionsValidator().Require(options ?? new())) { }
 
-    private protected override SubspaceRule Projected => Recipe(Options);
+    private protected override IUpdateRule Projected => Recipe(Options);
+
+    private protected override IUpdateRule ProjectedTensor => Options.HigherOrder == HigherOrder.Reshape ? Projected : Tucker(Recipe(Options), Options.Scale);
+
+    private static TuckerRule Tucker(SubspaceRule recipe, double scale) => new()
+    {
+        Rank = recipe.Rank,
+        Basis = recipe.Basis,
+        Refresh = recipe.Refresh,
+        Inner = recipe.Inner,
+        Scale = scale,
+    };
 
     private protected override IUpdateRule Full => Options.InnerRule;
-
-    /// <summary>Where the authors follow another rule than their own AdamW, decay comes first.</summary>
-    private protected override DecayTiming? Decay => Options.Inner == GaLoreInner.AdamW ? null : DecayTiming.BeforeUpdate;
 
     internal static SubspaceRule Recipe(GaLoreOptions options) =>
         options.Project(options.InnerRule, new ProjectBack { Scale = options.Scale }, options.Side);

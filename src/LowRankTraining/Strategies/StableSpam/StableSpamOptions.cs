@@ -26,7 +26,9 @@ public sealed record StableSpamOptions : AdamOptions
 
     private MomentumSchedule? Schedule => TotalSteps is { } steps ? new() { TotalSteps = steps, Final = FinalMomentum } : null;
 
-    internal AdamRule ScheduledAdam => Adam with { EpsilonAfterCorrection = true, MomentumSchedule = Schedule };
+    internal override DecayTiming Decay => DecayTiming.BeforeUpdate;
+
+    internal override AdamRule Adam => base.Adam with { EpsilonAfterCorrection = true, MomentumSchedule = Schedule };
 
     internal StabilityGuard Guard => new()
     {

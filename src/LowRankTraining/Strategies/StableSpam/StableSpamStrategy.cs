@@ -18,11 +18,9 @@ public sealed class StableSpamStrategy : UpdateStrategy<StableSpamOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public StableSpamStrategy(StableSpamOptions? options = null) : base("stable-spam", new StableSpamOptionsValidator().Require(options ?? new())) { }
 
-    private protected override DecayTiming? Decay => DecayTiming.BeforeUpdate;
-
     private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
-        var guarded = new GuardedRule(Options.ScheduledAdam, Options.Guard);
-        return GradientSpaceSession.Plan(Name, Options, parameters, targets, _ => guarded, Options.ScheduledAdam, Decay);
+        var guarded = new GuardedRule(Options.Adam, Options.Guard);
+        return GradientSpaceSession.Plan(Name, Options, parameters, targets, _ => guarded, Options.Adam);
     }
 }
