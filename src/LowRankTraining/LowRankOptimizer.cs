@@ -162,20 +162,32 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         }
 
         var accumulator = Widened(weight);
+        step = step with { RelativeRate = plan.RelativeRate?.RelativeRate(accumulator, entry.Bag) };
 
-        if (decay != 0 && plan.Decay == DecayTiming.BeforeUpdate)
-            accumulator.mul_(1 - decay);
+        if (plan.Decay == DecayTiming.BeforeUpdate)
+            ApplyDecay(accumulator, decay, step.RelativeRate);
 
         plan.Rule.AddUpdate(gradient, accumulator, -rate, entry.Bag, step);
 
-        if (decay != 0 && plan.Decay == DecayTiming.AfterUpdate)
-            accumulator.mul_(1 - decay);
+        if (plan.Decay == DecayTiming.AfterUpdate)
+            ApplyDecay(accumulator, decay, step.RelativeRate);
 
         if (!ReferenceEquals(accumulator, weight))
         {
             using var generator = step.Generator("rounding", weight.device);
             StochasticRounding.Copy(accumulator, weight, generator);
         }
+    }
+
+    private static void ApplyDecay(Tensor accumulator, double decay, Tensor? relativeRate)
+    {
+        if (decay == 0)
+            return;
+
+        if (relativeRate is null)
+            accumulator.mul_(1 - decay);
+        else
+            accumulator.mul_(relativeRate.mul(-decay).add_(1));
     }
 
     private static Tensor Widened(Tensor tensor) =>

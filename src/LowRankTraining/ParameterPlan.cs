@@ -18,6 +18,9 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>When decoupled weight decay is applied. Default: before the update, as in PyTorch's AdamW.</value>
     public DecayTiming Decay { get; init; } = DecayTiming.BeforeUpdate;
 
+    /// <value>What learning rate and weight decay are multiplied by at each step; null for 1.</value>
+    public IRelativeRate? RelativeRate { get; init; }
+
     /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as in PyTorch. Default false: it changes nothing.</value>
     public bool AcceptZeroGradient { get; init; }
 

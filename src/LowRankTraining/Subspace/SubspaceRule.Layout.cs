@@ -32,6 +32,8 @@ public sealed partial record SubspaceRule
     {
         if (Lift.NeedsOrthonormalBasis && !Basis.IsOrthonormal)
             yield return $"{Lift.GetType().Name} steps back through the basis, and {Basis.GetType().Name} is not orthonormal: take a basis that is, such as RandomOrthonormalBasis.";
+        if (Guard?.ObjectionTo(Inner) is { } objection)
+            yield return objection;
         if (Lift.NeedsOneSide && Side == ProjectionSide.Both)
             yield return $"{Lift.GetType().Name} scales along the side that is not compressed, and Side is Both: choose one side.";
         if (Feedback is not null && Lift.NeedsFullGradient)
