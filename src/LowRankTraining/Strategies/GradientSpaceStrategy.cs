@@ -24,13 +24,16 @@ public abstract class GradientSpaceStrategy<TOptions> : ILowRankStrategy where T
     private protected virtual IUpdateRule Full => Options.Adam;
 
     /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
+    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Install(model, Plan(NamedParameter.Of(model), targets));
 
     /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
     /// <param name="named_parameters">The model's <c>named_parameters()</c>.</param>
     /// <param name="targets">The matrices that are projected; the method's own choice when null.</param>
     public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null) =>
         Plan(NamedParameter.From(named_parameters), targets);
+
+    /// <summary>What the method does to the model itself. Nothing for most.</summary>
+    private protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
 
     private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
         GradientSpaceSession.Plan(Name, Options, parameters, targets, Projected, Full);
