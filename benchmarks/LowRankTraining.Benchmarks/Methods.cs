@@ -14,6 +14,7 @@ internal static class Methods
     {
         "AdamW of TorchSharp" => optim.AdamW(matrices.Parameters, lr: 1e-3),
         "GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = Never }).Attach(matrices.Parameters).CreateOptimizer(lr: 1e-2),
+        "Q-GaLore" => new QGaLoreStrategy(new() { Rank = rank, RefreshEvery = Never }).Attach(matrices.Parameters).CreateOptimizer(lr: 1.5e-2),
         "Fira" => new FiraStrategy(new() { Rank = rank, RefreshEvery = Never }).Attach(matrices.Parameters).CreateOptimizer(lr: 1e-2),
         _ => throw new ArgumentException($"Unknown method '{method}'.", nameof(method)),
     };

@@ -13,6 +13,8 @@ public static class Replays
         ["fira_adamw"] = golden => Trajectory.Replay(golden, new FiraStrategy(Fira(golden)).Attach),
         ["fira_rmsprop"] = golden => Trajectory.Replay(golden, new FiraStrategy(FiraRmsProp(golden)).Attach, decays: false),
         ["adamw8bit"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(AdamW8Bit(golden)).Attach),
+        ["adaptive_gap"] = QGaLoreFunctions.AdaptiveGap,
+        ["int8_linear"] = QGaLoreFunctions.Int8Layer,
         ["lr_schedule"] = Functions.Schedule,
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,

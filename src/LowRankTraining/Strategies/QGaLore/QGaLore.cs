@@ -30,7 +30,6 @@ public static class QGaLore
         new QGaLoreStrategy(Options(rank, update_proj_gap, scale, cos_threshold, gamma_proj, queue_size, beta1, beta2, eps)).Attach(model).CreateOptimizer(lr, weight_decay);
 
     /// <summary>The same with weights as they are: without the model its layers cannot be replaced.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>.</param>
     /// <inheritdoc cref="AdamW8bit(nn.Module, double, int, long, double, double, double, int, double, double, double, double)"/>
     public static LowRankOptimizer AdamW8bit(
         IEnumerable<(string name, Parameter parameter)> named_parameters,
