@@ -13,6 +13,7 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
   demo   [ARGS]         train a small language model with each method and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
+  bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet package
   verify-api            compile everything against the whole public surface of the real TorchSharp
 
@@ -129,6 +130,7 @@ function Invoke-Demo([string[]] $arguments) {
 function Invoke-Bench([string[]] $arguments) {
     $project = Join-Path $root 'benchmarks/LowRankTraining.Benchmarks'
     if ($arguments.Count -eq 0) { $arguments = '--filter', '*' }
+    elseif ($arguments[0] -eq 'figures') { $arguments = @('figures', '--out', (Join-Path $root 'artifacts/figures.json')) + @($arguments | Select-Object -Skip 1) }
     elseif (-not $arguments[0].StartsWith('-')) { $arguments = @('--filter', "*$($arguments[0])*") + @($arguments | Select-Object -Skip 1) }
     Invoke-Stage 'bench-build' 'Building the benchmarks (Release)' @('build', $project, '-c', 'Release', '--nologo', '-v', 'minimal')
     & dotnet run --project $project -c Release --no-build -- @arguments

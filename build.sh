@@ -6,6 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$root/.ci/build/stages.sh"
 . "$root/.ci/build/provider.sh"
 . "$root/.ci/build/test.sh"
+. "$root/.ci/build/bundle.sh"
 
 usage() {
     cat << 'TEXT'
@@ -15,7 +16,9 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
   demo   [ARGS]         train a small language model with each method and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
+  bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet package
+  bundle                make artifacts/bundle: programs and tests for a Linux machine with PyTorch and without .NET
   verify-api            compile everything against the whole public surface of the real TorchSharp
 
 Each command does whatever set-up is missing. To choose yourself, with any command:
@@ -43,6 +46,7 @@ bench() {
     stage bench-build 'Building the benchmarks (Release)' dotnet build "$project" -c Release --nologo -v minimal
     case ${1:-} in
         '') set -- --filter '*' ;;
+        figures) shift; set -- figures --out "$root/artifacts/figures.json" "$@" ;;
         -*) ;;
         *) local name=$1; shift; set -- --filter "*$name*" "$@" ;;
     esac
@@ -87,6 +91,7 @@ case $command in
     demo) set_up; demo "$@" ;;
     bench) set_up; bench "$@" ;;
     pack) set_up; pack "$@" ;;
+    bundle) set_up; bundle "$@" ;;
     verify-api) set_up; verify_api "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; die "Unknown command '$command'." ;;

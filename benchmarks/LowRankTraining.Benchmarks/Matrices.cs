@@ -39,6 +39,12 @@ internal sealed class Matrices : IDisposable
     /// <summary>The 60m configuration: 8 layers of width 512, 56 matrices, 25.3 million weights.</summary>
     public static Matrices Of60M() => Of(layers: 8, hidden: 512, intermediate: 1376);
 
+    /// <summary>One of the 24 layers of the 350m configuration: 7 matrices, 12.6 million weights.</summary>
+    public static Matrices OfOneLayerOf350M() => Of(layers: 1, hidden: 1024, intermediate: 2736);
+
+    /// <value>Numbers in all matrices.</value>
+    public long Elements => Parameters.Sum(pair => pair.parameter.NumberOfElements);
+
     public void Dispose()
     {
         foreach (var (_, parameter) in Parameters)

@@ -3,6 +3,10 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using LowRankTraining.Benchmarks.Figures;
+
+if (args is ["figures", ..])
+    return FiguresCommand.Run(args[1..]);
 
 // In process: the native library stays where the build put it, and one thread pool serves all methods alike.
 var config = DefaultConfig.Instance
@@ -10,3 +14,4 @@ var config = DefaultConfig.Instance
     .HideColumns(Column.Error, Column.Job, Column.Toolchain, Column.InvocationCount, Column.UnrollFactor, Column.IterationCount, Column.WarmupCount);
 
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args.Length == 0 ? ["--filter", "*"] : args, config);
+return 0;

@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using LowRankTraining.Strategies;
-using TorchSharp;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks;
 
@@ -8,7 +7,7 @@ namespace LowRankTraining.Benchmarks;
 public class RefreshBenchmarks
 {
     private Matrices _matrices = null!;
-    private LowRankOptimizer _optimizer = null!;
+    private optim.Optimizer _optimizer = null!;
 
     [Params("exact SVD", "randomized SVD", "warm-started")]
     public string Basis { get; set; } = "";
@@ -20,7 +19,7 @@ public class RefreshBenchmarks
     public void Setup()
     {
         _matrices = Matrices.Of60M();
-        _optimizer = new GaLoreStrategy(new() { Rank = Rank, RefreshEvery = 1, Basis = Methods.Basis(Basis) }).Attach(_matrices.Parameters).CreateOptimizer(lr: 1e-2);
+        _optimizer = Methods.Make("GaLore", _matrices, Rank, new Refreshing(Every: 1, Methods.Basis(Basis)));
         _optimizer.step();
     }
 

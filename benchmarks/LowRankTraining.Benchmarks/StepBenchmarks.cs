@@ -10,7 +10,7 @@ public class StepBenchmarks
     private Matrices _matrices = null!;
     private optim.Optimizer _optimizer = null!;
 
-    [Params("AdamW of TorchSharp", "GaLore", "Q-GaLore", "Fira")]
+    [Params(Methods.AdamW, "GaLore", "Q-GaLore", "Fira")]
     public string Method { get; set; } = "";
 
     [Params(128)]

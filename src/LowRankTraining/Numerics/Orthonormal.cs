@@ -27,22 +27,39 @@ public static class Orthonormal
         return basis.mul(where(peak < 0, -ones_like(peak), ones_like(peak))).contiguous().MoveToOuterDisposeScope();
     }
 
+    /// <summary>Columns with the same span, orthonormal but for an error of about cond² · ε: enough to go on from, at a third of the price.</summary>
+    internal static Tensor NearlyColumns(Tensor matrix)
+    {
+        using var scope = NewDisposeScope();
+        using var gram = Gram(matrix);
+        return (Whitened(matrix, gram) ?? Householder(matrix)).MoveToOuterDisposeScope();
+    }
+
     private static Tensor? TryCholesky(Tensor matrix)
     {
-        var once = CholeskyPass(matrix);
+        using var gram = Gram(matrix);
+        using var once = Whitened(matrix, gram);
         if (once is null)
             return null;
 
         // The first pass leaves errors of about cond² · ε. Below a half the second one takes them away; above, nothing can be said.
-        using var departure = (once.t().mm(once) - eye(once.shape[1], dtype: once.dtype, device: once.device)).abs().max();
-        return departure.ToDouble() < 0.5 ? CholeskyPass(once) : null;
+        using var again = Gram(once);
+        using var departure = (again - eye(again.shape[0], dtype: again.dtype, device: again.device)).abs_().max();
+        return departure.ToDouble() < 0.5 ? Whitened(once, again) : null;
     }
 
-    private static Tensor? CholeskyPass(Tensor matrix)
+    private static Tensor Gram(Tensor matrix) => matrix.t().mm(matrix);
+
+    /// <summary>A L⁻ᵀ with L Lᵀ = AᵀA: a product with a small inverse, which is faster than solving against the tall matrix.</summary>
+    private static Tensor? Whitened(Tensor matrix, Tensor gram)
     {
-        var gram = matrix.t().mm(matrix);
+        using var scope = NewDisposeScope();
         var (lower, info) = linalg.cholesky_ex(gram);
-        return info.ToInt32() == 0 ? linalg.solve_triangular(lower.t(), matrix, upper: true, left: false) : null;
+        if (info.ToInt32() != 0)
+            return null;
+
+        var inverse = linalg.solve_triangular(lower, eye(gram.shape[0], dtype: gram.dtype, device: gram.device), upper: false);
+        return matrix.mm(inverse.t()).MoveToOuterDisposeScope();
     }
 
     private static Tensor Householder(Tensor matrix)

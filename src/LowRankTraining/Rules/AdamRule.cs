@@ -37,9 +37,12 @@ public sealed record AdamRule : IDirectionRule
     /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments => [First, Second];
 
-    private MomentSlot First => new("exp_avg", 1, Beta1) { Format = States };
+    /// <value>Stands before the names of moments and clock, where one parameter has two Adams.</value>
+    internal string Prefix { get; init; } = "";
 
-    private MomentSlot Second => new("exp_avg_sq", 2, Beta2) { Format = States };
+    private MomentSlot First => new(Prefix + "exp_avg", 1, Beta1) { Format = States };
+
+    private MomentSlot Second => new(Prefix + "exp_avg_sq", 2, Beta2) { Format = States };
 
     /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
@@ -65,14 +68,14 @@ public sealed record AdamRule : IDirectionRule
     {
         First.Remove(state);
         Second.Remove(state);
-        state.SetCounter(Clock, 0);
+        state.SetCounter(Prefix + Clock, 0);
     }
 
     private (Tensor Mean, Tensor Root, double Correction) AdvanceMoments(Tensor gradient, StateBag state, in StepContext step)
     {
         var mean = First.Read(state, gradient);
         var square = Second.Read(state, gradient);
-        var t = state.Advance(Clock);
+        var t = state.Advance(Prefix + Clock);
 
         mean.mul_(Beta1).add_(gradient, 1 - Beta1);
         square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);

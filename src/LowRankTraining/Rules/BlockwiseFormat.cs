@@ -49,6 +49,7 @@ public sealed record BlockwiseFormat : StateFormat
         if (!Quantizes(value.numel()))
         {
             Float32.Write(state, slot, value, step);
+            state.Remove(Scales(slot));
             return;
         }
 

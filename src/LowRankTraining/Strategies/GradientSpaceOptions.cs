@@ -62,8 +62,14 @@ public abstract record GradientSpaceOptions
     /// <value>Where warnings go; null for nowhere.</value>
     public ILogger? Logger { get; init; }
 
+    /// <summary>The basis that the method itself would take.</summary>
+    internal virtual IBasis DefaultBasis => Compatibility == Compatibility.Paper ? new RandomizedSvdBasis() : new ExactSvdBasis();
+
+    /// <summary>When weight decay is applied: the code of most methods builds on an AdamW that applies it afterwards.</summary>
+    internal virtual DecayTiming Decay => Compatibility == Compatibility.ReferenceCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
+
     /// <summary>The inner Adam, which is also the rule of everything that is not projected.</summary>
-    internal AdamRule Adam => new()
+    internal virtual AdamRule Adam => new()
     {
         Beta1 = Beta1,
         Beta2 = Beta2,
@@ -78,7 +84,7 @@ public abstract record GradientSpaceOptions
     {
         Rank = Rank,
         Side = side,
-        Basis = Basis ?? (Compatibility == Compatibility.Paper ? new RandomizedSvdBasis() : new ExactSvdBasis()),
+        Basis = Basis ?? DefaultBasis,
         BasisFormat = BasisFormat,
         Refresh = Refresh ?? (Staggered ? new StaggeredRefresh { Every = RefreshEvery } : new PeriodicRefresh { Every = RefreshEvery }),
         OnRefresh = OnRefresh,

@@ -22,19 +22,20 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(
-        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, SubspaceRule projected, IUpdateRule full)
+        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<Tensor, IUpdateRule> projected, IUpdateRule full)
     {
         targets ??= DefaultTargets;
         targets.RequireAny(parameters);
         RequireFloatingPoint(parameters);
 
         var reference = options.Compatibility == Compatibility.ReferenceCode;
-        var plans = parameters.Select(candidate => new ParameterPlan(candidate.Name, candidate.Parameter, targets.Includes(candidate) ? projected : full)
-        {
-            Decay = reference ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate,
-            AcceptZeroGradient = reference,
-            Note = targets.Includes(candidate) ? RankNote(candidate, projected) : null,
-        }).ToArray();
+        var plans = parameters.Select(candidate => (candidate, rule: targets.Includes(candidate) ? projected(candidate.Parameter) : full))
+            .Select(pair => new ParameterPlan(pair.candidate.Name, pair.candidate.Parameter, pair.rule)
+            {
+                Decay = options.Decay,
+                AcceptZeroGradient = reference,
+                Note = pair.rule is SubspaceRule rule ? RankNote(pair.candidate, rule) : null,
+            }).ToArray();
 
         var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
         if (notes.Length > 0 && options.Strict)

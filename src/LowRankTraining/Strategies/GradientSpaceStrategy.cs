@@ -1,5 +1,4 @@
 using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -18,7 +17,10 @@ public abstract class GradientSpaceStrategy<TOptions> : ILowRankStrategy where T
     private protected TOptions Options { get; }
 
     /// <summary>The recipe for matrices.</summary>
-    private protected abstract SubspaceRule Projected { get; }
+    private protected abstract IUpdateRule Projected { get; }
+
+    /// <summary>The recipe for tensors of more than two dimensions; by default they are treated as out × rest.</summary>
+    private protected virtual IUpdateRule ProjectedTensor => Projected;
 
     /// <summary>The rule for everything that is not projected.</summary>
     private protected virtual IUpdateRule Full => Options.Adam;
@@ -36,5 +38,5 @@ public abstract class GradientSpaceStrategy<TOptions> : ILowRankStrategy where T
     private protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
 
     private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
-        GradientSpaceSession.Plan(Name, Options, parameters, targets, Projected, Full);
+        GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => parameter.dim() > 2 ? ProjectedTensor : Projected, Full);
 }

@@ -11,13 +11,23 @@ namespace LowRankTraining.Subspace;
 /// </remarks>
 public sealed record DctBasis : ISelectedBasis
 {
+    /// <summary>Columns tried at a time: all of them would be a matrix of s × s.</summary>
+    private const long Block = 64;
+
     /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
         using var scope = NewDisposeScope();
         var (matrix, length) = (query.Matrix, query.Matrix.shape[0]);
-        var all = arange(length, ScalarType.Int64, matrix.device);
-        var energy = Columns(all, length, matrix.dtype).t().mm(matrix).square().sum(1L);
+        var energy = zeros(length, matrix.dtype, matrix.device);
+
+        for (long first = 0; first < length; first += Block)
+        {
+            using var block = NewDisposeScope();
+            var columns = arange(first, Math.Min(length, first + Block), ScalarType.Int64, matrix.device);
+            energy.narrow(0, first, columns.shape[0]).copy_(Columns(columns, length, matrix.dtype).t().mm(matrix).square().sum(1L));
+        }
+
         return energy.topk((int)query.Rank).indexes.sort().Values.MoveToOuterDisposeScope();
     }
 

@@ -42,6 +42,13 @@ public readonly record struct Projection(Tensor? Left, Tensor? Right)
     public long[] ShapeOf(long rows, long columns) =>
         [Left is null ? rows : BasisProducts.RankOf(Left), Right is null ? columns : BasisProducts.RankOf(Right)];
 
+    /// <summary>What the subspace is on some of the rows, and what X is there: P X of the whole, restricted, is P′ X′.</summary>
+    internal Projection Rows(long first, long count, Tensor lowRank, out Tensor lowRankRows)
+    {
+        lowRankRows = Left is null ? lowRank.narrow(0, first, count) : lowRank;
+        return new(Left is null ? null : BasisProducts.Rows(Left, first, count, ref lowRankRows), Right);
+    }
+
     /// <summary>A copy that stays what it is when the stored bases change.</summary>
     internal Projection Copy() => new(Left?.clone(), Right?.clone());
 }
@@ -52,6 +59,17 @@ internal static class BasisProducts
     private static bool IsCoordinates(Tensor basis) => basis.dim() == 1;
 
     public static long RankOf(Tensor basis) => basis.shape[^1];
+
+    /// <summary>Some rows of P. Of coordinates those that fall there, and of X the rows that belong to them.</summary>
+    public static Tensor Rows(Tensor basis, long first, long count, ref Tensor lowRank)
+    {
+        if (!IsCoordinates(basis))
+            return basis.narrow(0, first, count);
+
+        var here = basis.ge(first).logical_and_(basis.lt(first + count)).nonzero().squeeze(1);
+        lowRank = lowRank.index_select(0, here);
+        return basis.index_select(0, here) - first;
+    }
 
     /// <summary>PᵀG.</summary>
     public static Tensor CompressRows(Tensor matrix, Tensor basis)

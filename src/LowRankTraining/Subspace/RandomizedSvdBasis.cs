@@ -31,12 +31,27 @@ public sealed record RandomizedSvdBasis : IBasis
 
     private Tensor FromSketch(Tensor matrix, long rank, long width, in StepContext step)
     {
-        var range = Orthonormal.Columns(Sketch(matrix, width, step));
+        var range = Range(Sketch(matrix, width, step));
         for (var pass = 0; pass < PowerIterations; pass++)
-            range = Orthonormal.Columns(SubspaceIteration.Pass(matrix, range));
+        {
+            using var before = range;
+            range = Range(SubspaceIteration.Pass(matrix, before));
+        }
 
-        var core = range.t().mm(matrix);
-        return range.mm(GramBasis.LeadingEigenvectors(core.mm(core.t()), rank));
+        return range.mm(GramBasis.LeadingEigenvectors(SquaredCore(matrix, range), rank));
+    }
+
+    private static Tensor Range(Tensor columns)
+    {
+        using (columns)
+            return Orthonormal.Columns(columns);
+    }
+
+    /// <summary>(QᵀA)(QᵀA)ᵀ.</summary>
+    private static Tensor SquaredCore(Tensor matrix, Tensor range)
+    {
+        using var core = range.t().mm(matrix);
+        return core.mm(core.t());
     }
 
     /// <summary>A Ω, with Gaussian Ω of so many columns.</summary>

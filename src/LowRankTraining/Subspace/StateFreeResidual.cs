@@ -4,10 +4,12 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>The step in the subspace, and outside it a step that needs no memory: the sign of the rest of the gradient, or the rest itself.</summary>
-/// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R). Scratch: one matrix, the rest.
+/// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R). Scratch: a slab of rows.
 /// Source: Zmushko et al., FRUGAL, arXiv 2411.07837, algorithm 1.</remarks>
 public sealed record StateFreeResidual : ILift
 {
+    private const long SlabElements = 1 << 18;
+
     /// <value>α, a factor on the step inside the subspace; above 0. Default 1 (FRUGAL).</value>
     public double Scale { get; init; } = 1;
 
@@ -28,9 +30,17 @@ public sealed record StateFreeResidual : ILift
         if (Outside == StateFreeStep.None || ResidualScale == 0)
             return;
 
-        using var rest = gradient.clone();
-        projection.AddBack(rest, inside, -1);
-        accumulator.add_(Outside == StateFreeStep.Sign ? rest.sign_() : rest, scale * ResidualScale);
+        // In slabs of rows: the rest of the gradient would be a matrix of its own.
+        var (rows, columns) = (gradient.shape[0], gradient.shape[1]);
+        var height = Math.Max(64, SlabElements / columns);
+        for (long row = 0; row < rows; row += height)
+        {
+            using var slab = NewDisposeScope();
+            var size = Math.Min(height, rows - row);
+            var rest = gradient.narrow(0, row, size).clone();
+            projection.Rows(row, size, inside, out var insideRows).AddBack(rest, insideRows, -1);
+            accumulator.narrow(0, row, size).add_(Outside == StateFreeStep.Sign ? rest.sign_() : rest, scale * ResidualScale);
+        }
     }
 }
 

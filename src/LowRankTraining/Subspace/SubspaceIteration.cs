@@ -7,11 +7,12 @@ namespace LowRankTraining.Subspace;
 /// <summary>The power iteration that randomized and warm-started bases share.</summary>
 internal static class SubspaceIteration
 {
-    /// <summary>A orth(Aᵀ P), not yet orthonormal. The inner orthonormalisation keeps small directions from drowning in the large ones.</summary>
+    /// <summary>A Y with Y spanning Aᵀ P; not yet orthonormal. Y is conditioned first, so that small directions do not drown in the large ones; exactly orthonormal it need not be.</summary>
     public static Tensor Pass(Tensor matrix, Tensor basis)
     {
         using var scope = NewDisposeScope();
-        var other = Orthonormal.Columns(matrix.t().mm(basis));
-        return matrix.mm(other).MoveToOuterDisposeScope();
+        using var other = matrix.t().mm(basis);
+        using var conditioned = Orthonormal.NearlyColumns(other);
+        return matrix.mm(conditioned).MoveToOuterDisposeScope();
     }
 }

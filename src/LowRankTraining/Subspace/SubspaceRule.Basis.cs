@@ -86,6 +86,11 @@ public sealed partial record SubspaceRule
             RightStore(side).Keep(Drift.Move(matrix.t(), projection.Right!, isFirst, state, step), state, step);
     }
 
-    private long RankFor(long rows, long columns) =>
-        Basis is IDrawnBasis { IsOrthonormal: false } ? Rank : Math.Min(Rank, Side.Limit(rows, columns));
+    private long RankFor(long rows, long columns)
+    {
+        var limit = Side.Limit(rows, columns);
+        if (Density is { } density)
+            return Math.Max(1, (long)Math.Round(density * limit));
+        return Basis is IDrawnBasis { IsOrthonormal: false } ? Rank : Math.Min(Rank, limit);
+    }
 }

@@ -17,6 +17,9 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
     /// <value>Dimensions of the subspace; at least 1. The largest number of them where the basis chooses.</value>
     public required int Rank { get; init; }
 
+    /// <value>Dimensions of the subspace as a share of the compressed side, in (0, 1], in place of <see cref="Rank"/>; rounded, and at least 1. Default: null, the rank counts.</value>
+    public double? Density { get; init; }
+
     /// <value>Which side is compressed. Default: the short one.</value>
     public ProjectionSide Side { get; init; } = ProjectionSide.Short;
 

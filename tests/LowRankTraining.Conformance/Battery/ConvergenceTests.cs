@@ -15,7 +15,7 @@ public class ConvergenceTests
         manual_seed(1);
         using var model = new Problems.OneMatrix(12, 20);
         using var optimizer = Methods.Make(method, rank: 12).Attach(model).CreateOptimizer(lr: 0.02);
-        var everyInput = eye(20);
+        var everyInput = eye(20, device: TestDevice.Current);
         var goal = Problems.Data(20, 12, seed: 3);
 
         var losses = Enumerable.Range(1, 400).Select(_ => Problems.Step(model, optimizer, everyInput, goal)).ToArray();

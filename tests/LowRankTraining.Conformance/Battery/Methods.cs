@@ -1,6 +1,7 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
 using Xunit;
 
 namespace LowRankTraining.Conformance.Battery;
@@ -25,6 +26,29 @@ public static class Methods
         ["fira"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["fira, reference code"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
         ["fira, RMSProp"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Inner = FiraInner.RMSProp }),
+        ["galore2"] = rank => new GaLore2Strategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
+        ["apollo"] = rank => new ApolloStrategy(new() { Rank = rank, RefreshEvery = Period }),
+        ["apollo, mini"] = _ => new ApolloStrategy(ApolloOptions.Mini with { RefreshEvery = Period, Scale = 4 }),
+        ["apollo, reference code"] = rank => new ApolloStrategy(new() { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
+        ["ldadam"] = rank => new LDAdamStrategy(new() { Rank = rank }),
+        ["ldadam, no feedback"] = rank => new LDAdamStrategy(new() { Rank = rank, ErrorFeedback = false, RefreshEvery = Period }),
+        ["ldadam, 8-bit error"] = rank => new LDAdamStrategy(new() { Rank = rank, ErrorFormat = StateFormat.Blockwise8Bit with { Threshold = 32 } }),
+        ["frugal"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3 }),
+        ["frugal, singular vectors"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3, Split = FrugalSplit.SingularVectors, KeepsMoments = true, OnRefresh = MomentCarryOver.Rotate }),
+        ["frugal, random"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3, Split = FrugalSplit.Random }),
+        ["frugal, blocks"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3, Split = FrugalSplit.Blocks, Density = 0.5 }),
+        ["online-subspace-descent"] = rank => new OnlineSubspaceDescentStrategy(new() { Rank = rank, Scale = 1 }),
+        ["online-subspace-descent, SGD"] = rank => new OnlineSubspaceDescentStrategy(new() { Rank = rank, Scale = 1, ProjectorUsesAdam = false }),
+        ["subtrack"] = rank => new SubTrackStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
+        ["adarankgrad"] = rank => new AdaRankGradStrategy(new() { Rank = rank, Scale = 1, MinRank = 2, LookEvery = 1, MinDwell = Period, MaxDwell = 2 * Period }),
+        ["gradnormlorp"] = rank => new GradNormLoRPStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
+        ["gradnormlorp, short side"] = rank => new GradNormLoRPStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1, Side = ProjectionSide.Short }),
+        ["balanced"] = rank => new BalancedStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
+        ["galore, DCT, lazy"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, Basis = new DctBasis(), Refresh = new LazyRefresh { Every = 2, Remembered = 2 }, OnRefresh = MomentCarryOver.Rotate }),
+        ["galore, Gram, variance fill"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, RefreshEvery = Period, Basis = new GramBasis(), OnRefresh = MomentCarryOver.VarianceFill }),
+        ["galore, both sides, rotated"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, RefreshEvery = Period, Side = ProjectionSide.Both, OnRefresh = MomentCarryOver.VarianceFill }),
+        ["galore, bfloat16 basis and states"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, RefreshEvery = Period, BasisFormat = StateFormat.BFloat16, States = StateFormat.BFloat16 }),
+        ["galore, path efficiency"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, Refresh = new PathEfficiencyRefresh { Least = 0.5, LookEvery = 2 } }),
         ["relora"] = rank => ReLoRA(rank, Injection.Replace),
         ["relora, hook"] = rank => ReLoRA(rank, Injection.Hook),
         ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),

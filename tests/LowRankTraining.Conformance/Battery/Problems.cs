@@ -16,6 +16,7 @@ public static class Problems
         {
             layer = nn.Linear(columns, rows, hasBias: false, dtype: dtype);
             RegisterComponents();
+            this.to(TestDevice.Current);
         }
 
         public override Tensor forward(Tensor input) => layer.call(input);
@@ -31,6 +32,7 @@ public static class Problems
             first = nn.Linear(inputs, hidden, dtype: dtype);
             second = nn.Linear(hidden, outputs, dtype: dtype);
             RegisterComponents();
+            this.to(TestDevice.Current);
         }
 
         public override Tensor forward(Tensor input)
@@ -58,7 +60,7 @@ public static class Problems
     public static Tensor Data(long rows, long columns, ulong seed, ScalarType dtype = ScalarType.Float32)
     {
         using var generator = new Generator(seed, CPU);
-        return randn(rows, columns, ScalarType.Float32, generator: generator).to(dtype);
+        return randn(rows, columns, ScalarType.Float32, generator: generator).to(dtype).to(TestDevice.Current);
     }
 
     /// <summary>Mean squared error, backward, step; returns the loss.</summary>

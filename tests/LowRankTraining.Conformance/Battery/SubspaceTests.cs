@@ -38,7 +38,7 @@ public class SubspaceTests
     public void Basis_stays_orthonormal_over_1000_refreshes(string basis, int rows, int columns)
     {
         using var scope = NewDisposeScope();
-        using var weight = new Parameter(zeros(rows, columns));
+        using var weight = new Parameter(zeros(rows, columns, device: TestDevice.Current));
         using var optimizer = Optimize(weight, Bases[basis], every: 1);
         var drift = Problems.Data(rows, columns, seed: 1);
 
@@ -51,14 +51,14 @@ public class SubspaceTests
 
         var found = optimizer.For(weight)["basis"];
         optimizer.Refreshes.Should().Be(1000);
-        (found.t().mm(found) - eye(found.shape[1])).abs().max().ToDouble().Should().BeLessThan(1e-5);
+        (found.t().mm(found) - eye(found.shape[1], device: found.device)).abs().max().ToDouble().Should().BeLessThan(1e-5);
     }
 
     [Theory, MemberData(nameof(EveryBasis))]
     public void Basis_captures_nearly_the_energy_of_the_exact_one(string basis, int rows, int columns)
     {
         using var scope = NewDisposeScope();
-        using var weight = new Parameter(zeros(rows, columns));
+        using var weight = new Parameter(zeros(rows, columns, device: TestDevice.Current));
         using var optimizer = Optimize(weight, Bases[basis], every: 1);
         var gradient = Decaying(rows, columns);
         for (var step = 0; step < 2; step++)
@@ -81,7 +81,7 @@ public class SubspaceTests
     public void Subspace_is_found_anew_exactly_as_configured(int every)
     {
         using var scope = NewDisposeScope();
-        using var weight = new Parameter(zeros(6, 10));
+        using var weight = new Parameter(zeros(6, 10, device: TestDevice.Current));
         using var optimizer = Optimize(weight, new ExactSvdBasis(), every);
 
         var refreshed = new List<int>();
@@ -101,7 +101,7 @@ public class SubspaceTests
     public void Staggered_refreshes_are_spread_over_the_period()
     {
         using var scope = NewDisposeScope();
-        var weights = Enumerable.Range(0, 8).Select(index => ($"layer{index}", new Parameter(zeros(6, 10)))).ToArray();
+        var weights = Enumerable.Range(0, 8).Select(index => ($"layer{index}", new Parameter(zeros(6, 10, device: TestDevice.Current)))).ToArray();
         using var optimizer = new GaLoreStrategy(new GaLoreOptions { Rank = 2, RefreshEvery = 10, Staggered = true }).Attach(weights).CreateOptimizer();
 
         var perStep = new List<long>();
@@ -123,7 +123,7 @@ public class SubspaceTests
     public void Basis_vectors_have_a_positive_peak()
     {
         using var scope = NewDisposeScope();
-        using var weight = new Parameter(zeros(12, 20));
+        using var weight = new Parameter(zeros(12, 20, device: TestDevice.Current));
         using var optimizer = Optimize(weight, new RandomizedSvdBasis(), every: 1);
         weight.grad = Problems.Data(12, 20, seed: 9);
 
@@ -139,7 +139,7 @@ public class SubspaceTests
     private static Tensor Decaying(int rows, int columns)
     {
         var (left, values, right) = linalg.svd(Problems.Data(rows, columns, seed: 2), fullMatrices: false);
-        var decay = arange(values.shape[0], ScalarType.Float32).mul_(-0.3).exp_();
+        var decay = arange(values.shape[0], ScalarType.Float32, values.device).mul_(-0.3).exp_();
         return (left * decay).mm(right);
     }
 }

@@ -23,7 +23,7 @@ public sealed record Deviation(string Tensor, double Relative)
     public static double[] Values(Tensor tensor)
     {
         using var scope = NewDisposeScope();
-        return [.. tensor.detach().to(ScalarType.Float64).contiguous().data<double>()];
+        return [.. tensor.detach().cpu().to(ScalarType.Float64).contiguous().data<double>()];
     }
 
     public override string ToString() => $"{Tensor}: {Relative:g3}";

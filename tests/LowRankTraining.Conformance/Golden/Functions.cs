@@ -1,5 +1,6 @@
 using System.Globalization;
 using LowRankTraining.Adapters;
+using LowRankTraining.Conformance.Battery;
 using LowRankTraining.Numerics;
 using LowRankTraining.Schedules;
 using TorchSharp;
@@ -56,7 +57,7 @@ public static class Functions
     {
         using var scope = NewDisposeScope();
         var shape = golden["w"].Shape;
-        var source = nn.Linear(shape[1], shape[0], hasBias: golden.Tensors.ContainsKey("bias"));
+        var source = nn.Linear(shape[1], shape[0], hasBias: golden.Tensors.ContainsKey("bias"), device: TestDevice.Current);
         var scale = golden.Flag("hp.trainable_scaling") ? Math.Tanh(golden["scaling"].Values[0]) : golden.Number("hp.scale");
         using var layer = new LowRankLinear(source, golden.Whole("hp.rank"), scale);
         using (no_grad())

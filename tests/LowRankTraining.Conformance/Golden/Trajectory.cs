@@ -1,4 +1,5 @@
 using System.Globalization;
+using LowRankTraining.Conformance.Battery;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -12,14 +13,19 @@ public static class Trajectory
 
     public delegate ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> parameters, Targets? targets);
 
-    public static IReadOnlyList<Deviation> Replay(GoldenCase golden, Attach attach, bool decays = true)
+    /// <summary>Replays a case.</summary>
+    /// <param name="golden">The case.</param>
+    /// <param name="attach">Makes the session.</param>
+    /// <param name="decays">Whether recorded weight decay is applied.</param>
+    /// <param name="drifts">Whether the basis moves after each update without being found anew: what is stored after step t is then the basis of step t + 1.</param>
+    public static IReadOnlyList<Deviation> Replay(GoldenCase golden, Attach attach, bool decays = true, bool drifts = false)
     {
         using var scope = NewDisposeScope();
         var weight = new Parameter(ToTensor(golden["w.0"]));
 
         // The plain AdamW of the authors is GaLore's rule for whatever is not projected: a second, projected parameter that never gets a gradient makes room for it.
-        var projected = golden.Has("hp.rank");
-        var bystander = new Parameter(zeros(2, 2));
+        var projected = golden.Has("hp.rank") || golden.Has("hp.density");
+        var bystander = new Parameter(zeros(2, 2, device: TestDevice.Current));
         var targets = Targets.Matching(projected ? Weight : "bystander");
         var decay = decays && golden.Has("hp.weight_decay") ? golden.Number("hp.weight_decay") : 0;
 
@@ -36,12 +42,15 @@ public static class Trajectory
             var recorded = golden[$"w.{t}"].Values;
             var moved = recorded.Zip(start, (now, before) => Math.Abs(now - before)).Max();
             deviations.Add(Deviation.Of($"w.{t}", Deviation.Values(weight), recorded, moved));
-            deviations.AddRange(Bases(golden, state, t));
+            deviations.AddRange(Bases(golden, state, drifts ? t + 1 : t));
             deviations.AddRange(LimiterNorm(golden, state, t));
         }
 
         deviations.AddRange(States(golden, state));
-        deviations.Add(RefreshSteps(golden, optimizer.Refreshes));
+        if (golden.Tensors.TryGetValue("step", out var clock))
+            deviations.Add(Deviation.Of("step", [state.Counter("step")], clock.Values));
+        if (!drifts)
+            deviations.Add(RefreshSteps(golden, optimizer.Refreshes));
         return deviations;
     }
 
@@ -61,8 +70,10 @@ public static class Trajectory
         foreach (var (recorded, ours, isRight) in bases)
             if (golden.Tensors.TryGetValue(recorded, out var expected))
             {
-                using var transposed = state[ours].t();
-                yield return Deviation.Of(recorded, isRight ? transposed : state[ours], expected);
+                var kept = state[ours];
+                using var transposed = kept.dim() == 2 ? kept.t() : null;
+                var isTransposed = transposed is not null && (kept.shape[0] == kept.shape[1] ? isRight : !kept.shape.SequenceEqual(expected.Shape));
+                yield return Deviation.Of(recorded, isTransposed ? transposed! : kept, expected);
             }
     }
 
@@ -82,10 +93,12 @@ public static class Trajectory
 
     private static Deviation RefreshSteps(GoldenCase golden, long refreshes)
     {
-        var recorded = golden.Has("refresh_steps") ? golden.Text("refresh_steps").Split(',').Length : 0;
+        var recorded = golden.Has("refresh_steps")
+            ? golden.Text("refresh_steps").Split(',').Length
+            : Enumerable.Range(1, golden.Whole("steps")).Count(t => golden.Tensors.ContainsKey($"basis.{t}"));
         return new($"{refreshes.ToString(CultureInfo.InvariantCulture)} refreshes, {recorded} recorded", refreshes == recorded ? 0 : double.PositiveInfinity);
     }
 
     public static Tensor ToTensor(GoldenTensor golden) =>
-        tensor(golden.Values, ScalarType.Float64).reshape(golden.Shape).to(ScalarType.Float32);
+        tensor(golden.Values, ScalarType.Float64).reshape(golden.Shape).to(ScalarType.Float32).to(TestDevice.Current);
 }

@@ -17,7 +17,7 @@ public sealed class FiraStrategy : GradientSpaceStrategy<FiraOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public FiraStrategy(FiraOptions? options = null) : base("fira", new FiraOptionsValidator().Require(options ?? new())) { }
 
-    private protected override SubspaceRule Projected => Recipe(Options);
+    private protected override IUpdateRule Projected => Recipe(Options);
 
     private protected override IUpdateRule Full => Inner(Options);
 

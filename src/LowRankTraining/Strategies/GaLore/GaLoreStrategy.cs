@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Strategies;
@@ -17,7 +18,18 @@ public sealed class GaLoreStrategy : GradientSpaceStrategy<GaLoreOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public GaLoreStrategy(GaLoreOptions? options = null) : base("galore", new GaLoreOptionsValidator().Require(options ?? new())) { }
 
-    private protected override SubspaceRule Projected => Recipe(Options);
+    private protected override IUpdateRule Projected => Recipe(Options);
+
+    private protected override IUpdateRule ProjectedTensor => Options.HigherOrder == HigherOrder.Reshape ? Projected : Tucker(Recipe(Options), Options.Scale);
+
+    private static TuckerRule Tucker(SubspaceRule recipe, double scale) => new()
+    {
+        Rank = recipe.Rank,
+        Basis = recipe.Basis,
+        Refresh = recipe.Refresh,
+        Inner = recipe.Inner,
+        Scale = scale,
+    };
 
     internal static SubspaceRule Recipe(GaLoreOptions options) =>
         options.Project(options.Adam, new ProjectBack { Scale = options.Scale }, options.Side);

@@ -1,0 +1,48 @@
+using LowRankTraining.Conformance.Battery;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Benchmarks.Figures;
+
+/// <summary>The most bytes that a step holds above those at rest, in units of the largest matrix.</summary>
+/// <remarks>Counted by the allocator of the system provider; the TorchSharp package counts nothing, and then there are no such figures.</remarks>
+internal static class ScratchFigures
+{
+    private const int Rank = 128;
+    private static readonly string[] Projecting = ["GaLore", "Fira"];
+    private static readonly string[] Bases = ["randomized SVD", "warm-started"];
+
+    public static IEnumerable<Figure> Measure()
+    {
+        if (!ByteCounter.IsAvailable)
+            yield break;
+
+        foreach (var method in Projecting)
+        {
+            yield return Figure($"{method}, steady step", method, Refreshing.Never);
+            foreach (var basis in Bases)
+                yield return Figure($"{method}, step with refresh by {basis}", method, new Refreshing(Every: 1, Methods.Basis(basis)));
+        }
+    }
+
+    private static Figure Figure(string name, string method, Refreshing refreshing)
+    {
+        using var matrices = Matrices.Of60M();
+        using var optimizer = Methods.Make(method, matrices, Rank, refreshing);
+        var largest = matrices.Parameters.Max(pair => pair.parameter.NumberOfElements * pair.parameter.ElementSize);
+        return new($"scratch of a step / largest matrix: {name}", (double)Peak(optimizer) / largest, "times", Goal.AtMost(1));
+    }
+
+    /// <summary>Of a step by which the state has its final size.</summary>
+    private static long Peak(optim.Optimizer optimizer)
+    {
+        optimizer.step();
+        optimizer.step();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+
+        var before = ByteCounter.Live;
+        ByteCounter.ResetPeak();
+        optimizer.step();
+        return ByteCounter.Peak - before;
+    }
+}

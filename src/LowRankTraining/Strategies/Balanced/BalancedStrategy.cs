@@ -1,0 +1,31 @@
+using LowRankTraining.Rules;
+using LowRankTraining.Subspace;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>Our own preset: a warm-started subspace that is renewed every few steps, each matrix at its own phase; moments that follow it; the true residual, scaled and limited.</summary>
+/// <remarks>
+/// <para>Every K steps, staggered: P ← orth(G (Gᵀ P)), one warm-started pass, at the price of one more step. Moments follow by <see cref="MomentCarryOver"/>. U = α P N + κ S, S = (G − P R) diag(φ) with its norm limited.
+/// A spike clip stands before Adam.</para>
+/// <para>State of a matrix with short side s and long side l: r (s + 2 l) + 1 numbers in float32; with 8-bit moments and a bfloat16 basis 2 r s + 2.03 r l bytes + 4.</para>
+/// <para>What each part is worth was measured: see docs/methods/balanced.md.</para>
+/// <para>Source: the parts are those of Fira (arXiv 2410.01623), LDAdam (arXiv 2410.16103), SPAM (arXiv 2501.06842), PowerSGD (arXiv 1905.13727) and 8-bit Adam (arXiv 2110.02861); the combination is ours.</para>
+/// </remarks>
+public sealed class BalancedStrategy : GradientSpaceStrategy<BalancedOptions>
+{
+    /// <summary>Defines the method.</summary>
+    /// <param name="options">The defaults when null.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
+    public BalancedStrategy(BalancedOptions? options = null) : base("balanced", new BalancedOptionsValidator().Require(options ?? new())) { }
+
+    private protected override IUpdateRule Projected => Recipe(Options);
+
+    internal static SubspaceRule Recipe(BalancedOptions options) => options.Project(options.Adam, Lift(options), options.Side);
+
+    private static ScaledResidual Lift(BalancedOptions options) => new()
+    {
+        Scale = options.Scale,
+        ResidualScale = options.ResidualScale,
+        Limiter = new NormGrowthLimiter { MaxGrowth = options.MaxGrowth, Floor = options.LimiterFloor },
+    };
+}

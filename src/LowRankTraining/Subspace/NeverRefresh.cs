@@ -1,0 +1,8 @@
+namespace LowRankTraining.Subspace;
+
+/// <summary>The first subspace stays, or is moved by a <see cref="ISubspaceDrift"/>.</summary>
+public sealed record NeverRefresh : IRefreshPolicy
+{
+    /// <inheritdoc/>
+    public bool IsDue(long completed, int index, StateBag state) => false;
+}

@@ -1,0 +1,96 @@
+using LowRankTraining.Rules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Subspace;
+
+/// <summary>Projects a tensor of more than two dimensions along each of them, and runs a rule on the small core: GaLore for convolutions, without flattening them.</summary>
+/// <remarks>
+/// <para>U_k spans the leading left singular vectors of the unfolding of G along dimension k (d_k × the product of the others): the higher-order SVD. R = G ×₁ U₁ᵀ … ×_K U_Kᵀ; the update is α c N ×₁ U₁ … ×_K U_K.</para>
+/// <para>State: <c>basis_0</c>, <c>basis_1</c>, ..., d_k × r_k with r_k the rank or d_k if that is less, and the inner rule's moments in the core's shape: Σ d_k r_k + 2 Π r_k numbers.
+/// A dimension that would not shrink has no basis.</para>
+/// <para>A zero or non-finite gradient changes nothing.</para>
+/// <para>Source: De Lathauwer, De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000); GaLore, arXiv 2403.03507, whose own version fails when it is called, never refreshes, and steps by the raw gradient.</para>
+/// </remarks>
+public sealed record TuckerRule : IUpdateRule, IStateLayout
+{
+    /// <value>Largest rank along a dimension; at least 1.</value>
+    public required int Rank { get; init; }
+
+    /// <value>How each subspace is found. Default: randomized SVD.</value>
+    public IBasis Basis { get; init; } = new RandomizedSvdBasis();
+
+    /// <value>When they are found anew. Default: every 200 updates (GaLore).</value>
+    public IRefreshPolicy Refresh { get; init; } = new PeriodicRefresh();
+
+    /// <value>The rule on the core. Default: Adam.</value>
+    public IDirectionRule Inner { get; init; } = new AdamRule();
+
+    /// <value>α, a factor on the update; above 0. Default 0.25 (GaLore).</value>
+    public double Scale { get; init; } = 0.25;
+
+    /// <inheritdoc/>
+    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        var completed = state.Counter(SubspaceRule.Clock);
+        var due = completed == 0 || Refresh.IsDue(completed, step.Index, state);
+        if (due && !step.Accepts(gradient))
+            return;
+
+        if (due)
+            Renew(gradient, state, step);
+
+        var core = Product(gradient, state, back: false);
+        if (!due && !step.Accepts(core, gradient))
+            return;
+
+        var (direction, correction) = Inner.Advance(core.contiguous(), state, step);
+        accumulator.add_(Product(direction, state, back: true), scale * correction * Scale);
+        state.Advance(SubspaceRule.Clock);
+    }
+
+    /// <inheritdoc/>
+    public string LayoutFor(IReadOnlyList<long> shape) => $"Tucker core of {string.Join(" × ", Core(shape))}, {Inner.LayoutFor(Core(shape))}";
+
+    /// <inheritdoc/>
+    public long BytesFor(IReadOnlyList<long> shape)
+    {
+        var core = Core(shape);
+        var bases = shape.Zip(core).Where(pair => pair.First > pair.Second).Sum(pair => Basis.BytesFor(pair.First, pair.Second, StateFormat.Float32));
+        return bases + Inner.BytesFor(core);
+    }
+
+    private static string Name(int dimension) => $"basis_{dimension}";
+
+    private long[] Core(IReadOnlyList<long> shape) => [.. shape.Select(size => Math.Min(size, Rank))];
+
+    private void Renew(Tensor gradient, StateBag state, in StepContext step)
+    {
+        for (var dimension = 0; dimension < gradient.shape.Length; dimension++)
+            if (gradient.shape[dimension] > Rank)
+            {
+                using var scope = NewDisposeScope();
+                var unfolded = gradient.transpose(0, dimension).reshape(gradient.shape[dimension], -1);
+                var previous = state.TryGet(Name(dimension), out var basis) ? basis : null;
+                state.Set(Name(dimension), Basis.Find(new(unfolded, Rank, previous, step with { Parameter = $"{step.Parameter}/{dimension}" })));
+            }
+
+        step.Counters?.Refresh();
+    }
+
+    /// <summary>Multiplies along every dimension that has a basis: by its transpose into the core, by itself back.</summary>
+    private static Tensor Product(Tensor tensor, StateBag state, bool back)
+    {
+        var result = tensor;
+        for (var dimension = 0; dimension < tensor.shape.Length; dimension++)
+            if (state.TryGet(Name(dimension), out var basis))
+            {
+                var front = result.transpose(0, dimension);
+                var product = (back ? basis : basis.t()).mm(front.reshape(front.shape[0], -1));
+                result = product.reshape([product.shape[0], .. front.shape.Skip(1)]).transpose(0, dimension);
+            }
+
+        return result;
+    }
+}
