@@ -11,12 +11,13 @@ namespace LanguageModel.Methods;
 public static class AllMethods
 {
     /// <value>Every method; the first is what the others are measured against.</value>
-    /// <remarks>Learning rates: those of the papers for GaLore and Fira; the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for AdamW, ReLoRA and LoRA;
+    /// <remarks>Learning rates: those of the papers for GaLore, Q-GaLore and Fira; the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for AdamW, ReLoRA and LoRA;
     /// SPAM and Stable-SPAM take AdamW's, and Flora's, which is relative to the size of the weights, has not been searched.</remarks>
     public static IReadOnlyList<Method> List { get; } =
     [
         new("adamw", "AdamW", 2e-3, AdamW),
         new("galore", "GaLore", 1e-2, GaLore),
+        new("q-galore", "Q-GaLore", 1.5e-2, QGaLore),
         new("fira", "Fira", 1e-2, Fira),
         new("spam", "SPAM", 2e-3, Spam),
         new("stable-spam", "Stable-SPAM", 2e-3, StableSpam),
@@ -38,6 +39,16 @@ public static class AllMethods
     {
         var options = new GaLoreOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
         return LowRank(model, settings, Cosine(settings), new GaLoreStrategy(options with
+        {
+            Scale = settings.Scale ?? options.Scale,
+            RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
+        }));
+    }
+
+    private static AttachedMethod QGaLore(Llama model, MethodSettings settings)
+    {
+        var options = new QGaLoreOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        return LowRank(model, settings, Cosine(settings), new QGaLoreStrategy(options with
         {
             Scale = settings.Scale ?? options.Scale,
             RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,

@@ -18,7 +18,7 @@ public abstract record GradientSpaceOptions : AdamOptions
     /// <value>How the subspace is found; null for the method's own choice: randomized SVD, or exact SVD under <see cref="Compatibility.ReferenceCode"/>.</value>
     public IBasis? Basis { get; init; }
 
-    /// <value>How the basis is stored. Default: float32.</value>
+    /// <value>How the basis is stored: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/> or <see cref="StateFormat.Affine4Bit"/>. Default: float32.</value>
     public StateFormat BasisFormat { get; init; } = StateFormat.Float32;
 
     /// <value>When the subspace is found anew; null for every <see cref="RefreshEvery"/> updates.</value>

@@ -16,13 +16,16 @@ public abstract class UpdateStrategy<TOptions> : ILowRankStrategy where TOptions
     private protected TOptions Options { get; }
 
     /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
+    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Install(model, Plan(NamedParameter.Of(model), targets));
 
     /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
     /// <param name="named_parameters">The model's <c>named_parameters()</c>.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null) =>
         Plan(NamedParameter.From(named_parameters), targets);
+
+    /// <summary>What the method does to the model itself. Nothing for most.</summary>
+    private protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
 
     private protected abstract ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets);
 }

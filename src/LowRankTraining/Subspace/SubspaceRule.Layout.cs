@@ -42,6 +42,8 @@ public sealed partial record SubspaceRule
             yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
         if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
+        if (Drift is not null && BasisFormat is AffineFormat)
+            yield return $"{Drift.GetType().Name} moves the basis by less than a 4-bit code is wide, which would undo every move: set BasisFormat to Float32.";
     }
 
     /// <summary>The same for training with gradients accumulated in the subspace.</summary>

@@ -1,4 +1,5 @@
 using FluentAssertions;
+using LowRankTraining.Quantized;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -59,6 +60,30 @@ public class MemoryTests
         var (s, l) = (Math.Min(rows, columns), Math.Max(rows, columns));
         var r = Math.Min(rank, s);
         optimizer.StateBytes.Should().Be(4 * (r * (s + 2 * l) + scalars));
+    }
+
+    [Fact]
+    public void No_float_weight_of_an_8_bit_layer_lives_between_forward_and_backward()
+    {
+        if (!ByteCounter.IsAvailable)
+            return;
+
+        const int Side = 512;
+        const long Matrix = Side * Side * 4, Activations = 4 * 8 * Side * 4;
+        using var scope = NewDisposeScope();
+        using var layer = new Int8Linear(nn.Linear(Side, Side, hasBias: false));
+        var input = Problems.Data(8, Side, seed: 1).requires_grad_();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var before = ByteCounter.Live;
+
+        var loss = layer.call(input).sum();
+        var afterForward = ByteCounter.Live - before;
+        loss.backward();
+        var afterBackward = ByteCounter.Live - before;
+
+        afterForward.Should().BeLessThanOrEqualTo(Activations);
+        afterBackward.Should().BeInRange(Matrix, Matrix + Activations, "the gradient is all that is left");
     }
 
     public static TheoryData<string> Measured => [.. Methods.ByName.Keys.Where(name => !name.Contains("reference", StringComparison.Ordinal))];

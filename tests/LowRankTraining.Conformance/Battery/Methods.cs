@@ -21,6 +21,8 @@ public static class Methods
         ["galore, staggered"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true }),
         ["galore, 8-bit states"] = rank => GaLore(rank, StateFormat.Blockwise8Bit with { Threshold = Quantised }),
         ["galore, 4-bit states"] = rank => GaLore(rank, StateFormat.Blockwise4Bit with { Threshold = Quantised }),
+        ["q-galore"] = rank => QGaLore(rank, quantizesWeights: true),
+        ["q-galore, float weights"] = rank => QGaLore(rank, quantizesWeights: false),
         ["fira"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["fira, reference code"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
         ["fira, RMSProp"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Inner = FiraInner.RMSProp }),
@@ -79,6 +81,16 @@ public static class Methods
 
     private static GaLoreStrategy GaLoreWith(int rank, GaLoreOptions options) =>
         new(options with { Rank = rank, RefreshEvery = Period });
+    private static QGaLoreStrategy QGaLore(int rank, bool quantizesWeights) => new(new()
+    {
+        Rank = rank,
+        RefreshEvery = Period,
+        Scale = 1,
+        RememberedSimilarities = 1,
+        BasisFormat = StateFormat.Affine4Bit with { Threshold = Quantised },
+        States = StateFormat.Blockwise8Bit with { Threshold = Quantised },
+        QuantizesWeights = quantizesWeights,
+    });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 
