@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using FluentAssertions;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Options;
@@ -29,20 +30,26 @@ public class CompletenessTests
     public void Page_shows_how_the_method_is_used(Type strategy)
     {
         Repository.Has(Page(strategy)).Should().BeTrue($"{strategy.Name} needs the page {Page(strategy)}");
-        Repository.Read(Page(strategy)).Should().MatchRegex($@"\b{Method(strategy)}(Strategy|\.\w+)\(");
+        Regex.IsMatch(Repository.Read(Page(strategy)), $@"\b{Method(strategy)}(Strategy|\.\w+)\(").Should().BeTrue($"{Page(strategy)} should show a line that makes {Method(strategy)}");
     }
 
     [Theory, MemberData(nameof(Strategies))]
-    public void Readme_names_the_method(Type strategy) => Repository.Read("README.md").Should().Contain($"({Page(strategy)})");
+    public void Readme_names_the_method(Type strategy) => RequireIn("README.md", $"({Page(strategy)})");
 
     [Theory, MemberData(nameof(Strategies))]
-    public void Guide_names_the_method(Type strategy) => Repository.Read("docs/choosing-a-method.md").Should().Contain($"({Page(strategy)["docs/".Length..]})");
+    public void Guide_names_the_method(Type strategy) => RequireIn("docs/choosing-a-method.md", $"({Page(strategy)["docs/".Length..]})");
 
     [Theory, MemberData(nameof(Strategies))]
-    public void Benchmarks_have_a_row(Type strategy) => Repository.Read(Benchmarks).Should().Contain($"new {strategy.Name}(");
+    public void Benchmarks_have_a_row(Type strategy) => RequireIn(Benchmarks, $"new {strategy.Name}(");
 
     [Theory, MemberData(nameof(Strategies))]
-    public void Samples_train_with_it(Type strategy) => Repository.Read(Samples).Should().Contain($"new {strategy.Name}(").And.Contain($"\"{Name(strategy)}\"");
+    public void Samples_train_with_it(Type strategy)
+    {
+        RequireIn(Samples, $"new {strategy.Name}(");
+        RequireIn(Samples, $"\"{Name(strategy)}\"");
+    }
+
+    private static void RequireIn(string file, string text) => Repository.Read(file).Contains(text, StringComparison.Ordinal).Should().BeTrue($"{file} should hold {text}");
 
     private static string Method(Type strategy) => strategy.Name[..^"Strategy".Length];
 
