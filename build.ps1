@@ -11,7 +11,7 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
 
   setup                 check the SDK and choose the package's libtorch, once
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
-  demo   [ARGS]         train a small language model with each method and compare them; ARGS go to samples/Compare
+  demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet package

@@ -14,7 +14,7 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
 
   setup                 find TorchSharp, once: the NuGet package, else the system's libtorch
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
-  demo   [ARGS]         train a small language model with each method and compare them; ARGS go to samples/Compare
+  demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet package

@@ -1,3 +1,4 @@
+using LowRankTraining.Adapters;
 using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Subspace;
@@ -13,6 +14,52 @@ internal static class Methods
     /// <value>What the methods are measured against.</value>
     public const string AdamW = "AdamW of TorchSharp";
 
+    private delegate ILowRankSession Attaching(IEnumerable<(string name, Parameter parameter)> parameters, int rank, Refreshing refreshing);
+
+    /// <summary>Every method, by its name in the tables.</summary>
+    private static readonly Dictionary<string, Attaching> Sessions = new()
+    {
+        ["AdaRankGrad"] = (parameters, rank, refreshing) => new AdaRankGradStrategy(refreshing.Of(new AdaRankGradOptions { Rank = rank, MinDwell = refreshing.Every, MaxDwell = refreshing.Every })).Attach(parameters),
+        ["APOLLO"] = (parameters, rank, refreshing) => new ApolloStrategy(refreshing.Of(new ApolloOptions { Rank = rank })).Attach(parameters),
+        ["APOLLO-Mini"] = (parameters, _, refreshing) => new ApolloStrategy(refreshing.Of(ApolloOptions.Mini)).Attach(parameters),
+        ["Balanced"] = (parameters, rank, refreshing) => new BalancedStrategy(refreshing.Of(new BalancedOptions { Rank = rank })).Attach(parameters),
+        ["Fira"] = (parameters, rank, refreshing) => new FiraStrategy(refreshing.Of(new FiraOptions { Rank = rank })).Attach(parameters),
+        ["Flora"] = (parameters, rank, _) => new FloraStrategy(new() { Rank = rank }).Attach(parameters),
+        ["FRUGAL"] = (parameters, _, refreshing) => new FrugalStrategy(refreshing.Of(new FrugalOptions())).Attach(parameters),
+        ["GaLore"] = (parameters, rank, refreshing) => new GaLoreStrategy(refreshing.Of(new GaLoreOptions { Rank = rank })).Attach(parameters),
+        ["8-bit GaLore"] = (parameters, rank, refreshing) => new GaLoreStrategy(refreshing.Of(new GaLoreOptions { Rank = rank, States = StateFormat.Blockwise8Bit })).Attach(parameters),
+        ["GaLore with Adafactor"] = (parameters, rank, refreshing) => new GaLoreStrategy(refreshing.Of(new GaLoreOptions { Rank = rank, Inner = GaLoreInner.Adafactor })).Attach(parameters),
+        ["GaLore 2"] = (parameters, rank, refreshing) => new GaLore2Strategy(refreshing.Of(new GaLore2Options { Rank = rank })).Attach(parameters),
+        ["GradNormLoRP"] = (parameters, rank, refreshing) => new GradNormLoRPStrategy(refreshing.Of(new GradNormLoRPOptions { Rank = rank })).Attach(parameters),
+        ["LDAdam"] = (parameters, rank, _) => new LDAdamStrategy(new() { Rank = rank }).Attach(parameters),
+        ["LoRA"] = (parameters, rank, _) => new LoRAStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
+        ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescentStrategy(new() { Rank = rank }).Attach(parameters),
+        ["Q-GaLore"] = (parameters, rank, refreshing) => new QGaLoreStrategy(refreshing.Of(new QGaLoreOptions { Rank = rank })).Attach(parameters),
+        ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRAStrategy(new() { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
+        ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
+        ["Stable-SPAM"] = (parameters, _, _) => new StableSpamStrategy().Attach(parameters),
+        ["SubTrack++"] = (parameters, rank, refreshing) => new SubTrackStrategy(refreshing.Of(new SubTrackOptions { Rank = rank })).Attach(parameters),
+    };
+
+    private static readonly Dictionary<string, IBasis> Bases = new()
+    {
+        ["exact SVD"] = new ExactSvdBasis(),
+        ["Gram"] = new GramBasis(),
+        ["randomized SVD"] = new RandomizedSvdBasis(),
+        ["warm-started"] = new WarmStartedBasis(),
+        ["Grassmann"] = new GrassmannBasis(),
+        ["DCT"] = new DctBasis(),
+        ["coordinates"] = new CoordinateBasis(),
+        ["random orthonormal"] = new RandomOrthonormalBasis(),
+        ["Gaussian"] = new GaussianBasis(),
+    };
+
+    /// <value>Every method, and what they are measured against.</value>
+    public static IEnumerable<string> Names => Sessions.Keys.Prepend(AdamW);
+
+    /// <value>Every basis.</value>
+    public static IEnumerable<string> BasisNames => Bases.Keys;
+
     /// <summary>An optimizer for the matrices.</summary>
     /// <param name="method">Its name in the tables.</param>
     /// <param name="matrices">What it updates.</param>
@@ -22,28 +69,15 @@ internal static class Methods
         ? optim.AdamW(matrices.Parameters, lr: 1e-3)
         : Attach(method, matrices.Parameters, rank, refreshing ?? Refreshing.Never).CreateOptimizer(lr: 1e-2);
 
-    /// <summary>A projecting method at work.</summary>
-    public static ILowRankSession Attach(string method, IEnumerable<(string name, Parameter parameter)> parameters, int rank, Refreshing refreshing) => method switch
-    {
-        "GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Staggered = refreshing.Staggered, Basis = refreshing.Basis }).Attach(parameters),
-        "8-bit GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, States = StateFormat.Blockwise8Bit }).Attach(parameters),
-        "GaLore with Adafactor" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Inner = GaLoreInner.Adafactor }).Attach(parameters),
-        "Q-GaLore" => new QGaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Basis = refreshing.Basis }).Attach(parameters),
-        "Fira" => new FiraStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Staggered = refreshing.Staggered, Basis = refreshing.Basis }).Attach(parameters),
-        "SPAM" => new SpamStrategy().Attach(parameters),
-        "Stable-SPAM" => new StableSpamStrategy().Attach(parameters),
-        "Flora" => new FloraStrategy(new() { Rank = rank }).Attach(parameters),
-        _ => throw new ArgumentException($"Unknown method '{method}'.", nameof(method)),
-    };
+    /// <summary>A method at work.</summary>
+    public static ILowRankSession Attach(string method, IEnumerable<(string name, Parameter parameter)> parameters, int rank, Refreshing refreshing) =>
+        Sessions[method](parameters, rank, refreshing);
 
-    /// <summary>Every basis, by its name in the tables.</summary>
-    public static IBasis Basis(string basis) => basis switch
-    {
-        "exact SVD" => new ExactSvdBasis(),
-        "randomized SVD" => new RandomizedSvdBasis(),
-        "warm-started" => new WarmStartedBasis(),
-        _ => throw new ArgumentException($"Unknown basis '{basis}'.", nameof(basis)),
-    };
+    /// <summary>A basis, by its name in the tables.</summary>
+    public static IBasis Basis(string basis) => Bases[basis];
+
+    /// <summary>A model that is nothing but its matrices: factors are then beside them, in the optimizer.</summary>
+    private static ParameterList Bare(IEnumerable<(string name, Parameter parameter)> parameters) => nn.ParameterList([.. parameters.Select(pair => pair.parameter)]);
 }
 
 /// <summary>When and how subspaces are found anew.</summary>
@@ -54,4 +88,8 @@ internal sealed record Refreshing(long Every, IBasis? Basis = null, bool Stagger
 {
     /// <value>Only in the first step.</value>
     public static Refreshing Never { get; } = new(1_000_000_000);
+
+    /// <summary>A method's options with these refreshes.</summary>
+    public TOptions Of<TOptions>(TOptions options) where TOptions : GradientSpaceOptions =>
+        options with { RefreshEvery = Every, Staggered = Staggered, Basis = Basis ?? options.Basis };
 }

@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using LowRankTraining.Benchmarks.Figures;
@@ -10,6 +11,7 @@ if (args is ["figures", ..])
 
 // In process: the native library stays where the build put it, and one thread pool serves all methods alike.
 var config = DefaultConfig.Instance
+    .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(40))
     .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(2).WithIterationCount(10).WithInvocationCount(1).WithUnrollFactor(1))
     .HideColumns(Column.Error, Column.Job, Column.Toolchain, Column.InvocationCount, Column.UnrollFactor, Column.IterationCount, Column.WarmupCount);
 

@@ -10,7 +10,9 @@ public class StepBenchmarks
     private Matrices _matrices = null!;
     private optim.Optimizer _optimizer = null!;
 
-    [Params(Methods.AdamW, "GaLore", "8-bit GaLore", "Q-GaLore", "Fira", "GaLore with Adafactor", "SPAM", "Stable-SPAM", "Flora")]
+    public static IEnumerable<string> Names => Methods.Names;
+
+    [ParamsSource(nameof(Names))]
     public string Method { get; set; } = "";
 
     [Params(128)]

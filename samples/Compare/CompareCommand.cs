@@ -9,8 +9,10 @@ namespace Compare;
 /// <summary>The command line of this program.</summary>
 internal static class CompareCommand
 {
+    private const string Everything = "all";
+
     private static readonly Option<bool> Demo = new("--demo") { Description = "A small comparison that takes a few minutes on two cores; other options still count." };
-    private static readonly Option<string[]> Methods = new("--methods") { Description = $"Methods to compare: {string.Join(", ", AllMethods.List.Select(method => method.Name))} [default: all].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string[]> Methods = new("--methods") { Description = $"Methods to compare: {string.Join(", ", AllMethods.List.Select(method => method.Name))}; or all of them: {Everything} [default: {string.Join(", ", AllMethods.Usual.Select(method => method.Name))}].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<string?> Model = new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
     private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
     private static readonly Option<long?> Tokens = new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 204,800]." };
@@ -18,7 +20,7 @@ internal static class CompareCommand
     private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens a sequence [default: 256; with --demo 128]." };
     private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<long[]> Seeds = new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the methods' own]." };
+    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the methods' own]." };
     private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
     private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
@@ -66,9 +68,16 @@ internal static class CompareCommand
         return settings;
     }
 
-    private static List<Method> Chosen(string[] names) => names.Length > 0
-        ? [.. names.SelectMany(name => name.Split(',', StringSplitOptions.RemoveEmptyEntries)).Select(AllMethods.Find).Distinct()]
-        : [.. AllMethods.List];
+    private static List<Method> Chosen(string[] texts)
+    {
+        var names = texts.SelectMany(text => text.Split(',', StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        return names switch
+        {
+            [] => [.. AllMethods.Usual],
+            [Everything] => [.. AllMethods.List],
+            _ => [.. names.Select(AllMethods.Find).Distinct()],
+        };
+    }
 
     private static Dictionary<string, double> Rates(string[] assignments) => assignments
         .SelectMany(text => text.Split(',', StringSplitOptions.RemoveEmptyEntries))

@@ -16,7 +16,7 @@ internal static class PretrainCommand
     private static readonly Option<double?> LearningRate = new("--lr") { Description = "Largest learning rate [default: the method's own]." };
     private static readonly Option<long?> Warmup = new("--warmup") { Description = "Steps in which the learning rate rises from 0 [default: a tenth of the steps]." };
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the method's own]." };
-    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (galore, fira) [default: the method's own]." };
+    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the method's own]." };
     private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
     private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };

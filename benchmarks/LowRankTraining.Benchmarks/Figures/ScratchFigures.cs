@@ -8,18 +8,18 @@ namespace LowRankTraining.Benchmarks.Figures;
 internal static class ScratchFigures
 {
     private const int Rank = 128;
-    private static readonly string[] Projecting = ["GaLore", "Fira"];
-    private static readonly string[] Bases = ["randomized SVD", "warm-started"];
+    private static readonly string[] Found = ["randomized SVD", "warm-started"];
+    private static readonly (string Method, string[] Bases)[] Projecting = [("GaLore", Found), ("Fira", Found), ("APOLLO", ["Gaussian"])];
 
     public static IEnumerable<Figure> Measure()
     {
         if (!ByteCounter.IsAvailable)
             yield break;
 
-        foreach (var method in Projecting)
+        foreach (var (method, bases) in Projecting)
         {
             yield return Figure($"{method}, steady step", method, Refreshing.Never);
-            foreach (var basis in Bases)
+            foreach (var basis in bases)
                 yield return Figure($"{method}, step with refresh by {basis}", method, new Refreshing(Every: 1, Methods.Basis(basis)));
         }
     }

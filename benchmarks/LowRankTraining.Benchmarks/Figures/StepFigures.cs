@@ -11,6 +11,7 @@ internal static class StepFigures
     [
         ("GaLore", TheFloor, 1.15),
         ("Fira", TheFloor, 1.25),
+        ("APOLLO-Mini", Methods.AdamW, 0.75),
     ];
 
     public static IEnumerable<Figure> Measure()

@@ -11,20 +11,35 @@ namespace LanguageModel.Methods;
 public static class AllMethods
 {
     /// <value>Every method; the first is what the others are measured against.</value>
-    /// <remarks>Learning rates: those of the papers for GaLore, Q-GaLore and Fira; the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for AdamW, ReLoRA and LoRA;
-    /// SPAM and Stable-SPAM take AdamW's, and Flora's, which is relative to the size of the weights, has not been searched.</remarks>
+    /// <remarks>Learning rates: the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for AdamW, ReLoRA and LoRA; the papers' where these are about ten times AdamW's;
+    /// twice the papers' where these take AdamW's, since AdamW's own is twice as large here; Flora's, which is relative to the size of the weights, has not been searched.</remarks>
     public static IReadOnlyList<Method> List { get; } =
     [
         new("adamw", "AdamW", 2e-3, AdamW),
-        new("galore", "GaLore", 1e-2, GaLore),
-        new("q-galore", "Q-GaLore", 1.5e-2, QGaLore),
-        new("fira", "Fira", 1e-2, Fira),
+
+        Projecting<AdaRankGradOptions>("adarankgrad", "AdaRankGrad", 1e-2, (options, scale) => new AdaRankGradStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<ApolloOptions>("apollo", "APOLLO", 1e-2, (options, scale) => new ApolloStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<ApolloOptions>("apollo-mini", "APOLLO-Mini", 1e-2, (options, scale) => new ApolloStrategy(Mini(options) with { Scale = scale ?? ApolloOptions.Mini.Scale })),
+        Projecting<BalancedOptions>("balanced", "Balanced", 1e-2, (options, scale) => new BalancedStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<FiraOptions>("fira", "Fira", 1e-2, (options, scale) => new FiraStrategy(options with { Scale = scale ?? options.Scale })),
+        new("flora", "Flora", 3e-2, Flora),
+        new("frugal", "FRUGAL", 2e-3, Frugal),
+        Projecting<GaLoreOptions>("galore", "GaLore", 1e-2, (options, scale) => new GaLoreStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<GaLore2Options>("galore2", "GaLore 2", 1e-2, (options, scale) => new GaLore2Strategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<GradNormLoRPOptions>("gradnormlorp", "GradNormLoRP", 2e-3, (options, scale) => new GradNormLoRPStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<LDAdamOptions>("ldadam", "LDAdam", 2e-3, (options, scale) => new LDAdamStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<OnlineSubspaceDescentOptions>("online-subspace-descent", "Online Subspace Descent", 1e-2, (options, scale) => new OnlineSubspaceDescentStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<QGaLoreOptions>("q-galore", "Q-GaLore", 1.5e-2, (options, scale) => new QGaLoreStrategy(options with { Scale = scale ?? options.Scale })),
         new("spam", "SPAM", 2e-3, Spam),
         new("stable-spam", "Stable-SPAM", 2e-3, StableSpam),
-        new("flora", "Flora", 3e-2, Flora),
+        Projecting<SubTrackOptions>("subtrack", "SubTrack++", 2e-3, (options, scale) => new SubTrackStrategy(options with { Scale = scale ?? options.Scale })),
+
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
     ];
+
+    /// <value>What is compared where nobody says what: one method of each kind.</value>
+    public static IReadOnlyList<Method> Usual { get; } = [.. new[] { "adamw", "galore", "fira", "apollo", "relora", "lora" }.Select(Find)];
 
     /// <summary>The method named <paramref name="name"/>, in any case.</summary>
     /// <exception cref="UserException">No method has that name; the message lists those that exist.</exception>
@@ -35,33 +50,31 @@ public static class AllMethods
     private static AttachedMethod AdamW(Llama model, MethodSettings settings) =>
         new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate), Cosine(settings));
 
-    private static AttachedMethod GaLore(Llama model, MethodSettings settings)
+    /// <summary>A method that projects gradients and leaves the model as it is.</summary>
+    /// <param name="name">What it is asked for by.</param>
+    /// <param name="title">What it is called in tables.</param>
+    /// <param name="learningRate">Its usual learning rate.</param>
+    /// <param name="make">Makes it, of options that hold what all of them are told, and of the factor on its update; null for its own.</param>
+    private static Method Projecting<TOptions>(string name, string title, double learningRate, Func<TOptions, double?, ILowRankStrategy> make)
+        where TOptions : GradientSpaceOptions, new() =>
+        new(name, title, learningRate, (model, settings) => LowRank(model, settings, Cosine(settings), make(Told<TOptions>(settings), settings.Scale)));
+
+    private static TOptions Told<TOptions>(MethodSettings settings) where TOptions : GradientSpaceOptions, new()
     {
-        var options = new GaLoreOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-        return LowRank(model, settings, Cosine(settings), new GaLoreStrategy(options with
-        {
-            Scale = settings.Scale ?? options.Scale,
-            RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
-        }));
+        var own = new TOptions();
+        return own with { Rank = settings.Rank, RefreshEvery = settings.RefreshEvery ?? own.RefreshEvery, Seed = (ulong)settings.Seed, Logger = new Warnings() };
     }
 
-    private static AttachedMethod QGaLore(Llama model, MethodSettings settings)
-    {
-        var options = new QGaLoreOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-        return LowRank(model, settings, Cosine(settings), new QGaLoreStrategy(options with
-        {
-            Scale = settings.Scale ?? options.Scale,
-            RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
-        }));
-    }
+    private static ApolloOptions Mini(ApolloOptions told) => ApolloOptions.Mini with { RefreshEvery = told.RefreshEvery, Seed = told.Seed, Logger = told.Logger };
 
-    private static AttachedMethod Fira(Llama model, MethodSettings settings)
+    /// <summary>Its share of the space is the rank's share of the model's width.</summary>
+    private static AttachedMethod Frugal(Llama model, MethodSettings settings)
     {
-        var options = new FiraOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-        return LowRank(model, settings, Cosine(settings), new FiraStrategy(options with
+        var options = Told<FrugalOptions>(settings);
+        return LowRank(model, settings, Cosine(settings), new FrugalStrategy(options with
         {
+            Density = Math.Min(1, (double)settings.Rank / model.Config.Hidden),
             Scale = settings.Scale ?? options.Scale,
-            RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
         }));
     }
 

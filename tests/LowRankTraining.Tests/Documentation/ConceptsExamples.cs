@@ -1,0 +1,57 @@
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Documentation;
+
+/// <summary>The examples of docs/concepts.md, word for word.</summary>
+internal static class ConceptsExamples
+{
+    public static LowRankOptimizer WithOptions(nn.Module model)
+    {
+        var options = new GaLoreOptions
+        {
+            Rank = 128,
+            Basis = new DctBasis(),
+            Refresh = new LazyRefresh { Every = 100 },
+            OnRefresh = MomentCarryOver.Rotate,
+            States = StateFormat.Blockwise8Bit,
+        };
+        var optimizer = new GaLoreStrategy(options).Attach(model).CreateOptimizer(lr: 0.01);
+        return optimizer;
+    }
+
+    public static LowRankOptimizer Composed(nn.Module model)
+    {
+        var inside = new AdamRule { Beta2 = 0.99, States = StateFormat.Blockwise8Bit };
+        var recipe = new SubspaceRule
+        {
+            Rank = 128,
+            Basis = new WarmStartedBasis(),
+            BasisFormat = StateFormat.BFloat16,
+            Refresh = new StaggeredRefresh { Every = 20 },
+            OnRefresh = MomentCarryOver.VarianceFill,
+            Inner = inside,
+            Lift = new StateFreeResidual { Scale = 1, ResidualScale = 0.1, Outside = StateFreeStep.Sign },
+        };
+
+        var projected = Targets.AllMatrices().Except("embed", "lm_head").Inspect(model).ToHashSet();
+        var plans = model.named_parameters()
+            .Select(named => new ParameterPlan(named.name, named.parameter, projected.Contains(named.name) ? recipe : inside))
+            .ToList();
+        var optimizer = new OwnSession(plans).CreateOptimizer(lr: 1e-3);
+        return optimizer;
+    }
+
+    private sealed class OwnSession(IReadOnlyList<ParameterPlan> plans) : ILowRankSession
+    {
+        public string Strategy => "contoso.warm-sign";
+        public ulong Seed => 42;
+        public IReadOnlyList<ParameterPlan> Parameters => plans;
+        public void AfterStep(in StepContext step, IOptimizerState state) { }
+        public void ResumeAt(long step, IOptimizerState state) { }
+        public void Finish() { }
+        public void Dispose() { }
+    }
+}
