@@ -15,7 +15,7 @@ public abstract record GradientSpaceOptions : AdamOptions
     /// <value>Whether each matrix is refreshed at a phase of its own, so that no step stalls for all of them. Default false.</value>
     public bool Staggered { get; init; }
 
-    /// <value>How the subspace is found; null for the method's own choice: randomized SVD, or exact SVD under <see cref="Compatibility.ReferenceCode"/>.</value>
+    /// <value>How the subspace is found; null for the method's own choice: for most a warm-started pass after a first randomized SVD, or exact SVD under <see cref="Compatibility.ReferenceCode"/>.</value>
     public IBasis? Basis { get; init; }
 
     /// <value>How the basis is stored: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/> or <see cref="StateFormat.Affine4Bit"/>. Default: float32.</value>
@@ -37,7 +37,10 @@ public abstract record GradientSpaceOptions : AdamOptions
     public bool Strict { get; init; }
 
     /// <summary>The basis that the method itself would take.</summary>
-    internal virtual IBasis DefaultBasis => FollowsCode ? new ExactSvdBasis() : new RandomizedSvdBasis();
+    internal virtual IBasis DefaultBasis => FollowsCode ? new ExactSvdBasis() : new WarmStartedBasis();
+
+    /// <summary>A basis that knows nothing of the one before.</summary>
+    internal IBasis ColdBasis => FollowsCode ? new ExactSvdBasis() : new RandomizedSvdBasis();
 
     /// <summary>The subspace rule of the method, given what runs inside and how its steps come back.</summary>
     internal SubspaceRule Project(IDirectionRule inner, ILift lift, ProjectionSide side) => new()

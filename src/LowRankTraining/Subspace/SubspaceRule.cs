@@ -23,8 +23,8 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
     /// <value>Which side is compressed. Default: the short one.</value>
     public ProjectionSide Side { get; init; } = ProjectionSide.Short;
 
-    /// <value>How the subspace is found. Default: randomized SVD.</value>
-    public IBasis Basis { get; init; } = new RandomizedSvdBasis();
+    /// <value>How the subspace is found. Default: one warm-started pass after a first randomized SVD.</value>
+    public IBasis Basis { get; init; } = new WarmStartedBasis();
 
     /// <value>How the basis is stored. Default: float32.</value>
     public StateFormat BasisFormat { get; init; } = StateFormat.Float32;

@@ -28,7 +28,7 @@ public sealed record FrugalOptions : GradientSpaceOptions
 
     internal override IBasis DefaultBasis => Split switch
     {
-        FrugalSplit.SingularVectors => base.DefaultBasis,
+        FrugalSplit.SingularVectors => ColdBasis,
         FrugalSplit.Random => new RandomOrthonormalBasis(),
         _ => new CoordinateBasis(),
     };

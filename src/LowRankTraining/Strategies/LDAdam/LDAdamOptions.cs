@@ -25,7 +25,7 @@ public sealed record LDAdamOptions : GradientSpaceOptions
     /// <value>Which side of the gradient is compressed. Default: the short one.</value>
     public ProjectionSide Side { get; init; } = ProjectionSide.Short;
 
-    internal override IBasis DefaultBasis => new MomentumMix { Share = Share, Of = new WarmStartedBasis { Start = base.DefaultBasis } };
+    internal override IBasis DefaultBasis => new MomentumMix { Share = Share, Of = new WarmStartedBasis { Start = ColdBasis } };
 
     /// <summary>LDAdam's code decays before the update, as the paper does.</summary>
     internal override DecayTiming Decay => DecayTiming.BeforeUpdate;

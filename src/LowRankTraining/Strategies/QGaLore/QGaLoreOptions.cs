@@ -35,6 +35,9 @@ public sealed record QGaLoreOptions : GradientSpaceOptions
 
     /// <value>Numbers of an 8-bit weight that share a scale; at least 1. Default 256 (Q-GaLore).</value>
     public int WeightGroup { get; init; } = AffineQuantization.DefaultGroup;
+
+    /// <summary>Similarity is to be measured between subspaces that were found independently.</summary>
+    internal override IBasis DefaultBasis => ColdBasis;
 }
 
 /// <summary>Finds every violation in <see cref="QGaLoreOptions"/> at once.</summary>
