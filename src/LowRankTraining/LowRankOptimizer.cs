@@ -118,7 +118,6 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                     {
                         Verdict = verdicts?.GetValueOrDefault(entry),
                         LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
-                        Weight = parameter,
                     });
                 }
 
@@ -162,9 +161,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         var store = plan.Store ?? new ParameterStore(entry.Parameter);
         var accumulator = store.Open();
-        if (plan.Store is not null)
-            step = step with { Weight = accumulator };
-        step = step with { RelativeRate = plan.RelativeRate?.RelativeRate(accumulator, entry.Bag) };
+        step = step with { Weight = accumulator, RelativeRate = plan.RelativeRate?.RelativeRate(accumulator, entry.Bag) };
 
         if (plan.Decay == DecayTiming.BeforeUpdate)
             ApplyDecay(accumulator, decay, step.RelativeRate);

@@ -20,7 +20,7 @@ public readonly record struct StepContext
     /// <value>The session's seed.</value>
     public ulong Seed { get; init; }
 
-    /// <value>The weight, for the few rules whose step depends on its size; decay may have been applied to it already; null where a rule is called without one. Not to be changed.</value>
+    /// <value>The weight as the update finds it, decayed already where decay comes first, for the few rules whose step depends on it; null where a rule is called without one. Not to be changed.</value>
     public Tensor? Weight { get; init; }
 
     /// <value>What learning rate and weight decay of this step are multiplied by; null for 1. See <see cref="IRelativeRate"/>.</value>

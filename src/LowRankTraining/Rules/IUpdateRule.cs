@@ -8,7 +8,7 @@ public interface IUpdateRule
 {
     /// <summary>accumulator += scale · update(gradient).</summary>
     /// <param name="gradient">The loss gradient, in the parameter's shape.</param>
-    /// <param name="accumulator">The weight itself, or a float32 copy of a half-precision weight. Only ever added to, never read: an update cannot depend on the weight.</param>
+    /// <param name="accumulator">The weight itself, or a float32 copy of a half-precision weight. Only ever added to, never read: the few rules whose update depends on the weight look at <see cref="StepContext.Weight"/>.</param>
     /// <param name="scale">Minus the learning rate. Decay is applied outside.</param>
     /// <param name="state">The parameter's memory; whatever the rule remembers is in it.</param>
     /// <param name="step">The step, and the judge of the gradient: see <see cref="StepContext.Accepts"/>.</param>

@@ -33,7 +33,8 @@ public sealed partial record SubspaceRule
         var side = SideOf(matrix);
         var rank = RankFor(rows, columns);
         var completed = state.Counter(Clock);
-        var old = completed == 0 ? default : Current(state, matrix, step).Copy();
+        var carries = completed > 0 && !ForgetsOldBasis;
+        var old = carries ? OldBasis(state, matrix, step) : default;
 
         if (side != ProjectionSide.Right)
             LeftStore(side).Renew(new(matrix, rank, old.Left, step) { Momentum = MomentumIn(old, matrix, state, transposed: false) }, state);
@@ -42,9 +43,19 @@ public sealed partial record SubspaceRule
 
         step.Counters?.Refresh();
         var (fresh, lowRank) = Project(matrix, Current(state, matrix, step));
-        if (completed > 0)
+        if (carries)
             CarryOver(new(old, fresh, rows, columns, Shielded, state, step), matrix, completed);
         return (fresh, lowRank);
+    }
+
+    /// <value>Whether nothing looks at the subspace that is left: a drawn one would be drawn once more for nothing.</value>
+    private bool ForgetsOldBasis => Basis is IDrawnBasis && Feedback is null && OnRefresh == MomentCarryOver.Keep && (Refresh is PeriodicRefresh or StaggeredRefresh);
+
+    /// <summary>The subspace in use, safe from what is stored next.</summary>
+    private Projection OldBasis(StateBag state, Tensor matrix, in StepContext step)
+    {
+        var old = Current(state, matrix, step);
+        return Basis is IDrawnBasis ? old : old.Copy();
     }
 
     private void CarryOver(in SubspaceChange change, Tensor observed, long completed)

@@ -62,6 +62,7 @@ public sealed class FrugalOptionsValidator : IValidateOptions<FrugalOptions>
     public ValidateOptionsResult Validate(string? name, FrugalOptions options) => options.Rules()
         .Above(0, options.Density)
         .Require(options.Density <= 1, $"Density is {options.Density}: it must be at most 1.")
+        .Require(options.Split != FrugalSplit.Blocks || Math.Abs(1 / options.Density - Math.Round(1 / options.Density)) < 1e-6, $"Density is {options.Density}: by blocks one matrix in so many has its turn, so it must be 1/2, 1/3, 1/4, ...")
         .OneOf(options.Split, Enum.GetValues<FrugalSplit>())
         .OneOf(options.Outside, Enum.GetValues<StateFreeStep>())
         .Above(0, options.Scale)
