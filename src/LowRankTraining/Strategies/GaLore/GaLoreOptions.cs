@@ -35,5 +35,6 @@ public sealed class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>
         .OneOf(options.Side, Enum.GetValues<ProjectionSide>())
         .OneOf(options.HigherOrder, Enum.GetValues<HigherOrder>())
         .Fits(GaLoreStrategy.Recipe(options), options.AccumulatesInSubspace)
+        .FitsTucker(GaLoreStrategy.Recipe(options), options.HigherOrder == HigherOrder.Tucker)
         .Result;
 }
