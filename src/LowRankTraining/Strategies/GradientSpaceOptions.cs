@@ -100,5 +100,7 @@ public abstract record GradientSpaceOptions
         .AtLeast(1, RefreshEvery)
         .Fraction(Beta1)
         .Fraction(Beta2)
-        .Above(0, Epsilon);
+        .Above(0, Epsilon)
+        .Obey(Refresh)
+        .Obey(Basis);
 }

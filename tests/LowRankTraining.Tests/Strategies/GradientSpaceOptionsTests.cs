@@ -87,9 +87,25 @@ public class GradientSpaceOptionsTests
         ["tucker, staggered"] = () => new GaLoreStrategy(new() { HigherOrder = HigherOrder.Tucker, Staggered = true, Basis = new GramBasis() }),
     };
 
+    private static readonly Dictionary<string, (GaLoreOptions Options, string[] Wrong)> WrongParts = new()
+    {
+        ["periodic"] = (new() { Refresh = new PeriodicRefresh { Every = 0 } }, ["Every of PeriodicRefresh is 0: it must be at least 1."]),
+        ["staggered"] = (new() { Refresh = new StaggeredRefresh { Every = 0 } }, ["Every of StaggeredRefresh*"]),
+        ["lazy"] = (new() { Refresh = new LazyRefresh { Every = 0, Threshold = 0, Growth = 1, Remembered = 0 } }, ["Every of*", "Threshold of*", "Growth of*", "Remembered of*"]),
+        ["energy"] = (new() { Refresh = new EnergyRefresh { Least = 1, LookEvery = 0, AtLeast = 0, AtMost = -1 } }, ["Least of*", "LookEvery of*", "AtLeast of*", "AtMost of*"]),
+        ["path"] = (new() { Refresh = new PathEfficiencyRefresh { Least = 0, LookEvery = 0 } }, ["Least of*", "LookEvery of*"]),
+        ["randomized"] = (new() { Basis = new RandomizedSvdBasis { Oversampling = -1, PowerIterations = -1 } }, ["Oversampling of*", "PowerIterations of*"]),
+        ["adaptive"] = (new() { OnRefresh = MomentCarryOver.Rotate, Basis = new AdaptiveRankBasis { Outside = 1, MinRank = 0, Multiple = 0, Block = 0, Hysteresis = -1 } },
+            ["Outside of*", "MinRank of*", "Multiple of*", "Block of*", "Hysteresis of*"]),
+        ["within another"] = (new() { Basis = new MomentumMix { Share = 1, Of = new WarmStartedBasis { Start = new RandomizedSvdBasis { Oversampling = -1 } } } }, ["Share of MomentumMix*", "Oversampling of*"]),
+        ["grassmann"] = (new() { Basis = new GrassmannBasis { StepSize = 0 } }, ["StepSize of*"]),
+    };
+
     public static TheoryData<string> EveryType => [.. OutOfRange.Keys];
 
     public static TheoryData<string> EveryContradiction => [.. Contradictory.Keys];
+
+    public static TheoryData<string> EveryPart => [.. WrongParts.Keys];
 
     public static TheoryData<string> EveryFit => [.. Fitting.Keys];
 
@@ -101,6 +117,19 @@ public class GradientSpaceOptionsTests
         var failures = make.Should().Throw<OptionsValidationException>().Which.Failures;
 
         failures.Select(failure => failure.Split(' ')[0]).Distinct().Should().BeEquivalentTo([.. Common, .. wrong]);
+    }
+
+    [Theory, MemberData(nameof(EveryPart))]
+    public void Numbers_of_a_part_that_is_handed_in_are_checked_too(string part)
+    {
+        var (options, wrong) = WrongParts[part];
+        var make = () => new GaLoreStrategy(options);
+
+        var failures = make.Should().Throw<OptionsValidationException>().Which.Failures;
+
+        failures.Should().HaveCount(wrong.Length);
+        foreach (var pattern in wrong)
+            failures.Should().ContainMatch(pattern);
     }
 
     [Theory, MemberData(nameof(EveryContradiction))]
