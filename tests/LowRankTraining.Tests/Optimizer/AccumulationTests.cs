@@ -40,6 +40,25 @@ public class AccumulationTests
     }
 
     [Fact]
+    public void Path_efficiency_sees_the_whole_window()
+    {
+        using var scope = NewDisposeScope();
+        var refresh = new PathEfficiencyRefresh { Least = 0.6, LookEvery = 2 };
+        using Run whole = new(ProjectionSide.Left, 0, refresh), parts = new(ProjectionSide.Left, 0, refresh);
+
+        for (var window = 1; window <= Windows; window++)
+        {
+            whole.Weight.grad = Enumerable.Range(0, MicroBatches).Select(part => Gradient(window, part)).Aggregate((sum, part) => sum + part);
+            whole.Optimizer.step();
+            parts.Window(window);
+        }
+
+        whole.Optimizer.Refreshes.Should().BeGreaterThan(1);
+        parts.Optimizer.Refreshes.Should().Be(whole.Optimizer.Refreshes);
+        Draw.Error(parts.Weight.detach(), whole.Weight.detach()).Should().BeLessThan(1e-9);
+    }
+
+    [Fact]
     public void While_the_subspace_stays_the_gradient_is_freed_and_its_projection_kept()
     {
         using var scope = NewDisposeScope();
@@ -150,10 +169,10 @@ public class AccumulationTests
 
     private sealed class Run : IDisposable
     {
-        public Run(ProjectionSide side, double decay)
+        public Run(ProjectionSide side, double decay, IRefreshPolicy? refresh = null)
         {
             Weight = new Parameter(Draw.Normal(6, 9, 7));
-            var options = new GaLoreOptions { Rank = 2, RefreshEvery = 4, Side = side, Scale = 1, AccumulatesInSubspace = true };
+            var options = new GaLoreOptions { Rank = 2, RefreshEvery = 4, Refresh = refresh, Side = side, Scale = 1, AccumulatesInSubspace = true };
             Optimizer = new GaLoreStrategy(options).Attach([("weight", Weight)]).CreateOptimizer(lr: 0.05, weight_decay: decay);
         }
 
