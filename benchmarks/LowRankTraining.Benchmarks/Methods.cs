@@ -27,7 +27,12 @@ internal static class Methods
     {
         "GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Staggered = refreshing.Staggered, Basis = refreshing.Basis }).Attach(parameters),
         "8-bit GaLore" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, States = StateFormat.Blockwise8Bit }).Attach(parameters),
+        "GaLore with Adafactor" => new GaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Inner = GaLoreInner.Adafactor }).Attach(parameters),
+        "Q-GaLore" => new QGaLoreStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Basis = refreshing.Basis }).Attach(parameters),
         "Fira" => new FiraStrategy(new() { Rank = rank, RefreshEvery = refreshing.Every, Staggered = refreshing.Staggered, Basis = refreshing.Basis }).Attach(parameters),
+        "SPAM" => new SpamStrategy().Attach(parameters),
+        "Stable-SPAM" => new StableSpamStrategy().Attach(parameters),
+        "Flora" => new FloraStrategy(new() { Rank = rank }).Attach(parameters),
         _ => throw new ArgumentException($"Unknown method '{method}'.", nameof(method)),
     };
 

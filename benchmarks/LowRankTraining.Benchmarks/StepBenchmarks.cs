@@ -10,7 +10,7 @@ public class StepBenchmarks
     private Matrices _matrices = null!;
     private optim.Optimizer _optimizer = null!;
 
-    [Params(Methods.AdamW, "GaLore", "Fira")]
+    [Params(Methods.AdamW, "GaLore", "8-bit GaLore", "Q-GaLore", "Fira", "GaLore with Adafactor", "SPAM", "Stable-SPAM", "Flora")]
     public string Method { get; set; } = "";
 
     [Params(128)]

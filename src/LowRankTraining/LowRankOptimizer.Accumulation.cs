@@ -32,7 +32,7 @@ public sealed partial class LowRankOptimizer
                 continue;
 
             using var scope = NewDisposeScope();
-            if (!rule.TryAccumulate(Widened(gradient), entry.Bag, ContextFor(entry)))
+            if (!rule.TryAccumulate(ParameterStore.Widened(gradient), entry.Bag, ContextFor(entry)))
                 continue;
 
             entry.Parameter.grad = null;
@@ -59,8 +59,8 @@ public sealed partial class LowRankOptimizer
     private static Tensor? GradientOf(ParameterState entry)
     {
         if (entry.Parameter.grad is { } gradient)
-            return Widened(gradient);
-        return AccumulatedIn(entry) is null ? null : Widened(zeros_like(entry.Parameter));
+            return ParameterStore.Widened(gradient);
+        return AccumulatedIn(entry) is null ? null : ParameterStore.Widened(zeros_like(entry.Parameter));
     }
 
     private static Tensor? AccumulatedIn(ParameterState entry) => (entry.Plan.Rule as IAccumulatingRule)?.AccumulatedIn(entry.Bag);

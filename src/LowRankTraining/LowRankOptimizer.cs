@@ -1,5 +1,4 @@
 using LowRankTraining.Checkpoints;
-using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -145,15 +144,15 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private static void Update(ParameterState entry, ParamGroup group, StepContext step)
     {
         using var scope = NewDisposeScope();
-        var (plan, weight) = (entry.Plan, entry.Parameter);
+        var plan = entry.Plan;
         if (GradientOf(entry) is not { } gradient)
             return;
 
         var rate = group.LearningRate * plan.LearningRateMultiplier;
         var decay = rate * (group.Options.weight_decay ?? 0) * plan.WeightDecayMultiplier;
 
-        // A refused gradient must not decay the weight either, so with decay the verdict comes before the rule.
-        if (decay != 0)
+        // A refused gradient must neither decay the weight nor round it again, so where that could happen the verdict comes before the rule.
+        if (decay != 0 || plan.Store is not null)
         {
             var verdict = step.Verdict ?? GradientCheck.Judge(gradient);
             step = step with { Verdict = AccumulatedIn(entry) is { } sum ? GradientCheck.OfSum(verdict, GradientCheck.Judge(sum)) : verdict };
@@ -161,25 +160,33 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 return;
         }
 
-        var accumulator = Widened(weight);
+        var store = plan.Store ?? new ParameterStore(entry.Parameter);
+        var accumulator = store.Open();
+        if (plan.Store is not null)
+            step = step with { Weight = accumulator };
+        step = step with { RelativeRate = plan.RelativeRate?.RelativeRate(accumulator, entry.Bag) };
 
-        if (decay != 0 && plan.Decay == DecayTiming.BeforeUpdate)
-            accumulator.mul_(1 - decay);
+        if (plan.Decay == DecayTiming.BeforeUpdate)
+            ApplyDecay(accumulator, decay, step.RelativeRate);
 
         plan.Rule.AddUpdate(gradient, accumulator, -rate, entry.Bag, step);
 
-        if (decay != 0 && plan.Decay == DecayTiming.AfterUpdate)
-            accumulator.mul_(1 - decay);
+        if (plan.Decay == DecayTiming.AfterUpdate)
+            ApplyDecay(accumulator, decay, step.RelativeRate);
 
-        if (!ReferenceEquals(accumulator, weight))
-        {
-            using var generator = step.Generator("rounding", weight.device);
-            StochasticRounding.Copy(accumulator, weight, generator);
-        }
+        store.Close(accumulator, step);
     }
 
-    private static Tensor Widened(Tensor tensor) =>
-        tensor.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? tensor.to(ScalarType.Float32) : tensor;
+    private static void ApplyDecay(Tensor accumulator, double decay, Tensor? relativeRate)
+    {
+        if (decay == 0)
+            return;
+
+        if (relativeRate is null)
+            accumulator.mul_(1 - decay);
+        else
+            accumulator.mul_(relativeRate.mul(-decay).add_(1));
+    }
 
     /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it has.</summary>
     private Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()

@@ -1,3 +1,4 @@
+using LowRankTraining.Quantized;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -15,14 +16,19 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, nn.Modul
     public bool Matches(string[] patterns) => patterns.Any(pattern => Name.Contains(pattern, StringComparison.Ordinal));
 
     /// <summary>The trainable parameters of a model, each once, in the model's order. A weight shared by several modules belongs to the embedding among them.</summary>
+    /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it.</exception>
     public static IReadOnlyList<NamedParameter> Of(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
         var owners = new Dictionary<IntPtr, nn.Module>();
         foreach (var module in model.named_modules().Select(pair => pair.module).Prepend(model))
+        {
+            if (module is Int8Linear)
+                throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. Nothing was changed.");
             foreach (var (_, parameter) in module.named_parameters(recurse: false))
                 if (IsTable(module) || !owners.ContainsKey(parameter.Handle))
                     owners[parameter.Handle] = module;
+        }
 
         return From(model.named_parameters(), owners);
     }

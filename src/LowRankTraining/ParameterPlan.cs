@@ -18,8 +18,14 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>When decoupled weight decay is applied. Default: before the update, as in PyTorch's AdamW.</value>
     public DecayTiming Decay { get; init; } = DecayTiming.BeforeUpdate;
 
+    /// <value>What learning rate and weight decay are multiplied by at each step; null for 1.</value>
+    public IRelativeRate? RelativeRate { get; init; }
+
     /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as in PyTorch. Default false: it changes nothing.</value>
     public bool AcceptZeroGradient { get; init; }
+
+    /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient, shape and identity alone. Default: null, in the parameter.</value>
+    public IWeightStore? Store { get; init; }
 
     /// <value>The parameter's shape after so many steps, where the session changes it on the way; null where it does not.</value>
     public Func<long, long[]>? ShapeAt { get; init; }

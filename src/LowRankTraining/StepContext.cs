@@ -1,4 +1,5 @@
 using LowRankTraining.Numerics;
+using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,8 +20,11 @@ public readonly record struct StepContext
     /// <value>The session's seed.</value>
     public ulong Seed { get; init; }
 
-    /// <value>The weight before this step, for the few rules whose step depends on its size; null where a rule is called without one. Not to be changed.</value>
+    /// <value>The weight, for the few rules whose step depends on its size; decay may have been applied to it already; null where a rule is called without one. Not to be changed.</value>
     public Tensor? Weight { get; init; }
+
+    /// <value>What learning rate and weight decay of this step are multiplied by; null for 1. See <see cref="IRelativeRate"/>.</value>
+    public Tensor? RelativeRate { get; init; }
 
     /// <value>The learning rate as a share of the initial one, where a rule moves something beside the weight at the same pace. Default 1.</value>
     public double LearningRateShare { get; init; } = 1;

@@ -11,12 +11,17 @@ namespace LanguageModel.Methods;
 public static class AllMethods
 {
     /// <value>Every method; the first is what the others are measured against.</value>
-    /// <remarks>Learning rates: those of the papers for GaLore and Fira; the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for the rest.</remarks>
+    /// <remarks>Learning rates: those of the papers for GaLore, Q-GaLore and Fira; the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for AdamW, ReLoRA and LoRA;
+    /// SPAM and Stable-SPAM take AdamW's, and Flora's, which is relative to the size of the weights, has not been searched.</remarks>
     public static IReadOnlyList<Method> List { get; } =
     [
         new("adamw", "AdamW", 2e-3, AdamW),
         new("galore", "GaLore", 1e-2, GaLore),
+        new("q-galore", "Q-GaLore", 1.5e-2, QGaLore),
         new("fira", "Fira", 1e-2, Fira),
+        new("spam", "SPAM", 2e-3, Spam),
+        new("stable-spam", "Stable-SPAM", 2e-3, StableSpam),
+        new("flora", "Flora", 3e-2, Flora),
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
     ];
@@ -40,6 +45,16 @@ public static class AllMethods
         }));
     }
 
+    private static AttachedMethod QGaLore(Llama model, MethodSettings settings)
+    {
+        var options = new QGaLoreOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        return LowRank(model, settings, Cosine(settings), new QGaLoreStrategy(options with
+        {
+            Scale = settings.Scale ?? options.Scale,
+            RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
+        }));
+    }
+
     private static AttachedMethod Fira(Llama model, MethodSettings settings)
     {
         var options = new FiraOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
@@ -49,6 +64,15 @@ public static class AllMethods
             RefreshEvery = settings.RefreshEvery ?? options.RefreshEvery,
         }));
     }
+
+    private static AttachedMethod Spam(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new SpamStrategy(new() { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 500 }));
+
+    private static AttachedMethod StableSpam(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new StableSpamStrategy(new() { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 1000, TotalSteps = settings.Steps }));
+
+    private static AttachedMethod Flora(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new FloraStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 }));
 
     private static AttachedMethod ReLoRA(Llama model, MethodSettings settings)
     {

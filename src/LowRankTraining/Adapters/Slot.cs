@@ -53,7 +53,7 @@ internal sealed class Slot
         var parent = _parent.GetType().Name;
         if (_fields.Length == 0)
             return $"{parent} does not hold it in a field";
-        if (_fields.FirstOrDefault(field => !field.FieldType.IsAssignableFrom(typeof(LowRankLinear))) is { } narrow)
+        if (_fields.FirstOrDefault(field => !field.FieldType.IsAssignableFrom(typeof(nn.Module<Tensor, Tensor>))) is { } narrow)
             return $"field '{narrow.Name}' of {parent} is of type {narrow.FieldType.Name}";
         if (FieldsOf(_parent).FirstOrDefault(field => Contains(field.GetValue(_parent), child)) is { } collection)
             return $"collection '{collection.Name}' of {parent} holds it too";

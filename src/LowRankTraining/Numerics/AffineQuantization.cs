@@ -143,7 +143,7 @@ public static class AffineQuantization
     private static Tensor RoundStochastically(Tensor steps, Tensor uniform)
     {
         var floor = steps.floor();
-        return floor.add_(uniform.lt(steps.sub_(floor)));
+        return floor.add_(steps.sub_(floor).gt_(uniform));
     }
 
     private static void Check(int bits)

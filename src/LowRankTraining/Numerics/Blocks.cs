@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Numerics;
 
 /// <summary>A flattened tensor cut into blocks that share a scale; the last may be partial.</summary>
-/// <remarks>Blocks are worked on many at a time, but not all: quantising needs several numbers of scratch for each entry, so scratch stays at a few MiB however large the tensor.</remarks>
+/// <remarks>Blocks are worked on many at a time, but not all: quantising needs several numbers of scratch for each entry, so scratch stays at a few MiB however large the tensor, and below half of it where it is not small.</remarks>
 internal readonly record struct Blocks(long Elements, int Size)
 {
-    private const long ChunkElements = 1 << 18;
+    private const long SmallestChunk = 1 << 15, LargestChunk = 1 << 18;
 
     public long Count => (Elements + Size - 1) / Size;
 
@@ -15,7 +15,7 @@ internal readonly record struct Blocks(long Elements, int Size)
     {
         get
         {
-            var whole = Math.Max(1, ChunkElements / Size) * Size;
+            var whole = Math.Max(1, Math.Clamp(Elements / 8, SmallestChunk, LargestChunk) / Size) * Size;
             for (long start = 0; start < Elements; start += whole)
                 yield return new(start, Math.Min(whole, Elements - start), Size);
         }

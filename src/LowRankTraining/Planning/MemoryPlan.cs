@@ -45,8 +45,8 @@ public sealed class MemoryPlan
     /// <param name="parameters">Names and shapes, as <c>named_parameters()</c> would give them. Embeddings and heads are known by name.</param>
     /// <param name="strategy">The method.</param>
     /// <param name="dtype">The weights' dtype. Default: float32.</param>
-    public static MemoryPlan For<TOptions>(IEnumerable<(string name, long[] shape)> parameters, GradientSpaceStrategy<TOptions> strategy, ScalarType dtype = ScalarType.Float32)
-        where TOptions : GradientSpaceOptions
+    public static MemoryPlan For<TOptions>(IEnumerable<(string name, long[] shape)> parameters, UpdateStrategy<TOptions> strategy, ScalarType dtype = ScalarType.Float32)
+        where TOptions : UpdateOptions
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);

@@ -15,6 +15,7 @@ namespace LowRankTraining.Rules;
 public sealed record AdamRule : IDirectionRule
 {
     internal const string Clock = "step";
+    private const string ScheduleClock = "momentum_step";
 
     /// <value>β₁, decay of the first moment, in [0, 1). Default 0.9 (Adam).</value>
     public double Beta1 { get; init; } = 0.9;
@@ -30,6 +31,9 @@ public sealed record AdamRule : IDirectionRule
 
     /// <value>Whether the bias of the moments towards zero is corrected. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
+
+    /// <value>A factor on β₁ that changes over the updates, or null. Its counter, <c>momentum_step</c>, goes on through resets.</value>
+    public MomentumSchedule? MomentumSchedule { get; init; }
 
     /// <value>How the moments are stored. Default: float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
@@ -76,14 +80,15 @@ public sealed record AdamRule : IDirectionRule
         var mean = First.Read(state, gradient);
         var square = Second.Read(state, gradient);
         var t = state.Advance(Prefix + Clock);
+        var beta1 = Beta1 * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
 
-        mean.mul_(Beta1).add_(gradient, 1 - Beta1);
+        mean.mul_(beta1).add_(gradient, 1 - beta1);
         square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
 
         First.Write(state, mean, step);
         Second.Write(state, square, step);
 
-        var bias1 = BiasCorrection ? 1 - Math.Pow(Beta1, t) : 1;
+        var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
         var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(Beta2, t)) : 1;
 
         var root = square.sqrt().add_(EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon);

@@ -4,12 +4,38 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Rules;
 
 /// <summary>A rule behind a guard.</summary>
-/// <param name="Inner">The rule.</param>
-/// <param name="Guard">Sees every gradient first.</param>
-public sealed record GuardedRule(IDirectionRule Inner, ISpikeGuard Guard) : IDirectionRule
+public sealed record GuardedRule : IDirectionRule
 {
+    /// <summary>Puts <paramref name="guard"/> before <paramref name="inner"/>.</summary>
+    /// <exception cref="ArgumentException">The guard needs a moment that the rule does not keep.</exception>
+    public GuardedRule(IDirectionRule inner, ISpikeGuard guard)
+    {
+        ArgumentNullException.ThrowIfNull(inner);
+        ArgumentNullException.ThrowIfNull(guard);
+        if (guard.ObjectionTo(inner) is { } objection)
+            throw new ArgumentException(objection, nameof(inner));
+        (Inner, Guard) = (inner, guard);
+    }
+
+    /// <value>The rule.</value>
+    public IDirectionRule Inner { get; }
+
+    /// <value>Sees every gradient first.</value>
+    public ISpikeGuard Guard { get; }
+
     /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments => Inner.Moments;
+
+    /// <inheritdoc/>
+    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        if (!step.Accepts(gradient))
+            return;
+
+        using var scope = NewDisposeScope();
+        var (guarded, factor) = Guard.Apply(gradient, Inner, state, step);
+        Inner.AddUpdate(guarded, accumulator, scale * factor, state, step with { Verdict = GradientVerdict.Usable });
+    }
 
     /// <inheritdoc/>
     public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)

@@ -13,6 +13,9 @@ public interface ISpikeGuard
     /// <param name="step">The step.</param>
     GuardedGradient Apply(Tensor gradient, IDirectionRule rule, StateBag state, in StepContext step);
 
+    /// <summary>Why the guard cannot shield <paramref name="rule"/>, in a sentence that says what to do; null where it can.</summary>
+    string? ObjectionTo(IDirectionRule rule) => null;
+
     /// <summary>Bytes of state that the guard itself keeps.</summary>
     long StateBytes => 0;
 }

@@ -22,6 +22,9 @@ public abstract record StateFormat
     /// <value>Block-wise 4 bits: 0.53 bytes a number.</value>
     public static BlockwiseFormat Blockwise4Bit { get; } = new(4, 128);
 
+    /// <value>Affine 4 bits: 0.52 bytes a number. For bases.</value>
+    public static AffineFormat Affine4Bit { get; } = new();
+
     /// <summary>The stored tensor in computing precision: the stored tensor itself where nothing has to be converted, else a temporary of the current dispose scope.</summary>
     /// <param name="state">The parameter's memory.</param>
     /// <param name="slot">What is read.</param>

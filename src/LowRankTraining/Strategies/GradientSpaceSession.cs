@@ -28,14 +28,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
         targets.RequireAny(parameters);
         RequireFloatingPoint(parameters);
 
-        var reference = options.Compatibility == Compatibility.ReferenceCode;
-        var plans = parameters.Select(candidate => (candidate, rule: targets.Includes(candidate) ? projected(candidate.Parameter) : full))
-            .Select(pair => new ParameterPlan(pair.candidate.Name, pair.candidate.Parameter, pair.rule)
-            {
-                Decay = options.Decay,
-                AcceptZeroGradient = reference,
-                Note = pair.rule is SubspaceRule rule ? RankNote(pair.candidate, rule) : null,
-            }).ToArray();
+        var plans = parameters.Select(candidate => PlanOne(candidate, options, targets.Includes(candidate) ? projected(candidate.Parameter) : full)).ToArray();
 
         var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
         if (notes.Length > 0 && options.Strict)
@@ -46,6 +39,16 @@ internal sealed class GradientSpaceSession : ILowRankSession
         return new(strategy, options.Seed, plans);
     }
 
+    /// <summary>Plans every parameter of a method without a subspace of fixed rank: <paramref name="chosen"/> for the targets, or for everything where there are none.</summary>
+    public static GradientSpaceSession Plan(
+        string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others)
+    {
+        targets?.RequireAny(parameters);
+        RequireFloatingPoint(parameters);
+        return new(strategy, options.Seed,
+            [.. parameters.Select(candidate => PlanOne(candidate, options, targets?.Includes(candidate) ?? true ? chosen(candidate) : others))]);
+    }
+
     public void AfterStep(in StepContext step, IOptimizerState state) { }
 
     public void ResumeAt(long step, IOptimizerState state) { }
@@ -53,6 +56,21 @@ internal sealed class GradientSpaceSession : ILowRankSession
     public void Finish() { }
 
     public void Dispose() { }
+
+    private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, IUpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
+    {
+        Decay = options.Decay,
+        AcceptZeroGradient = options.FollowsCode,
+        RelativeRate = RelativeRate(rule),
+        Note = rule is SubspaceRule subspace ? RankNote(candidate, subspace) : null,
+    };
+
+    private static IRelativeRate? RelativeRate(IUpdateRule rule) => rule switch
+    {
+        SubspaceRule subspace => subspace.Inner as IRelativeRate,
+        TuckerRule tucker => tucker.Inner as IRelativeRate,
+        _ => rule as IRelativeRate,
+    };
 
     private static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
     {

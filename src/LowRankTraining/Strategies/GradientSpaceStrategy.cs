@@ -1,20 +1,13 @@
 using LowRankTraining.Rules;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
 /// <summary>A method that leaves the model as it is: matrices get a subspace rule, everything else a full-rank one.</summary>
 /// <typeparam name="TOptions">Its options.</typeparam>
-public abstract class GradientSpaceStrategy<TOptions> : ILowRankStrategy where TOptions : GradientSpaceOptions
+public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions> where TOptions : GradientSpaceOptions
 {
-    private protected GradientSpaceStrategy(string name, TOptions options) => (Name, Options) = (name, options);
-
-    /// <inheritdoc/>
-    public string Name { get; }
-
-    /// <summary>Valid options.</summary>
-    private protected TOptions Options { get; }
+    private protected GradientSpaceStrategy(string name, TOptions options) : base(name, options) { }
 
     /// <summary>The recipe for matrices.</summary>
     private protected abstract IUpdateRule Projected { get; }
@@ -25,15 +18,6 @@ public abstract class GradientSpaceStrategy<TOptions> : ILowRankStrategy where T
     /// <summary>The rule for everything that is not projected.</summary>
     private protected virtual IUpdateRule Full => Options.Adam;
 
-    /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Plan(NamedParameter.Of(model), targets);
-
-    /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>.</param>
-    /// <param name="targets">The matrices that are projected; the method's own choice when null.</param>
-    public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null) =>
-        Plan(NamedParameter.From(named_parameters), targets);
-
-    private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
+    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
         GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => parameter.dim() > 2 ? ProjectedTensor : Projected, Full);
 }

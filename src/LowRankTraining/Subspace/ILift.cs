@@ -30,6 +30,6 @@ public interface ILift
 /// <param name="Gradient">G, rows × columns.</param>
 /// <param name="Projection">The subspace.</param>
 /// <param name="LowRankGradient">R, the projection of G.</param>
-/// <param name="Direction">N, in the shape of R.</param>
+/// <param name="Direction">N, in the shape of R; the lift may overwrite it.</param>
 /// <param name="Correction">c: the step is c · N.</param>
 public readonly record struct LowRankStep(Tensor Gradient, Projection Projection, Tensor LowRankGradient, Tensor Direction, double Correction);

@@ -6,7 +6,8 @@ namespace LowRankTraining.Subspace;
 /// <summary>A gap between refreshes that grows while the subspace does not change.</summary>
 /// <remarks>
 /// <para>At each refresh the similarity of old and new subspace, ‖P_newᵀ P_old‖²_F / rank, in [0, 1], joins the last few; when so many are there and their mean reaches the threshold, the gap is multiplied by γ, and the count begins again.</para>
-/// <para>The measure looks at the whole subspace and knows no signs; for random subspaces it is rank / s. The authors' code compares the first singular vector only, with a signed cosine, although signs are arbitrary.</para>
+/// <para>The measure looks at the whole subspace and knows no signs; for random subspaces it is rank / s. Stored in 4 bits, bases are compared as they are stored.</para>
+/// <para><see cref="Compatibility.ReferenceCode"/>: the signed cosine of the first vectors alone, although their signs are arbitrary; the similarities stay after an enlargement, so that the gap can grow at every refresh that follows; refreshes at multiples of the gap.</para>
 /// <para>State: counters <c>refresh_gap</c> and <c>refresh_next</c>; <c>refresh_similarities</c>, as many float32 numbers as are remembered. One read from the device at a refresh, none in between.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, section 3.2.</para>
 /// </remarks>
@@ -26,6 +27,11 @@ public sealed record LazyRefresh : IRefreshPolicy
     /// <value>Similarities remembered, at least 1. Default 5 (Q-GaLore).</value>
     public int Remembered { get; init; } = 5;
 
+    /// <value>Whether to follow the authors' code. Default: <see cref="Compatibility.Paper"/>.</value>
+    public Compatibility Compatibility { get; init; }
+
+    private bool IsReference => Compatibility == Compatibility.ReferenceCode;
+
     /// <inheritdoc/>
     public long StateBytesFor(long lowRankElements) => sizeof(float) * Remembered;
 
@@ -39,7 +45,7 @@ public sealed record LazyRefresh : IRefreshPolicy
         var state = change.State;
         var gap = NextGap(state, Similarity(change));
         state.SetCounter(GapCounter, gap);
-        state.SetCounter(NextCounter, completed + gap);
+        state.SetCounter(NextCounter, IsReference ? (completed / gap + 1) * gap : completed + gap);
     }
 
     private long NextGap(StateBag state, Tensor similarity)
@@ -52,13 +58,14 @@ public sealed record LazyRefresh : IRefreshPolicy
         if (count < Remembered || memory.mean().ToDouble() < Threshold)
             return gap;
 
-        state.SetCounter(CountCounter, 0);
+        if (!IsReference)
+            state.SetCounter(CountCounter, 0);
         return (long)(gap * Growth);
     }
 
-    private static Tensor Similarity(in SubspaceChange change)
+    private Tensor Similarity(in SubspaceChange change)
     {
         var overlap = (change.LeftOverlap() ?? change.RightOverlap())!;
-        return overlap.square().sum().div_(overlap.shape[0]);
+        return IsReference ? overlap[0, 0] : overlap.square().sum().div_(overlap.shape[0]);
     }
 }

@@ -32,24 +32,44 @@ public sealed record NormGrowthLimiter : ILimiter
     {
         using var scope = NewDisposeScope();
         var allowed = state.GetOrAdd(Memory, () => full(Array.Empty<long>(), double.PositiveInfinity, norm.dtype, norm.device));
-        var factor = Compatibility == Compatibility.Paper ? Limit(norm, allowed) : LimitAsReference(norm, allowed);
-        return factor.MoveToOuterDisposeScope();
+        return (norm.device_type == DeviceType.CPU ? OnHost(norm, allowed) : OnDevice(norm, allowed)).MoveToOuterDisposeScope();
     }
 
-    private Tensor Limit(Tensor norm, Tensor allowed)
+    /// <summary>On the CPU a read costs nothing, but a dozen operations on scalars cost as much as a pass over the matrix.</summary>
+    private Tensor OnHost(Tensor norm, Tensor allowed)
     {
+        var (factor, passed) = Limit(norm.ToDouble(), allowed.ToDouble());
+        allowed.fill_(passed);
+        return full_like(norm, factor);
+    }
+
+    private (double Factor, double Passed) Limit(double norm, double allowed)
+    {
+        if (Compatibility == Compatibility.ReferenceCode)
+        {
+            var growth = Math.Max(norm / (allowed + 1e-8), MaxGrowth) / MaxGrowth;
+            return (1 / growth, norm / growth);
+        }
+
+        var excess = Math.Max(norm / Math.Max(allowed, Floor) / MaxGrowth, 1);
+        var passed = norm / excess;
+        return passed > 0 && double.IsFinite(passed) ? (1 / excess, passed) : (0, allowed);
+    }
+
+    private Tensor OnDevice(Tensor norm, Tensor allowed)
+    {
+        if (Compatibility == Compatibility.ReferenceCode)
+        {
+            var growth = (norm / (allowed + 1e-8)).clamp_min_(MaxGrowth).div_(MaxGrowth);
+            allowed.copy_(norm / growth);
+            return growth.reciprocal();
+        }
+
         var excess = (norm / allowed.clamp_min(Floor)).mul_(1 / MaxGrowth).clamp_min_(1);
         var passed = norm / excess;
         var usable = (passed > 0).logical_and_(passed < double.PositiveInfinity);
 
         allowed.copy_(where(usable, passed, allowed));
         return where(usable, excess.reciprocal_(), zeros_like(norm));
-    }
-
-    private Tensor LimitAsReference(Tensor norm, Tensor allowed)
-    {
-        var excess = (norm / (allowed + 1e-8)).clamp_min_(MaxGrowth).div_(MaxGrowth);
-        allowed.copy_(norm / excess);
-        return excess.reciprocal();
     }
 }

@@ -8,7 +8,7 @@ namespace LowRankTraining.Subspace;
 /// <remarks>
 /// <para>U = c (α P N + κ S), S = (G − P R) diag(φ), φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖, with j along the side that is not compressed; then the limiter on ‖c S‖.</para>
 /// <para>Computed with two products and nothing of the gradient's size allocated. With orthonormal P the residual's columns have norm² ‖Gⱼ‖² − ‖Rⱼ‖², so the limiter needs no residual,
-/// and U = c (G diag(κφ) + P (α N − R diag(κφ))).</para>
+/// and U = c (G diag(κφ) + α P (N − R diag(κφ) / α)).</para>
 /// <para>Where the subspace is the whole space there is no residual, and this is <see cref="ProjectBack"/>.</para>
 /// <para>Source: Chen et al., Fira, arXiv 2410.01623, equations 6 to 9. The authors' code takes P R times α away, and limits ‖S‖ before bias correction: see <see cref="Compatibility"/>.</para>
 /// </remarks>
@@ -51,19 +51,23 @@ public sealed record ScaledResidual : ILift
         using var scope = NewDisposeScope();
         var axis = projection.RankAxis;
         var insideSquares = SquaredNorms.Along(inside, axis);
-        var factorSquares = SquaredNorms.Along(direction, axis).div_(insideSquares + SmallestSquare);
-        var factor = factorSquares.sqrt();
+        var factor = SquaredNorms.Along(direction, axis).div_(insideSquares + SmallestSquare);
 
-        if (Limiter is not null)
-        {
-            var outsideSquares = SquaredNorms.Along(gradient, axis).sub_(insideSquares.mul_(removed * (2 - removed))).clamp_min_(0);
-            var norm = outsideSquares.mul_(factorSquares).sum().sqrt_();
-            factor.mul_(Limiter.Factor(Compatibility == Compatibility.Paper ? norm * correction : norm, state));
-        }
+        var limit = Limiter is null ? null : Limiter.Factor(NormOutside(), state);
+        factor.sqrt_().mul_(ResidualScale);
+        if (limit is not null)
+            factor.mul_(limit);
 
-        factor.mul_(ResidualScale);
         accumulator.addcmul_(gradient, factor, step);
-        projection.AddBack(accumulator, direction.mul(Scale).addcmul_(inside, factor, -removed), step);
+        projection.AddBack(accumulator, direction.addcmul_(inside, factor, -removed / Scale), step * Scale);
+
+        // ‖c S‖, from the columns' norms: ‖Gⱼ‖² − (1 − (1 − removed)²) ‖Rⱼ‖², times φⱼ².
+        Tensor NormOutside()
+        {
+            var squares = SquaredNorms.Along(gradient, axis).add_(insideSquares, -removed * (2 - removed)).clamp_min_(0);
+            var norm = squares.reshape(-1).dot(factor.reshape(-1)).sqrt_();
+            return Compatibility == Compatibility.Paper ? norm.mul_(correction) : norm;
+        }
     }
 
     private static bool IsComplete(Projection projection)

@@ -32,6 +32,8 @@ public sealed partial record SubspaceRule
     {
         if (Lift.NeedsOrthonormalBasis && !Basis.IsOrthonormal)
             yield return $"{Lift.GetType().Name} steps back through the basis, and {Basis.GetType().Name} is not orthonormal: take a basis that is, such as RandomOrthonormalBasis.";
+        if (Guard?.ObjectionTo(Inner) is { } objection)
+            yield return objection;
         if (Lift.NeedsOneSide && Side == ProjectionSide.Both)
             yield return $"{Lift.GetType().Name} scales along the side that is not compressed, and Side is Both: choose one side.";
         if (Feedback is not null && Lift.NeedsFullGradient)
@@ -45,6 +47,8 @@ public sealed partial record SubspaceRule
             yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: take a basis that does not, such as RandomizedSvdBasis.";
         if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
+        if (Drift is not null && BasisFormat is AffineFormat)
+            yield return $"{Drift.GetType().Name} moves the basis by less than a 4-bit code is wide, which would undo every move: set BasisFormat to Float32.";
     }
 
     /// <summary>The same for training with gradients accumulated in the subspace.</summary>

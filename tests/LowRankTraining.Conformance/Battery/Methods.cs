@@ -21,9 +21,29 @@ public static class Methods
         ["galore, staggered"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true }),
         ["galore, 8-bit states"] = rank => GaLore(rank, StateFormat.Blockwise8Bit with { Threshold = Quantised }),
         ["galore, 4-bit states"] = rank => GaLore(rank, StateFormat.Blockwise4Bit with { Threshold = Quantised }),
+        ["q-galore"] = rank => QGaLore(rank, quantizesWeights: true),
+        ["q-galore, float weights"] = rank => QGaLore(rank, quantizesWeights: false),
         ["fira"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["fira, reference code"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
         ["fira, RMSProp"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Inner = FiraInner.RMSProp }),
+        ["galore, Adafactor"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = GaLoreInner.Adafactor, Adafactor = new() { Beta1 = 0.9 } }),
+        ["galore, relative Adafactor, reference code"] = rank => GaLoreWith(rank, new()
+        {
+            Inner = GaLoreInner.Adafactor,
+            Scale = 8,
+            Adafactor = new() { ScaleParameter = true },
+            Compatibility = Compatibility.ReferenceCode,
+        }),
+        ["galore, SGD"] = rank => GaLoreWith(rank, new() { Inner = GaLoreInner.Sgd, Scale = 20 }),
+        ["galore, Lion in bfloat16"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = GaLoreInner.Lion, States = StateFormat.BFloat16 }),
+        ["galore behind a spike guard"] = rank => GaLoreWith(rank, new() { Scale = 1, Guard = new SpikeGuard { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 } }),
+        ["spam"] = _ => new SpamStrategy(new() { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 }),
+        ["spam, reference code"] = _ => new SpamStrategy(new() { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2, Compatibility = Compatibility.ReferenceCode }),
+        ["spam, sparse"] = _ => new SpamStrategy(new() { ResetEvery = Period, WarmupAfterReset = 1, ClipStart = 2, Density = 0.5 }),
+        ["stable spam"] = _ => new StableSpamStrategy(new() { ResetEvery = 2 * Period, TotalSteps = 300 }),
+        ["stable spam, reference code"] = _ => new StableSpamStrategy(new() { ResetEvery = 2 * Period, TotalSteps = 300, Compatibility = Compatibility.ReferenceCode }),
+        ["flora"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() }),
+        ["flora, relative, in bfloat16"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() { ScaleParameter = true, Epsilon2 = 0.3 }, States = StateFormat.BFloat16 }),
         ["galore2"] = rank => new GaLore2Strategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["apollo"] = rank => new ApolloStrategy(new() { Rank = rank, RefreshEvery = Period }),
         ["apollo, mini"] = _ => new ApolloStrategy(ApolloOptions.Mini with { RefreshEvery = Period, Scale = 4 }),
@@ -58,6 +78,19 @@ public static class Methods
     public static TheoryData<string> All => [.. ByName.Keys];
 
     private static GaLoreStrategy GaLore(int rank, StateFormat states) => new(new() { Rank = rank, RefreshEvery = Period, Scale = 1, States = states });
+
+    private static GaLoreStrategy GaLoreWith(int rank, GaLoreOptions options) =>
+        new(options with { Rank = rank, RefreshEvery = Period });
+    private static QGaLoreStrategy QGaLore(int rank, bool quantizesWeights) => new(new()
+    {
+        Rank = rank,
+        RefreshEvery = Period,
+        Scale = 1,
+        RememberedSimilarities = 1,
+        BasisFormat = StateFormat.Affine4Bit with { Threshold = Quantised },
+        States = StateFormat.Blockwise8Bit with { Threshold = Quantised },
+        QuantizesWeights = quantizesWeights,
+    });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 

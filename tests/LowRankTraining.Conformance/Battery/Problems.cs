@@ -74,12 +74,12 @@ public static class Problems
         return loss.ToDouble();
     }
 
-    /// <summary>Every trainable value of a model, in order, as bytes.</summary>
+    /// <summary>Every value of a model that training changes, in order, as bytes.</summary>
     public static byte[] Bits(nn.Module model)
     {
         using var scope = NewDisposeScope();
-        return [.. model.named_parameters().OrderBy(pair => pair.name, StringComparer.Ordinal)
-            .SelectMany(pair => pair.parameter.detach().cpu().contiguous().bytes.ToArray())];
+        return [.. model.state_dict().OrderBy(pair => pair.Key, StringComparer.Ordinal)
+            .SelectMany(pair => pair.Value.detach().cpu().contiguous().bytes.ToArray())];
     }
 
     public static ulong StepKey(int step) => 1000UL + (ulong)step;

@@ -17,6 +17,12 @@ public static class Replays
         ["frugal"] = SubspaceReplays.Frugal,
         ["osd"] = SubspaceReplays.OnlineSubspaceDescent,
         ["adamw8bit"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(AdamW8Bit(golden)).Attach),
+        ["galore_adafactor"] = UpdateReplays.GaLoreAdafactor,
+        ["flora"] = UpdateReplays.Flora,
+        ["spam"] = UpdateReplays.Spam,
+        ["stable_spam"] = UpdateReplays.StableSpam,
+        ["adaptive_gap"] = QGaLoreFunctions.AdaptiveGap,
+        ["int8_linear"] = QGaLoreFunctions.Int8Layer,
         ["lr_schedule"] = Functions.Schedule,
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,
@@ -81,7 +87,7 @@ public static class Replays
         Epsilon = golden.Number("hp.eps"),
     };
 
-    private static ProjectionSide Side(string type) => type switch
+    internal static ProjectionSide Side(string type) => type switch
     {
         "std" => ProjectionSide.Short,
         "reverse_std" => ProjectionSide.Long,

@@ -13,23 +13,31 @@ public static class Trajectory
 
     public delegate ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> parameters, Targets? targets);
 
+    /// <summary>Compares what else was recorded after step t.</summary>
+    public delegate IEnumerable<Deviation> Traces(int t, StateBag state);
+
     /// <summary>Replays a case.</summary>
     /// <param name="golden">The case.</param>
     /// <param name="attach">Makes the session.</param>
     /// <param name="decays">Whether recorded weight decay is applied.</param>
     /// <param name="drifts">Whether the basis moves after each update without being found anew: what is stored after step t is then the basis of step t + 1.</param>
-    public static IReadOnlyList<Deviation> Replay(GoldenCase golden, Attach attach, bool decays = true, bool drifts = false)
+    /// <param name="chosen">Whether the weight is what the method is for; null where a rank tells.</param>
+    /// <param name="drawn">Whether the recorded bases are put in, instead of compared.</param>
+    /// <param name="traces">More to compare; null for nothing.</param>
+    /// <param name="momentScale">What the recorded first moment has been multiplied by, where the learning rate is inside it.</param>
+    public static IReadOnlyList<Deviation> Replay(
+        GoldenCase golden, Attach attach, bool decays = true, bool drifts = false, bool? chosen = null, bool drawn = false, Traces? traces = null, double momentScale = 1)
     {
         using var scope = NewDisposeScope();
         var weight = new Parameter(ToTensor(golden["w.0"]));
 
         // The plain AdamW of the authors is GaLore's rule for whatever is not projected: a second, projected parameter that never gets a gradient makes room for it.
-        var projected = golden.Has("hp.rank") || golden.Has("hp.density");
+        var projected = chosen ?? (golden.Has("hp.rank") || golden.Has("hp.density"));
         var bystander = new Parameter(zeros(2, 2, device: TestDevice.Current));
         var targets = Targets.Matching(projected ? Weight : "bystander");
         var decay = decays && golden.Has("hp.weight_decay") ? golden.Number("hp.weight_decay") : 0;
 
-        using var optimizer = attach([(Weight, weight), ("bystander", bystander)], targets).CreateOptimizer(golden.Number("hp.lr"), decay);
+        using var optimizer = attach([(Weight, weight), ("bystander", bystander)], targets).CreateOptimizer(golden.Has("hp.lr") ? golden.Number("hp.lr") : 1, decay);
         var state = optimizer.For(weight);
         var deviations = new List<Deviation>();
         var start = golden["w.0"].Values;
@@ -42,11 +50,13 @@ public static class Trajectory
             var recorded = golden[$"w.{t}"].Values;
             var moved = recorded.Zip(start, (now, before) => Math.Abs(now - before)).Max();
             deviations.Add(Deviation.Of($"w.{t}", Deviation.Values(weight), recorded, moved));
-            deviations.AddRange(Bases(golden, state, drifts ? t + 1 : t));
+            if (!drawn)
+                deviations.AddRange(Bases(golden, state, drifts ? t + 1 : t));
             deviations.AddRange(LimiterNorm(golden, state, t));
+            deviations.AddRange(traces?.Invoke(t, state) ?? []);
         }
 
-        deviations.AddRange(States(golden, state));
+        deviations.AddRange(States(golden, state, momentScale));
         if (golden.Tensors.TryGetValue("step", out var clock))
             deviations.Add(Deviation.Of("step", [state.Counter("step")], clock.Values));
         if (!drifts)
@@ -55,11 +65,11 @@ public static class Trajectory
     }
 
     /// <summary>Quantised states are recorded as <c>NAME.codes</c> and <c>NAME.absmax</c>.</summary>
-    private static IEnumerable<Deviation> States(GoldenCase golden, StateBag state) =>
+    private static IEnumerable<Deviation> States(GoldenCase golden, StateBag state, double momentScale) =>
         from slot in state.Tensors
         let recorded = slot.Value.dtype == ScalarType.Byte ? slot.Key + ".codes" : slot.Key
-        where golden.Tensors.ContainsKey(recorded) && (slot.Value.dim() == 2 || recorded.EndsWith(".absmax", StringComparison.Ordinal))
-        select Deviation.Of(recorded, slot.Value, golden[recorded]);
+        where golden.Tensors.ContainsKey(recorded) && slot.Value.dim() > 0
+        select Deviation.Of(recorded, [.. Deviation.Values(slot.Value).Select(value => recorded == "exp_avg" ? momentScale * value : value)], golden[recorded].Values);
 
     /// <summary>A right basis is recorded as rank × columns, and kept as columns × rank.</summary>
     private static IEnumerable<Deviation> Bases(GoldenCase golden, StateBag state, int t)

@@ -20,6 +20,10 @@ public class GradientSpaceOptionsTests
         ["galore"] = (() => new GaLoreStrategy(new() { Rank = 0, RefreshEvery = 0, Beta1 = 1, Beta2 = -0.1, Epsilon = 0, Scale = 0, Side = (ProjectionSide)9, HigherOrder = (HigherOrder)9 }), ["Scale", "Side", "HigherOrder"]),
         ["galore2"] = (() => new GaLore2Strategy(new() { Rank = 0, RefreshEvery = 0, Beta1 = 1, Beta2 = -0.1, Epsilon = 0, Scale = double.NaN, Oversampling = -1, PowerIterations = -1, Side = (ProjectionSide)9 }),
             ["Scale", "Oversampling", "PowerIterations", "Side"]),
+        ["q-galore"] = (() => new QGaLoreStrategy(new()
+        {
+            Rank = 0, RefreshEvery = 0, Beta1 = 1, Beta2 = -0.1, Epsilon = 0, Scale = 0, Side = (ProjectionSide)9, SimilarityThreshold = 2, GapGrowth = 1, RememberedSimilarities = 0, WeightGroup = 0, Staggered = true,
+        }), ["Scale", "Side", "SimilarityThreshold", "GapGrowth", "RememberedSimilarities", "WeightGroup", "Staggered"]),
         ["fira"] = (() => new FiraStrategy(new()
         {
             Rank = 0, RefreshEvery = 0, Beta1 = 1, Beta2 = -0.1, Epsilon = 0, Scale = 0, ResidualScale = -1, MaxGrowth = 1, LimiterFloor = 0, Side = (ProjectionSide)9, Inner = (FiraInner)9, RmsDecay = 1, Momentum = -1,

@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
 using Microsoft.Extensions.Options;
 
@@ -6,11 +7,13 @@ namespace LowRankTraining.Strategies;
 /// <summary>Options of <see cref="BalancedStrategy"/>.</summary>
 public sealed record BalancedOptions : GradientSpaceOptions
 {
-    /// <summary>The defaults: a new subspace every 20 steps, staggered, warm-started; moments by <see cref="MomentCarryOver.ProjectionAware"/>; a spike clip.</summary>
+    /// <summary>The defaults: a new subspace every 20 steps, staggered, warm-started, stored in bfloat16; moments by <see cref="MomentCarryOver.ProjectionAware"/>, stored in 8 bits; a spike clip.</summary>
     public BalancedOptions()
     {
         (RefreshEvery, Staggered, OnRefresh) = (20, true, MomentCarryOver.ProjectionAware);
-        Basis = new WarmStartedBasis();
+        (Basis, BasisFormat) = (new WarmStartedBasis(), StateFormat.BFloat16);
+        States = StateFormat.Blockwise8Bit;
+        Guard = new SpikeGuard { ResetEvery = 0 };
     }
 
     /// <value>α, a factor on the step inside the subspace; above 0. Default 0.25 (Fira).</value>

@@ -7,7 +7,7 @@ namespace LowRankTraining.Strategies;
 /// <remarks>
 /// <para>Every K steps, staggered: P ← orth(G (Gᵀ P)), one warm-started pass, at the price of one more step. Moments follow by <see cref="MomentCarryOver"/>. U = α P N + κ S, S = (G − P R) diag(φ) with its norm limited.
 /// A spike clip stands before Adam.</para>
-/// <para>State of a matrix with short side s and long side l: r (s + 2 l) + 1 numbers in float32; with 8-bit moments and a bfloat16 basis 2 r s + 2.03 r l bytes + 4.</para>
+/// <para>State of a matrix with short side s and long side l: 2 r s + 2.03 r l + 4 bytes: a bfloat16 basis, moments in 8 bits.</para>
 /// <para>What each part is worth was measured: see docs/methods/balanced.md.</para>
 /// <para>Source: the parts are those of Fira (arXiv 2410.01623), LDAdam (arXiv 2410.16103), SPAM (arXiv 2501.06842), PowerSGD (arXiv 1905.13727) and 8-bit Adam (arXiv 2110.02861); the combination is ours.</para>
 /// </remarks>

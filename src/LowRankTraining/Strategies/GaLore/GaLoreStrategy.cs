@@ -6,7 +6,7 @@ namespace LowRankTraining.Strategies;
 /// <summary>GaLore: projects the gradient of each matrix into a small subspace and keeps Adam's moments there.</summary>
 /// <remarks>
 /// <para>For G of m × n, m ≤ n, every T steps P ← the r leading left singular vectors of G; R = PᵀG; N = Adam(R); W ← W − η α P N. For m &gt; n from the right.</para>
-/// <para>State of a matrix with short side s and long side l: r (s + 2 l) numbers instead of 2 s l.</para>
+/// <para>State of a matrix with short side s and long side l: r (s + 2 l) numbers instead of 2 s l; less with another rule than Adam inside, see <see cref="GaLoreOptions.Inner"/>.</para>
 /// <para>Differences from the paper: none by default. The subspace comes from a randomized SVD, as in GaLore 2; set <see cref="GradientSpaceOptions.Basis"/> for an exact one.
 /// <see cref="Compatibility.ReferenceCode"/> follows the authors' AdamW: ε before bias correction, decay after the update, exact SVD.</para>
 /// <para>Source: Zhao et al., GaLore, arXiv 2403.03507; GaLore 2, arXiv 2504.20437.</para>
@@ -31,6 +31,8 @@ public sealed class GaLoreStrategy : GradientSpaceStrategy<GaLoreOptions>
         Scale = scale,
     };
 
+    private protected override IUpdateRule Full => Options.InnerRule;
+
     internal static SubspaceRule Recipe(GaLoreOptions options) =>
-        options.Project(options.Adam, new ProjectBack { Scale = options.Scale }, options.Side);
+        options.Project(options.InnerRule, new ProjectBack { Scale = options.Scale }, options.Side);
 }

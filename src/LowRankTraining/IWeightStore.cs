@@ -1,0 +1,39 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>Where the numbers of a trained weight are kept between steps, when not in the parameter itself.</summary>
+/// <remarks>The optimizer opens it, adds decay and update in computing precision, and closes it: one rounding a step. It is opened only where the gradient is usable.</remarks>
+public interface IWeightStore
+{
+    /// <summary>The weight in computing precision: float64 for float64 parameters, float32 for all others.</summary>
+    /// <returns>Is changed in place, then given to <see cref="Close"/>: a temporary of the current dispose scope, or the weight itself where nothing has to be converted.</returns>
+    Tensor Open();
+
+    /// <summary>Puts the changed weight back.</summary>
+    /// <param name="accumulator">What <see cref="Open"/> returned.</param>
+    /// <param name="step">Keys the rounding.</param>
+    void Close(Tensor accumulator, in StepContext step);
+}
+
+/// <summary>A weight that is kept in its parameter: in half precision it is rounded stochastically.</summary>
+internal sealed class ParameterStore(Parameter parameter) : IWeightStore
+{
+    public Tensor Open() => Widened(parameter);
+
+    public void Close(Tensor accumulator, in StepContext step)
+    {
+        if (ReferenceEquals(accumulator, parameter))
+            return;
+
+        using var generator = step.Generator("rounding", parameter.device);
+        StochasticRounding.Copy(accumulator, parameter, generator);
+    }
+
+    /// <summary>A half-precision tensor in float32; any other as it is.</summary>
+    public static Tensor Widened(Tensor tensor) =>
+        tensor.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? tensor.to(ScalarType.Float32) : tensor;
+}

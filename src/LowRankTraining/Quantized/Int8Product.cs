@@ -1,0 +1,59 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using static TorchSharp.torch.autograd;
+
+namespace LowRankTraining.Quantized;
+
+/// <summary>Y = X Wᵀ + b for a weight that exists only while a product is computed.</summary>
+/// <remarks>
+/// ∂X = ∂Y W and ∂b = Σ ∂Y go back through the graph. ∂W = ∂Yᵀ X is added to the gradient of the weight's parameter right here: what a custom function returns
+/// lives as a managed object until it is collected, and the largest tensors of a step must not.
+/// </remarks>
+internal sealed class Int8Product : SingleTensorFunction<Int8Product>
+{
+    private const string Layer = "layer", PropagatesToInput = "input";
+
+    /// <summary>What the last backward on this thread gave to the graph, which has references of its own by now.</summary>
+    [ThreadStatic]
+    private static List<Tensor?>? _handedOver;
+
+    public override string Name => nameof(Int8Product);
+
+    /// <param name="ctx">Keeps X and the layer, not the weight.</param>
+    /// <param name="vars">X (N × n); the weight's parameter, which ties the product to the graph; the layer; b or nothing.</param>
+    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    {
+        var (rows, layer) = ((Tensor)vars[0], (Int8Linear)vars[2]);
+        ctx.save_for_backward([rows]);
+        ctx.save_data(Layer, layer);
+        ctx.save_data(PropagatesToInput, rows.requires_grad);
+
+        using var weight = layer.EffectiveWeight();
+        return nn.functional.linear(rows, weight, vars.Length > 3 ? (Parameter)vars[3] : null);
+    }
+
+    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    {
+        using var guard = no_grad();
+        _handedOver?.ForEach(tensor => tensor?.Dispose());
+
+        var layer = (Int8Linear)ctx.get_data(Layer);
+        using (var rows = ctx.get_saved_variables()[0])
+            layer.AddGradient(grad_output, rows);
+
+        Tensor? input = null;
+        if ((bool)ctx.get_data(PropagatesToInput))
+        {
+            using var weight = layer.EffectiveWeight();
+            input = grad_output.mm(weight).DetachFromDisposeScope();
+        }
+
+        List<Tensor?> gradients = [input, null, null];
+        if (layer.bias is not null)
+            gradients.Add(grad_output.sum(0L).DetachFromDisposeScope());
+
+        grad_output.Dispose();
+        return (_handedOver = gradients)!;
+    }
+}

@@ -1,0 +1,84 @@
+using LowRankTraining.Adapters;
+using LowRankTraining.Diagnostics;
+using LowRankTraining.Subspace;
+using Microsoft.Extensions.Logging;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Quantized;
+
+/// <summary>A gradient-space session whose projected linear weights are kept in 8 bits.</summary>
+/// <remarks>The layers hang in the places of the plain ones until <see cref="Finish"/>. The plain ones keep their parameters, without memory, so that the model comes back as it was made.</remarks>
+internal sealed class QuantizedSession : ILowRankSession
+{
+    private readonly ILowRankSession _inner;
+    private readonly IReadOnlyList<QuantizedLayer> _layers;
+    private bool _finished;
+
+    private QuantizedSession(ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> parameters) =>
+        (_inner, _layers, Parameters) = (inner, layers, parameters);
+
+    public string Strategy => _inner.Strategy;
+
+    public ulong Seed => _inner.Seed;
+
+    public IReadOnlyList<ParameterPlan> Parameters { get; }
+
+    /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a note.</summary>
+    public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
+    {
+        var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).ToHashSet();
+        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => projected.Contains(candidate.Name)));
+        var choices = sites.ToDictionary(site => site.Name, site => (Site: site, site.Choose(Injection.Replace).Reason, IsOpen: site.Choose(Injection.Replace).Way is not null));
+
+        var kept = choices.Values.Where(choice => !choice.IsOpen).Select(choice => $"{choice.Site.Name} ({choice.Reason})").ToArray();
+        if (kept.Length > 0)
+            logger?.WeightsNotQuantized(inner.Strategy, kept.Length, string.Join("; ", kept.Take(8)));
+
+        var layers = new Dictionary<string, QuantizedLayer>();
+        foreach (var (name, choice) in choices.Where(choice => choice.Value.IsOpen))
+            layers[name] = new QuantizedLayer(choice.Site, group);
+
+        return new(inner, [.. layers.Values], [.. inner.Parameters.Select(Plan)]);
+
+        ParameterPlan Plan(ParameterPlan plan) =>
+            layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
+            : choices.TryGetValue(plan.Name, out var choice) ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {choice.Reason}" }.OfType<string>()) }
+            : plan;
+    }
+
+    public void AfterStep(in StepContext step, IOptimizerState state)
+    {
+        RequireUnfinished();
+        _inner.AfterStep(step, state);
+    }
+
+    public void ResumeAt(long step, IOptimizerState state)
+    {
+        RequireUnfinished();
+        _inner.ResumeAt(step, state);
+    }
+
+    public void Finish()
+    {
+        RequireUnfinished();
+        foreach (var layer in _layers)
+            layer.Restore();
+        _inner.Finish();
+        _finished = true;
+    }
+
+    public void Dispose()
+    {
+        if (_finished)
+            foreach (var layer in _layers)
+                layer.Release();
+        _inner.Dispose();
+    }
+
+    private void RequireUnfinished()
+    {
+        if (_finished)
+            throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy anew to train on.");
+    }
+}

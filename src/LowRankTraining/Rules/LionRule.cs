@@ -1,0 +1,43 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Rules;
+
+/// <summary>Lion: steps of one size, in the direction of the sign of an interpolated momentum.</summary>
+/// <remarks>
+/// <para>The update is sign(β₁M + (1 − β₁)G); then M ← β₂M + (1 − β₂)G.</para>
+/// <para>State: <c>exp_avg</c>, in the gradient's shape and in <see cref="States"/>. Learning rates are about a tenth to a third of Adam's.</para>
+/// <para>A zero or non-finite gradient changes nothing.</para>
+/// <para>Source: Chen et al., Symbolic Discovery of Optimization Algorithms, arXiv 2302.06675, algorithm 2.</para>
+/// </remarks>
+public sealed record LionRule : IDirectionRule
+{
+    /// <value>β₁, share of the momentum in the update, in [0, 1). Default 0.9 (Lion).</value>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <value>β₂, decay of the momentum, in [0, 1). Default 0.99 (Lion).</value>
+    public double Beta2 { get; init; } = 0.99;
+
+    /// <value>How the momentum is stored. Default: float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MomentSlot> Moments => [First];
+
+    private MomentSlot First => new("exp_avg", 1) { Format = States };
+
+    /// <inheritdoc/>
+    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        var mean = First.Read(state, gradient);
+        var direction = mean.mul(Beta1).add_(gradient, 1 - Beta1).sign_();
+
+        mean.mul_(Beta2).add_(gradient, 1 - Beta2);
+        First.Write(state, mean, step);
+        return (direction.MoveToOuterDisposeScope(), 1);
+    }
+
+    /// <inheritdoc/>
+    public void Reset(StateBag state) => First.Remove(state);
+}

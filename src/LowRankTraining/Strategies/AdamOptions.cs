@@ -1,0 +1,41 @@
+using LowRankTraining.Rules;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>What the methods around Adam have in common.</summary>
+public abstract record AdamOptions : UpdateOptions
+{
+    /// <value>β₁ of Adam, in [0, 1). Default 0.9.</value>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <value>β₂ of Adam, in [0, 1). Default 0.999.</value>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <value>ε of the inner rule, above 0, in units of the gradient. Default 1e-8.</value>
+    public double Epsilon { get; init; } = 1e-8;
+
+    /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
+    public bool BiasCorrection { get; init; } = true;
+
+    /// <value>How the moments are stored, of all parameters: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>,
+    /// <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
+    /// <summary>The Adam of the method, which is also the rule of everything that the method is not for.</summary>
+    internal virtual AdamRule Adam => new()
+    {
+        Beta1 = Beta1,
+        Beta2 = Beta2,
+        Epsilon = Epsilon,
+        EpsilonAfterCorrection = !FollowsCode,
+        BiasCorrection = BiasCorrection,
+        States = States,
+    };
+
+    /// <summary>The rules that the options of every such method obey.</summary>
+    internal OptionsRules AdamRules() => new OptionsRules()
+        .Fraction(Beta1)
+        .Fraction(Beta2)
+        .Above(0, Epsilon)
+        .Require(States is not AffineFormat, $"{nameof(States)} is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. Use {nameof(StateFormat.Blockwise4Bit)}.");
+}
