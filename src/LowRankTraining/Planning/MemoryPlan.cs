@@ -62,8 +62,8 @@ public sealed class MemoryPlan
     {
         var (shape, layout) = (plan.Parameter.shape, plan.Rule as IStateLayout);
         var elements = plan.Parameter.NumberOfElements;
-        var weight = elements * plan.Parameter.ElementSize;
+        var gradient = elements * plan.Parameter.ElementSize;
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
-        return new(plan.Name, shape, weight, weight, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);
+        return new(plan.Name, shape, plan.Store?.WeightBytes ?? gradient, gradient, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);
     }
 }

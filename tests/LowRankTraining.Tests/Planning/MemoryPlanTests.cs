@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Planning;
+using LowRankTraining.Quantized;
 using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Optimizer;
@@ -48,6 +49,19 @@ public class MemoryPlanTests
         var ofShapes = MemoryPlan.For(model.named_parameters().Select(pair => (pair.name, pair.parameter.shape)), strategy);
         ofModel.StateBytes.Should().Be(optimizer.StateBytes);
         ofShapes.Parameters.Should().BeEquivalentTo(ofModel.Parameters, options => options.WithStrictOrdering());
+    }
+
+    [Fact]
+    public void Weight_in_8_bits_is_counted_as_it_is_stored()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new Int8Linear(nn.Linear(64, 32, hasBias: false));
+        using var session = new FixedSession(new ParameterPlan("weight", layer.named_parameters().Single().parameter, new AdamRule()) { Store = layer });
+
+        var weight = MemoryPlan.For(session).Parameters.Single();
+
+        weight.WeightBytes.Should().Be(layer.WeightBytes).And.BeLessThan(32 * 64 * 2);
+        weight.GradientBytes.Should().Be(32 * 64 * 4);
     }
 
     [Fact]
