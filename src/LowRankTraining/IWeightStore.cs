@@ -9,6 +9,9 @@ namespace LowRankTraining;
 /// <remarks>The optimizer opens it, adds decay and update in computing precision, and closes it: one rounding a step. It is opened only where the gradient is usable.</remarks>
 public interface IWeightStore
 {
+    /// <value>Bytes that the weight takes as it is stored.</value>
+    long WeightBytes { get; }
+
     /// <summary>The weight in computing precision: float64 for float64 parameters, float32 for all others.</summary>
     /// <returns>Is changed in place, then given to <see cref="Close"/>: a temporary of the current dispose scope, or the weight itself where nothing has to be converted.</returns>
     Tensor Open();
@@ -22,6 +25,8 @@ public interface IWeightStore
 /// <summary>A weight that is kept in its parameter: in half precision it is rounded stochastically.</summary>
 internal sealed class ParameterStore(Parameter parameter) : IWeightStore
 {
+    public long WeightBytes => parameter.NumberOfElements * parameter.ElementSize;
+
     public Tensor Open() => Widened(parameter);
 
     public void Close(Tensor accumulator, in StepContext step)

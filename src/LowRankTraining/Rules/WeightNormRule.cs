@@ -36,7 +36,7 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
         var matrix = gradient.reshape(gradient.shape[0], -1);
 
         var norm = RowNorms(weight);
-        var unit = weight / norm;
+        var unit = weight / Divisor(norm);
         var ofMagnitude = matrix.unsqueeze(1).bmm(unit.unsqueeze(2)).squeeze(2);
         var ofDirection = unit.mul_(ofMagnitude).neg_().add_(matrix);
 
@@ -46,7 +46,7 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
         var (magnitudeStep, correction) = OfMagnitude.Advance(ofMagnitude, state, step);
         var magnitude = norm.add(magnitudeStep, scale * correction);
 
-        direction.mul_(magnitude / RowNorms(direction)).sub_(weight);
+        direction.mul_(magnitude / Divisor(RowNorms(direction))).sub_(weight);
         accumulator.add_(direction.reshape(accumulator.shape));
     }
 
@@ -57,5 +57,7 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
     /// <inheritdoc/>
     public long BytesFor(IReadOnlyList<long> shape) => ((Direction as IStateLayout)?.BytesFor(shape) ?? 0) + ((IStateLayout)OfMagnitude).BytesFor([shape[0], 1]);
 
-    private static Tensor RowNorms(Tensor matrix) => SquaredNorms.Along(matrix, 1).sqrt_().clamp_min_(SmallestNorm);
+    private static Tensor RowNorms(Tensor matrix) => SquaredNorms.Along(matrix, 1).sqrt_();
+
+    private static Tensor Divisor(Tensor norms) => norms.clamp_min(SmallestNorm);
 }

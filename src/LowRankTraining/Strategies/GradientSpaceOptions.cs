@@ -60,5 +60,7 @@ public abstract record GradientSpaceOptions : AdamOptions
     /// <summary>The rules that the options of every such method obey.</summary>
     internal OptionsRules Rules() => AdamRules()
         .AtLeast(1, Rank)
-        .AtLeast(1, RefreshEvery);
+        .AtLeast(1, RefreshEvery)
+        .Obey(Refresh)
+        .Obey(Basis);
 }

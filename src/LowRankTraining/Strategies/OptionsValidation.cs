@@ -56,6 +56,14 @@ internal sealed class OptionsRules
         return this;
     }
 
+    /// <summary>A Tucker projection can do what the recipe for matrices asks for.</summary>
+    public OptionsRules FitsTucker(SubspaceRule rule, bool isUsed)
+    {
+        foreach (var failure in isUsed ? TuckerRule.MissingFrom(rule) : [])
+            Require(false, failure);
+        return this;
+    }
+
     private OptionsRules Check(bool holds, string option, object value, string requirement) =>
         Require(holds, $"{option[(option.LastIndexOf('.') + 1)..]} is {Text(value)}: it must be {requirement}.");
 

@@ -52,7 +52,8 @@ public sealed record AdaptiveRankBasis : IBasis
         using var generator = query.Step.Generator("probes", matrix.device);
         Tensor? range = null;
 
-        for (var (outside, width) = (total, 0L); width == 0 || (width < query.Rank && outside > Outside * total);)
+        var least = Least(query);
+        for (var (outside, width) = (total, 0L); width < least || (width < query.Rank && outside > Outside * total);)
         {
             var probes = Math.Min(Block, query.Rank - width);
             var block = matrix.mm(randn(matrix.shape[1], probes, matrix.dtype, matrix.device, generator: generator));
@@ -68,14 +69,15 @@ public sealed record AdaptiveRankBasis : IBasis
         return range!;
     }
 
+    private long Least(in SubspaceQuery query) => Math.Min(MinRank, query.Rank);
+
     private static Tensor Outer(Tensor? range, Tensor block) => range is null ? block : block - range.mm(range.t().mm(block));
 
     private long RankFor(Tensor energies, double total, in SubspaceQuery query)
     {
         var captured = energies.cumsum(0);
         var below = captured.lt((1 - Outside) * total).sum().ToInt64();
-        var least = Math.Min(MinRank, query.Rank);
-        var wanted = Math.Clamp((below + 1 + Multiple - 1) / Multiple * Multiple, least, Math.Min(query.Rank, energies.shape[0]));
+        var wanted = Math.Clamp((below + 1 + Multiple - 1) / Multiple * Multiple, Least(query), Math.Min(query.Rank, energies.shape[0]));
 
         var current = query.Previous?.shape[1] ?? wanted;
         return Math.Abs(wanted - current) <= Hysteresis * current && current <= energies.shape[0] ? current : wanted;

@@ -16,10 +16,13 @@ internal readonly record struct BasisStore(string Name, IBasis Basis, StateForma
 
     private string Rank => Name + "_rank";
 
+    /// <summary>Two bases of one parameter draw different numbers: with equal ones, rows and columns of a square matrix would get the same subspace.</summary>
+    private StepContext Keyed(in StepContext step) => Name == SubspaceRule.OnlyBasis ? step : step with { Parameter = $"{step.Parameter}/{Name}" };
+
     /// <summary>The columns, length × rank, or the coordinates; not to be changed.</summary>
     public Tensor Open(Tensor like, long length, StateBag state, in StepContext step) => Basis switch
     {
-        IDrawnBasis drawn => drawn.Draw(like, length, state.Counter(Rank), step with { Step = state.Counter(Drawn) }),
+        IDrawnBasis drawn => drawn.Draw(like, length, state.Counter(Rank), Keyed(step) with { Step = state.Counter(Drawn) }),
         ISelectedBasis => Basis.Columns(state[Name], length, like.dtype),
         _ => Slot.Read(state, new TensorKind([length, state.Counter(Rank)], like.dtype, like.device)),
     };
@@ -32,7 +35,7 @@ internal readonly record struct BasisStore(string Name, IBasis Basis, StateForma
             state.SetCounter(Drawn, query.Step.Step);
         else
         {
-            var kept = Basis.Find(query);
+            var kept = Basis.Find(query with { Step = Keyed(query.Step) });
             rank = kept.shape[^1];
             Keep(kept, state, query.Step);
         }

@@ -23,6 +23,9 @@ public sealed record GrassmannBasis : IBasis
     public IBasis Start { get; init; } = new RandomizedSvdBasis();
 
     /// <inheritdoc/>
+    public IBasis? Within => Start;
+
+    /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
         if (query.Previous is not { } basis || basis.shape[1] != query.Rank)

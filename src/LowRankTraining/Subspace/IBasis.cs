@@ -13,6 +13,9 @@ public interface IBasis
     /// <value>Whether <see cref="Find"/> may return fewer columns than it is asked for. Default false.</value>
     bool IsAdaptive => false;
 
+    /// <value>A basis that this one asks for columns; null where there is none. Default: null.</value>
+    IBasis? Within => null;
+
     /// <summary>A subspace that captures, exactly or nearly, what matters of a matrix.</summary>
     /// <param name="query">The matrix, the rank, and what is known already.</param>
     /// <returns>What is kept between refreshes: s × rank columns in the matrix's dtype, or anything that <see cref="Columns"/> makes them from.

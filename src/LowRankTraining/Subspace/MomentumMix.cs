@@ -15,7 +15,13 @@ public sealed record MomentumMix : IBasis
     public IBasis Of { get; init; } = new WarmStartedBasis();
 
     /// <inheritdoc/>
+    public bool IsOrthonormal => Of.IsOrthonormal;
+
+    /// <inheritdoc/>
     public bool IsAdaptive => Of.IsAdaptive;
+
+    /// <inheritdoc/>
+    public IBasis? Within => Of;
 
     /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)

@@ -12,7 +12,7 @@ public sealed partial record SubspaceRule : IAccumulatingRule
     /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the whole gradient is needed, and nothing is taken.</remarks>
     public bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
     {
-        if (Refresh is PathEfficiencyRefresh or EnergyRefresh || IsDue(state, step) || ObstaclesToAccumulation().Any())
+        if (IsDue(state, step) || ObstaclesToAccumulation().Any())
             return false;
 
         using var scope = NewDisposeScope();

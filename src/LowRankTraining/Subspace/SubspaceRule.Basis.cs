@@ -14,9 +14,9 @@ public sealed partial record SubspaceRule
 
     private ProjectionSide SideOf(Tensor matrix) => Side.For(matrix.shape[0], matrix.shape[1]);
 
-    private BasisStore LeftStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_left" : "basis", Basis, BasisFormat);
+    private BasisStore LeftStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_left" : OnlyBasis, Basis, BasisFormat);
 
-    private BasisStore RightStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_right" : "basis", Basis, BasisFormat);
+    private BasisStore RightStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_right" : OnlyBasis, Basis, BasisFormat);
 
     private Projection Current(StateBag state, Tensor matrix, in StepContext step)
     {

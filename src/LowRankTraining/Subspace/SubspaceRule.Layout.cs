@@ -40,6 +40,11 @@ public sealed partial record SubspaceRule
             yield return $"Error feedback gives the residual back later and {Lift.GetType().Name} uses it at once: leave one of them out.";
         if (Basis.IsAdaptive && !OnRefresh.AllowsRankChange)
             yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
+        for (var (outer, inner) = (Basis, Basis.Within); inner is not null; (outer, inner) = (inner, inner.Within))
+            if (inner is ISelectedBasis || !inner.IsOrthonormal || (inner.IsAdaptive && !outer.IsAdaptive))
+                yield return $"{outer.GetType().Name} goes on from orthonormal columns of a fixed number, which {inner.GetType().Name} does not give: take a basis that does, such as RandomizedSvdBasis.";
+        if (Drift is not null && Basis.IsAdaptive)
+            yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: take a basis that does not, such as RandomizedSvdBasis.";
         if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
         if (Drift is not null && BasisFormat is AffineFormat)
@@ -53,6 +58,8 @@ public sealed partial record SubspaceRule
             yield return $"{Lift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full, or use ProjectBack.";
         if (Feedback is not null)
             yield return "Error feedback needs the whole gradient, which accumulation in the subspace throws away: accumulate in full, or leave error feedback out.";
+        if (Refresh is EnergyRefresh)
+            yield return $"{nameof(EnergyRefresh)} compares with the whole gradient, which accumulation in the subspace throws away: accumulate in full, or take PeriodicRefresh.";
         if (Drift is not null)
             yield return $"{Drift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full.";
     }

@@ -14,6 +14,8 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 {
     internal const string Clock = "updates";
 
+    internal const string OnlyBasis = "basis";
+
     /// <value>Dimensions of the subspace; at least 1. The largest number of them where the basis chooses.</value>
     public required int Rank { get; init; }
 

@@ -61,6 +61,21 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
         return bases + Inner.BytesFor(core);
     }
 
+    /// <summary>What a recipe for matrices asks for that this rule has no place for, each in a sentence that says what to do.</summary>
+    internal static IEnumerable<string> MissingFrom(SubspaceRule recipe)
+    {
+        if (recipe.Basis is IDrawnBasis or ISelectedBasis || recipe.Basis.IsAdaptive || !recipe.Basis.IsOrthonormal)
+            yield return $"A Tucker projection keeps orthonormal columns of a fixed number for each dimension, which {recipe.Basis.GetType().Name} does not give: take a basis that does, such as RandomizedSvdBasis.";
+        if (recipe.Refresh is not (PeriodicRefresh or StaggeredRefresh or NeverRefresh))
+            yield return $"A Tucker projection shows {recipe.Refresh.GetType().Name} nothing to decide by: take PeriodicRefresh or StaggeredRefresh.";
+        if (recipe.OnRefresh != MomentCarryOver.Keep)
+            yield return "A Tucker projection keeps its moments at a refresh: set OnRefresh to Keep.";
+        if (recipe.Guard is not null)
+            yield return "A Tucker projection has no guard before its inner rule: leave Guard out.";
+        if (recipe.BasisFormat != StateFormat.Float32)
+            yield return "A Tucker projection keeps its bases in float32: leave BasisFormat as it is.";
+    }
+
     private static string Name(int dimension) => $"basis_{dimension}";
 
     private long[] Core(IReadOnlyList<long> shape) => [.. shape.Select(size => Math.Min(size, Rank))];

@@ -15,6 +15,9 @@ public sealed record WarmStartedBasis : IBasis
     public IBasis Start { get; init; } = new RandomizedSvdBasis();
 
     /// <inheritdoc/>
+    public IBasis? Within => Start;
+
+    /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
         if (query.Previous is not { } previous || previous.shape[1] != query.Rank)

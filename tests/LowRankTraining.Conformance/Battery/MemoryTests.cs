@@ -1,4 +1,5 @@
 using FluentAssertions;
+using LowRankTraining.Planning;
 using LowRankTraining.Quantized;
 using LowRankTraining.Strategies;
 using TorchSharp;
@@ -60,6 +61,26 @@ public class MemoryTests
         var (s, l) = (Math.Min(rows, columns), Math.Max(rows, columns));
         var r = Math.Min(rank, s);
         optimizer.StateBytes.Should().Be(4 * (r * (s + 2 * l) + scalars));
+    }
+
+    /// <summary>Methods whose state is less than planned: ranks that fall, parameters that are not at turn, weights and factors that are trained one after the other.</summary>
+    private static readonly string[] PlannedAtMost = ["adarankgrad", "frugal, blocks", "relora, warm start"];
+
+    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    public void Planned_state_is_the_one_that_is_held(string method)
+    {
+        manual_seed(11);
+        using var model = new Problems.Mlp();
+        using var optimizer = Methods.Make(method).Attach(model).CreateOptimizer(lr: 0.001);
+
+        Problems.Train(model, optimizer, 1, Methods.Period + 1);
+
+        var planned = MemoryPlan.For(optimizer.Session);
+        planned.Parameters.Should().OnlyContain(parameter => parameter.StateBytes != null);
+        if (PlannedAtMost.Contains(method))
+            optimizer.StateBytes.Should().BePositive().And.BeLessThanOrEqualTo(planned.StateBytes);
+        else
+            optimizer.StateBytes.Should().Be(planned.StateBytes);
     }
 
     [Fact]

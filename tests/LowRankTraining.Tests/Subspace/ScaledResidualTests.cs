@@ -24,9 +24,10 @@ public class ScaledResidualTests
         var accumulator = zeros(rows, columns);
         using var state = new StateBag();
 
+        var expected = Definition(step, Alpha, Kappa, compatibility == Compatibility.Paper ? 1 : Alpha) * (-0.1 * Correction);
+
         lift.AddTo(accumulator, step, -0.1, state);
 
-        var expected = Definition(step, Alpha, Kappa, compatibility == Compatibility.Paper ? 1 : Alpha) * (-0.1 * Correction);
         (accumulator - expected).abs().max().ToDouble().Should().BeLessThan(2e-6 * expected.abs().max().ToDouble());
     }
 
@@ -52,9 +53,10 @@ public class ScaledResidualTests
         var step = Draw(20, 30, 0.3);
         using var state = new StateBag();
 
+        var residual = Definition(step, 0, 1, 1) * 0.3;
+
         lift.AddTo(zeros(20, 30), step, -0.1, state);
 
-        var residual = Definition(step, 0, 1, 1) * 0.3;
         state["limiter_norm"].ToDouble().Should().BeApproximately(residual.norm().ToDouble(), 1e-5 * residual.norm().ToDouble());
     }
 

@@ -78,5 +78,6 @@ public sealed class GaLoreOptionsValidator : IValidateOptions<GaLoreOptions>
         .Obey(options.Lion)
         .OneOf(options.HigherOrder, Enum.GetValues<HigherOrder>())
         .Fits(GaLoreStrategy.Recipe(options), options.AccumulatesInSubspace)
+        .FitsTucker(GaLoreStrategy.Recipe(options), options.HigherOrder == HigherOrder.Tucker)
         .Result;
 }

@@ -1,0 +1,69 @@
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Planning;
+
+/// <summary>How much memory a method will need for weights, gradients and optimizer state, known before training starts.</summary>
+/// <remarks>
+/// <para>State is that between steps, of float32 and half-precision parameters; it equals <see cref="LowRankOptimizer.StateBytes"/> once every part of a rule has been used, and is an upper bound where ranks fall
+/// or parameters take turns. Activations, weights that are not trained, and a step's scratch are not counted.</para>
+/// <para>Print it: <c>Console.WriteLine(MemoryPlan.For(session))</c>.</para>
+/// </remarks>
+public sealed class MemoryPlan
+{
+    private MemoryPlan(IReadOnlyList<ParameterMemory> parameters) => Parameters = parameters;
+
+    /// <value>Every parameter that is optimised, in the session's order.</value>
+    public IReadOnlyList<ParameterMemory> Parameters { get; }
+
+    /// <value>Bytes of all weights that are trained.</value>
+    public long WeightBytes => Parameters.Sum(parameter => parameter.WeightBytes);
+
+    /// <value>Bytes of all their gradients, as they are after a backward pass.</value>
+    public long GradientBytes => Parameters.Sum(parameter => parameter.GradientBytes);
+
+    /// <value>Bytes of all optimizer state that is known.</value>
+    public long StateBytes => Parameters.Sum(parameter => parameter.StateBytes ?? 0);
+
+    /// <value>Bytes of state that AdamW would need for the same parameters.</value>
+    public long AdamWBytes => Parameters.Sum(parameter => parameter.AdamWBytes);
+
+    /// <value><see cref="StateBytes"/> as a share of <see cref="AdamWBytes"/>.</value>
+    public double ShareOfAdamW => AdamWBytes == 0 ? 0 : (double)StateBytes / AdamWBytes;
+
+    /// <summary>The plan of a session.</summary>
+    /// <param name="session">A strategy at work on a model, before or while it is trained.</param>
+    public static MemoryPlan For(ILowRankSession session)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return new([.. session.Parameters.Select(Of)]);
+    }
+
+    /// <summary>The plan for a model that need not exist: nothing is allocated.</summary>
+    /// <param name="parameters">Names and shapes, as <c>named_parameters()</c> would give them. Embeddings and heads are known by name.</param>
+    /// <param name="strategy">The method.</param>
+    /// <param name="dtype">The weights' dtype. Default: float32.</param>
+    public static MemoryPlan For<TOptions>(IEnumerable<(string name, long[] shape)> parameters, UpdateStrategy<TOptions> strategy, ScalarType dtype = ScalarType.Float32)
+        where TOptions : UpdateOptions
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ArgumentNullException.ThrowIfNull(strategy);
+        using var scope = NewDisposeScope();
+        using var session = strategy.Attach(parameters.Select(pair => (pair.name, new Parameter(empty(pair.shape, dtype, META)))));
+        return For(session);
+    }
+
+    /// <summary>A table with one line for all parameters of the same shape and rule.</summary>
+    public override string ToString() => MemoryTable.Of(this);
+
+    private static ParameterMemory Of(ParameterPlan plan)
+    {
+        var (shape, layout) = (plan.Parameter.shape, plan.Rule as IStateLayout);
+        var elements = plan.Parameter.NumberOfElements;
+        var gradient = elements * plan.Parameter.ElementSize;
+        var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
+        return new(plan.Name, shape, plan.Store?.WeightBytes ?? gradient, gradient, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);
+    }
+}

@@ -1,0 +1,73 @@
+using FluentAssertions;
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Optimizer;
+
+/// <summary>State that was laid out otherwise is refused before anything is changed.</summary>
+public class ForeignStateTests
+{
+    private static readonly Dictionary<string, Func<ILowRankStrategy>> Methods = new()
+    {
+        ["galore"] = () => new GaLoreStrategy(new() { Rank = 2 }),
+        ["galore, bfloat16 moments"] = () => new GaLoreStrategy(new() { Rank = 2, States = StateFormat.BFloat16 }),
+        ["galore, 8-bit moments"] = () => new GaLoreStrategy(new() { Rank = 2, States = StateFormat.Blockwise8Bit with { Threshold = 8 } }),
+        ["galore, 8-bit moments, other blocks"] = () => new GaLoreStrategy(new() { Rank = 2, States = StateFormat.Blockwise8Bit with { Threshold = 8, Block = 64 } }),
+        ["galore, bfloat16 basis"] = () => new GaLoreStrategy(new() { Rank = 2, BasisFormat = StateFormat.BFloat16 }),
+        ["galore, cosines"] = () => new GaLoreStrategy(new() { Rank = 2, Basis = new DctBasis() }),
+        ["galore, both sides"] = () => new GaLoreStrategy(new() { Rank = 2, Side = ProjectionSide.Both }),
+        ["ldadam"] = () => new LDAdamStrategy(new() { Rank = 2 }),
+        ["ldadam, no feedback"] = () => new LDAdamStrategy(new() { Rank = 2, ErrorFeedback = false }),
+        ["ldadam, bfloat16 error"] = () => new LDAdamStrategy(new() { Rank = 2, ErrorFormat = StateFormat.BFloat16 }),
+        ["apollo"] = () => new ApolloStrategy(new() { Rank = 2 }),
+        ["frugal"] = () => new FrugalStrategy(),
+        ["frugal, blocks"] = () => new FrugalStrategy(new() { Split = FrugalSplit.Blocks }),
+        ["adarankgrad"] = () => new AdaRankGradStrategy(new() { Rank = 2 }),
+        ["gradnormlorp"] = () => new GradNormLoRPStrategy(new() { Rank = 2 }),
+    };
+
+    public static TheoryData<string, string> Pairs
+    {
+        get
+        {
+            var data = new TheoryData<string, string>();
+            foreach (var other in Methods.Keys.Where(name => name != "galore"))
+                data.Add("galore", other);
+            data.Add("galore, 8-bit moments", "galore, 8-bit moments, other blocks");
+            data.Add("ldadam", "ldadam, no feedback");
+            data.Add("ldadam, no feedback", "ldadam, bfloat16 error");
+            data.Add("frugal", "frugal, blocks");
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(Pairs))]
+    public void State_of_another_layout_is_refused(string saved, string loading)
+    {
+        using var scope = NewDisposeScope();
+        using Linear from = nn.Linear(12, 8, hasBias: false), to = nn.Linear(12, 8, hasBias: false);
+        using var source = Methods[saved]().Attach(from).CreateOptimizer();
+        using var target = Methods[loading]().Attach(to).CreateOptimizer();
+        LowRankOptimizerTests.Step(source, from.weight!);
+        LowRankOptimizerTests.Step(target, to.weight!);
+        var before = Bytes(target);
+
+        var load = () => target.load_state_dict(new BinaryReader(new MemoryStream(Bytes(source))));
+
+        load.Should().Throw<InvalidDataException>().WithMessage("*Nothing was changed*");
+        Bytes(target).Should().Equal(before);
+    }
+
+    private static byte[] Bytes(LowRankOptimizer optimizer)
+    {
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        optimizer.save_state_dict(writer);
+        return stream.ToArray();
+    }
+}

@@ -1,0 +1,114 @@
+using FluentAssertions;
+using LowRankTraining.Planning;
+using LowRankTraining.Quantized;
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Optimizer;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Planning;
+
+public class MemoryPlanTests
+{
+    [Fact]
+    public void GaLore_with_8_bit_states_needs_a_fifth_of_AdamWs_state_for_350_million_parameters()
+    {
+        var plan = MemoryPlan.For(Llama350M(), new GaLoreStrategy(new() { Rank = 256, States = StateFormat.Blockwise8Bit }));
+
+        plan.AdamWBytes.Should().Be(2 * 4 * (24 * (4L * 1024 * 1024 + 3L * 1024 * 2736) + 2L * 32000 * 1024 + 49 * 1024));
+        plan.ShareOfAdamW.Should().BeInRange(0.1, 0.20);
+    }
+
+    [Fact]
+    public void State_of_a_matrix_follows_the_formula()
+    {
+        var plan = MemoryPlan.For([("layer.weight", new long[] { 64, 256 })], new GaLoreStrategy(new() { Rank = 32, States = StateFormat.Blockwise8Bit }), ScalarType.BFloat16);
+
+        var matrix = plan.Parameters.Single();
+        matrix.StateBytes.Should().Be(4 * 64 * 32 + 2 * (256 * 32 + 4 * 256 * 32 / 256));
+        matrix.WeightBytes.Should().Be(2 * 64 * 256);
+        matrix.GradientBytes.Should().Be(2 * 64 * 256);
+        matrix.AdamWBytes.Should().Be(2 * 4 * 64 * 256);
+        matrix.Layout.Should().Contain("rank 32 of 64").And.Contain("8 bit");
+    }
+
+    [Fact]
+    public void Planned_for_shapes_equals_planned_for_the_model_and_measured()
+    {
+        using var scope = NewDisposeScope();
+        using var model = nn.Sequential(("embed", nn.Embedding(30, 8)), ("body", nn.Linear(8, 12)), ("lm_head", nn.Linear(12, 30)));
+        var strategy = new FiraStrategy(new() { Rank = 4 });
+        using var optimizer = strategy.Attach(model).CreateOptimizer();
+
+        LowRankOptimizerTests.Step(optimizer, [.. optimizer.Session.Parameters.Select(plan => plan.Parameter)]);
+
+        var ofModel = MemoryPlan.For(optimizer.Session);
+        var ofShapes = MemoryPlan.For(model.named_parameters().Select(pair => (pair.name, pair.parameter.shape)), strategy);
+        ofModel.StateBytes.Should().Be(optimizer.StateBytes);
+        ofShapes.Parameters.Should().BeEquivalentTo(ofModel.Parameters, options => options.WithStrictOrdering());
+    }
+
+    [Fact]
+    public void Weight_in_8_bits_is_counted_as_it_is_stored()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new Int8Linear(nn.Linear(64, 32, hasBias: false));
+        using var session = new FixedSession(new ParameterPlan("weight", layer.named_parameters().Single().parameter, new AdamRule()) { Store = layer });
+
+        var weight = MemoryPlan.For(session).Parameters.Single();
+
+        weight.WeightBytes.Should().Be(layer.WeightBytes).And.BeLessThan(32 * 64 * 2);
+        weight.GradientBytes.Should().Be(32 * 64 * 4);
+    }
+
+    [Fact]
+    public void Rule_that_does_not_say_is_shown_as_unknown()
+    {
+        using var scope = NewDisposeScope();
+        using var weight = new Parameter(zeros(4, 6));
+        using var session = new FixedSession(new ParameterPlan("weight", weight, new Silent()));
+
+        var plan = MemoryPlan.For(session);
+
+        plan.Parameters.Single().StateBytes.Should().BeNull();
+        plan.ToString().Should().Contain("unknown").And.Contain("Silent");
+    }
+
+    [Fact]
+    public void Table_has_a_line_for_every_kind_of_parameter_and_a_total()
+    {
+        var table = MemoryPlan.For(Llama350M(), new GaLoreStrategy(new() { Rank = 256 })).ToString();
+
+        var lines = table.Split(Environment.NewLine);
+        lines.Should().HaveCount(1 + 5 + 1, "there are square, wide and tall matrices, tables and norms");
+        lines[0].Should().ContainAll("count", "shape", "weights", "gradients", "state", "AdamW's", "rule");
+        lines.Should().Contain(line => line.Contains("96 ×") && line.Contains("1024 × 1024") && line.Contains("384.00 MiB"));
+        lines[^1].Should().ContainAll("219 ×", "all", "% of AdamW's");
+    }
+
+    private static IEnumerable<(string, long[])> Llama350M()
+    {
+        yield return ("model.embed_tokens.weight", [32000, 1024]);
+        for (var layer = 0; layer < 24; layer++)
+        {
+            foreach (var name in new[] { "q_proj", "k_proj", "v_proj", "o_proj" })
+                yield return ($"model.layers.{layer}.self_attn.{name}.weight", [1024, 1024]);
+            foreach (var name in new[] { "gate_proj", "up_proj" })
+                yield return ($"model.layers.{layer}.mlp.{name}.weight", [2736, 1024]);
+            yield return ($"model.layers.{layer}.mlp.down_proj.weight", [1024, 2736]);
+            yield return ($"model.layers.{layer}.input_layernorm.weight", [1024]);
+            yield return ($"model.layers.{layer}.post_attention_layernorm.weight", [1024]);
+        }
+
+        yield return ("model.norm.weight", [1024]);
+        yield return ("lm_head.weight", [32000, 1024]);
+    }
+
+    private sealed class Silent : IUpdateRule
+    {
+        public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) { }
+    }
+}
