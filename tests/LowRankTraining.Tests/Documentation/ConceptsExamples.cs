@@ -25,7 +25,7 @@ internal static class ConceptsExamples
     public static LowRankOptimizer Composed(nn.Module model)
     {
         var inside = new AdamRule { Beta2 = 0.99, States = StateFormat.Blockwise8Bit };
-        var recipe = new SubspaceRule
+        var strategy = Recipe.Of("contoso.warm-sign", others: inside, matrices: new SubspaceRule
         {
             Rank = 128,
             Basis = new WarmStartedBasis(),
@@ -34,24 +34,8 @@ internal static class ConceptsExamples
             OnRefresh = MomentCarryOver.VarianceFill,
             Inner = inside,
             Lift = new StateFreeResidual { Scale = 1, ResidualScale = 0.1, Outside = StateFreeStep.Sign },
-        };
-
-        var projected = Targets.AllMatrices().Except("embed", "lm_head").Inspect(model).ToHashSet();
-        var plans = model.named_parameters()
-            .Select(named => new ParameterPlan(named.name, named.parameter, projected.Contains(named.name) ? recipe : inside))
-            .ToList();
-        var optimizer = new OwnSession(plans).CreateOptimizer(lr: 1e-3);
+        });
+        var optimizer = strategy.Attach(model).CreateOptimizer(lr: 1e-3);
         return optimizer;
-    }
-
-    private sealed class OwnSession(IReadOnlyList<ParameterPlan> plans) : ILowRankSession
-    {
-        public string Strategy => "contoso.warm-sign";
-        public ulong Seed => 42;
-        public IReadOnlyList<ParameterPlan> Parameters => plans;
-        public void AfterStep(in StepContext step, IOptimizerState state) { }
-        public void ResumeAt(long step, IOptimizerState state) { }
-        public void Finish() { }
-        public void Dispose() { }
     }
 }
