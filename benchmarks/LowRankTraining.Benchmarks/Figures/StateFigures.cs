@@ -1,3 +1,8 @@
+using LanguageModel.Model;
+using LowRankTraining.Planning;
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+
 namespace LowRankTraining.Benchmarks.Figures;
 
 /// <summary>Bytes that a method keeps between steps, against its formula.</summary>
@@ -10,7 +15,7 @@ internal static class StateFigures
     [
         ("APOLLO", size => 4 * (2 * Rank * size.Long + 1)),
         ("APOLLO-Mini", size => 4 * (2 * size.Long + 1)),
-        ("Balanced", size => 4 * (Rank * (size.Short + 2 * size.Long) + 1)),
+        ("Balanced", size => 2 * Rank * size.Short + 2 * InBlocks(Rank * size.Long) + 4),
         ("Fira", size => 4 * (Rank * (size.Short + 2 * size.Long) + 1)),
         ("FRUGAL", size => (4 * 2 * size.Long + 8) * size.Short / 4),
         ("GaLore", size => 4 * Rank * (size.Short + 2 * size.Long)),
@@ -20,6 +25,9 @@ internal static class StateFigures
         ("Online Subspace Descent", size => 4 * Rank * (3 * size.Short + 2 * size.Long)),
         ("SubTrack++", size => 4 * (Rank * (size.Short + 2 * size.Long) + 1)),
     ];
+
+    /// <summary>One byte a number, and a float32 for every 256 of them.</summary>
+    private static long InBlocks(long numbers) => numbers + 4 * ((numbers + 255) / 256);
 
     public static IEnumerable<Figure> Measure()
     {
@@ -35,6 +43,33 @@ internal static class StateFigures
         }
 
         yield return ShareOfAdamW("8-bit GaLore");
+        yield return PlannedShareOfAdamW();
+    }
+
+    /// <summary>The whole model, embedding, head and norms included, without allocating it.</summary>
+    private static Figure PlannedShareOfAdamW()
+    {
+        var plan = MemoryPlan.For(Shapes(LlamaConfigs.Find("350m")), new GaLoreStrategy(new() { Rank = 256, States = StateFormat.Blockwise8Bit }));
+        return new("state of 8-bit GaLore / of AdamW, planned, all of 350m, rank 256", plan.ShareOfAdamW, "times", Goal.AtMost(0.20));
+    }
+
+    private static IEnumerable<(string Name, long[] Shape)> Shapes(LlamaConfig config)
+    {
+        long hidden = config.Hidden, intermediate = config.Intermediate;
+        yield return ("embed.weight", [config.Vocabulary, hidden]);
+        for (var layer = 0; layer < config.Layers; layer++)
+        {
+            foreach (var name in new[] { "q", "k", "v", "o" })
+                yield return ($"layers.{layer}.{name}.weight", [hidden, hidden]);
+            foreach (var name in new[] { "gate", "up" })
+                yield return ($"layers.{layer}.{name}.weight", [intermediate, hidden]);
+            yield return ($"layers.{layer}.down.weight", [hidden, intermediate]);
+            yield return ($"layers.{layer}.norm1.weight", [hidden]);
+            yield return ($"layers.{layer}.norm2.weight", [hidden]);
+        }
+
+        yield return ("norm.weight", [hidden]);
+        yield return ("lm_head.weight", [config.Vocabulary, hidden]);
     }
 
     /// <summary>Every layer has the same matrices, so one of them has the share of all.</summary>

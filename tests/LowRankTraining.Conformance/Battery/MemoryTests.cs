@@ -109,9 +109,10 @@ public class MemoryTests
 
     public static TheoryData<string> Measured => [.. Methods.ByName.Keys.Where(name => !name.Contains("reference", StringComparison.Ordinal))];
 
-    /// <summary>Matrices of scratch that a method may need: two, unless its equations have matrices of their own.</summary>
+    /// <summary>Matrices of scratch that a method may need, refreshes included: one for those that promise it, else two, unless its equations have matrices of their own.</summary>
     private static int Allowance(string method) => method switch
     {
+        "galore" or "galore, staggered" or "fira" or "apollo" or "apollo, mini" => 1,
         "galore, Gram, variance fill" => 5,                  // A Aᵀ, its eigenvectors, and what the decomposition works on
         "frugal, random" => 3,                               // the basis, drawn and orthonormalised at every use
         "frugal, blocks" => 5,                               // one parameter's moments come before another's go
