@@ -6,13 +6,13 @@ namespace LowRankTraining.Numerics;
 /// <summary>Squared norms of the rows or columns of a matrix.</summary>
 public static class SquaredNorms
 {
-    private const long SlabRows = 64;
+    private const long SlabRows = 128;
 
     /// <summary>The sum of squares along one axis, which stays with length 1.</summary>
     /// <param name="matrix">rows × columns.</param>
     /// <param name="axis">0 for the columns' norms (1 × columns), 1 for the rows' (rows × 1).</param>
-    /// <remarks>On the CPU libtorch reduces along rows at full speed, but along columns one number at a time. There, squares are added up slab by slab, with scratch of one slab of 64 rows:
-    /// about eight times faster at 512 × 1376.</remarks>
+    /// <remarks>On the CPU libtorch reduces along rows at full speed, but along columns one number at a time. There, squares are added up slab by slab, with scratch of one slab of 128 rows:
+    /// several times faster at 512 × 1376.</remarks>
     public static Tensor Along(Tensor matrix, int axis)
     {
         using var scope = NewDisposeScope();
@@ -24,11 +24,11 @@ public static class SquaredNorms
 
     private static Tensor BySlabs(Tensor matrix)
     {
-        if (matrix.shape[0] <= SlabRows)
-            return matrix.square();
+        var rows = matrix.shape[0];
+        using var first = matrix.narrow(0, 0, Math.Min(SlabRows, rows));
+        var sums = first.square();
 
-        var sums = zeros(SlabRows, matrix.shape[1], matrix.dtype, matrix.device);
-        for (long row = 0, rows = matrix.shape[0]; row < rows; row += SlabRows)
+        for (var row = SlabRows; row < rows; row += SlabRows)
         {
             var height = Math.Min(SlabRows, rows - row);
             using var slab = matrix.narrow(0, row, height);

@@ -32,4 +32,11 @@ public interface ILift
 /// <param name="LowRankGradient">R, the projection of G.</param>
 /// <param name="Direction">N, in the shape of R; the lift may overwrite it.</param>
 /// <param name="Correction">c: the step is c · N.</param>
-public readonly record struct LowRankStep(Tensor Gradient, Projection Projection, Tensor LowRankGradient, Tensor Direction, double Correction);
+public readonly record struct LowRankStep(Tensor Gradient, Projection Projection, Tensor LowRankGradient, Tensor Direction, double Correction)
+{
+    /// <value>‖Rⱼ‖², along the rank, where it is known already.</value>
+    internal Tensor? SquaredNorms { get; init; }
+
+    /// <summary>‖Rⱼ‖², along the rank. Not to be changed.</summary>
+    internal Tensor InsideSquares() => SquaredNorms ?? Numerics.SquaredNorms.Along(LowRankGradient, Projection.RankAxis);
+}

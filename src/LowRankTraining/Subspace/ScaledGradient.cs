@@ -46,7 +46,7 @@ public sealed record ScaledGradient : ILift
         var (gradient, projection, inside, direction, correction) = lowRank;
         var root = Math.Sqrt(Scale);
         var factor = Scaling == GradientScaling.Channel
-            ? SquaredNorms.Along(direction, projection.RankAxis).sqrt_().div_(SquaredNorms.Along(inside, projection.RankAxis).sqrt_().add_(Smallest))
+            ? SquaredNorms.Along(direction, projection.RankAxis).sqrt_().div_(lowRank.InsideSquares().sqrt().add_(Smallest))
             : direction.norm().div_(inside.norm().add_(Smallest));
 
         if (Limiter is not null)

@@ -50,11 +50,13 @@ public sealed record ScaledResidual : ILift
 
         using var scope = NewDisposeScope();
         var axis = projection.RankAxis;
-        var insideSquares = SquaredNorms.Along(inside, axis);
+        var insideSquares = lowRank.InsideSquares();
         var factor = SquaredNorms.Along(direction, axis).div_(insideSquares + SmallestSquare);
 
         var limit = Limiter is null ? null : Limiter.Factor(NormOutside(), state);
-        factor.sqrt_().mul_(ResidualScale);
+        factor.sqrt_();
+        if (ResidualScale != 1)
+            factor.mul_(ResidualScale);
         if (limit is not null)
             factor.mul_(limit);
 

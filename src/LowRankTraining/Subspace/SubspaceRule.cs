@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -75,7 +76,12 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 
         var observed = Feedback?.Add(matrix, state) ?? matrix;
         var (projection, lowRank) = due ? Renew(observed, state, step) : Project(observed, Current(state, matrix, step));
-        var usable = TakeAccumulated(lowRank, state) ? (step with { Verdict = null }).Accepts(lowRank) : early || step.Accepts(lowRank, matrix);
+        var accumulated = TakeAccumulated(lowRank, state);
+
+        // Norms that the lift needs anyway tell as well whether the gradient can be used.
+        var squares = Lift.NeedsOneSide ? SquaredNorms.Along(lowRank, projection.RankAxis) : null;
+        var evidence = squares?.sqrt() ?? lowRank;
+        var usable = accumulated ? (step with { Verdict = null }).Accepts(evidence) : early || step.Accepts(evidence, matrix);
         if (!usable)
             return;
 
@@ -83,7 +89,7 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
         Refresh.Observe(matrix, lowRank, completed, state);
 
         var (direction, correction) = Shielded.Advance(lowRank, state, step);
-        AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, correction), scale, state);
+        AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, correction) { SquaredNorms = squares }, scale, state);
         MoveBasis(matrix, projection, state, step);
         state.Advance(Clock);
     }
