@@ -5,11 +5,11 @@ namespace LowRankTraining.Strategies;
 /// <summary>Our own preset in TorchSharp's dialect: optimizers to put where <c>torch.optim.AdamW</c> stands.</summary>
 public static class Balanced
 {
-    /// <summary>AdamW in a warm-started subspace that is refreshed often, with moments that follow it and the scaled residual outside.</summary>
+    /// <summary>AdamW in a warm-started subspace, with moments that follow it and the scaled residual outside.</summary>
     /// <param name="named_parameters">The model's <c>named_parameters()</c>. Matrices are projected; embeddings and the output head (names containing "embed" or "lm_head") and everything of fewer than two dimensions are not.</param>
     /// <param name="lr">Learning rate; default 0.01.</param>
     /// <param name="rank">Dimensions of the subspace. Default 128.</param>
-    /// <param name="update_proj_gap">Steps between two refreshes of the subspace. Default 20.</param>
+    /// <param name="update_proj_gap">Steps between two refreshes of the subspace. Default 200.</param>
     /// <param name="alpha">Factor on the step inside the subspace. Default 0.25.</param>
     /// <param name="kappa">Factor on the residual. Default 1.</param>
     /// <param name="beta1">Decay of the first moment.</param>
@@ -19,7 +19,7 @@ public static class Balanced
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public static LowRankOptimizer AdamW(
         IEnumerable<(string name, Parameter parameter)> named_parameters,
-        double lr = 0.01, int rank = 128, long update_proj_gap = 20, double alpha = 0.25, double kappa = 1,
+        double lr = 0.01, int rank = 128, long update_proj_gap = 200, double alpha = 0.25, double kappa = 1,
         double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0)
     {
         var options = new BalancedOptions { Rank = rank, RefreshEvery = update_proj_gap, Scale = alpha, ResidualScale = kappa, Beta1 = beta1, Beta2 = beta2, Epsilon = eps };
@@ -30,7 +30,7 @@ public static class Balanced
     /// <inheritdoc cref="AdamW(IEnumerable{ValueTuple{string, Parameter}}, double, int, long, double, double, double, double, double, double)"/>
     public static LowRankOptimizer AdamW(
         IEnumerable<Parameter> parameters,
-        double lr = 0.01, int rank = 128, long update_proj_gap = 20, double alpha = 0.25, double kappa = 1,
+        double lr = 0.01, int rank = 128, long update_proj_gap = 200, double alpha = 0.25, double kappa = 1,
         double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
         AdamW(NamedParameter.Numbered(parameters), lr, rank, update_proj_gap, alpha, kappa, beta1, beta2, eps, weight_decay);
 }

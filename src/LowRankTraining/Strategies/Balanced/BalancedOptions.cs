@@ -7,10 +7,10 @@ namespace LowRankTraining.Strategies;
 /// <summary>Options of <see cref="BalancedStrategy"/>.</summary>
 public sealed record BalancedOptions : GradientSpaceOptions
 {
-    /// <summary>The defaults: a new subspace every 20 steps, staggered, warm-started, stored in bfloat16; moments by <see cref="MomentCarryOver.ProjectionAware"/>, stored in 8 bits; a spike clip.</summary>
+    /// <summary>The defaults: a new subspace every 200 steps, staggered, warm-started, stored in bfloat16; moments by <see cref="MomentCarryOver.ProjectionAware"/>, stored in 8 bits; a spike clip.</summary>
     public BalancedOptions()
     {
-        (RefreshEvery, Staggered, OnRefresh) = (20, true, MomentCarryOver.ProjectionAware);
+        (RefreshEvery, Staggered, OnRefresh) = (200, true, MomentCarryOver.ProjectionAware);
         (Basis, BasisFormat) = (new WarmStartedBasis(), StateFormat.BFloat16);
         States = StateFormat.Blockwise8Bit;
         Guard = new SpikeGuard { ResetEvery = 0 };

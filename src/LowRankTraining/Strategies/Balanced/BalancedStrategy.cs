@@ -3,7 +3,7 @@ using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Our own preset: a warm-started subspace that is renewed every few steps, each matrix at its own phase; moments that follow it; the true residual, scaled and limited.</summary>
+/// <summary>Our own preset: a warm-started subspace that is renewed at each matrix's own phase; moments that follow it; the true residual, scaled and limited.</summary>
 /// <remarks>
 /// <para>Every K steps, staggered: P ← orth(G (Gᵀ P)), one warm-started pass, at the price of one more step. Moments follow by <see cref="MomentCarryOver"/>. U = α P N + κ S, S = (G − P R) diag(φ) with its norm limited.
 /// A spike clip stands before Adam.</para>
