@@ -1,6 +1,7 @@
 using LanguageModel.CommandLine;
 using LanguageModel.Model;
 using LowRankTraining;
+using LowRankTraining.Rules;
 using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using static TorchSharp.torch;
@@ -25,6 +26,8 @@ public static class AllMethods
         new("flora", "Flora", 3e-2, Flora),
         new("frugal", "FRUGAL", 2e-3, Frugal),
         Projecting<GaLoreOptions>("galore", "GaLore", 1e-2, (options, scale) => new GaLoreStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting<GaLoreOptions>("galore-8bit", "8-bit GaLore", 1e-2, (options, scale) => new GaLoreStrategy(options with { Scale = scale ?? options.Scale, States = StateFormat.Blockwise8Bit })),
+        Projecting<GaLoreOptions>("galore-adafactor", "GaLore with Adafactor", 1e-2, (options, scale) => new GaLoreStrategy(options with { Scale = scale ?? options.Scale, Inner = GaLoreInner.Adafactor })),
         Projecting<GaLore2Options>("galore2", "GaLore 2", 1e-2, (options, scale) => new GaLore2Strategy(options with { Scale = scale ?? options.Scale })),
         Projecting<GradNormLoRPOptions>("gradnormlorp", "GradNormLoRP", 2e-3, (options, scale) => new GradNormLoRPStrategy(options with { Scale = scale ?? options.Scale })),
         Projecting<LDAdamOptions>("ldadam", "LDAdam", 2e-3, (options, scale) => new LDAdamStrategy(options with { Scale = scale ?? options.Scale })),

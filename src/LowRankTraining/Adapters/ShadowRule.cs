@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -26,7 +27,7 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         }
 
         using var scope = NewDisposeScope();
-        var matrix = AsMatrix(gradient);
+        var matrix = gradient.AsMatrix();
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
 
         if (!state.TryGet(Factors, out var factors))
@@ -74,13 +75,13 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
 
     public string LayoutFor(IReadOnlyList<long> shape)
     {
-        var limit = ShortSide(shape);
+        var limit = shape.ShortSide();
         return $"shadowed factors of rank {Recipe.RankAfter(0, limit)} of {limit}";
     }
 
     public long BytesFor(IReadOnlyList<long> shape)
     {
-        long rank = Recipe.RankAfter(0, ShortSide(shape)), columns = shape.Skip(1).Aggregate(1L, (product, size) => product * size);
+        long rank = Recipe.RankAfter(0, shape.ShortSide()), columns = shape.Sides().Columns;
         return StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + ((IStateLayout)Recipe.Adam).BytesFor([rank, shape[0] + columns]);
     }
 
@@ -92,8 +93,6 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         return cat([a, zeros(a.shape[0], rows, a.dtype, a.device)], 1).MoveToOuterDisposeScope();
     }
 
-    private static long ShortSide(IReadOnlyList<long> shape) => Math.Min(shape[0], shape.Skip(1).Aggregate(1L, (product, size) => product * size));
-
     private long RankFor(Tensor matrix, long completed) =>
         Recipe.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));
 
@@ -104,6 +103,4 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         else
             accumulator.add_(left.mm(right).reshape(accumulator.shape));
     }
-
-    private static Tensor AsMatrix(Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(tensor.shape[0], -1);
 }

@@ -70,7 +70,7 @@ public static class AffineQuantization
         ArgumentNullException.ThrowIfNull(zeros);
         ArgumentNullException.ThrowIfNull(shape);
         Check(bits);
-        var blocks = Blocks.Of(PackedCodes.Elements(shape), group, bits);
+        var blocks = Blocks.Of(shape.Elements(), group, bits);
         blocks.Check(codes, scales, bits);
 
         using var scope = NewDisposeScope();

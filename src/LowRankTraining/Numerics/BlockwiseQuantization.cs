@@ -62,7 +62,7 @@ public static class BlockwiseQuantization
         ArgumentNullException.ThrowIfNull(absMax);
         ArgumentNullException.ThrowIfNull(table);
         ArgumentNullException.ThrowIfNull(shape);
-        var blocks = Blocks.Of(PackedCodes.Elements(shape), block, table.Bits);
+        var blocks = Blocks.Of(shape.Elements(), block, table.Bits);
         blocks.Check(codes, absMax, table.Bits);
 
         using var scope = NewDisposeScope();

@@ -8,12 +8,10 @@ internal static class PackedCodes
 {
     /// <summary>Room for the codes of a tensor: in its shape where a code is a byte, along one axis where two share one.</summary>
     public static Tensor Empty(long[] shape, int bits, Device device) =>
-        bits == 8 ? empty(shape, ScalarType.Byte, device) : empty([Bytes(Elements(shape), bits)], ScalarType.Byte, device);
+        bits == 8 ? empty(shape, ScalarType.Byte, device) : empty([Bytes(shape.Elements(), bits)], ScalarType.Byte, device);
 
     /// <summary>Bytes that so many codes take.</summary>
     public static long Bytes(long codes, int bits) => bits == 8 ? codes : (codes + 1) / 2;
-
-    public static long Elements(long[] shape) => shape.Aggregate(1L, (product, size) => product * size);
 
     /// <summary>Puts codes into bytes.</summary>
     /// <param name="codes">Whole numbers of any dtype; an even number of them where they have 4 bits.</param>

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -103,7 +104,7 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
 
     /// <inheritdoc/>
     public long BytesFor(IReadOnlyList<long> shape) =>
-        FactoredSquare.BytesFor(shape) + (Beta1 > 0 ? States.BytesFor(shape.Aggregate(1L, (product, size) => product * size)) : 0);
+        FactoredSquare.BytesFor(shape) + (Beta1 > 0 ? States.BytesFor(shape.Elements()) : 0);
 
     private double Pace(long t)
     {

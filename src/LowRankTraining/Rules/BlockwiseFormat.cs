@@ -6,12 +6,14 @@ namespace LowRankTraining.Rules;
 
 /// <summary>Optimizer state in 8 or 4 bits a number, with one scale for every block.</summary>
 /// <remarks>
-/// <para>State: <c>NAME</c>, the codes, and <c>NAME.absmax</c>, one float32 for each block. Tensors below <see cref="Threshold"/> stay float32 under <c>NAME</c>.</para>
+/// <para>State: <c>NAME</c>, the codes, and <c>NAME.absmax</c>, one float32 for each block. Tensors below <see cref="QuantizedFormat.Threshold"/> stay float32 under <c>NAME</c>.</para>
 /// <para>Second moments have a code without a sign. Zero first moments stay zero; with 4 bits a second moment is at least 1/16 of its block's largest, which makes steps smaller, never larger.</para>
 /// <para>Source: Dettmers et al., arXiv 2110.02861; 4 bits: Li et al., arXiv 2309.01507, with torchao's blocks.</para>
 /// </remarks>
-public sealed record BlockwiseFormat : StateFormat
+public sealed record BlockwiseFormat : QuantizedFormat
 {
+    private const string AbsMax = ".absmax";
+
     private readonly int _block;
 
     internal BlockwiseFormat(int bits, int block)
@@ -31,48 +33,22 @@ public sealed record BlockwiseFormat : StateFormat
         init => _block = Blocks.Of(0, value, Bits).Size;
     }
 
-    /// <value>Numbers that a tensor must have to be quantised. Default 4096 (bitsandbytes): smaller ones, such as norms and biases, cost next to nothing and suffer most.</value>
-    public long Threshold { get; init; } = 4096;
+    private protected override IReadOnlyList<string> Companions { get; } = [AbsMax];
 
-    internal override Tensor Read(StateBag state, MomentSlot slot, in TensorKind like)
+    private protected override Tensor Decode(StateBag state, MomentSlot slot, Tensor codes, in TensorKind like) =>
+        BlockwiseQuantization.Dequantize(codes, state[slot.Name + AbsMax], TableOf(slot), Block, like.Shape, like.Computing);
+
+    private protected override (Tensor Codes, IReadOnlyList<Tensor> Companions) Encode(MomentSlot slot, Tensor value)
     {
-        if (!Quantizes(PackedCodes.Elements(like.Shape)))
-            return Float32.Read(state, slot, like);
-
-        return state.TryGet(slot.Name, out var codes)
-            ? BlockwiseQuantization.Dequantize(codes, state[Scales(slot)], TableOf(slot), Block, like.Shape, like.Computing)
-            : like.Zeros();
-    }
-
-    internal override void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step)
-    {
-        if (!Quantizes(value.numel()))
-        {
-            Float32.Write(state, slot, value, step);
-            state.Remove(Scales(slot));
-            return;
-        }
-
         var (codes, absMax) = BlockwiseQuantization.Quantize(value, TableOf(slot), Block);
-        state.Set(slot.Name, codes);
-        state.Set(Scales(slot), absMax);
+        return (codes, [absMax]);
     }
 
-    internal override void Remove(StateBag state, MomentSlot slot)
-    {
-        state.Remove(slot.Name);
-        state.Remove(Scales(slot));
-    }
-
-    internal override long BytesFor(long elements) =>
-        Quantizes(elements) ? PackedCodes.Bytes(elements, Bits) + 4 * Blocks.Of(elements, Block, Bits).Count : Float32.BytesFor(elements);
+    private protected override long QuantizedBytes(long elements) =>
+        PackedCodes.Bytes(elements, Bits) + sizeof(float) * Blocks.Of(elements, Block, Bits).Count;
 
     /// <inheritdoc/>
     public override string ToString() => $"{Bits} bit in blocks of {Block} from {Threshold} elements on";
-
-    private static string Scales(MomentSlot slot) => slot.Name + ".absmax";
-
-    private bool Quantizes(long elements) => elements >= Threshold;
 
     private CodeTable TableOf(MomentSlot slot) => (Bits, slot.Order) switch
     {

@@ -35,7 +35,7 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
 
     public static long BytesFor(IReadOnlyList<long> shape)
     {
-        var elements = shape.Aggregate(1L, (product, size) => product * size);
+        var elements = shape.Elements();
         return 4 * (shape.Count < 2 ? elements : shape[0] + elements / shape[0]);
     }
 
@@ -54,7 +54,7 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
 
     private Tensor NormaliseMatrix(Tensor gradient, double decay, StateBag state)
     {
-        var matrix = gradient.dim() == 2 ? gradient : gradient.reshape(gradient.shape[0], -1);
+        var matrix = gradient.AsMatrix();
         var rows = Average(Rows, matrix, axis: 1, decay, state);
         var columns = Average(Columns, matrix, axis: 0, decay, state);
 

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Subspace;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -41,7 +42,7 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
         using var scope = NewDisposeScope();
         var rate = Adafactor.RateOf(step, state);
         var t = state.Advance(AdamRule.Clock);
-        var matrix = gradient.dim() > 2 ? gradient.reshape(gradient.shape[0], -1) : gradient;
+        var matrix = gradient.dim() > 2 ? gradient.AsMatrix() : gradient;
 
         var update = Adafactor.Square.Normalise(matrix, t, state);
         if (IsSketched(matrix.shape))
@@ -68,18 +69,16 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
         if (!IsSketched(shape))
             return Adafactor.BytesFor(shape);
 
-        var (rows, columns) = Sides(shape);
+        var (rows, columns) = shape.Sides();
         return FactoredSquare.BytesFor(shape) + Adafactor.States.BytesFor(Math.Max(rows, columns) * Rank);
     }
-
-    private static (long Rows, long Columns) Sides(IReadOnlyList<long> shape) => (shape[0], shape.Skip(1).Aggregate(1L, (product, size) => product * size));
 
     private bool IsSketched(IReadOnlyList<long> shape)
     {
         if (shape.Count < 2 || Adafactor.Beta1 == 0)
             return false;
 
-        var (rows, columns) = Sides(shape);
+        var (rows, columns) = shape.Sides();
         var (shorter, longer) = (Math.Min(rows, columns), Math.Max(rows, columns));
         return shorter > Rank && longer <= MaxAspectRatio * shorter;
     }

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,9 +36,16 @@ public interface IDirectionRule : IUpdateRule, IStateLayout
         $"{GetType().Name} ({string.Join(", ", Moments.Select(slot => $"{slot.Name} {slot.Format}"))})";
 
     /// <inheritdoc/>
-    long IStateLayout.BytesFor(IReadOnlyList<long> shape)
+    long IStateLayout.BytesFor(IReadOnlyList<long> shape) => Moments.Sum(slot => slot.Format.BytesFor(shape.Elements()));
+}
+
+/// <summary>What can be done with the moments of any rule.</summary>
+internal static class DirectionRules
+{
+    /// <summary>Frees the moments; whatever counts steps goes on.</summary>
+    public static void ForgetMoments(this IDirectionRule rule, StateBag state)
     {
-        var elements = shape.Aggregate(1L, (product, size) => product * size);
-        return Moments.Sum(slot => slot.Format.BytesFor(elements));
+        foreach (var slot in rule.Moments)
+            slot.Remove(state);
     }
 }

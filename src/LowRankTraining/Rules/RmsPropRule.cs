@@ -68,11 +68,7 @@ public sealed record RmsPropRule : IDirectionRule
     }
 
     /// <inheritdoc/>
-    public void Reset(StateBag state)
-    {
-        foreach (var slot in Moments)
-            slot.Remove(state);
-    }
+    public void Reset(StateBag state) => this.ForgetMoments(state);
 
     private Tensor Variance(Tensor square, Tensor gradient, StateBag state, in StepContext step)
     {

@@ -63,8 +63,7 @@ public sealed record SpikeGuard : ISpikeGuard
         if (Compatibility == Compatibility.Paper)
             rule.Reset(state);
         else
-            foreach (var slot in rule.Moments)
-                slot.Remove(state);
+            rule.ForgetMoments(state);
     }
 
     /// <summary>g · min(1, √(θ v / g²)).</summary>

@@ -47,7 +47,7 @@ public sealed record StabilityGuard : ISpikeGuard
         var update = state.Advance(Clock);
         var reference = Compatibility == Compatibility.ReferenceCode;
         if (reference && IsReset(update - 1))
-            Forget(rule, state);
+            rule.ForgetMoments(state);
 
         var guarded = Tame(gradient, update, reference ? state.Counter(AdamRule.Clock) + 1 : update, state);
 
@@ -60,12 +60,6 @@ public sealed record StabilityGuard : ISpikeGuard
     }
 
     private bool IsReset(long update) => ResetEvery > 0 && update > 0 && update % ResetEvery == 0;
-
-    private static void Forget(IDirectionRule rule, StateBag state)
-    {
-        foreach (var slot in rule.Moments)
-            slot.Remove(state);
-    }
 
     /// <param name="gradient">G.</param>
     /// <param name="update">Number of the update, for the schedule.</param>

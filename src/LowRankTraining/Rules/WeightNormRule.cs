@@ -32,8 +32,8 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
 
         using var scope = NewDisposeScope();
         var weight = (step.Weight ?? throw new InvalidOperationException($"{nameof(WeightNormRule)} needs the weight: set {nameof(StepContext)}.{nameof(StepContext.Weight)}."))
-            .detach().to(gradient.dtype).reshape(gradient.shape[0], -1);
-        var matrix = gradient.reshape(gradient.shape[0], -1);
+            .detach().to(gradient.dtype).AsMatrix();
+        var matrix = gradient.AsMatrix();
 
         var norm = RowNorms(weight);
         var unit = weight / Divisor(norm);

@@ -108,13 +108,13 @@ internal static class BasisProducts
     /// <summary>C = P_toᵀ P_from, rank of <paramref name="to"/> × rank of <paramref name="from"/>.</summary>
     public static Tensor Overlap(Tensor from, Tensor to, ScalarType dtype)
     {
-        if (!IsCoordinates(from) || !IsCoordinates(to))
-            return IsCoordinates(from) ? CompressRows(from: to, from).t() : CompressRows(from, to);
+        if (!IsCoordinates(from))
+            return CompressRows(from, to);
+        if (!IsCoordinates(to))
+            return CompressRows(to, from).t();
 
         using var column = to.unsqueeze(1);
         using var same = column.eq(from);
         return same.to(dtype);
-
-        static Tensor CompressRows(Tensor from, Tensor basis) => BasisProducts.CompressRows(from, basis);
     }
 }

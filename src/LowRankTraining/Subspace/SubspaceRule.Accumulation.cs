@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +17,7 @@ public sealed partial record SubspaceRule : IAccumulatingRule
             return false;
 
         using var scope = NewDisposeScope();
-        var matrix = AsMatrix(gradient);
+        var matrix = gradient.AsMatrix();
         var (_, lowRank) = Project(matrix, Current(state, matrix, step));
         if (state.TryGet(Accumulated, out var sum))
             sum.add_(lowRank);

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 
 namespace LowRankTraining.Subspace;
@@ -7,7 +8,7 @@ public sealed partial record SubspaceRule
     /// <inheritdoc/>
     public string LayoutFor(IReadOnlyList<long> shape)
     {
-        var (rows, columns) = Sides(shape);
+        var (rows, columns) = shape.Sides();
         var limit = Side.Limit(rows, columns);
         var rank = $"{(Basis.IsAdaptive ? "at most " : "")}{RankFor(rows, columns)} of {limit}";
         var feedback = Feedback is null ? "" : $", error {Feedback.Format}";
@@ -18,7 +19,7 @@ public sealed partial record SubspaceRule
     /// <remarks>With a basis that chooses its rank: the bytes at the largest one.</remarks>
     public long BytesFor(IReadOnlyList<long> shape)
     {
-        var (rows, columns) = Sides(shape);
+        var (rows, columns) = shape.Sides();
         var (side, rank, lowRank) = (Side.For(rows, columns), RankFor(rows, columns), LowRankShape(rows, columns));
         var left = side == ProjectionSide.Right ? 0 : Basis.BytesFor(rows, rank, BasisFormat) + (Drift?.StateBytesFor(rows, rank) ?? 0);
         var right = side == ProjectionSide.Left ? 0 : Basis.BytesFor(columns, rank, BasisFormat) + (Drift?.StateBytesFor(columns, rank) ?? 0);
@@ -63,8 +64,6 @@ public sealed partial record SubspaceRule
         if (Drift is not null)
             yield return $"{Drift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full.";
     }
-
-    private static (long Rows, long Columns) Sides(IReadOnlyList<long> shape) => (shape[0], shape.Skip(1).Aggregate(1L, (product, size) => product * size));
 
     private long[] LowRankShape(long rows, long columns)
     {

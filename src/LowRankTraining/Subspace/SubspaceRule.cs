@@ -65,7 +65,7 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        var matrix = AsMatrix(gradient);
+        var matrix = gradient.AsMatrix();
         var completed = state.Counter(Clock);
         var due = IsDue(state, step);
 
@@ -98,12 +98,12 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
     {
         if (accumulator.is_contiguous())
         {
-            Lift.AddTo(AsMatrix(accumulator), lowRank, scale, state);
+            Lift.AddTo(accumulator.AsMatrix(), lowRank, scale, state);
             return;
         }
 
         var packed = accumulator.contiguous();
-        Lift.AddTo(AsMatrix(packed), lowRank, scale, state);
+        Lift.AddTo(packed.AsMatrix(), lowRank, scale, state);
         accumulator.copy_(packed);
     }
 
@@ -118,6 +118,4 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 
         return (projection, lowRank);
     }
-
-    private static Tensor AsMatrix(Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(tensor.shape[0], -1);
 }

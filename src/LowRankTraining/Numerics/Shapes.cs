@@ -1,0 +1,20 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Numerics;
+
+/// <summary>Counts entries, and sees a tensor of more than two dimensions as a matrix of out × rest.</summary>
+internal static class Shapes
+{
+    /// <summary>Entries of a tensor.</summary>
+    public static long Elements(this IReadOnlyList<long> shape) => shape.Aggregate(1L, (product, size) => product * size);
+
+    /// <summary>Rows and columns of the matrix.</summary>
+    public static (long Rows, long Columns) Sides(this IReadOnlyList<long> shape) => (shape[0], shape.Skip(1).Aggregate(1L, (product, size) => product * size));
+
+    /// <summary>The shorter of both.</summary>
+    public static long ShortSide(this IReadOnlyList<long> shape) => Math.Min(shape.Sides().Rows, shape.Sides().Columns);
+
+    /// <summary>The tensor as that matrix.</summary>
+    public static Tensor AsMatrix(this Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(tensor.shape[0], -1);
+}
