@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using TorchSharp;
 
 namespace LowRankTraining.Conformance.Battery;
 
@@ -9,12 +8,6 @@ internal static partial class ByteCounter
     private const string Library = "SystemLibtorch";
 
     public static bool IsAvailable { get; } = NativeLibrary.TryLoad(Library, typeof(ByteCounter).Assembly, null, out _);
-
-    /// <value>Why bytes cannot be counted; null where they can.</value>
-    public static string? Absence =>
-        !IsAvailable ? "Only the system provider's allocator counts bytes."
-        : TestDevice.Current.type != DeviceType.CPU ? "Only bytes of CPU tensors are counted."
-        : null;
 
     public static long Live => lt_memory_live();
 

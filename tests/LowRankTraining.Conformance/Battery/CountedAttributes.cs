@@ -1,3 +1,4 @@
+using TorchSharp;
 using Xunit;
 
 namespace LowRankTraining.Conformance.Battery;
@@ -5,11 +6,17 @@ namespace LowRankTraining.Conformance.Battery;
 /// <summary>A fact about bytes of CPU tensors; skipped, by name, where nothing counts them.</summary>
 internal sealed class CountedFactAttribute : FactAttribute
 {
-    public CountedFactAttribute() => Skip = ByteCounter.Absence;
+    public CountedFactAttribute() => Skip = Absence;
+
+    /// <value>Why bytes cannot be counted; null where they can.</value>
+    internal static string? Absence { get; } =
+        !ByteCounter.IsAvailable ? "Only the system provider's allocator counts bytes."
+        : TestDevice.Current.type != DeviceType.CPU ? "Only bytes of CPU tensors are counted."
+        : null;
 }
 
 /// <summary>The same for a theory.</summary>
 internal sealed class CountedTheoryAttribute : TheoryAttribute
 {
-    public CountedTheoryAttribute() => Skip = ByteCounter.Absence;
+    public CountedTheoryAttribute() => Skip = CountedFactAttribute.Absence;
 }
