@@ -79,7 +79,7 @@ public sealed partial class LowRankOptimizer
     {
         var plans = group.Parameters.Select(parameter => ((ParameterState)_state[parameter.Handle]).Plan).ToArray();
         var expected = new GroupManifest(Session.Strategy, saved.Step,
-            [.. plans.Select(plan => (plan, shape: plan.ShapeAt?.Invoke(saved.Step) ?? plan.Parameter.shape))
+            [.. plans.Select((plan, index) => (plan, shape: plan.ExpectedShape(saved.Step, saved.Parameters.ElementAtOrDefault(index)?.Shape ?? [])))
                 .Select(pair => new ParameterManifest(pair.plan.Name, pair.shape, LayoutOf(pair.plan, pair.shape)))]);
 
         if (expected.DifferenceFrom(saved) is { } difference)

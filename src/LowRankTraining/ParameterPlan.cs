@@ -30,8 +30,16 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>The parameter's shape after so many steps, where the session changes it on the way; null where it does not.</value>
     public Func<long, long[]>? ShapeAt { get; init; }
 
+    /// <value>Whether the parameter can come to have a shape in the course of a run, where that depends on what is learned (a rank that grows); null where it does not.
+    /// A checkpoint may then hold any such shape, and <see cref="ILowRankSession.ResumeAt"/> gives it to the parameter.</value>
+    public Func<long[], bool>? CanHaveShape { get; init; }
+
     /// <value>What a reader should know about this choice ("rank 128 lowered to 64, the short side"), or null.</value>
     public string? Note { get; init; }
+
+    /// <summary>The shape that a checkpoint of so many steps is to have for this parameter, given what it has.</summary>
+    internal long[] ExpectedShape(long step, long[] saved) =>
+        CanHaveShape?.Invoke(saved) == true ? saved : ShapeAt?.Invoke(step) ?? Parameter.shape;
 }
 
 /// <summary>When decoupled weight decay W ← (1 − η λ) W is applied within a step.</summary>

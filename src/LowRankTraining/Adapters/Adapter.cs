@@ -3,15 +3,12 @@ using TorchSharp.Modules;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>Low-rank factors of one matrix at work, whichever way they entered the model.</summary>
+/// <summary>A re-parameterised matrix at work, whichever way its parts entered the model.</summary>
 /// <param name="site">The matrix.</param>
-/// <param name="recipe">What the method does.</param>
 /// <param name="reason">Why this way in was chosen.</param>
-internal abstract class Adapter(Site site, AdapterRecipe recipe, string reason)
+internal abstract class Adapter(Site site, string reason)
 {
     protected Site Site { get; } = site;
-
-    protected AdapterRecipe Recipe { get; } = recipe;
 
     public string Name => Site.Name;
 
@@ -21,36 +18,37 @@ internal abstract class Adapter(Site site, AdapterRecipe recipe, string reason)
 
     public abstract Injection Injection { get; }
 
+    /// <value>The rank of the factors now.</value>
+    public abstract long Rank { get; }
+
     /// <value>The parameters that the optimizer gets for this matrix.</value>
     public abstract IEnumerable<ParameterPlan> Plans { get; }
 
-    /// <value>Whether the factors have taken part in a forward pass, or need not.</value>
+    /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
     public virtual bool IsReached => true;
 
-    /// <summary>Changes the model, but not the function that it computes.</summary>
+    /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
     public abstract void Install();
 
     /// <summary>Learns from the step that has just been taken.</summary>
     public virtual void Observe(IOptimizerState state) { }
 
-    /// <summary>Ends the full-rank warm start: the weight is frozen and its optimizer state dropped.</summary>
-    public abstract void Activate(IOptimizerState state);
-
-    /// <summary>Brings shapes and gradient flags into the form that they have after so many steps.</summary>
+    /// <summary>Brings shapes and gradient flags into the form that they have after so many steps. The optimizer's state is loaded already; values of the model follow.</summary>
     public abstract void ResumeAt(long completed, IOptimizerState state);
 
-    /// <summary>Merges the factors, draws new ones of the rank that is due, and forgets their optimizer state.</summary>
-    /// <returns>Entries of the first moment that were set to zero, and all of them.</returns>
-    public abstract (long Zeroed, long Total) Restart(long completed, IOptimizerState state);
-
-    /// <value>False when the factors hold NaN or infinity and must not be merged.</value>
+    /// <value>False when the parts hold NaN or infinity and must not be merged.</value>
     public virtual bool IsMergeable => true;
 
-    /// <summary>Merges the factors for good and takes them out of the model.</summary>
+    /// <summary>Merges the parts for good and takes them out of the model.</summary>
     public abstract void Finish(long completed);
 
     /// <summary>Frees what <see cref="Finish"/> has taken out of the model.</summary>
     public virtual void Release() { }
 
-    public long RankAfter(long completed) => Recipe.RankAfter(completed, Site.Limit);
+    /// <exception cref="InvalidOperationException">One of them must not be merged. Nothing was changed.</exception>
+    public static void RequireMergeable(IEnumerable<Adapter> adapters)
+    {
+        if (adapters.FirstOrDefault(adapter => !adapter.IsMergeable) is { } broken)
+            throw new InvalidOperationException($"The low-rank factors of '{broken.Name}' hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
+    }
 }

@@ -12,7 +12,7 @@ internal static class AdapterPlanner
     /// <summary>The matrices that ReLoRA's scripts adapt: everything linear but the output head.</summary>
     private static readonly Targets DefaultTargets = Targets.AllLinear().Except("embed", "lm_head");
 
-    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterRecipe recipe, WeightSpaceOptions options)
+    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, WeightSpaceOptions options)
     {
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
@@ -21,11 +21,11 @@ internal static class AdapterPlanner
         targets.RequireAny(parameters);
 
         var sites = Site.Find(model, chosen);
-        var ways = sites.Select(site => (site, choice: site.Choose(options.Injection))).ToArray();
+        var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
         RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection);
-        var notes = CheckRanks(sites, options, recipe.Strategy);
+        var notes = CheckRanks(sites, options, method);
 
-        var adapters = ways.Select(way => Make(way.site, way.choice.Way!.Value, recipe, way.choice.Reason, options.Injection == Injection.Auto)).ToArray();
+        var adapters = ways.Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto)).ToArray();
         foreach (var adapter in adapters)
             adapter.Install();
 
@@ -34,23 +34,16 @@ internal static class AdapterPlanner
         foreach (var parameter in frozen)
             parameter.requires_grad = false;
 
-        return new AdapterSession(recipe, options, adapters, Plan(parameters, adapters, recipe, options, notes), frozen);
+        return new AdapterSession(method, adapters, Plan(parameters, adapters, method, options, notes), frozen);
     }
 
-    private static Adapter Make(Site site, Injection way, AdapterRecipe recipe, string reason, bool auto) => way switch
-    {
-        Injection.Replace => new ReplacedLinear(site, recipe, reason),
-        Injection.Hook => new HookedLinear(site, recipe, reason, mayShadow: auto),
-        _ => new ShadowAdapter(site, recipe, reason),
-    };
-
     private static ParameterPlan[] Plan(
-        IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterRecipe recipe, WeightSpaceOptions options, Dictionary<string, string> notes)
+        IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterMethod method, WeightSpaceOptions options, Dictionary<string, string> notes)
     {
         var adapted = adapters.ToDictionary(adapter => adapter.Name);
         return [.. parameters.SelectMany(parameter => adapted.TryGetValue(parameter.Name, out var adapter)
             ? adapter.Plans.Select(plan => plan with { Note = notes.GetValueOrDefault(adapter.Name) })
-            : options.TrainOthers ? [new ParameterPlan(parameter.Name, parameter.Parameter, recipe.Adam)] : [])];
+            : options.TrainOthers ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule)] : [])];
     }
 
     private static void RefuseAdapted(IReadOnlyList<NamedParameter> chosen)
@@ -69,15 +62,15 @@ internal static class AdapterPlanner
                 + "Use Injection.Auto or Injection.Shadow, or leave them out with Targets.Except. Nothing was changed.");
     }
 
-    private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, string strategy)
+    private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, AdapterMethod method)
     {
-        var notes = sites.Where(site => options.Rank > site.Limit).ToDictionary(site => site.Name, site => $"rank {options.Rank} lowered to {site.Limit}, the short side");
+        var notes = sites.Where(site => method.WantedRank(site) > site.Limit).ToDictionary(site => site.Name, site => $"rank {method.WantedRank(site)} lowered to {site.Limit}, the short side");
         var text = string.Join("; ", notes.Take(8).Select(note => $"{note.Key}: {note.Value}"));
 
         if (notes.Count > 0 && options.Strict)
             throw new ArgumentException($"Under Strict no rank may be above the short side of its matrix. Lower Rank, or leave these matrices out with Targets.Except: {text}. Nothing was changed.");
         if (notes.Count > 0)
-            options.Logger?.RankLowered(strategy, notes.Count, text);
+            options.Logger?.RankLowered(method.Strategy, notes.Count, text);
         return notes;
     }
 }

@@ -1,42 +1,39 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>A weight-space method at work on one model: low-rank factors beside its matrices, merged and drawn anew in their time.</summary>
-/// <remarks>After a step at which a restart is due: merge, draw new factors of the rank that is due, forget optimizer state. One matrix at a time.</remarks>
+/// <summary>A weight-space method at work on one model: its matrices re-parameterised, and whatever happens to them between steps.</summary>
 public sealed class AdapterSession : ILowRankSession
 {
     private const int StepsUntilReached = 2;
 
-    private readonly AdapterRecipe _recipe;
-    private readonly WeightSpaceOptions _options;
+    private readonly AdapterMethod _method;
     private readonly IReadOnlyList<Adapter> _adapters;
     private readonly Parameter[] _frozen;
     private long _completed;
     private int _observed;
     private bool _finished;
 
-    internal AdapterSession(AdapterRecipe recipe, WeightSpaceOptions options, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> parameters, Parameter[] frozen)
+    internal AdapterSession(AdapterMethod method, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> parameters, Parameter[] frozen)
     {
-        (_recipe, _options, _adapters, Parameters, _frozen) = (recipe, options, adapters, parameters, frozen);
-        options.Logger?.Adapted(Strategy, adapters.Count, Describe());
+        (_method, _adapters, Parameters, _frozen) = (method, adapters, parameters, frozen);
+        method.Logger?.Adapted(Strategy, adapters.Count, Describe());
     }
 
     /// <inheritdoc/>
-    public string Strategy => _recipe.Strategy;
+    public string Strategy => _method.Strategy;
 
     /// <inheritdoc/>
-    public ulong Seed => _recipe.Seed;
+    public ulong Seed => _method.Seed;
 
     /// <inheritdoc/>
     public IReadOnlyList<ParameterPlan> Parameters { get; }
 
     /// <value>The adapted matrices in the model's order, with how their factors entered the model and why.</value>
     public IReadOnlyList<AdaptedLayer> Layers =>
-        [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.RankAfter(_completed), adapter.Reason))];
+        [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, adapter.Reason))];
 
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
@@ -48,11 +45,7 @@ public sealed class AdapterSession : ILowRankSession
         RequireUnfinished();
         Observe(state);
         _completed = step.Step;
-
-        if (_recipe.Clock.WarmStart > 0 && _completed == _recipe.Clock.WarmStart)
-            TakeOver(state);
-        else if (_recipe.Clock.IsRestartAfter(_completed))
-            Restart(state);
+        _method.AfterStep(_completed, _adapters, state);
     }
 
     /// <inheritdoc/>
@@ -70,7 +63,7 @@ public sealed class AdapterSession : ILowRankSession
     public void Finish()
     {
         RequireUnfinished();
-        RequireMergeable();
+        Adapter.RequireMergeable(_adapters);
 
         foreach (var adapter in _adapters)
             adapter.Finish(_completed);
@@ -86,28 +79,6 @@ public sealed class AdapterSession : ILowRankSession
             adapter.Release();
     }
 
-    private void TakeOver(IOptimizerState state)
-    {
-        foreach (var adapter in _adapters)
-            adapter.Activate(state);
-        _options.Logger?.FactorsTakeOver(Strategy, _completed, _adapters.Count);
-    }
-
-    private void Restart(IOptimizerState state)
-    {
-        RequireMergeable();
-
-        var (zeroed, total) = (0L, 0L);
-        foreach (var adapter in _adapters)
-        {
-            var share = adapter.Restart(_completed, state);
-            (zeroed, total) = (zeroed + share.Zeroed, total + share.Total);
-        }
-
-        _options.Logger?.Restarted(Strategy, _recipe.Clock.RestartsAfter(_completed), _completed, _adapters.Count,
-            _recipe.RankAfter(_completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total);
-    }
-
     private void Observe(IOptimizerState state)
     {
         var before = _adapters.Count(adapter => adapter.Injection == Injection.Shadow);
@@ -116,7 +87,7 @@ public sealed class AdapterSession : ILowRankSession
 
         var shadowed = _adapters.Where(adapter => adapter.Injection == Injection.Shadow).ToArray();
         if (shadowed.Length > before)
-            _options.Logger?.HooksPassedBy(Strategy, shadowed.Length - before, Names(shadowed));
+            _method.Logger?.HooksPassedBy(Strategy, shadowed.Length - before, Names(shadowed));
 
         if (++_observed == StepsUntilReached)
             JudgeUnreached([.. _adapters.Where(adapter => !adapter.IsReached)]);
@@ -130,13 +101,7 @@ public sealed class AdapterSession : ILowRankSession
                 $"The forward hook of {Names(hooks)} was not reached in {StepsUntilReached} steps, so these layers do not train. "
                 + "Either the model runs them by layer.forward(x), which passes hooks by: call layer.call(x), or use Injection.Shadow. Or it does not run them at all: leave them out with Targets.Except.");
         if (unreached.Length > 0)
-            _options.Logger?.NotReached(Strategy, Names(unreached));
-    }
-
-    private void RequireMergeable()
-    {
-        if (_adapters.FirstOrDefault(adapter => !adapter.IsMergeable) is { } broken)
-            throw new InvalidOperationException($"The low-rank factors of '{broken.Name}' hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
+            _method.Logger?.NotReached(Strategy, Names(unreached));
     }
 
     private void RequireUnfinished()

@@ -5,13 +5,15 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>An adapter whose factors are parameters of the model.</summary>
-internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : Adapter(site, recipe, reason)
+internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
     private bool _finished;
 
     protected abstract Parameter A { get; }
 
     protected abstract Parameter B { get; }
+
+    public override long Rank => A.shape[0];
 
     public override IEnumerable<ParameterPlan> Plans
     {

@@ -1,11 +1,14 @@
 namespace LowRankTraining.Adapters;
 
 /// <summary>Factors that live with the optimizer; the model knows nothing of them.</summary>
-internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reason) : Adapter(site, recipe, reason)
+internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
     private readonly ShadowRule _rule = new(recipe);
+    private long _completed;
 
     public override Injection Injection => Injection.Shadow;
+
+    public override long Rank => RankAfter(_completed);
 
     public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0 }];
 
@@ -13,10 +16,13 @@ internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reas
 
     public override void Activate(IOptimizerState state) => state.For(Weight).Clear();
 
-    public override void ResumeAt(long completed, IOptimizerState state) { }
+    public override void ResumeAt(long completed, IOptimizerState state) => _completed = completed;
 
-    public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state) =>
-        _rule.Restart(Name, Weight, completed, state.For(Weight));
+    public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state)
+    {
+        _completed = completed;
+        return _rule.Restart(Name, Weight, completed, state.For(Weight));
+    }
 
     public override void Finish(long completed) { }
 }

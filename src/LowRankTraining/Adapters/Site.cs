@@ -33,15 +33,31 @@ internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IRead
     }
 
     /// <summary>The way in, with the reason for it, or null with the reason against it.</summary>
-    public (Injection? Way, string Reason) Choose(Injection wanted) => wanted switch
+    /// <param name="wanted">What the user asks for.</param>
+    /// <param name="possible">The ways that the method can go.</param>
+    public (Injection? Way, string Reason) Choose(Injection wanted, IReadOnlyList<Injection> possible)
     {
-        Injection.Shadow => (Injection.Shadow, "as asked"),
-        _ when Linear is null => OnlyShadow(wanted, "it is not the weight of a linear module"),
-        _ when IsTied => OnlyShadow(wanted, "several modules share it"),
-        Injection.Hook => (Injection.Hook, "as asked"),
-        _ when Obstacle is null => (Injection.Replace, wanted == Injection.Auto ? "its place takes another module" : "as asked"),
-        Injection.Replace => (null, Obstacle!),
-        _ => (Injection.Hook, Obstacle!),
+        if (wanted != Injection.Auto)
+            return !possible.Contains(wanted) ? (null, "the method cannot enter a model this way") : Against(wanted) is { } against ? (null, against) : (wanted, "as asked");
+
+        var refusals = new List<string>();
+        foreach (var way in possible)
+        {
+            if (Against(way) is not { } against)
+                return (way, refusals.FirstOrDefault() ?? "its place takes another module");
+            refusals.Add(against);
+        }
+
+        return (null, refusals[0]);
+    }
+
+    private string? Against(Injection way) => way switch
+    {
+        Injection.Shadow => null,
+        _ when Linear is null => "it is not the weight of a linear module",
+        _ when IsTied => "several modules share it",
+        Injection.Hook => null,
+        _ => Obstacle,
     };
 
     private string? Obstacle => Slots switch
@@ -50,7 +66,4 @@ internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IRead
         [var only] => only.Obstacle,
         _ => "it hangs in several places",
     };
-
-    private static (Injection?, string) OnlyShadow(Injection wanted, string reason) =>
-        wanted == Injection.Auto ? (Injection.Shadow, reason) : (null, reason);
 }

@@ -41,7 +41,7 @@ internal static class CheckpointFile
     public static long Read(BinaryReader reader, nn.Module model, OptimizerHelper optimizer)
     {
         var (steps, headers) = ReadHeader(reader, optimizer);
-        RequireSame(headers, model.state_dict(), ShapesAt(optimizer, steps));
+        RequireSame(headers, model.state_dict(), PlansOf(optimizer), steps);
 
         // The optimizer comes first: it refuses what does not fit, and its session gives factors the shapes that the file has.
         var values = reader.BaseStream.Position;
@@ -79,13 +79,11 @@ internal static class CheckpointFile
         }
     }
 
-    /// <summary>The shapes that parameters take on in the course of a run, by native handle.</summary>
-    private static Dictionary<IntPtr, long[]> ShapesAt(OptimizerHelper optimizer, long step) =>
-        optimizer is LowRankOptimizer { Session.Parameters: var plans }
-            ? plans.Where(plan => plan.ShapeAt is not null).ToDictionary(plan => plan.Parameter.Handle, plan => plan.ShapeAt!(step))
-            : [];
+    /// <summary>The optimizer's plans by native handle of the parameter.</summary>
+    private static Dictionary<IntPtr, ParameterPlan> PlansOf(OptimizerHelper optimizer) =>
+        optimizer is LowRankOptimizer { Session.Parameters: var plans } ? plans.ToDictionary(plan => plan.Parameter.Handle) : [];
 
-    private static void RequireSame(TensorHeader[] saved, Dictionary<string, Tensor> model, Dictionary<IntPtr, long[]> shapes)
+    private static void RequireSame(TensorHeader[] saved, Dictionary<string, Tensor> model, Dictionary<IntPtr, ParameterPlan> plans, long step)
     {
         var names = saved.Select(header => header.Name).ToHashSet();
         var missing = model.Keys.FirstOrDefault(name => !names.Contains(name));
@@ -97,7 +95,7 @@ internal static class CheckpointFile
             if (!model.TryGetValue(header.Name, out var tensor))
                 throw Refusal($"it has '{header.Name}', which the model does not have");
 
-            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = shapes.GetValueOrDefault(tensor.Handle) ?? tensor.shape };
+            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = plans.GetValueOrDefault(tensor.Handle)?.ExpectedShape(step, header.Shape) ?? tensor.shape };
             if (!expected.Fits(header))
                 throw Refusal($"'{header.Name}' is {header} there and {expected} here");
         }

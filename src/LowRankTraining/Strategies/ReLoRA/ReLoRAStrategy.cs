@@ -43,7 +43,7 @@ public sealed class ReLoRAStrategy : ILowRankStrategy
     /// <inheritdoc cref="ILowRankStrategy.Attach"/>
     /// <param name="model">The model, already on its device and in its dtype.</param>
     /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Recipe, _options);
+    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, new FactorMethod(Recipe, _options), _options);
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 }

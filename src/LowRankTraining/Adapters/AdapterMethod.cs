@@ -1,0 +1,38 @@
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using Microsoft.Extensions.Logging;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>What a weight-space method does to a model: how it adapts a matrix, and what happens between steps.</summary>
+/// <remarks>It remembers nothing of a run: what a resumed run needs is in the optimizer's state, or follows from the number of completed steps.</remarks>
+internal abstract class AdapterMethod(string strategy, WeightSpaceOptions options)
+{
+    public string Strategy { get; } = strategy;
+
+    public ulong Seed => options.Seed;
+
+    public ILogger? Logger => options.Logger;
+
+    /// <value>The ways in that the method can go, best first.</value>
+    public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
+
+    /// <value>How parameters are trained that are not adapted.</value>
+    public virtual IUpdateRule OthersRule => options.Adam;
+
+    /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
+    public virtual long WantedRank(Site site) => options.Rank;
+
+    /// <summary>Makes the parts of one matrix, without changing the model.</summary>
+    /// <param name="site">The matrix.</param>
+    /// <param name="way">How they are to enter the model.</param>
+    /// <param name="reason">Why so.</param>
+    /// <param name="mayShadow">Whether a hook that the model passes by may be shadowed instead.</param>
+    public abstract Adapter Adapt(Site site, Injection way, string reason, bool mayShadow);
+
+    /// <summary>Merges, restarts, grows, prunes: whatever is due after so many steps.</summary>
+    /// <param name="completed">Steps taken.</param>
+    /// <param name="adapters">All adapted matrices, in the model's order.</param>
+    /// <param name="state">The optimizer's memory of each parameter.</param>
+    public virtual void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state) { }
+}
