@@ -14,6 +14,8 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 
     public ILogger? Logger => options.Logger;
 
+    public bool AllowsUnreached => options.AllowUnreached;
+
     /// <value>The ways in that the method can go, best first.</value>
     public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
 

@@ -39,7 +39,7 @@ public sealed class AdapterSession : ILowRankSession
     public string Describe() => string.Join(Environment.NewLine, Layers);
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The session is finished; or a hook was not reached in two steps; or factors that are to be merged hold NaN or infinity.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or the model has not run an adapted layer in the first two steps; or factors that are to be merged hold NaN or infinity.</exception>
     public void AfterStep(in StepContext step, IOptimizerState state)
     {
         RequireUnfinished();
@@ -95,11 +95,11 @@ public sealed class AdapterSession : ILowRankSession
 
     private void JudgeUnreached(Adapter[] unreached)
     {
-        var hooks = unreached.Where(adapter => adapter.Injection == Injection.Hook).ToArray();
-        if (hooks.Length > 0)
+        if (unreached.Length > 0 && !_method.AllowsUnreached)
             throw new InvalidOperationException(
-                $"The forward hook of {Names(hooks)} was not reached in {StepsUntilReached} steps, so these layers do not train. "
-                + "Either the model runs them by layer.forward(x), which passes hooks by: call layer.call(x), or use Injection.Shadow. Or it does not run them at all: leave them out with Targets.Except.");
+                $"The model has not run {Names(unreached)} in {StepsUntilReached} steps, so these layers do not train. "
+                + (unreached.Any(adapter => adapter.Injection == Injection.Hook) ? "A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), or use Injection.Shadow. " : "")
+                + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts.");
         if (unreached.Length > 0)
             _method.Logger?.NotReached(Strategy, Names(unreached));
     }

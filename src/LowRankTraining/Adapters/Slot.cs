@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>The place where a child hangs in its parent: a registered name, and the fields that hold it.</summary>
+/// <summary>The place where a child hangs in its parent: a registered name, and the fields and lists that hold it.</summary>
 internal sealed class Slot
 {
     private const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
@@ -15,12 +15,12 @@ internal sealed class Slot
 
     private readonly nn.Module _parent;
     private readonly string _name;
-    private readonly FieldInfo[] _fields;
+    private readonly Holder[] _holders;
 
     private Slot(nn.Module parent, string name, nn.Module child)
     {
         (_parent, _name) = (parent, name);
-        _fields = [.. FieldsOf(parent).Where(field => ReferenceEquals(field.GetValue(parent), child))];
+        _holders = [.. HoldersOf(parent, child)];
         Obstacle = FindObstacle(child);
     }
 
@@ -36,14 +36,18 @@ internal sealed class Slot
     /// <summary>Puts another module into the slot, under the same name and in the same order.</summary>
     public void Put(nn.Module module)
     {
+        foreach (var holder in _holders)
+            holder.Put(module);
+
+        // A Sequential's list is its register.
         var children = _parent.named_children().ToArray();
-        var tail = children.SkipWhile(child => child.name != _name).ToArray();
+        if (children.Any(child => ReferenceEquals(child.module, module)))
+            return;
 
         // A name that is registered again goes to the end, so everything behind it is taken out and put back as well.
+        var tail = children.SkipWhile(child => child.name != _name).ToArray();
         foreach (var (name, _) in tail)
             _parent.register_module(name, null!);
-        foreach (var field in _fields)
-            field.SetValue(_parent, module);
         foreach (var (name, child) in tail)
             _parent.register_module(name, name == _name ? module : child);
     }
@@ -51,33 +55,19 @@ internal sealed class Slot
     private string? FindObstacle(nn.Module child)
     {
         var parent = _parent.GetType().Name;
-        if (_fields.Length == 0)
-            return $"{parent} does not hold it in a field";
-        if (_fields.FirstOrDefault(field => !field.FieldType.IsAssignableFrom(typeof(nn.Module<Tensor, Tensor>))) is { } narrow)
-            return $"field '{narrow.Name}' of {parent} is of type {narrow.FieldType.Name}";
-        if (FieldsOf(_parent).FirstOrDefault(field => Contains(field.GetValue(_parent), child)) is { } collection)
-            return $"collection '{collection.Name}' of {parent} holds it too";
+        if (_holders.Length == 0)
+            return $"{parent} does not hold it in a field or list";
+        if (_holders.FirstOrDefault(holder => !holder.TakesAnyModule) is { } narrow)
+            return narrow.Obstacle(parent);
         return HasHooks(child) ? "it has forward hooks of its own" : null;
     }
 
-    /// <summary>Fields of the user's types; TorchSharp's own bookkeeping is reached through its methods.</summary>
-    private static IEnumerable<FieldInfo> FieldsOf(nn.Module module)
+    private static IEnumerable<Holder> HoldersOf(nn.Module parent, nn.Module child)
     {
-        for (var type = module.GetType(); type is not null && type.Assembly != typeof(nn.Module).Assembly; type = type.BaseType)
+        for (var type = parent.GetType(); type is not null && type != typeof(object); type = type.BaseType)
             foreach (var field in type.GetFields(Declared))
-                yield return field;
-    }
-
-    private static bool Contains(object? value, nn.Module child)
-    {
-        var items = value switch
-        {
-            nn.Module => null,
-            IDictionary dictionary => dictionary.Values,
-            ICollection collection => collection,
-            _ => null,
-        };
-        return items is not null && items.Cast<object?>().Any(item => ReferenceEquals(item, child));
+                if (Holder.Of(parent, field, child) is { } holder)
+                    yield return holder;
     }
 
     private static bool HasHooks(nn.Module child) =>

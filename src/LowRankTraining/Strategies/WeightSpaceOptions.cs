@@ -37,6 +37,9 @@ public abstract record WeightSpaceOptions
     /// <value>Whether a rank above a matrix's short side is an error. Default false.</value>
     public bool Strict { get; init; }
 
+    /// <value>Whether an adapted layer that the model has not run in the first two steps is reported and left alone, as an expert that is rarely chosen. Default false: it is an error.</value>
+    public bool AllowUnreached { get; init; }
+
     /// <value>Seed of the factors, of random masks and of stochastic rounding. Default 0.</value>
     public ulong Seed { get; init; }
 

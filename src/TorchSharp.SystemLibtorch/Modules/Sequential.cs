@@ -9,7 +9,8 @@ namespace TorchSharp.Modules
     {
         private const string IndexerName = "SequentialItems";
 
-        private readonly List<(string Name, torch.nn.IModule<torch.Tensor, torch.Tensor> Module)> _items = [];
+        private readonly List<torch.nn.IModule<torch.Tensor, torch.Tensor>> _modules = [];
+        private readonly List<string> _names = [];
 
         protected Sequential(params (string name, TensorModule submodule)[] modules)
             : base(nameof(Sequential)) => AddRange(modules);
@@ -18,12 +19,18 @@ namespace TorchSharp.Modules
             : base(nameof(Sequential)) => AddRange(Numbered(modules));
 
         internal Sequential(IEnumerable<(string Name, torch.nn.IModule<torch.Tensor, torch.Tensor> Module)> items)
-            : base(nameof(Sequential)) => _items.AddRange(items);
+            : base(nameof(Sequential))
+        {
+            foreach (var (name, module) in items)
+            {
+                append(name, module);
+            }
+        }
 
-        public int Count => _items.Count;
+        public int Count => _modules.Count;
 
         [IndexerName(IndexerName)]
-        public torch.nn.IModule<torch.Tensor, torch.Tensor> this[int index] => _items[index].Module;
+        public torch.nn.IModule<torch.Tensor, torch.Tensor> this[int index] => _modules[index];
 
         [IndexerName(IndexerName)]
         public Sequential this[(int? start, int? end) index] => this[(index.start ?? 0)..(index.end ?? Count)];
@@ -34,7 +41,7 @@ namespace TorchSharp.Modules
             get
             {
                 var (offset, length) = index.GetOffsetAndLength(Count);
-                return new Sequential(_items.GetRange(offset, length));
+                return new Sequential(_names.Zip(_modules).Skip(offset).Take(length));
             }
         }
 
@@ -42,7 +49,8 @@ namespace TorchSharp.Modules
 
         public Sequential append(string name, torch.nn.IModule<torch.Tensor, torch.Tensor> module)
         {
-            _items.Add((name, module));
+            _names.Add(name);
+            _modules.Add(module);
             return this;
         }
 
@@ -53,8 +61,8 @@ namespace TorchSharp.Modules
                 return tensor.alias();
             }
 
-            var result = _items[0].Module.call(tensor);
-            foreach (var (_, module) in _items.Skip(1))
+            var result = _modules[0].call(tensor);
+            foreach (var module in _modules.Skip(1))
             {
                 var next = module.call(result);
                 result.Dispose();
@@ -65,7 +73,7 @@ namespace TorchSharp.Modules
         }
 
         public override IEnumerable<(string name, torch.nn.Module module)> named_children()
-            => _items.Select(item => (item.Name, (torch.nn.Module)item.Module));
+            => _names.Zip(_modules, (name, module) => (name, (torch.nn.Module)module));
 
         public override IEnumerable<(string name, torch.nn.Module module)> named_modules()
             => named_children().Concat(Nested(child => child.named_modules()));

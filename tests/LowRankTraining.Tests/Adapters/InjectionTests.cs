@@ -43,16 +43,52 @@ public class InjectionTests
     }
 
     [Fact]
-    public void Layers_of_a_sequence_get_hooks()
+    public void Layers_of_a_sequence_are_replaced_in_their_order_and_come_back()
     {
-        using var model = nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 6));
+        using var model = Seeded(nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 16), nn.Linear(16, 6)));
+        var (names, before) = (model.state_dict().Keys.ToArray(), Output(model));
         using var optimizer = LoRA(Injection.Auto).Attach(model).CreateOptimizer();
-        var before = Values(model.parameters().First());
+
+        ((AdapterSession)optimizer.Session).Layers.Should().HaveCount(3).And.OnlyContain(layer => layer.Injection == Injection.Replace);
+        model.named_children().Select(child => child.module.GetType().Name).Should().Equal("LowRankLinear", "ReLU", "LowRankLinear", "LowRankLinear");
+        Output(model).Should().Equal(before);
 
         Run(model, optimizer, 3);
+        var trained = Output(model);
+        optimizer.Session.Finish();
 
-        ((AdapterSession)optimizer.Session).Layers.Should().OnlyContain(layer => layer.Injection == Injection.Hook);
-        Values(model.parameters().First()).Should().Equal(before, "the weight is frozen once the hook is known to run");
+        model.state_dict().Keys.Should().Equal(names);
+        Distance(Output(model), trained).Should().BeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void Layers_of_a_list_are_replaced_where_it_takes_any_module_and_hooked_where_it_does_not()
+    {
+        using var open = Seeded(new ListNetwork<nn.Module<Tensor, Tensor>>(nn.Linear(12, 16), nn.Linear(16, 6)));
+        using var closed = Seeded(new ListNetwork<Linear>(nn.Linear(12, 16), nn.Linear(16, 6)));
+        var (names, before) = (open.state_dict().Keys.ToArray(), Output(open));
+
+        using var replaced = LoRA(Injection.Auto).Attach(open);
+        using var hooked = LoRA(Injection.Auto).Attach(closed);
+
+        replaced.Layers.Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Replace);
+        hooked.Layers.Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Hook);
+        hooked.Describe().Should().Contain("is of Linear");
+        Output(open).Should().Equal(before);
+
+        replaced.Finish();
+        open.state_dict().Keys.Should().Equal(names);
+        Output(open).Should().Equal(before);
+    }
+
+    [Fact]
+    public void Layer_in_a_dictionary_of_the_model_s_own_is_hooked()
+    {
+        using var model = Seeded(new DictionaryNetwork());
+        using var session = LoRA(Injection.Auto).Attach(model);
+
+        session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
+        session.Describe().Should().Contain("collection 'layers' of DictionaryNetwork holds it too");
     }
 
     [Fact]
@@ -67,6 +103,20 @@ public class InjectionTests
         Run(closed, auto, 7);
 
         Output(closed).Should().Equal(Output(open), "a hook that is asked for and one that is found to work are the same");
+    }
+
+    [Fact]
+    public void Layer_that_the_model_does_not_run_is_an_error_at_the_second_step_unless_that_is_allowed()
+    {
+        using var model = Seeded(new IdleNetwork());
+        using var strict = LoRA(Injection.Auto).Attach(model).CreateOptimizer();
+        Run(model, strict, 1);
+
+        FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>().WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*");
+
+        strict.Session.Finish();
+        using var lenient = new LoRAStrategy(new LoRAOptions { Rank = 4, AllowUnreached = true }).Attach(model).CreateOptimizer();
+        Run(model, lenient, 3);
     }
 
     [Fact]
@@ -171,5 +221,47 @@ public class InjectionTests
         }
 
         public override Tensor forward(Tensor input) => decoder.call(encoder.call(input));
+    }
+
+    private sealed class ListNetwork<TModule> : nn.Module<Tensor, Tensor> where TModule : nn.Module<Tensor, Tensor>
+    {
+        private readonly ModuleList<TModule> layers;
+
+        public ListNetwork(params TModule[] modules) : base("ListNetwork")
+        {
+            layers = nn.ModuleList(modules);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            using var scope = NewDisposeScope();
+            return layers.Aggregate(input, (rows, layer) => layer.call(rows)).MoveToOuterDisposeScope();
+        }
+    }
+
+    private sealed class DictionaryNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly Dictionary<string, nn.Module<Tensor, Tensor>> layers = new() { ["only"] = nn.Linear(12, 12) };
+
+        public DictionaryNetwork() : base(nameof(DictionaryNetwork))
+        {
+            RegisterComponents();
+            register_module("only", layers["only"]);
+        }
+
+        public override Tensor forward(Tensor input) => layers["only"].call(input);
+    }
+
+    private sealed class IdleNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> busy = nn.Linear(12, 6);
+        private readonly nn.Module<Tensor, Tensor> idle = nn.Linear(12, 12);
+
+        public IdleNetwork() : base(nameof(IdleNetwork)) => RegisterComponents();
+
+        public nn.Module<Tensor, Tensor> Idle => idle;
+
+        public override Tensor forward(Tensor input) => busy.call(input);
     }
 }
