@@ -14,6 +14,7 @@ internal static class FiguresCommand
         ("step", StepFigures.Measure),
         ("stagger", StaggerFigures.Measure),
         ("refresh", RefreshFigures.Measure),
+        ("training", TrainingFigures.Measure),
     ];
 
     /// <returns>0 whatever holds and whatever does not; 2 for arguments that mean nothing.</returns>

@@ -1,0 +1,72 @@
+using LanguageModel.Data;
+using LanguageModel.Model;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Benchmarks.Figures;
+
+/// <summary>Whole steps of training (forward, backward, update) with frozen weights, against AdamW on all of them.</summary>
+/// <remarks>A linear layer d × d with factors of rank r costs 4 d² + 12 r d operations a token, and a dense one 6 d²: less below r = d/6, which is 42 at this width.</remarks>
+internal static class TrainingFigures
+{
+    private const string Model = "20m";
+    private const long Seed = 42;
+
+    /// <summary>Above d/6 the ratio is only shown.</summary>
+    private static readonly (string Name, Goal? Goal, Func<ILowRankStrategy> Make)[] Candidates =
+    [
+        ("LoRA, rank 16", Goal.AtMost(1), () => new LoRAStrategy(new() { Rank = 16 })),
+        ("LoRA, rank 32", Goal.AtMost(1), () => new LoRAStrategy(new() { Rank = 32 })),
+        ("ReLoRA, rank 32", Goal.AtMost(1), () => new ReLoRAStrategy(new() { Rank = 32 })),
+        ("ReLoRA, rank 128", null, () => new ReLoRAStrategy(new() { Rank = 128 })),
+    ];
+
+    public static IEnumerable<Figure> Measure()
+    {
+        using var tokens = Tokens(batch: 4, sequence: 257);
+        var runs = Candidates.Select(candidate => (candidate.Name, Run: Trained.By(candidate.Make()))).Prepend((Name: Methods.AdamW, Run: Trained.By(null))).ToArray();
+
+        var rounds = Rounds.Run(count: 15, warmUps: 3, round =>
+        {
+            foreach (var (name, run) in runs)
+                round.Time(name, () => run.Step(tokens));
+        });
+
+        foreach (var (_, run) in runs)
+            run.Dispose();
+
+        yield return new($"training step of {Methods.AdamW}, {Model}", rounds.Median(Methods.AdamW), "ms");
+        foreach (var (name, goal, _) in Candidates)
+            yield return new($"training step of {name} / of {Methods.AdamW}, {Model}", rounds.Ratio(name, Methods.AdamW), "times", goal);
+    }
+
+    private static Tensor Tokens(long batch, long sequence)
+    {
+        using var generator = new Generator(Seed, CPU);
+        return randint(TextCorpus.Vocabulary, [batch, sequence], ScalarType.Int64, generator: generator);
+    }
+
+    private sealed record Trained(Llama Model, optim.Optimizer Optimizer) : IDisposable
+    {
+        public static Trained By(ILowRankStrategy? strategy)
+        {
+            var model = Llama.Create(LlamaConfigs.Find(TrainingFigures.Model) with { Vocabulary = TextCorpus.Vocabulary }, Seed, CPU, ScalarType.Float32);
+            return new(model, strategy is null ? optim.AdamW(model.parameters(), lr: 1e-3) : strategy.Attach(model).CreateOptimizer(lr: 1e-3));
+        }
+
+        public void Step(Tensor tokens)
+        {
+            using var scope = NewDisposeScope();
+            Optimizer.zero_grad();
+            Model.Loss(tokens[.., ..^1], tokens[.., 1..].contiguous()).backward();
+            Optimizer.step();
+        }
+
+        public void Dispose()
+        {
+            Optimizer.Dispose();
+            Model.Dispose();
+        }
+    }
+}
