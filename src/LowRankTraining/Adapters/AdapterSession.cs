@@ -35,6 +35,10 @@ public sealed class AdapterSession : ILowRankSession
     public IReadOnlyList<AdaptedLayer> Layers =>
         [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, adapter.Reason))];
 
+    /// <value>The factors that are parameters of the model, and so have gradients of their own.</value>
+    internal IReadOnlyList<Parameter> FactorParameters =>
+        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter)];
+
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
 

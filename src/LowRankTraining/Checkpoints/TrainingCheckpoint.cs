@@ -9,7 +9,7 @@ namespace LowRankTraining.Checkpoints;
 /// <remarks>
 /// <para>One file in the given directory. It is written beside the old one and takes its place in one operation when it is complete, so a failure leaves the old one as it was.</para>
 /// <para>For weight-space methods the factors are saved as they are, unmerged. To get a plain model out of a run, call <see cref="ILowRankSession.Finish"/> and <c>model.save</c>.</para>
-/// <para>Not saved: the position in the data and the state of torch's global generator, on which dropout depends.</para>
+/// <para>Not saved: the position in the data (a <see cref="Mixing.IDataMixer"/> saves its own) and the state of torch's global generator, on which dropout depends.</para>
 /// </remarks>
 public static class TrainingCheckpoint
 {
@@ -30,24 +30,7 @@ public static class TrainingCheckpoint
         var steps = StepsOf(optimizer, scheduler, completedSteps);
 
         Directory.CreateDirectory(directory);
-        var path = Path.Combine(directory, FileName);
-        var unfinished = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            using (var stream = new FileStream(unfinished, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
-            using (var writer = new BinaryWriter(stream))
-            {
-                CheckpointFile.Write(writer, steps, model, optimizer);
-                writer.Flush();
-                stream.Flush(flushToDisk: true);
-            }
-
-            File.Move(unfinished, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(unfinished);
-        }
+        AtomicFile.Write(Path.Combine(directory, FileName), writer => CheckpointFile.Write(writer, steps, model, optimizer));
     }
 
     /// <summary>Whether there is a checkpoint in <paramref name="directory"/>.</summary>

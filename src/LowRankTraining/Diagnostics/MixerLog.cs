@@ -1,0 +1,25 @@
+using System.Globalization;
+using LowRankTraining.Mixing;
+using Microsoft.Extensions.Logging;
+
+namespace LowRankTraining.Diagnostics;
+
+/// <summary>What mixers have to say while they work.</summary>
+internal static partial class MixerLog
+{
+    /// <summary>Tells the new mixture, its entropy, and what the sources' rewards are on average.</summary>
+    public static void MixtureMoved(this ILogger logger, long update, IDataMixer mixer)
+    {
+        if (!logger.IsEnabled(LogLevel.Debug))
+            return;
+
+        var mixture = mixer.Mixture;
+        logger.MixtureMoved(update, string.Join(", ", mixture.Select(Describe)), mixture.Sum(share => share.Probability > 0 ? -share.Probability * Math.Log(share.Probability) : 0));
+    }
+
+    [LoggerMessage(40, LogLevel.Debug, "Mixture after {Update} updates: {Mixture}; entropy {Entropy:F3} nats")]
+    private static partial void MixtureMoved(this ILogger logger, long update, string mixture, double entropy);
+
+    private static string Describe(SourceShare share) =>
+        string.Create(CultureInfo.InvariantCulture, $"{share.Source} {share.Probability:F3} (reward {share.Reward:F3}, {share.Draws} drawn)");
+}

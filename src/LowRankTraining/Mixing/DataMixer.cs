@@ -1,0 +1,138 @@
+using LowRankTraining.Numerics;
+
+namespace LowRankTraining.Mixing;
+
+/// <summary>What the mixers of this library have in common: names, draws, saving and loading.</summary>
+/// <remarks>Draw n is a function of the seed, n and the probabilities at that time: there is no stream of random numbers to share or to lose.</remarks>
+public abstract class DataMixer : IDataMixer
+{
+    private const string Draws = "draws/", Updates = "updates";
+
+    private readonly string[] _sources;
+    private readonly long[] _draws;
+    private readonly ulong _seed;
+
+    /// <exception cref="ArgumentException">Fewer than two sources, an empty name, or a name that occurs twice.</exception>
+    private protected DataMixer(IEnumerable<string> sources, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(sources);
+        _sources = [.. sources];
+        if (_sources.Length < 2)
+            throw new ArgumentException($"A mixer needs at least two sources, and was given {_sources.Length}.", nameof(sources));
+        if (_sources.Any(string.IsNullOrEmpty))
+            throw new ArgumentException("A source has no name. Give each a name of its own.", nameof(sources));
+        if (_sources.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
+            throw new ArgumentException($"There are two sources called '{twice.Key}'. Give each a name of its own.", nameof(sources));
+
+        (_draws, _seed) = (new long[_sources.Length], seed);
+    }
+
+    /// <value>Names of the sources.</value>
+    public IReadOnlyList<string> Sources => _sources;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<SourceShare> Mixture
+    {
+        get
+        {
+            var probabilities = Probabilities;
+            return [.. _sources.Select((name, place) => new SourceShare(name, probabilities[place], _draws[place], RewardOf(place)))];
+        }
+    }
+
+    /// <value>Of each source, in their order; they add up to 1.</value>
+    public abstract IReadOnlyList<double> Probabilities { get; }
+
+    /// <inheritdoc/>
+    public long CompletedUpdates { get; private set; }
+
+    /// <value>Says which mixers can load each other's files.</value>
+    private protected abstract string Layout { get; }
+
+    /// <inheritdoc/>
+    public SourceDraw Next()
+    {
+        var place = PlaceAt(RandomKey.For(_seed, "mixer", "source", _draws.Sum()));
+        return new(_sources[place], _draws[place]++);
+    }
+
+    /// <inheritdoc/>
+    public void Observe(string source, Action backward)
+    {
+        ArgumentNullException.ThrowIfNull(backward);
+        if (PlaceOf(source) < 0)
+            throw new ArgumentException($"There is no source '{source}'. The sources are {string.Join(", ", _sources.Select(name => $"'{name}'"))}.", nameof(source));
+
+        Watch(source, backward);
+    }
+
+    /// <inheritdoc/>
+    public void Update()
+    {
+        Learn(CompletedUpdates + 1);
+        CompletedUpdates++;
+    }
+
+    /// <inheritdoc/>
+    public void Save(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var state = new StateBag();
+        state.SetCounter(Updates, CompletedUpdates);
+        for (var place = 0; place < _sources.Length; place++)
+            state.SetCounter(Draws + _sources[place], _draws[place]);
+
+        Store(state);
+        MixerFile.Write(path, Layout, state);
+    }
+
+    /// <inheritdoc/>
+    public void Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var state = MixerFile.Read(path, Layout);
+        Restore(state);
+        CompletedUpdates = state.Counter(Updates);
+        for (var place = 0; place < _sources.Length; place++)
+            _draws[place] = state.Counter(Draws + _sources[place]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees what the mixer remembers.</summary>
+    protected virtual void Dispose(bool disposing) { }
+
+    private protected int PlaceOf(string source) => Array.IndexOf(_sources, source);
+
+    private protected virtual double? RewardOf(int place) => null;
+
+    /// <summary>Runs a backward pass of one of the sources.</summary>
+    private protected virtual void Watch(string source, Action backward) => backward();
+
+    /// <summary>Ends an update.</summary>
+    private protected virtual void Learn(long update) { }
+
+    /// <summary>Puts what was learned into a bag that belongs to the caller.</summary>
+    private protected virtual void Store(StateBag state) { }
+
+    /// <summary>Takes it out again.</summary>
+    private protected virtual void Restore(StateBag state) { }
+
+    /// <summary>The source in whose part of [0, 1) a 63-bit number falls.</summary>
+    private int PlaceAt(ulong key)
+    {
+        const int bits = 53;
+        var (rest, probabilities) = ((key >> (63 - bits)) * Math.ScaleB(1, -bits), Probabilities);
+        for (var place = 0; place < _sources.Length; place++)
+            if ((rest -= probabilities[place]) < 0)
+                return place;
+
+        // Rounding can leave a rest of 1e-16: it belongs to the last source that can be drawn at all.
+        return Enumerable.Range(0, _sources.Length).Last(place => probabilities[place] > 0);
+    }
+}

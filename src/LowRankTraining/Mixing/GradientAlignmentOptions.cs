@@ -1,0 +1,46 @@
+using LowRankTraining.Strategies;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace LowRankTraining.Mixing;
+
+/// <summary>Options of <see cref="GradientAlignmentMixer"/>. The paper gives no values for a mixture of sources: the defaults are ours.</summary>
+public sealed record GradientAlignmentOptions
+{
+    /// <value>τ, above 0: probabilities are softmax(φ/τ) before the floor. Default 1.</value>
+    public double Temperature { get; init; } = 1;
+
+    /// <value>ε, in [0, 1]: every source is drawn with a probability of at least ε/K, so that none is forgotten and each goes on being measured. 1 draws from all alike. Default 0.1.</value>
+    public double Floor { get; init; } = 0.1;
+
+    /// <value>Step of Adam on the logits φ, above 0. Default 0.1.</value>
+    public double LearningRate { get; init; } = 0.1;
+
+    /// <value>Decay of each source's average reward, in [0, 1). Default 0.9.</value>
+    public double BaselineDecay { get; init; } = 0.9;
+
+    /// <value>M, optimizer updates from one step of the policy to the next, at least 1. Default 10.</value>
+    public long UpdateEvery { get; init; } = 10;
+
+    /// <value>Whether rewards are cosines, in [−1, 1], in place of products, which favour sources with large gradients. Default true.</value>
+    public bool Normalize { get; init; } = true;
+
+    /// <value>Seed of the draws. Default 0.</value>
+    public ulong Seed { get; init; }
+
+    /// <value>Where every step of the policy is reported, at level Debug; null for nowhere.</value>
+    public ILogger? Logger { get; init; }
+}
+
+/// <summary>Finds every violation in <see cref="GradientAlignmentOptions"/> at once.</summary>
+public sealed class GradientAlignmentOptionsValidator : IValidateOptions<GradientAlignmentOptions>
+{
+    /// <inheritdoc/>
+    public ValidateOptionsResult Validate(string? name, GradientAlignmentOptions options) => new OptionsRules()
+        .Above(0, options.Temperature)
+        .Require(options.Floor is >= 0 and <= 1, FormattableString.Invariant($"Floor is {options.Floor}: it must be at least 0 and at most 1."))
+        .Above(0, options.LearningRate)
+        .Fraction(options.BaselineDecay)
+        .AtLeast(1, options.UpdateEvery)
+        .Result;
+}

@@ -1,0 +1,20 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Mixing;
+
+/// <summary>Every number of the gradients, one parameter after the other.</summary>
+internal sealed class WholeGradients(IReadOnlyList<Parameter> parameters) : GradientView
+{
+    internal override string Layout => $"gradients of {Size(parameters)}";
+
+    internal override Device Device => parameters[0].device;
+
+    private protected override Tensor Compute() => Flat(parameters);
+
+    public static Tensor Flat(IEnumerable<Parameter> parameters) => cat([.. parameters.Select(Flat)]);
+
+    private static Tensor Flat(Parameter parameter) => parameter.grad is { } gradient
+        ? gradient.to(ScalarType.Float32).reshape(-1)
+        : zeros(parameter.numel(), ScalarType.Float32, parameter.device);
+}
