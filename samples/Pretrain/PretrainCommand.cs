@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
 
@@ -23,7 +24,8 @@ internal static class PretrainCommand
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
-    private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK]; or several sources to mix, each as NAME=PATH.", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string?> Mix = new("--mix") { Description = $"How named sources are mixed: {string.Join(", ", Mixers.Names)} [default: {Mixers.Alignment}]." };
     private static readonly Option<long?> EvaluateEvery = new("--eval-every") { Description = "Steps between validations [default: a tenth of the steps]." };
     private static readonly Option<long?> SaveEvery = new("--save-every") { Description = "Steps between checkpoints [default: only at the end, and on Ctrl-C]." };
     private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for settings and checkpoints [default: a new one under runs/]." };
@@ -36,7 +38,7 @@ internal static class PretrainCommand
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
             Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Clip,
-            Dtype, Device, Seed, Data, EvaluateEvery, SaveEvery, Out, Resume, Json,
+            Dtype, Device, Seed, Data, Mix, EvaluateEvery, SaveEvery, Out, Resume, Json,
         };
         command.SetAction(parsed => new PretrainRun(Request(parsed)).Execute());
         return command;
@@ -59,6 +61,7 @@ internal static class PretrainCommand
         var method = AllMethods.Find(parsed.GetRequiredValue(Strategy));
         var model = LlamaConfigs.Find(parsed.GetRequiredValue(Model));
         var steps = parsed.GetValue(Steps);
+        var data = NamedData.WithFullPaths(parsed.GetValue(Data) ?? []);
         return new PretrainSettings
         {
             Strategy = method.Name,
@@ -76,7 +79,8 @@ internal static class PretrainCommand
             Clip = parsed.GetValue(Clip),
             Dtype = parsed.GetRequiredValue(Dtype),
             Seed = parsed.GetValue(Seed),
-            Data = [.. (parsed.GetValue(Data) ?? []).Select(Path.GetFullPath)],
+            Data = data,
+            Mix = parsed.GetValue(Mix) ?? (NamedData.Parse(data) is null ? null : Mixers.Alignment),
         };
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LanguageModel.Training;
 
 namespace Pretrain;
@@ -43,6 +44,10 @@ internal sealed class PretrainResult(PretrainSettings settings, TrainingReport r
 
     /// <value>Updates left out because a gradient was not finite.</value>
     public long SkippedUpdates => report.SkippedUpdates;
+
+    /// <value>The mixture at every validation; left out for a single text.</value>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<MixturePoint>? Mixture => report.Mixtures.Count > 0 ? report.Mixtures : null;
 
     /// <value>What the run depends on.</value>
     public PretrainSettings Settings => settings;

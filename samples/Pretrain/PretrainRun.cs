@@ -28,18 +28,30 @@ internal sealed class PretrainRun(PretrainRequest request)
         SettingsCheck.Ranges(settings, request);
 
         var (device, type) = (Devices.Find(request.Device), Dtypes.Find(settings.Dtype));
-        var corpus = TextCorpus.Load(settings.Data);
+        var texts = RunTexts.Load(settings);
         if (request.Resume)
-            SettingsCheck.SameData(settings, corpus.Hash, corpus.Source);
-        settings = settings with { DataHash = corpus.Hash };
+            SettingsCheck.SameData(settings, texts.Hash, texts.Source);
+        settings = settings with { DataHash = texts.Hash };
 
         var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
         using var model = Llama.Create(config, settings.Seed, device, type);
         using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings));
-        var firstStep = request.Resume ? method.Load(folder.Path) : 0;
+        using var mixer = texts.Mixer(settings, model, method);
+        var options = Options(settings, device);
+        var data = texts.Data(mixer, options);
+        var firstStep = request.Resume ? Resume(folder, method, data) : 0;
 
-        Introduce(settings, model, corpus, device, firstStep);
-        var report = Train(folder, settings, model, method, corpus, device, firstStep);
+        Introduce(settings, model, texts, device, firstStep);
+        folder.WriteSettings(settings);
+        using var interruption = new Interruption();
+        var report = TrainingDisplay.Show(console, settings.Strategy, firstStep, settings.Steps, display =>
+            new Trainer(model, method, data, options)
+            {
+                Stepped = display.Stepped,
+                Validated = display.Validated,
+                Mixed = display.Mixed,
+                Save = step => data.Save(folder.Path, step, () => method.Save(folder.Path)),
+            }.Run(firstStep, interruption.Token));
         if (report.Completed)
         {
             method.Finish();
@@ -63,37 +75,31 @@ internal sealed class PretrainRun(PretrainRequest request)
         Seed = settings.Seed,
     };
 
-    private TrainingReport Train(
-        RunFolder folder, PretrainSettings settings, Llama model, AttachedMethod method, TextCorpus corpus, Device device, long firstStep)
+    private TrainingOptions Options(PretrainSettings settings, Device device) => new()
     {
-        var options = new TrainingOptions
-        {
-            Steps = settings.Steps,
-            Batch = settings.Batch,
-            Sequence = settings.Seq,
-            Device = device,
-            Seed = settings.Seed,
-            ClipNorm = settings.Clip,
-            EvaluateEvery = request.EvaluateEvery ?? Math.Max(1, settings.Steps / 10),
-            SaveEvery = request.SaveEvery,
-        };
+        Steps = settings.Steps,
+        Batch = settings.Batch,
+        Sequence = settings.Seq,
+        Device = device,
+        Seed = settings.Seed,
+        ClipNorm = settings.Clip,
+        EvaluateEvery = request.EvaluateEvery ?? Math.Max(1, settings.Steps / 10),
+        SaveEvery = request.SaveEvery,
+    };
 
-        folder.WriteSettings(settings);
-        using var interruption = new Interruption();
-        return TrainingDisplay.Show(console, settings.Strategy, firstStep, settings.Steps, display =>
-            new Trainer(model, method, corpus, options)
-            {
-                Stepped = display.Stepped,
-                Validated = display.Validated,
-                Save = _ => method.Save(folder.Path),
-            }.Run(firstStep, interruption.Token));
+    private static long Resume(RunFolder folder, AttachedMethod method, TrainingData data)
+    {
+        var completed = method.Load(folder.Path);
+        data.Load(folder.Path, completed);
+        return completed;
     }
 
-    private void Introduce(PretrainSettings settings, Llama model, TextCorpus corpus, Device device, long firstStep)
+    private void Introduce(PretrainSettings settings, Llama model, RunTexts texts, Device device, long firstStep)
     {
         Write($"{settings.Model} model, {Describe.Count(model.Config.Parameters)} parameters in {settings.Dtype} on {device.type.ToString().ToLowerInvariant()}; "
             + $"{settings.Strategy}, rank {settings.Rank}, learning rate {settings.Lr}");
-        Write($"{corpus.Source}: {Describe.Bytes(corpus.Training.Length)} to train on, {Describe.Bytes(corpus.Validation.Length)} to validate on");
+        foreach (var line in texts.Lines())
+            Write(line);
         if (request.Resume)
             Write($"Going on after step {firstStep} of {settings.Steps}");
     }

@@ -49,8 +49,11 @@ public sealed record PretrainSettings
     /// <value>Seed of weights, batches and method.</value>
     public required long Seed { get; init; }
 
-    /// <value>Files and folders; empty for the API documentation.</value>
+    /// <value>Files and folders, or sources to mix as NAME=PATH; empty for the API documentation.</value>
     public required IReadOnlyList<string> Data { get; init; }
+
+    /// <value>How sources are mixed; null for a single text.</value>
+    public string? Mix { get; init; }
 
     /// <value>Hash of the text that was in them; null before it is read.</value>
     public string? DataHash { get; init; }

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using LanguageModel;
+using LanguageModel.Data;
+using LanguageModel.Methods;
 
 namespace Pretrain;
 
@@ -21,6 +23,8 @@ internal static class SettingsCheck
         Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");
         Require(settings.WarmStart is null or >= 0, $"--warm-start must be at least 0 (is {settings.WarmStart})");
         Require(settings.Clip is null or > 0, $"--clip must be above 0 (is {settings.Clip})");
+        Require(settings.Mix is null || Mixers.Names.Contains(settings.Mix), $"--mix must be one of {string.Join(", ", Mixers.Names)} (is {settings.Mix})");
+        Require(settings.Mix is null || NamedData.Parse(settings.Data) is not null, "--mix is for several sources: give each as --data NAME=PATH");
         Require(request.EvaluateEvery is null or >= 1, $"--eval-every must be at least 1 (is {request.EvaluateEvery})");
         Require(request.SaveEvery is null or >= 1, $"--save-every must be at least 1 (is {request.SaveEvery})");
 

@@ -28,6 +28,13 @@ public abstract class TrainingDisplay
     /// <summary>Tells of a validation.</summary>
     public abstract void Validated(LossPoint validation);
 
+    /// <summary>Tells of the mixture at a validation.</summary>
+    public abstract void Mixed(MixturePoint mixture);
+
+    /// <summary>What a mixture is shown as.</summary>
+    protected static string Line(string title, MixturePoint mixture) => $"{title}: after {mixture.Step} steps mixture " + string.Join(", ", mixture.Sources.Select(source =>
+        $"{source.Source} {Describe.Fixed(source.Probability, 3)} ({(source.Reward is { } reward ? $"reward {Describe.Fixed(reward, 3)}, " : "")}{source.Batches} batches, validation loss {Describe.Fixed(source.ValidationLoss, 4)})"));
+
     /// <summary>What a validation is shown as.</summary>
     protected static string Line(string title, LossPoint validation) =>
         $"{title}: after {validation.Step} steps validation loss {Describe.Fixed(validation.Loss, 4)}, perplexity {Describe.Fixed(Math.Exp(validation.Loss), 3)}";
@@ -55,6 +62,8 @@ public abstract class TrainingDisplay
         }
 
         public override void Validated(LossPoint validation) => console.WriteLine(Line(title, validation));
+
+        public override void Mixed(MixturePoint mixture) => console.WriteLine(Line(title, mixture));
     }
 
     private sealed class PlainDisplay(IAnsiConsole console, string title, long steps) : TrainingDisplay
@@ -73,5 +82,7 @@ public abstract class TrainingDisplay
         }
 
         public override void Validated(LossPoint validation) => console.Profile.Out.Writer.WriteLine(Line(title, validation));
+
+        public override void Mixed(MixturePoint mixture) => console.Profile.Out.Writer.WriteLine(Line(title, mixture));
     }
 }

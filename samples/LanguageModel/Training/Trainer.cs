@@ -13,8 +13,7 @@ public sealed class Trainer
     private readonly Llama model;
     private readonly AttachedMethod method;
     private readonly TrainingOptions options;
-    private readonly BatchSampler sampler;
-    private readonly IReadOnlyList<TokenBatch> validationSet;
+    private readonly TrainingData data;
     private readonly PhaseClock whole;
     private readonly PhaseClock forward;
     private readonly PhaseClock backward;
@@ -22,15 +21,20 @@ public sealed class Trainer
     private readonly MemoryMeter memory;
     private readonly List<LossPoint> trainingLosses = [];
     private readonly List<LossPoint> validationLosses = [];
+    private readonly List<MixturePoint> mixtures = [];
     private long largestState;
 
     /// <summary>Prepares to train <paramref name="model"/> on <paramref name="corpus"/>.</summary>
     /// <exception cref="UserException">The corpus is too small for a sequence.</exception>
     public Trainer(Llama model, AttachedMethod method, TextCorpus corpus, TrainingOptions options)
+        : this(model, method, new SingleText(corpus, options), options)
     {
-        (this.model, this.method, this.options) = (model, method, options);
-        sampler = new BatchSampler(corpus.Training, options.Batch, options.Sequence, (ulong)options.Seed);
-        validationSet = ValidationSet.Batches(corpus.Validation, options.Batch, options.Sequence, options.EvaluationTokens);
+    }
+
+    /// <summary>Prepares to train <paramref name="model"/> on <paramref name="data"/>.</summary>
+    public Trainer(Llama model, AttachedMethod method, TrainingData data, TrainingOptions options)
+    {
+        (this.model, this.method, this.data, this.options) = (model, method, data, options);
         (whole, forward, backward, update) = (new(options.Device), new(options.Device), new(options.Device), new(options.Device));
         memory = new MemoryMeter(options.Device);
     }
@@ -40,6 +44,9 @@ public sealed class Trainer
 
     /// <value>Called after every validation.</value>
     public Action<LossPoint>? Validated { get; init; }
+
+    /// <value>Called after every validation of a run on several sources.</value>
+    public Action<MixturePoint>? Mixed { get; init; }
 
     /// <value>Called with the steps done when it is time to save, and when the run is interrupted.</value>
     public Action<long>? Save { get; init; }
@@ -76,16 +83,17 @@ public sealed class Trainer
 
         var (loss, value) = forward.Time(() =>
         {
-            var loss = Batches.Loss(model, sampler.At(step), options.Device);
+            var loss = Batches.Loss(model, data.At(step), options.Device);
             return (loss, loss.ToDouble());
         });
         memory.Sample();
 
-        backward.Time(() => loss.backward());
+        backward.Time(() => data.Backward(() => loss.backward()));
         memory.Sample();
 
         update.Time(() =>
         {
+            data.EndStep();
             if (options.ClipNorm is { } largest)
                 nn.utils.clip_grad_norm_(model.parameters().Where(parameter => parameter.requires_grad), largest);
             method.Optimizer.step();
@@ -98,11 +106,26 @@ public sealed class Trainer
     private double Validate(long done)
     {
         largestState = Math.Max(largestState, method.StateBytes);
-        var loss = Evaluation.Loss(model, validationSet, options.Device);
-        var point = new LossPoint(done, loss);
+        var losses = data.Validation.Select(part => Evaluation.Loss(model, part.Batches, options.Device)).ToList();
+        var point = new LossPoint(done, losses is [var only] ? only : Mean(losses));
         validationLosses.Add(point);
         Validated?.Invoke(point);
-        return loss;
+        if (data.Mixture is { } mixture)
+            Report(new MixturePoint(done, [.. mixture.Zip(losses, (share, loss) => new SourcePoint(share.Source, share.Probability, share.Draws, share.Reward, loss))]));
+        return point.Loss;
+    }
+
+    /// <summary>The loss over all sources, each token weighing the same.</summary>
+    private double Mean(IEnumerable<double> losses)
+    {
+        var tokens = data.Validation.Select(part => part.Batches.Sum(batch => (double)batch.Inputs.Length)).ToList();
+        return losses.Zip(tokens, (loss, count) => loss * count).Sum() / tokens.Sum();
+    }
+
+    private void Report(MixturePoint mixture)
+    {
+        mixtures.Add(mixture);
+        Mixed?.Invoke(mixture);
     }
 
     private StepReport Progress(long done, long here, double loss, TimeSpan spent) =>
@@ -115,6 +138,7 @@ public sealed class Trainer
         ValidationLoss = validationLoss,
         Training = trainingLosses,
         Validation = validationLosses,
+        Mixtures = mixtures,
         TokensPerSecond = here == 0 ? 0 : here * options.TokensPerStep / spent.TotalSeconds,
         Seconds = spent.TotalSeconds,
         StepMilliseconds = whole.MedianMilliseconds,

@@ -33,6 +33,9 @@ public sealed record TrainingReport
     /// <value>Every validation of this run.</value>
     public required IReadOnlyList<LossPoint> Validation { get; init; }
 
+    /// <value>The mixture at every validation of this run; empty for a single text.</value>
+    public IReadOnlyList<MixturePoint> Mixtures { get; init; } = [];
+
     /// <value>Training only: neither validation nor saving.</value>
     public required double TokensPerSecond { get; init; }
 

@@ -21,5 +21,5 @@ internal static partial class MixerLog
     private static partial void MixtureMoved(this ILogger logger, long update, string mixture, double entropy);
 
     private static string Describe(SourceShare share) =>
-        string.Create(CultureInfo.InvariantCulture, $"{share.Source} {share.Probability:F3} (reward {share.Reward:F3}, {share.Draws} drawn)");
+        string.Create(CultureInfo.InvariantCulture, $"{share.Source} {share.Probability:F3} (reward {share.Reward?.ToString("F3", CultureInfo.InvariantCulture) ?? "–"}, {share.Draws} drawn)");
 }

@@ -45,7 +45,7 @@ internal sealed class GradientSketch(IReadOnlyList<Parameter> parameters, int di
             var signed = empty(numbers, ScalarType.Float32, gradient.device).random_(0, 2, generator).mul_(2).sub_(1).mul_(gradient.narrow(0, start, numbers));
 
             var full = numbers / dimensions * dimensions;
-            sketch.add_(signed.narrow(0, 0, full).view(-1, dimensions).sum(0));
+            sketch.add_(signed.narrow(0, 0, full).view(-1, dimensions).sum(0L));
             sketch.narrow(0, 0, numbers - full).add_(signed.narrow(0, full, numbers - full));
         }
     }

@@ -12,7 +12,7 @@ namespace LowRankTraining.Mixing;
 /// </remarks>
 internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions options)
 {
-    private const double Beta1 = 0.9, Beta2 = 0.999, Epsilon = 1e-8, Limit = 4;
+    private const double Beta1 = 0.9, Beta2 = 0.999, Limit = 4;
 
     private readonly double[] _logits = new double[choices];
     private readonly double[] _first = new double[choices];
@@ -21,6 +21,9 @@ internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions option
     private readonly double[] _scores = new double[choices];
     private readonly double[] _weights = new double[choices];
     private readonly double[] _counts = new double[2];
+
+    // Cosines have a scale; differences far below it are rounding errors, which Adam must not make steps of.
+    private readonly double _epsilon = options.Normalize ? 1e-4 : 1e-8;
 
     /// <value>p.</value>
     public double[] Probabilities => [.. Softmax().Select(WithFloor)];
@@ -71,7 +74,7 @@ internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions option
             var gradient = _scores[k] / Scored + (_weights[k] > 0 ? Slope(q[k]) * (_baselines[k] - average) : 0);
             _first[k] = Beta1 * _first[k] + (1 - Beta1) * gradient;
             _second[k] = Beta2 * _second[k] + (1 - Beta2) * gradient * gradient;
-            _logits[k] += options.LearningRate * Corrected(_first[k], Beta1) / (Math.Sqrt(Corrected(_second[k], Beta2)) + Epsilon);
+            _logits[k] += options.LearningRate * Corrected(_first[k], Beta1) / (Math.Sqrt(Corrected(_second[k], Beta2)) + _epsilon);
         }
 
         Bound();

@@ -1,0 +1,31 @@
+using LanguageModel.Model;
+using LowRankTraining;
+using LowRankTraining.Mixing;
+
+namespace LanguageModel.Methods;
+
+/// <summary>The ways to mix sources of data, by name.</summary>
+public static class Mixers
+{
+    /// <summary>By gradient alignment.</summary>
+    public const string Alignment = "alignment";
+
+    /// <summary>From all alike.</summary>
+    public const string Uniform = "uniform";
+
+    /// <value>All names.</value>
+    public static IReadOnlyList<string> Names { get; } = [Alignment, Uniform];
+
+    /// <summary>Makes the mixer called <paramref name="name"/> for a method at work on a model.</summary>
+    /// <exception cref="UserException">There is none of that name.</exception>
+    public static IDataMixer Create(string name, IEnumerable<string> sources, Llama model, AttachedMethod method, long seed) => name switch
+    {
+        Alignment => new GradientAlignmentMixer(sources, View(model, method), new() { Seed = (ulong)seed }),
+        Uniform => new FixedMixer(sources, seed: (ulong)seed),
+        _ => throw new UserException($"There is no way to mix called '{name}'. There are {string.Join(", ", Names)}."),
+    };
+
+    private static GradientView View(Llama model, AttachedMethod method) => method.Optimizer is LowRankOptimizer lowRank
+        ? GradientView.For(lowRank.Session)
+        : GradientView.Sketch(model.parameters().Where(parameter => parameter.requires_grad));
+}

@@ -1,0 +1,4 @@
+using LanguageModel.CommandLine;
+using Shuffle;
+
+return SampleCommand.Run(ShuffleCommand.Create(), args);
