@@ -120,5 +120,5 @@ public class DrawTests
         ((Action)(() => GradientView.Sketch([parameter], dimensions: 0))).Should().Throw<ArgumentOutOfRangeException>();
     }
 
-    private static SourceDraw[] Take(IDataMixer mixer) => [.. Enumerable.Range(0, 100).Select(_ => mixer.Next())];
+    private static SourceDraw[] Take(FixedMixer mixer) => [.. Enumerable.Range(0, 100).Select(_ => mixer.Next())];
 }
