@@ -7,12 +7,14 @@ namespace LowRankTraining.Mixing;
 /// <para>q = softmax(φ/τ), p = (1 − ε) q + ε/K. The gradient of the expected reward Σ pᵢ E[Rᵢ] is estimated, from the rewards that came since the last step, by</para>
 /// <para>g = Σᵢ bᵢ ∇pᵢ + mean over rewards of (Rᵢ − bᵢ) ∇log pᵢ, bᵢ the moving average of source i's own rewards.</para>
 /// <para>The second term is REINFORCE with a baseline for each source. Alone it would not learn: such a baseline takes away just the difference between sources. The first term gives it back,
-/// exactly and without noise, and together they are unbiased. φ takes a step of Adam along g, is centred, and kept within ±4 τ: at a spread of 8 τ nothing is left to gain, and there is a way back.</para>
+/// exactly and without noise, and together they are unbiased.</para>
+/// <para>φ takes a step of Adam along g, and is kept within τ ln(50 (K − 1)) of its largest entry, where a single best source has q = 0.98: beyond, little is to be gained, and the way back would be long.
+/// For the same reason Adam forgets sooner than usual (β₂ = 0.99): the large gradients of an undecided policy would freeze a decided one.</para>
 /// <para>Source: Williams, REINFORCE, 1992; Gu et al., Q-Prop, arXiv 1611.02247, for a baseline that depends on the choice.</para>
 /// </remarks>
 internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions options)
 {
-    private const double Beta1 = 0.9, Beta2 = 0.999, Limit = 4;
+    private const double Beta1 = 0.9, Beta2 = 0.99;
 
     private readonly double[] _logits = new double[choices];
     private readonly double[] _first = new double[choices];
@@ -111,8 +113,8 @@ internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions option
 
     private void Bound()
     {
-        var (mean, limit) = (_logits.Average(), Limit * options.Temperature);
+        var (largest, spread) = (_logits.Max(), options.Temperature * Math.Log(50 * (choices - 1)));
         for (var k = 0; k < choices; k++)
-            _logits[k] = Math.Clamp(_logits[k] - mean, -limit, limit);
+            _logits[k] = Math.Max(_logits[k] - largest, -spread);
     }
 }

@@ -60,10 +60,10 @@ public class DrawTests
     }
 
     [Theory]
-    [InlineData("*2 sources and 3 proportions*", 1, 1, 1)]
-    [InlineData("*finite*", 0, 0)]
-    [InlineData("*finite*", 2, -1)]
-    [InlineData("*finite*", double.NaN, 1)]
+    [InlineData("*2 sources and 3 proportions*", 1.0, 1.0, 1.0)]
+    [InlineData("*finite*", 0.0, 0.0)]
+    [InlineData("*finite*", 2.0, -1.0)]
+    [InlineData("*finite*", double.NaN, 1.0)]
     public void Proportions_that_are_no_good_are_refused(string message, params double[] proportions)
     {
         var make = () => new FixedMixer(["a", "b"], proportions);

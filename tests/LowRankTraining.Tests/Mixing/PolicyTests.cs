@@ -41,11 +41,11 @@ public class PolicyTests
     [Fact]
     public void Mixture_comes_back_when_the_tide_turns()
     {
-        using var rehearsal = new Rehearsal(8, new() { Floor = 0.5 }, sources: ["useful", "noise", "static"]);
-        Train(rehearsal, updates: 1000);
+        using var rehearsal = new Rehearsal(8, new() { Floor = 0.5, UpdateEvery = 5 }, sources: ["useful", "noise", "static"]);
+        Train(rehearsal, updates: 600);
         rehearsal.ProbabilityOf("useful").Should().BeGreaterThan(0.6);
 
-        Train(rehearsal, updates: 3000, useful: "noise");
+        Train(rehearsal, updates: 2500, useful: "noise");
         rehearsal.ProbabilityOf("noise").Should().BeGreaterThan(0.6, "the floor has kept it measured");
     }
 
