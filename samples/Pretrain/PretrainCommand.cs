@@ -26,6 +26,7 @@ internal static class PretrainCommand
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
     private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK]; or several sources to mix, each as NAME=PATH.", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<string?> Mix = new("--mix") { Description = $"How named sources are mixed: {string.Join(", ", Mixers.Names)} [default: {Mixers.Alignment}]." };
+    private static readonly Option<string?> Target = new("--target") { Description = "The named source whose loss is to fall [default: all]." };
     private static readonly Option<long?> EvaluateEvery = new("--eval-every") { Description = "Steps between validations [default: a tenth of the steps]." };
     private static readonly Option<long?> SaveEvery = new("--save-every") { Description = "Steps between checkpoints [default: only at the end, and on Ctrl-C]." };
     private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for settings and checkpoints [default: a new one under runs/]." };
@@ -38,7 +39,7 @@ internal static class PretrainCommand
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
             Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Clip,
-            Dtype, Device, Seed, Data, Mix, EvaluateEvery, SaveEvery, Out, Resume, Json,
+            Dtype, Device, Seed, Data, Mix, Target, EvaluateEvery, SaveEvery, Out, Resume, Json,
         };
         command.SetAction(parsed => new PretrainRun(Request(parsed)).Execute());
         return command;
@@ -81,6 +82,7 @@ internal static class PretrainCommand
             Seed = parsed.GetValue(Seed),
             Data = data,
             Mix = parsed.GetValue(Mix) ?? (NamedData.Parse(data) is null ? null : Mixers.Alignment),
+            Target = parsed.GetValue(Target),
         };
     }
 

@@ -55,6 +55,9 @@ public sealed record PretrainSettings
     /// <value>How sources are mixed; null for a single text.</value>
     public string? Mix { get; init; }
 
+    /// <value>The source whose loss is to fall; null for all.</value>
+    public string? Target { get; init; }
+
     /// <value>Hash of the text that was in them; null before it is read.</value>
     public string? DataHash { get; init; }
 }

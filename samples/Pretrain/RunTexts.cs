@@ -33,7 +33,7 @@ internal sealed class RunTexts
 
     /// <summary>The mixer of several texts; null for one.</summary>
     public IDataMixer? Mixer(PretrainSettings settings, Llama model, AttachedMethod method) =>
-        isMixed ? Mixers.Create(settings.Mix ?? Mixers.Alignment, sources.Select(source => source.Name), model, method, settings.Seed) : null;
+        isMixed ? Mixers.Create(settings.Mix ?? Mixers.Alignment, [.. sources.Select(source => source.Name)], settings.Target, model, method, settings.Seed) : null;
 
     /// <summary>What the trainer is to have.</summary>
     public TrainingData Data(IDataMixer? mixer, TrainingOptions options) =>

@@ -25,6 +25,8 @@ internal static class SettingsCheck
         Require(settings.Clip is null or > 0, $"--clip must be above 0 (is {settings.Clip})");
         Require(settings.Mix is null || Mixers.Names.Contains(settings.Mix), $"--mix must be one of {string.Join(", ", Mixers.Names)} (is {settings.Mix})");
         Require(settings.Mix is null || NamedData.Parse(settings.Data) is not null, "--mix is for several sources: give each as --data NAME=PATH");
+        Require(settings.Target is null || (settings.Mix == Mixers.Alignment && NamedData.Parse(settings.Data)?.Any(source => source.Name == settings.Target) == true),
+            $"--target must be the name of a source that is mixed by {Mixers.Alignment} (is {settings.Target})");
         Require(request.EvaluateEvery is null or >= 1, $"--eval-every must be at least 1 (is {request.EvaluateEvery})");
         Require(request.SaveEvery is null or >= 1, $"--save-every must be at least 1 (is {request.SaveEvery})");
 

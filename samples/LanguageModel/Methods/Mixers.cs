@@ -17,10 +17,16 @@ public static class Mixers
     public static IReadOnlyList<string> Names { get; } = [Alignment, Uniform];
 
     /// <summary>Makes the mixer called <paramref name="name"/> for a method at work on a model.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="sources">Names of the sources.</param>
+    /// <param name="target">The source whose loss is to fall; null for all. Alignment only.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="method">The method at work on it.</param>
+    /// <param name="seed">Of the draws.</param>
     /// <exception cref="UserException">There is none of that name.</exception>
-    public static IDataMixer Create(string name, IEnumerable<string> sources, Llama model, AttachedMethod method, long seed) => name switch
+    public static IDataMixer Create(string name, IReadOnlyList<string> sources, string? target, Llama model, AttachedMethod method, long seed) => name switch
     {
-        Alignment => new GradientAlignmentMixer(sources, View(model, method), new() { Seed = (ulong)seed }),
+        Alignment => new GradientAlignmentMixer(sources, View(model, method), new() { Targets = target is null ? [] : [target], Seed = (ulong)seed }),
         Uniform => new FixedMixer(sources, seed: (ulong)seed),
         _ => throw new UserException($"There is no way to mix called '{name}'. There are {string.Join(", ", Names)}."),
     };

@@ -60,9 +60,7 @@ public abstract class DataMixer : IDataMixer
     public void Observe(string source, Action backward)
     {
         ArgumentNullException.ThrowIfNull(backward);
-        if (PlaceOf(source) < 0)
-            throw new ArgumentException($"There is no source '{source}'. The sources are {string.Join(", ", _sources.Select(name => $"'{name}'"))}.", nameof(source));
-
+        RequireSource(source, nameof(source));
         Watch(source, backward);
     }
 
@@ -106,6 +104,13 @@ public abstract class DataMixer : IDataMixer
 
     /// <summary>Frees what the mixer remembers.</summary>
     protected virtual void Dispose(bool disposing) { }
+
+    /// <exception cref="ArgumentException">There is no such source.</exception>
+    private protected void RequireSource(string source, string argument)
+    {
+        if (PlaceOf(source) < 0)
+            throw new ArgumentException($"There is no source '{source}'. The sources are {string.Join(", ", _sources.Select(name => $"'{name}'"))}.", argument);
+    }
 
     private protected int PlaceOf(string source) => Array.IndexOf(_sources, source);
 

@@ -30,7 +30,7 @@ public sealed class GradientAlignmentMixer : DataMixer
     /// <param name="sources">At least two names, all different.</param>
     /// <param name="gradients">What to see of the gradients; <see cref="GradientView.For"/> a session is the usual choice.</param>
     /// <param name="options">The defaults when null.</param>
-    /// <exception cref="ArgumentException">Too few sources, or names that are empty or the same.</exception>
+    /// <exception cref="ArgumentException">Too few sources, names that are empty or the same, or a target that is none of them.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public GradientAlignmentMixer(IEnumerable<string> sources, GradientView gradients, GradientAlignmentOptions? options = null)
         : base(sources, options?.Seed ?? 0)
@@ -38,6 +38,8 @@ public sealed class GradientAlignmentMixer : DataMixer
         ArgumentNullException.ThrowIfNull(gradients);
         _gradients = gradients;
         _options = new GradientAlignmentOptionsValidator().Require(options ?? new());
+        foreach (var target in _options.Targets)
+            RequireSource(target, nameof(options));
         _policy = new SoftmaxPolicy(Sources.Count, _options);
     }
 
@@ -86,7 +88,11 @@ public sealed class GradientAlignmentMixer : DataMixer
             _current.Clear();
         }
 
-        if (update % _options.UpdateEvery == 0)
+        if (update <= _options.Warmup)
+        {
+            _policy.Hold();
+        }
+        else if (update % _options.UpdateEvery == 0)
         {
             _policy.Step();
             _options.Logger?.MixtureMoved(update, this);
@@ -131,24 +137,27 @@ public sealed class GradientAlignmentMixer : DataMixer
         base.Dispose(disposing);
     }
 
-    /// <summary>How the last update's sources agree with the gradient of this one; null when that says nothing. Reads three numbers back from the device.</summary>
+    /// <summary>How the last update's sources agree with the gradient of this one; null when that says nothing. Reads a few numbers back from the device.</summary>
     private List<(string Source, double Reward)>? RewardsOfPrevious()
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var now = _current.Tensors.Values.Aggregate((sum, gradient) => sum + gradient);
-        var comparable = _previous.Tensors.Where(entry => entry.Value.numel() == now.numel()).ToArray();
+        var whole = Sum(_current.Tensors.Values)!;
+        var judge = _options.Targets.Count == 0 ? whole : Sum(_current.Tensors.Where(entry => _options.Targets.Contains(entry.Key)).Select(entry => entry.Value));
+        var judged = _previous.Tensors.Where(entry => entry.Value.numel() == judge?.numel()).ToArray();
 
-        var numbers = stack([now.norm(), .. comparable.SelectMany(entry => new[] { entry.Value.dot(now), entry.Value.norm() })]).cpu().data<float>().ToArray();
+        var numbers = stack([whole.norm(), (judge ?? whole).norm(), .. judged.SelectMany(entry => new[] { entry.Value.dot(judge!), entry.Value.norm() })]).cpu().data<float>().ToArray();
         if (numbers[0] == 0 || !float.IsFinite(numbers[0]))
             return null;
 
         return
         [
-            .. comparable.Select((entry, index) => (entry.Key, Reward(numbers[2 * index + 1], numbers[2 * index + 2], numbers[0], _previous.Counter(entry.Key))))
+            .. judged.Select((entry, index) => (entry.Key, Reward(numbers[2 * index + 2], numbers[2 * index + 3], numbers[1], _previous.Counter(entry.Key))))
                 .Where(entry => double.IsFinite(entry.Item2)),
         ];
     }
+
+    private static Tensor? Sum(IEnumerable<Tensor> gradients) => gradients.Aggregate((Tensor?)null, (sum, gradient) => sum is null ? gradient : sum + gradient);
 
     private double Reward(double product, double norm, double normNow, long batches) => _options.Normalize ? product / (norm * normNow) : product / batches;
 }

@@ -22,8 +22,15 @@ public sealed record GradientAlignmentOptions
     /// <value>M, optimizer updates from one step of the policy to the next, at least 1. Default 10.</value>
     public long UpdateEvery { get; init; } = 10;
 
+    /// <value>Updates in which all sources are drawn alike while their rewards are averaged, at least 0. A new model learns at first what all data have in common (which letters are frequent), and noise teaches that
+    /// best. Default 100.</value>
+    public long Warmup { get; init; } = 100;
+
     /// <value>Whether rewards are cosines, in [−1, 1], in place of products, which favour sources with large gradients. Default true.</value>
     public bool Normalize { get; init; } = true;
+
+    /// <value>Names of the sources whose loss is to fall: only their gradients reward, and updates without any of them reward nothing. Default: none named, and every update rewards the one before.</value>
+    public IReadOnlyList<string> Targets { get; init; } = [];
 
     /// <value>Seed of the draws. Default 0.</value>
     public ulong Seed { get; init; }
@@ -42,5 +49,6 @@ public sealed class GradientAlignmentOptionsValidator : IValidateOptions<Gradien
         .Above(0, options.LearningRate)
         .Fraction(options.BaselineDecay)
         .AtLeast(1, options.UpdateEvery)
+        .AtLeast(0, options.Warmup)
         .Result;
 }

@@ -80,6 +80,12 @@ internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions option
         }
 
         Bound();
+        Hold();
+    }
+
+    /// <summary>Lets go of what would move the logits; the averages stay.</summary>
+    public void Hold()
+    {
         Array.Clear(_scores);
         Scored = 0;
     }

@@ -43,7 +43,7 @@ public sealed class NamedDataTests : IDisposable
         NamedData.WithFullPaths(["web=a.txt", "books=b"]).Should().Equal($"web={Path.GetFullPath("a.txt")}", $"books={Path.GetFullPath("b")}");
 
     [Theory]
-    [InlineData("*'web' *nothing to mix*", "web=a.txt")]
+    [InlineData("*'web'*nothing to mix*", "web=a.txt")]
     [InlineData("*called 'web'*", "web=a.txt", "web=b.txt")]
     [InlineData("*b.txt has no name*", "web=a.txt", "b.txt")]
     [InlineData("*books= names no file*", "web=a.txt", "books=")]

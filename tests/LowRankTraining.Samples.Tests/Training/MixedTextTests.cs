@@ -22,19 +22,17 @@ public sealed class MixedTextTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    [Theory]
-    [InlineData("lora")]
-    [InlineData("adamw")]
-    public void Mixture_moves_from_shuffled_to_real_text(string method)
+    [Fact]
+    public void Mixture_moves_from_shuffled_to_real_text()
     {
-        var report = Train(method, Mixers.Alignment, steps: 240).Report;
+        var report = Train("relora", Mixers.Alignment, steps: 260, Options(260) with { Batch = 8, Sequence = 64 }).Report;
 
-        var last = report.Mixtures[^1].Sources;
-        last.Select(source => source.Source).Should().Equal("real", "shuffled");
+        var (first, last) = (report.Mixtures[0].Sources, report.Mixtures[^1].Sources);
+        first.Select(source => source.Source).Should().Equal("real", "shuffled");
+        first.Should().OnlyContain(source => source.Probability == 0.5);
         last[0].Probability.Should().BeGreaterThan(0.8);
         last[0].Reward.Should().BeGreaterThan(last[1].Reward!.Value);
-        last.Sum(source => source.Batches).Should().Be(240);
-        report.Mixtures[0].Sources[0].Probability.Should().BeLessThan(last[0].Probability);
+        last.Sum(source => source.Batches).Should().Be(260);
     }
 
     [Fact]
@@ -47,15 +45,15 @@ public sealed class MixedTextTests : IDisposable
 
     [Theory]
     [InlineData("relora", 5)]
-    [InlineData("galore", 8)]
-    [InlineData("adamw", 11)]
+    [InlineData("galore", 107)]
+    [InlineData("adamw", 114)]
     public void Interrupted_and_resumed_run_ends_with_the_same_bits(string method, int stopAfter)
     {
-        var straight = Train(method, Mixers.Alignment, steps: 24);
+        var straight = Train(method, Mixers.Alignment, steps: 122);
 
-        Train(method, Mixers.Alignment, steps: 24, stopAfter: stopAfter);
+        Train(method, Mixers.Alignment, steps: 122, stopAfter: stopAfter);
         Directory.GetFiles(folder.Path, "mixer-*").Should().ContainSingle().Which.Should().EndWith($"mixer-{stopAfter}.dat");
-        var resumed = Train(method, Mixers.Alignment, steps: 24, resume: true);
+        var resumed = Train(method, Mixers.Alignment, steps: 122, resume: true);
 
         resumed.Weights.Should().Equal(straight.Weights);
         resumed.Report.Mixtures[^1].Sources.Should().Equal(straight.Report.Mixtures[^1].Sources);
@@ -90,15 +88,15 @@ public sealed class MixedTextTests : IDisposable
         data.Invoking(it => it.Load(folder.Path, 2)).Should().Throw<UserException>().WithMessage("*no saved mixer*");
     }
 
-    private (TrainingReport Report, float[] Weights) Train(string name, string mix, long steps, bool resume = false, long? stopAfter = null)
+    private (TrainingReport Report, float[] Weights) Train(string name, string mix, long steps, TrainingOptions? given = null, bool resume = false, long? stopAfter = null)
     {
         using var model = Llama.Create(Tiny, seed: 1, CPU, ScalarType.Float32);
         using var method = AllMethods.Find(name).AttachTo(model, new MethodSettings
         {
-            Steps = steps, LearningRate = 0.003, Warmup = 2, Rank = 8, RefreshEvery = 4, MergeEvery = 7,
+            Steps = steps, LearningRate = 0.002, Warmup = 20, Rank = 16, RefreshEvery = 4, MergeEvery = 65,
         });
-        using var mixer = Mixers.Create(mix, Sources.Select(source => source.Name), model, method, seed: 1);
-        var options = Options(steps);
+        using var mixer = Mixers.Create(mix, [.. Sources.Select(source => source.Name)], target: null, model, method, seed: 1);
+        var options = given ?? Options(steps);
         var data = new MixedText(Sources, mixer, options);
         using var stop = new CancellationTokenSource();
         var trainer = new Trainer(model, method, data, options)
@@ -119,7 +117,7 @@ public sealed class MixedTextTests : IDisposable
     }
 
     private static TrainingOptions Options(long steps) =>
-        new() { Steps = steps, Batch = 4, Sequence = 32, Device = CPU, EvaluateEvery = 60, EvaluationTokens = 512 };
+        new() { Steps = steps, Batch = 2, Sequence = 32, Device = CPU, EvaluateEvery = 60, EvaluationTokens = 512 };
 
     /// <summary>English as it is written, and with its characters in random order.</summary>
     private static (string Name, TextCorpus Text)[] RealAndShuffled(int length)

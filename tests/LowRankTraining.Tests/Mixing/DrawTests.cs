@@ -74,9 +74,9 @@ public class DrawTests
     [Fact]
     public void Every_option_out_of_range_is_named()
     {
-        var make = () => new Rehearsal(2, new() { Temperature = 0, Floor = 1.5, LearningRate = -1, BaselineDecay = 1, UpdateEvery = 0 });
+        var make = () => new Rehearsal(2, new() { Temperature = 0, Floor = 1.5, LearningRate = -1, BaselineDecay = 1, UpdateEvery = 0 }, warmup: -1);
 
-        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(5);
+        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
     }
 
     [Theory]
@@ -98,6 +98,14 @@ public class DrawTests
 
         observe.Should().Throw<ArgumentException>().WithMessage("There is no source 'c'. The sources are 'a', 'b'.*");
         rehearsal.Parameter.grad.Should().BeNull();
+    }
+
+    [Fact]
+    public void Target_that_is_no_source_is_refused()
+    {
+        var make = () => new Rehearsal(2, new() { Targets = ["a", "c"] });
+
+        make.Should().Throw<ArgumentException>().WithMessage("There is no source 'c'.*");
     }
 
     [Fact]

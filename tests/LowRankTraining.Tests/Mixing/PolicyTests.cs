@@ -83,6 +83,18 @@ public class PolicyTests
         rehearsal.ProbabilityOf("useful").Should().NotBe(1 / 3.0);
     }
 
+    [Fact]
+    public void Mixture_is_even_while_it_warms_up_and_rewards_are_averaged()
+    {
+        using var rehearsal = new Rehearsal(8, warmup: 50, sources: ["useful", "noise", "static"]);
+
+        Train(rehearsal, updates: 50);
+        rehearsal.Mixer.Probabilities.Should().OnlyContain(probability => Math.Abs(probability - 1 / 3.0) < 1e-15);
+        rehearsal.RewardOf("useful").Should().NotBeNull();
+        Train(rehearsal, updates: 10);
+        rehearsal.ProbabilityOf("useful").Should().BeGreaterThan(1 / 3.0);
+    }
+
     /// <summary>Gradients of one source have a part in common, those of the others nothing.</summary>
     private static void Train(Rehearsal rehearsal, int updates, string useful = "useful")
     {

@@ -155,6 +155,21 @@ public class RewardTests
     }
 
     [Fact]
+    public void Targets_alone_reward()
+    {
+        using var rehearsal = new Rehearsal(2, Products with { Targets = ["b"] });
+
+        rehearsal.Update("a", 1, 0);
+        rehearsal.Update("a", 5, 7);
+        rehearsal.RewardOf("a").Should().BeNull("no target has spoken");
+
+        rehearsal.Add("a", 100, 100);
+        rehearsal.Add("b", 2, 3);
+        rehearsal.Mixer.Update();
+        rehearsal.RewardOf("a").Should().Be(31, "(5, 7) is judged by b's part alone");
+    }
+
+    [Fact]
     public void Every_step_of_the_policy_can_be_logged()
     {
         var logger = new Lines();
