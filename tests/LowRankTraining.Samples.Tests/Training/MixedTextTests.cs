@@ -44,16 +44,16 @@ public sealed class MixedTextTests : IDisposable
     }
 
     [Theory]
-    [InlineData("relora", 5)]
-    [InlineData("galore", 107)]
-    [InlineData("adamw", 114)]
-    public void Interrupted_and_resumed_run_ends_with_the_same_bits(string method, int stopAfter)
+    [InlineData("relora", 70, 66)]
+    [InlineData("galore", 122, 107)]
+    [InlineData("adamw", 122, 114)]
+    public void Interrupted_and_resumed_run_ends_with_the_same_bits(string method, int steps, int stopAfter)
     {
-        var straight = Train(method, Mixers.Alignment, steps: 122);
+        var straight = Train(method, Mixers.Alignment, steps);
 
-        Train(method, Mixers.Alignment, steps: 122, stopAfter: stopAfter);
+        Train(method, Mixers.Alignment, steps, stopAfter: stopAfter);
         Directory.GetFiles(folder.Path, "mixer-*").Should().ContainSingle().Which.Should().EndWith($"mixer-{stopAfter}.dat");
-        var resumed = Train(method, Mixers.Alignment, steps: 122, resume: true);
+        var resumed = Train(method, Mixers.Alignment, steps, resume: true);
 
         resumed.Weights.Should().Equal(straight.Weights);
         resumed.Report.Mixtures[^1].Sources.Should().Equal(straight.Report.Mixtures[^1].Sources);
@@ -93,7 +93,7 @@ public sealed class MixedTextTests : IDisposable
         using var model = Llama.Create(Tiny, seed: 1, CPU, ScalarType.Float32);
         using var method = AllMethods.Find(name).AttachTo(model, new MethodSettings
         {
-            Steps = steps, LearningRate = 0.002, Warmup = 20, Rank = 16, RefreshEvery = 4, MergeEvery = 65,
+            Steps = steps, LearningRate = 0.002, Warmup = Math.Min(20, steps / 4), Rank = 16, RefreshEvery = 4, MergeEvery = 65,
         });
         using var mixer = Mixers.Create(mix, [.. Sources.Select(source => source.Name)], target: null, model, method, seed: 1);
         var options = given ?? Options(steps);
