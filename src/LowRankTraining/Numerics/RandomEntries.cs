@@ -48,10 +48,12 @@ public static class RandomEntries
         }
     }
 
+    /// <summary>Where numbers go. Their tensor is used up.</summary>
     private static Tensor Permute(Tensor numbers, long rows, long columns, long[] keys)
     {
         using var scope = NewDisposeScope();
-        var (left, right) = (numbers.floor_divide(columns), numbers.remainder(columns));
+        var left = numbers.floor_divide(columns);
+        var right = numbers.remainder_(columns);
         for (var round = 0; round < keys.Length; round++)
         {
             using var pass = NewDisposeScope();
@@ -61,7 +63,8 @@ public static class RandomEntries
                 right.add_(Hash(left, keys[round])).remainder_(columns);
         }
 
-        return left.mul_(columns).add_(right).MoveToOuterDisposeScope();
+        using (right)
+            return left.mul_(columns).add_(right).MoveToOuterDisposeScope();
     }
 
     private static Tensor Hash(Tensor number, long key)

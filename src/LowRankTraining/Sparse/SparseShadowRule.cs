@@ -29,8 +29,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : IUpdateRule, ISta
             indices = support.Indices(matrix.device);
 
         var parts = Cut(flat!, rows, columns);
-        var slope = Join(new(
-            SparseLowRank.GradientOfA(matrix, parts.B, Recipe.Scale), SparseLowRank.GradientOfB(matrix, parts.A, Recipe.Scale), SparseLowRank.OnSupport(matrix, indices)));
+        var slope = Slope(matrix, parts, indices);
         if (!step.Accepts(slope, matrix))
             return;
 
@@ -39,9 +38,11 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : IUpdateRule, ISta
         if (isFirst && Recipe.Start == WeightStart.FromWeight)
             Approach(accumulator, parts, indices);
 
-        var before = flat!.clone();
         var (direction, correction) = Recipe.Adam.Advance(slope, state, step);
-        flat.add_(direction, scale * correction);
+        slope.Dispose();
+        var before = flat!.clone();
+        using (direction)
+            flat.add_(direction, scale * correction);
         Add(accumulator, Cut(before, rows, columns), parts, Cut(flat - before, rows, columns), indices);
     }
 
@@ -62,6 +63,14 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : IUpdateRule, ISta
     private Tensor Begin(in StepContext step, Tensor weight, Tensor like) => Join(Recipe.Start == WeightStart.Fresh
         ? Recipe.Fresh(step.Parameter, like.shape[0], like.shape[1], like.dtype, like.device)
         : Recipe.FromWeight(step.Parameter, step.Weight ?? weight));
+
+    /// <summary>The gradient of all parts, one after the other.</summary>
+    private Tensor Slope(Tensor gradient, in SparseLowRankParts parts, Tensor indices)
+    {
+        using var scope = NewDisposeScope();
+        var (a, b) = (SparseLowRank.GradientOfA(gradient, parts.B, Recipe.Scale), SparseLowRank.GradientOfB(gradient, parts.A, Recipe.Scale));
+        return Join(new(a, b, SparseLowRank.OnSupport(gradient, indices))).MoveToOuterDisposeScope();
+    }
 
     private void Remember(StateBag state, Tensor flat, Tensor indices)
     {

@@ -30,8 +30,8 @@ public sealed class SLTrainTests : IDisposable
         using var session = Strategy().Attach(model);
 
         model.state_dict().Keys.Should().Equal(
-            "first.bias", "first.lora_A", "first.lora_B", "first.sparse_values", "first.sparse_indices", "norm.weight", "norm.bias",
-            "second.lora_A", "second.lora_B", "second.sparse_values", "second.sparse_indices", "lm_head.weight", "lm_head.bias");
+            "first.bias", "first.lora_A", "first.lora_B", "first.sparse_values", "norm.weight", "norm.bias",
+            "second.lora_A", "second.lora_B", "second.sparse_values", "lm_head.weight", "lm_head.bias", "first.sparse_indices", "second.sparse_indices");
         plain.weight.numel().Should().Be(0, "the plain layer holds no memory meanwhile");
         session.Describe().Should().Contain("first.weight: Replace, rank 4 (its place takes another module; 28 of 192 entries in its sparse part; the weight was discarded for new parts)");
         MemoryPlan.For(session).WeightBytes.Should().Be(model.parameters().Sum(parameter => 4 * parameter.numel()) + 4 * (28 + 38));
