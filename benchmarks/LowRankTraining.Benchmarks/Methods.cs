@@ -36,6 +36,7 @@ internal static class Methods
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescentStrategy(new() { Rank = rank }).Attach(parameters),
         ["Q-GaLore"] = (parameters, rank, refreshing) => new QGaLoreStrategy(refreshing.Of(new QGaLoreOptions { Rank = rank })).Attach(parameters),
         ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRAStrategy(new() { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
+        ["SLTrain"] = (parameters, rank, _) => new SLTrainStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpamStrategy().Attach(parameters),
         ["SubTrack++"] = (parameters, rank, refreshing) => new SubTrackStrategy(refreshing.Of(new SubTrackOptions { Rank = rank })).Attach(parameters),

@@ -27,6 +27,9 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient, shape and identity alone. Default: null, in the parameter.</value>
     public IWeightStore? Store { get; init; }
 
+    /// <value>Bytes that belong to the weight without being learned, such as the positions of sparse values. Default 0.</value>
+    public long AttachedBytes { get; init; }
+
     /// <value>The parameter's shape after so many steps, where the session changes it on the way; null where it does not.</value>
     public Func<long, long[]>? ShapeAt { get; init; }
 

@@ -39,6 +39,7 @@ public static class AllMethods
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
+        new("sltrain", "SLTrain", 3e-3, SLTrain),
     ];
 
     /// <value>What is compared where nobody says what: one method of each kind.</value>
@@ -109,6 +110,12 @@ public static class AllMethods
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
     }));
+
+    private static AttachedMethod SLTrain(Llama model, MethodSettings settings)
+    {
+        var options = new SLTrainOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        return LowRank(model, settings, Cosine(settings), new SLTrainStrategy(options with { Alpha = settings.Scale * settings.Rank ?? options.Alpha }));
+    }
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
         new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);

@@ -15,7 +15,7 @@ public sealed record MethodSettings
     /// <value>Rank of the low-rank parts.</value>
     public required int Rank { get; init; }
 
-    /// <value>Factor on the low-rank part: α of the methods that project (a of APOLLO, whose square root counts), s = α/r of ReLoRA and LoRA.</value>
+    /// <value>Factor on the low-rank part: α of the methods that project (a of APOLLO, whose square root counts), s = α/r of ReLoRA, LoRA and SLTrain.</value>
     public double? Scale { get; init; }
 
     /// <value>Steps between new subspaces, for the methods that project and have a fixed period.</value>

@@ -64,6 +64,6 @@ public sealed class MemoryPlan
         var elements = plan.Parameter.NumberOfElements;
         var gradient = elements * plan.Parameter.ElementSize;
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
-        return new(plan.Name, shape, plan.Store?.WeightBytes ?? gradient, gradient, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);
+        return new(plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);
     }
 }

@@ -1,5 +1,6 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Rules;
+using LowRankTraining.Sparse;
 using LowRankTraining.Strategies;
 using LowRankTraining.Subspace;
 using Xunit;
@@ -72,6 +73,11 @@ public static class Methods
         ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),
         ["relora, falling rank"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false }),
         ["relora, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 }),
+        ["sltrain"] = rank => SLTrain(new() { Rank = rank, Alpha = rank }),
+        ["sltrain, shadow"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow }),
+        ["sltrain, support from the seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Storage = SupportStorage.Seed, PreservesVariance = true }),
+        ["sltrain, from the weight"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Start = WeightStart.FromWeight }),
+        ["sltrain, shadow, from weight and seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow, Start = WeightStart.FromWeight, Storage = SupportStorage.Seed }),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
     };
 
@@ -91,6 +97,8 @@ public static class Methods
         States = StateFormat.Blockwise8Bit with { Threshold = Quantised },
         QuantizesWeights = quantizesWeights,
     });
+
+    private static SLTrainStrategy SLTrain(SLTrainOptions options) => new(options with { Density = 0.2 });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 
