@@ -39,6 +39,11 @@ public static class AllMethods
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
+
+        new("factorized", "Low-rank factorisation", 2e-3, Factorized),
+        new("cola", "CoLA", 2e-3, CoLA),
+        new("inrank", "InRank", 2e-3, InRank),
+        new("welore", "WeLore", 2e-3, WeLore),
     ];
 
     /// <value>What is compared where nobody says what: one method of each kind.</value>
@@ -106,6 +111,32 @@ public static class AllMethods
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new FactorizedStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+
+    private static AttachedMethod CoLA(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new CoLAStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+
+    /// <summary>Half of the rank is there from the start, and the first quarter of the run decides on the rest.</summary>
+    private static AttachedMethod InRank(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new InRankStrategy(new()
+    {
+        Rank = Math.Max(1, settings.Rank / 2),
+        Buffer = Math.Max(1, settings.Rank / 2),
+        WarmupSteps = settings.Warmup,
+        GrowSteps = Math.Max(1, settings.Steps / 4),
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    /// <summary>As many singular values as the rank would leave on average, of every matrix.</summary>
+    private static AttachedMethod WeLore(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new WeLoreStrategy(new()
+    {
+        Ratio = Math.Clamp(1 - (double)settings.Rank / model.Config.Hidden, 0.01, 0.99),
+        MinRatio = 0,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
     }));

@@ -8,7 +8,7 @@ namespace LowRankTraining.Factorized;
 /// <param name="strategy">The method's name.</param>
 /// <param name="options">What it is told.</param>
 /// <param name="init">What the factors start from.</param>
-internal class FactorizedMethod(string strategy, WeightSpaceOptions options, FactorInit init) : AdapterMethod(strategy, options)
+internal class FactorizedMethod(string strategy, WeightSpaceOptions options, FactorizedInit init) : AdapterMethod(strategy, options)
 {
     private readonly WeightSpaceOptions _options = options;
 
@@ -27,7 +27,7 @@ internal class FactorizedMethod(string strategy, WeightSpaceOptions options, Fac
     private FactorPair Start(Site site)
     {
         var (weight, rank) = (site.Weight, Math.Min(WantedRank(site), site.Limit));
-        return init == FactorInit.TruncatedSvd
+        return init == FactorizedInit.TruncatedSvd
             ? FactorPair.OfSvd(weight, rank)
             : FactorPair.Gaussian(weight.shape[0], weight.shape[1], rank, weight.dtype, weight.device, RandomKey.For(Seed, site.Name, "factors", 0));
     }

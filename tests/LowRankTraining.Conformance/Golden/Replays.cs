@@ -26,6 +26,8 @@ public static class Replays
         ["lr_schedule"] = Functions.Schedule,
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,
+        ["inrank_rank_decision"] = FactorizedFunctions.InRankDecision,
+        ["welore_ranks"] = FactorizedFunctions.WeLoreRanks,
         ["dynamic_map"] = QuantizationFunctions.DynamicMap,
         ["linear_map"] = QuantizationFunctions.LinearMap,
         ["quantize_blockwise"] = QuantizationFunctions.Blockwise8Bit,

@@ -28,7 +28,7 @@ public sealed class CoLAStrategy : ILowRankStrategy
     /// <param name="model">The model, already on its device and in its dtype.</param>
     /// <param name="targets">The layers to replace; all linear ones but the output head when null.</param>
     public AdapterSession Attach(nn.Module model, Targets? targets = null) =>
-        AdapterPlanner.Attach(model, targets, new FactorizedMethod(Name, _options, FactorInit.Random) { Activation = _options.Activation }, _options);
+        AdapterPlanner.Attach(model, targets, new FactorizedMethod(Name, _options, FactorizedInit.Random) { Activation = _options.Activation }, _options);
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 }

@@ -13,7 +13,7 @@ public sealed record FactorizedOptions : FactorizedLayerOptions
     public RankAllocation? Ranks { get; init; }
 
     /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
-    public FactorInit Init { get; init; }
+    public FactorizedInit Init { get; init; }
 }
 
 /// <summary>Finds every violation in <see cref="FactorizedOptions"/> at once.</summary>
@@ -21,7 +21,7 @@ public sealed class FactorizedOptionsValidator : IValidateOptions<FactorizedOpti
 {
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, FactorizedOptions options) => options.LayerRules()
-        .OneOf(options.Init, Enum.GetValues<FactorInit>())
+        .OneOf(options.Init, Enum.GetValues<FactorizedInit>())
         .Require(options.Ranks?.Ranks.Values.All(rank => rank >= 1) != false, "Ranks holds a rank below 1.")
         .Result;
 }

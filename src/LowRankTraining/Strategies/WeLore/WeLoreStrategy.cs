@@ -50,7 +50,7 @@ public sealed class WeLoreStrategy : ILowRankStrategy
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 
     /// <summary>Of what does not become factors, only norms and biases are trained.</summary>
-    private sealed class Method(string strategy, WeLoreOptions options) : FactorizedMethod(strategy, options, FactorInit.TruncatedSvd)
+    private sealed class Method(string strategy, WeLoreOptions options) : FactorizedMethod(strategy, options, FactorizedInit.TruncatedSvd)
     {
         public override bool Trains(NamedParameter other) => base.Trains(other) && !other.IsMatrix;
     }

@@ -1,7 +1,7 @@
 namespace LowRankTraining.Factorized;
 
 /// <summary>What factors start from.</summary>
-public enum FactorInit
+public enum FactorizedInit
 {
     /// <summary>The weight that is there: U = U_k √Σ_k and V = √Σ_k V_kᵀ of its singular value decomposition.</summary>
     TruncatedSvd,
