@@ -58,7 +58,11 @@ public static class FactorizedFunctions
 
         Tensor Output(long active)
         {
-            var layer = new FactorizedLinear(new Parameter(Trajectory.ToTensor(golden["bias"])), new FactorPair(b.narrow(1, 0, active).contiguous(), a.narrow(0, 0, active).contiguous()));
+            using var guard = no_grad();
+            var layer = new FactorizedLinear(a.shape[1], b.shape[0], (int)active, device: a.device);
+            layer.factor_U.copy_(b.narrow(1, 0, active));
+            layer.factor_V.copy_(a.narrow(0, 0, active));
+            layer.bias!.copy_(Trajectory.ToTensor(golden["bias"]));
             return layer.call(Trajectory.ToTensor(golden["x"]));
         }
     }
@@ -80,15 +84,15 @@ public static class FactorizedFunctions
             var plan = WeLorePlan.Of(names.Zip(weights, spectra).Select(matrix => (matrix.First, (matrix.Second.shape[0], matrix.Second.shape[1]), matrix.Third)), ratio: share);
 
             deviations.Add(Deviation.Of($"reduction.{i}", reduction, golden[$"reduction.{i}"].Values));
-            deviations.Add(Deviation.Of($"reduced_fraction.{i}", [ThresholdSearch.Share(thresholds[i], spectra)], [share]));
+            deviations.Add(Deviation.Of($"reduced_fraction.{i}", [plan.Reduced], [share]));
             deviations.Add(Deviation.Of($"kept_rank.{i}", [.. plan.Layers.Select(layer => (double)layer.Rank)], golden[$"kept_rank.{i}"].Values));
         }
 
         var ranks = golden["kept_rank.2"].Values;
         foreach (var (name, weight, rank) in names.Zip(weights, ranks))
         {
-            var (u, v) = FactorPair.OfSvd(weight, (long)rank);
-            deviations.Add(Deviation.Of($"approximation.{name}", u.mm(v), golden[$"approximation.{name}"]));
+            var layer = new FactorizedLinear(nn.Linear(new Parameter(weight.clone())), (int)rank);
+            deviations.Add(Deviation.Of($"approximation.{name}", layer.EffectiveWeight(), golden[$"approximation.{name}"]));
         }
 
         return deviations;
