@@ -15,32 +15,35 @@ internal sealed class InRankAdapter : FactorizedAdapter
 {
     private const string Modes = "modes", Active = "rank", Stable = "stable", Settled = "settled";
 
+    private readonly long _limit;
     private readonly GrowthRule _growth;
     private readonly GrowingAdamRule _u, _v;
 
     [SetsRequiredMembers]
     public InRankAdapter(Site site, FactorizedLinear layer, GrowthRule growth, AdamRule adam, ulong seed, string reason) : base(site, layer, reason)
     {
-        _growth = growth;
+        (_limit, _growth) = (site.Limit, growth);
         (_u, _v) = (new GrowingAdamRule(adam, Dimension: 1), new GrowingAdamRule(adam, Dimension: 0));
         (RuleOfU, RuleOfV, Seed) = (_u, _v, seed);
     }
-
-    private long Limit => Site.Limit;
 
     public bool IsSettled(IOptimizerState state) => Memory(state).Counter(Settled) > 0;
 
     public long StableChecks(IOptimizerState state) => Memory(state).Counter(Stable);
 
-    public long ModesIn(IOptimizerState state) => Memory(state).Counters.TryGetValue(Modes, out var modes) ? modes : _growth.ModesAtFirst(Limit);
+    public long ModesIn(IOptimizerState state) => Memory(state).Counters.TryGetValue(Modes, out var modes) ? modes : _growth.ModesAtFirst(_limit);
 
     /// <summary>Looks at what the directions explain, and adds new ones where more are needed.</summary>
+    /// <param name="completed">Steps taken.</param>
+    /// <param name="state">The optimizer's memory.</param>
+    /// <param name="isLast">Whether the ranks settle now, so that new directions would be cut at once.</param>
     /// <returns>Whether more directions are needed than before.</returns>
-    public bool Check(long completed, IOptimizerState state)
+    public bool Check(long completed, IOptimizerState state, bool isLast)
     {
         var before = ModesIn(state);
-        var modes = _growth.Next(SingularValues(), before, Limit);
-        GrowTo(_growth.Active(modes, Limit), completed, state);
+        var modes = _growth.Next(SingularValues(), before, _limit);
+        if (!isLast)
+            GrowTo(_growth.Active(modes, _limit), completed, state);
 
         var memory = Memory(state);
         memory.SetCounter(Stable, modes == before ? memory.Counter(Stable) + 1 : 0);
@@ -76,7 +79,7 @@ internal sealed class InRankAdapter : FactorizedAdapter
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {
-        var rank = Memory(state).Counters.TryGetValue(Active, out var known) ? known : _growth.Active(_growth.ModesAtFirst(Limit), Limit);
+        var rank = Memory(state).Counters.TryGetValue(Active, out var known) ? known : _growth.Active(_growth.ModesAtFirst(_limit), _limit);
         if (rank == Rank)
             return;
 
@@ -94,7 +97,7 @@ internal sealed class InRankAdapter : FactorizedAdapter
             : shape[0] == parameter.shape[0] && IsPossible(shape[1])),
     };
 
-    private bool IsPossible(long rank) => rank >= 1 && rank <= _growth.MaxRank(Limit);
+    private bool IsPossible(long rank) => rank >= 1 && rank <= _growth.MaxRank(_limit);
 
     /// <summary>New rows of V are drawn and new columns of U are zero, so the layer computes what it computed before.</summary>
     private void GrowTo(long rank, long completed, IOptimizerState state)

@@ -26,7 +26,7 @@ internal sealed class InRankMethod(string strategy, InRankOptions options) : Ada
 
         Adapter.RequireMergeable(growing);
         foreach (var adapter in growing)
-            if (adapter.Check(completed, state))
+            if (adapter.Check(completed, state, isLast))
                 Logger?.RankGrew(Strategy, completed, adapter.Name, adapter.ModesIn(state), adapter.Rank);
 
         if (isLast || growing.All(adapter => adapter.StableChecks(state) >= options.StableChecks))

@@ -1,7 +1,7 @@
 using FluentAssertions;
 using LowRankTraining.Factorized;
-using MathNet.Numerics.LinearAlgebra;
 using TorchSharp;
+using TorchSharp.Modules;
 using Xunit;
 using static LowRankTraining.Tests.Adapters.Training;
 using static TorchSharp.torch;
@@ -38,13 +38,13 @@ public class FactorizedLinearTests
     public void Weight_becomes_its_best_approximation_in_balanced_factors(int rank)
     {
         using var scope = NewDisposeScope();
-        var source = nn.Linear(14, 10, dtype: ScalarType.Float64);
-        var svd = Matrix<double>.Build.DenseOfRowMajor(10, 14, Values(source.weight!)).Svd();
-        var best = svd.U.SubMatrix(0, 10, 0, rank) * Matrix<double>.Build.DenseOfDiagonalVector(svd.S.SubVector(0, rank)) * svd.VT.SubMatrix(0, rank, 0, 14);
+        double[] values = [9, 8, 6, 5, 4, 3, 2, 1, 0.5, 0.1];
+        var source = nn.Linear(new Parameter(Draw.WithSingularValues(10, 14, seed: 4, values)));
 
         var layer = new FactorizedLinear(source, rank);
 
-        Distance(Values(layer.EffectiveWeight()), best.Transpose().ToColumnMajorArray()).Should().BeLessThan(1e-12);
+        var best = Draw.WithSingularValues(10, 14, seed: 4, [.. values.Take(rank), .. new double[10 - rank]]);
+        Distance(Values(layer.EffectiveWeight()), Values(best)).Should().BeLessThan(1e-12);
         Distance(Values(layer.factor_U.t().mm(layer.factor_U)), Values(layer.factor_V.mm(layer.factor_V.t()))).Should().BeLessThan(1e-12);
     }
 
