@@ -62,7 +62,7 @@ internal static class AdapterPlanner
         var list = $"{names.Length} of the matrices: {string.Join("; ", names.Take(8))}{(names.Length > 8 ? "; ..." : "")}";
         throw new ArgumentException(method.Ways is [Injection.Replace]
             ? $"'{method.Strategy}' puts layers of its own in the place of linear ones, and cannot do so for {list}. "
-                + "Hold each layer in a field of type Module<Tensor, Tensor>, or leave them out with Targets.Except. Nothing was changed."
+                + "Hold each layer in a field of type Module<Tensor, Tensor>, a sequence or a list, or leave them out with Targets.Except. Nothing was changed."
             : $"Injection.{wanted} does not work for {list}. Use Injection.Auto or Injection.Shadow, or leave them out with Targets.Except. Nothing was changed.");
     }
 
