@@ -12,7 +12,7 @@ namespace LowRankTraining.Factorized;
 [SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reason) : Adapter(site, reason)
 {
-    private readonly Linear _original = site.Linear!;
+    private readonly DormantLinear _original = new(site);
     private bool _finished;
 
     public override Injection Injection => Injection.Replace;
@@ -38,14 +38,15 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
 
     public override void Install()
     {
-        Layer.train(_original.training);
+        if (Layer.weight is null)
+        {
+            _original.GiveWayTo(Layer);
+            return;
+        }
+
+        Layer.train(Site.Linear!.training);
         Site.Slots[0].Put(Layer);
         Weight.grad = null!;
-        if (Layer.weight is not null)
-            return;
-
-        using var nothing = empty([0], Weight.dtype, device: Weight.device);
-        Hold(nothing);
     }
 
     public override void ResumeAt(long completed, IOptimizerState state) { }
@@ -56,20 +57,12 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
         if (!HasPlainForm)
             return;
 
-        if (Layer.weight is null)
-        {
-            using var learned = Layer.EffectiveWeight();
-            using var rounded = learned.to(Weight.dtype);
-            Hold(rounded);
-        }
-        else
-        {
+        if (Layer.weight is not null)
             MergeIntoWeight(Layer.factor_U, Layer.factor_V, completed);
-        }
 
+        using var scope = NewDisposeScope();
+        _original.ComeBack(Layer.weight ?? Layer.EffectiveWeight().to(Weight.dtype), Layer.training);
         Weight.requires_grad = true;
-        _original.train(Layer.training);
-        Site.Slots[0].Put(_original);
         _finished = true;
     }
 
@@ -88,12 +81,5 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
     {
         using var generator = new Generator(RandomKey.For(Seed, Name, "merge", completed), Weight.device);
         LowRankFactors.MergeInto(Weight, v, u, 1, generator);
-    }
-
-    /// <summary>The parameter stays the same object: others may refer to it.</summary>
-    private void Hold(Tensor values)
-    {
-        using var guard = no_grad();
-        Weight.set_(values);
     }
 }

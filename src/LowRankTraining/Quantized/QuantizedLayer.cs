@@ -1,8 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using LowRankTraining.Adapters;
-using TorchSharp;
 using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Quantized;
 
@@ -10,20 +8,13 @@ namespace LowRankTraining.Quantized;
 [SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal sealed class QuantizedLayer
 {
-    private readonly Linear _original;
-    private readonly Slot _slot;
+    private readonly DormantLinear _original;
     private readonly Int8Linear _layer;
 
     public QuantizedLayer(Site site, int group)
     {
-        (_original, _slot) = (site.Linear!, site.Slots[0]);
-        _layer = new Int8Linear(_original, group);
-        _layer.train(_original.training);
-        _slot.Put(_layer);
-
-        _original.weight.grad = null!;
-        using var nothing = empty([0], _original.weight.dtype, device: _original.weight.device);
-        Hold(nothing);
+        (_original, _layer) = (new DormantLinear(site), new Int8Linear(site.Linear!, group));
+        _original.GiveWayTo(_layer);
     }
 
     public Parameter Weight => _layer.weight;
@@ -34,18 +25,9 @@ internal sealed class QuantizedLayer
     public void Restore()
     {
         using var learned = _layer.EffectiveWeight();
-        Hold(learned);
-        _original.train(_layer.training);
-        _slot.Put(_original);
+        _original.ComeBack(learned, _layer.training);
     }
 
     /// <summary>Frees what <see cref="Restore"/> has taken out of the model.</summary>
     public void Release() => _layer.Release();
-
-    /// <summary>The parameter stays the same object: others may refer to it.</summary>
-    private void Hold(Tensor values)
-    {
-        using var guard = no_grad();
-        _original.weight.set_(values);
-    }
 }

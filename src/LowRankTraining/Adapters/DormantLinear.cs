@@ -1,0 +1,40 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>A linear layer that has left its place in the model to another, and whose weight takes no memory meanwhile.</summary>
+internal sealed class DormantLinear(Site site)
+{
+    private readonly Linear _original = site.Linear!;
+    private readonly Slot _slot = site.Slots[0];
+
+    /// <summary>Puts another layer into the place.</summary>
+    public void GiveWayTo(nn.Module<Tensor, Tensor> layer)
+    {
+        layer.train(_original.training);
+        _slot.Put(layer);
+
+        _original.weight.grad = null!;
+        using var nothing = empty([0], _original.weight.dtype, device: _original.weight.device);
+        Hold(nothing);
+    }
+
+    /// <summary>Comes back, with what has been learned.</summary>
+    /// <param name="learned">The weight, m × n.</param>
+    /// <param name="training">The mode of the layer that was in its place.</param>
+    public void ComeBack(Tensor learned, bool training)
+    {
+        Hold(learned);
+        _original.train(training);
+        _slot.Put(_original);
+    }
+
+    /// <summary>The parameter stays the same object: others may refer to it.</summary>
+    private void Hold(Tensor values)
+    {
+        using var guard = no_grad();
+        _original.weight.set_(values);
+    }
+}
