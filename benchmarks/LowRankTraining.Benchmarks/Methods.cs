@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Factorized;
 using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Subspace;
@@ -23,6 +24,8 @@ internal static class Methods
         ["APOLLO"] = (parameters, rank, refreshing) => new ApolloStrategy(refreshing.Of(new ApolloOptions { Rank = rank })).Attach(parameters),
         ["APOLLO-Mini"] = (parameters, _, refreshing) => new ApolloStrategy(refreshing.Of(ApolloOptions.Mini)).Attach(parameters),
         ["Balanced"] = (parameters, rank, refreshing) => new BalancedStrategy(refreshing.Of(new BalancedOptions { Rank = rank })).Attach(parameters),
+        ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLAStrategy(new() { Rank = rank, AllowUnreached = true }), parameters),
+        ["Factorisation"] = (parameters, rank, _) => Layered.Attach(new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }), parameters),
         ["Fira"] = (parameters, rank, refreshing) => new FiraStrategy(refreshing.Of(new FiraOptions { Rank = rank })).Attach(parameters),
         ["Flora"] = (parameters, rank, _) => new FloraStrategy(new() { Rank = rank }).Attach(parameters),
         ["FRUGAL"] = (parameters, _, refreshing) => new FrugalStrategy(refreshing.Of(new FrugalOptions())).Attach(parameters),
@@ -31,6 +34,7 @@ internal static class Methods
         ["GaLore with Adafactor"] = (parameters, rank, refreshing) => new GaLoreStrategy(refreshing.Of(new GaLoreOptions { Rank = rank, Inner = GaLoreInner.Adafactor })).Attach(parameters),
         ["GaLore 2"] = (parameters, rank, refreshing) => new GaLore2Strategy(refreshing.Of(new GaLore2Options { Rank = rank })).Attach(parameters),
         ["GradNormLoRP"] = (parameters, rank, refreshing) => new GradNormLoRPStrategy(refreshing.Of(new GradNormLoRPOptions { Rank = rank })).Attach(parameters),
+        ["InRank"] = (parameters, rank, refreshing) => Layered.Attach(new InRankStrategy(new() { Rank = rank / 2, Buffer = rank - rank / 2, WarmupSteps = 0, CheckEvery = refreshing.Every, AllowUnreached = true }), parameters),
         ["LDAdam"] = (parameters, rank, _) => new LDAdamStrategy(new() { Rank = rank }).Attach(parameters),
         ["LoRA"] = (parameters, rank, _) => new LoRAStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescentStrategy(new() { Rank = rank }).Attach(parameters),
@@ -40,6 +44,7 @@ internal static class Methods
         ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpamStrategy().Attach(parameters),
         ["SubTrack++"] = (parameters, rank, refreshing) => new SubTrackStrategy(refreshing.Of(new SubTrackOptions { Rank = rank })).Attach(parameters),
+        ["WeLore"] = (parameters, rank, _) => Layered.Attach(new WeLoreStrategy(new() { Ratio = Layered.ReductionTo(rank, parameters), MinRatio = 0, AllowUnreached = true }), parameters),
     };
 
     private static readonly Dictionary<string, IBasis> Bases = new()

@@ -27,6 +27,9 @@ public sealed class Targets
         return new($"names containing {List(patterns)}", candidate => candidate.IsMatrix && candidate.Matches(patterns));
     }
 
+    /// <summary>Exactly these parameters.</summary>
+    internal static Targets Named(IReadOnlySet<string> names) => new($"{names.Count} names", candidate => names.Contains(candidate.Name));
+
     /// <summary>These targets without those whose name contains one of <paramref name="patterns"/>.</summary>
     public Targets Except(params string[] patterns)
     {

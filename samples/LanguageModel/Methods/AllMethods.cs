@@ -39,7 +39,12 @@ public static class AllMethods
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
+
         new("sltrain", "SLTrain", 3e-3, SLTrain),
+        new("factorized", "Low-rank factorisation", 2e-3, Factorized),
+        new("cola", "CoLA", 2e-3, CoLA),
+        new("inrank", "InRank", 2e-3, InRank),
+        new("welore", "WeLore", 2e-3, WeLore),
     ];
 
     /// <value>What is compared where nobody says what: one method of each kind.</value>
@@ -116,6 +121,32 @@ public static class AllMethods
         var options = new SLTrainOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
         return LowRank(model, settings, Cosine(settings), new SLTrainStrategy(options with { Alpha = settings.Scale * settings.Rank ?? options.Alpha }));
     }
+
+    private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new FactorizedStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+
+    private static AttachedMethod CoLA(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new CoLAStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+
+    /// <summary>Half of the rank is there from the start, and the first quarter of the run decides on the rest.</summary>
+    private static AttachedMethod InRank(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new InRankStrategy(new()
+    {
+        Rank = Math.Max(1, settings.Rank / 2),
+        Buffer = Math.Max(1, settings.Rank / 2),
+        WarmupSteps = settings.Warmup,
+        GrowSteps = Math.Max(1, settings.Steps / 4),
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    /// <summary>As many singular values as the rank would leave on average, of every matrix.</summary>
+    private static AttachedMethod WeLore(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new WeLoreStrategy(new()
+    {
+        Ratio = Math.Clamp(1 - (double)settings.Rank / model.Config.Hidden, 0.01, 0.99),
+        MinRatio = 0,
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
         new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);

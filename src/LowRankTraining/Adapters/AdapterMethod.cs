@@ -22,6 +22,9 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
     /// <value>How parameters are trained that are not adapted.</value>
     public virtual IUpdateRule OthersRule => options.Adam;
 
+    /// <summary>Whether a parameter is trained that is not adapted.</summary>
+    public virtual bool Trains(NamedParameter other) => options.TrainOthers;
+
     /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
     public virtual long WantedRank(Site site) => options.Rank;
 

@@ -1,4 +1,5 @@
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Factorized;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
@@ -10,7 +11,7 @@ namespace LowRankTraining.Adapters;
 internal static class AdapterPlanner
 {
     /// <summary>The matrices that ReLoRA's scripts adapt: everything linear but the output head.</summary>
-    private static readonly Targets DefaultTargets = Targets.AllLinear().Except("embed", "lm_head");
+    public static readonly Targets DefaultTargets = Targets.AllLinear().Except("embed", "lm_head");
 
     public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, WeightSpaceOptions options)
     {
@@ -22,7 +23,7 @@ internal static class AdapterPlanner
 
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
-        RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection);
+        RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection, method);
         var notes = CheckRanks(sites, options, method);
         method.Check(sites);
 
@@ -30,37 +31,40 @@ internal static class AdapterPlanner
         foreach (var adapter in adapters)
             adapter.Install();
 
-        var others = parameters.Except(chosen).Select(other => other.Parameter).ToArray();
-        var frozen = options.TrainOthers ? [] : others;
+        var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).Select(other => other.Parameter).ToArray();
         foreach (var parameter in frozen)
             parameter.requires_grad = false;
 
-        return new AdapterSession(method, adapters, Plan(parameters, adapters, method, options, notes), frozen);
+        return new AdapterSession(method, adapters, Plan(parameters, adapters, method, notes), frozen);
     }
 
     private static ParameterPlan[] Plan(
-        IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterMethod method, WeightSpaceOptions options, Dictionary<string, string> notes)
+        IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterMethod method, Dictionary<string, string> notes)
     {
         var adapted = adapters.ToDictionary(adapter => adapter.Name);
         return [.. parameters.SelectMany(parameter => adapted.TryGetValue(parameter.Name, out var adapter)
             ? adapter.Plans.Select(plan => plan with { Note = notes.GetValueOrDefault(adapter.Name) })
-            : options.TrainOthers ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule)] : [])];
+            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule)] : [])];
     }
 
     private static void RefuseAdapted(IReadOnlyList<NamedParameter> chosen)
     {
-        var adapted = chosen.Select(candidate => candidate.Name).Where(name => name.EndsWith(LowRankFactors.A, StringComparison.Ordinal)).ToArray();
+        var adapted = chosen.Select(candidate => candidate.Name).Where(name => name.EndsWith(LowRankFactors.A, StringComparison.Ordinal) || name.EndsWith(FactorizedLinear.NameOfV, StringComparison.Ordinal)).ToArray();
         if (adapted.Length > 0)
             throw new ArgumentException($"The model holds low-rank factors already ({string.Join(", ", adapted.Take(4))}). Call Finish() on the session that put them there, then attach again. Nothing was changed.");
     }
 
-    private static void RefuseImpossible(IEnumerable<string> refused, Injection wanted)
+    private static void RefuseImpossible(IEnumerable<string> refused, Injection wanted, AdapterMethod method)
     {
         var names = refused.ToArray();
-        if (names.Length > 0)
-            throw new ArgumentException(
-                $"Injection.{wanted} does not work for {names.Length} of the matrices: {string.Join("; ", names.Take(8))}{(names.Length > 8 ? "; ..." : "")}. "
-                + "Use Injection.Auto or Injection.Shadow, or leave them out with Targets.Except. Nothing was changed.");
+        if (names.Length == 0)
+            return;
+
+        var list = $"{names.Length} of the matrices: {string.Join("; ", names.Take(8))}{(names.Length > 8 ? "; ..." : "")}";
+        throw new ArgumentException(method.Ways is [Injection.Replace]
+            ? $"'{method.Strategy}' puts layers of its own in the place of linear ones, and cannot do so for {list}. "
+                + "Hold each layer in a field of type Module<Tensor, Tensor>, a sequence or a list, or leave them out with Targets.Except. Nothing was changed."
+            : $"Injection.{wanted} does not work for {list}. Use Injection.Auto or Injection.Shadow, or leave them out with Targets.Except. Nothing was changed.");
     }
 
     private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, AdapterMethod method)

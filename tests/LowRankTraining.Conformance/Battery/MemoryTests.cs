@@ -19,6 +19,8 @@ public class MemoryTests
     [InlineData("relora, shadow", 24, 40, 4, 3)]
     [InlineData("relora, shadow", 6, 30, 20, 3)]
     [InlineData("lora", 6, 30, 20, 2)]
+    [InlineData("factorized", 24, 40, 4, 2)]
+    [InlineData("cola", 6, 30, 20, 2)]
     public void State_of_factors_has_the_bytes_of_the_formula(string method, int rows, int columns, int rank, int tensors)
     {
         var r = Math.Min(rank, Math.Min(rows, columns));

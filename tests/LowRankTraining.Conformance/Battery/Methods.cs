@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Factorized;
 using LowRankTraining.Rules;
 using LowRankTraining.Sparse;
 using LowRankTraining.Strategies;
@@ -79,6 +80,13 @@ public static class Methods
         ["sltrain, from the weight"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Start = WeightStart.FromWeight }),
         ["sltrain, shadow, from weight and seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow, Start = WeightStart.FromWeight, Storage = SupportStorage.Seed }),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
+        ["factorized"] = rank => new FactorizedStrategy(new() { Rank = rank }),
+        ["factorized, random"] = rank => new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random }),
+        ["cola"] = rank => new CoLAStrategy(new() { Rank = rank }),
+        ["welore"] = _ => new WeLoreStrategy(new() { Ratio = 0.1, MinRatio = 0 }),
+        ["inrank"] = rank => InRank(rank, InRankBase.Efficient),
+        ["inrank, kept weight"] = rank => InRank(rank, InRankBase.Keep),
+        ["inrank, as the code measures"] = rank => new InRankStrategy(Growing(rank) with { Compatibility = Compatibility.ReferenceCode }),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
@@ -101,6 +109,12 @@ public static class Methods
     private static SLTrainStrategy SLTrain(SLTrainOptions options) => new(options with { Density = 0.2 });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
+
+    /// <summary>Grows after the first period, settles after the second.</summary>
+    private static InRankStrategy InRank(int rank, InRankBase kind) => new(Growing(rank) with { Base = kind });
+
+    private static InRankOptions Growing(int rank) =>
+        new() { Rank = rank, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }

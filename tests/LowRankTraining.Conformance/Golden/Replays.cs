@@ -27,6 +27,8 @@ public static class Replays
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,
         ["sltrain_linear"] = SparseFunctions.SparseLowRankLayer,
+        ["inrank_rank_decision"] = FactorizedFunctions.InRankDecision,
+        ["welore_ranks"] = FactorizedFunctions.WeLoreRanks,
         ["dynamic_map"] = QuantizationFunctions.DynamicMap,
         ["linear_map"] = QuantizationFunctions.LinearMap,
         ["quantize_blockwise"] = QuantizationFunctions.Blockwise8Bit,

@@ -1,0 +1,22 @@
+namespace LowRankTraining.Factorized;
+
+/// <summary>A rank for each matrix of a model, by the name of its weight.</summary>
+/// <param name="Ranks">Ranks of at least 1, by qualified name: "layers.0.attn.q.weight".</param>
+/// <remarks>Found by <see cref="WeLorePlan"/>, or made by hand; options named <c>Ranks</c> take one.</remarks>
+public sealed record RankAllocation(IReadOnlyDictionary<string, int> Ranks)
+{
+    /// <value>The mean of all ranks.</value>
+    public double Mean => Ranks.Count == 0 ? 0 : Ranks.Values.Average();
+
+    /// <summary>The rank of a matrix; null where it has none.</summary>
+    public int? For(string name) => Ranks.TryGetValue(name, out var rank) ? rank : null;
+
+    /// <summary>The same proportions at another mean, rounded, and nowhere below 1: what a method with small ranks takes from a plan with large ones.</summary>
+    /// <param name="mean">The mean to come to, at least 1.</param>
+    public RankAllocation WithMean(double mean)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(mean, 1);
+        var factor = mean / Mean;
+        return new(Ranks.ToDictionary(pair => pair.Key, pair => Math.Max(1, (int)Math.Round(pair.Value * factor, MidpointRounding.AwayFromZero))));
+    }
+}

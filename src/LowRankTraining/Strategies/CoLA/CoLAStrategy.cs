@@ -1,0 +1,34 @@
+using LowRankTraining.Adapters;
+using LowRankTraining.Factorized;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>CoLA: two thin layers with an activation between them in the place of each linear layer. Half of the computation, for a model of another kind.</summary>
+/// <remarks>
+/// <para>y = σ(x Vᵀ) Uᵀ + b with σ = SiLU; U, m × k, and V, k × n, start as normal numbers such that entries of U V have the variance 1 / (m + n). The weights that were there are forgotten.</para>
+/// <para>No weight does what such a layer does, so <see cref="ILowRankSession.Finish"/> leaves the layers where they are: the trained model consists of <see cref="FactorizedLinear"/>.</para>
+/// <para>State of an m × n matrix: 2 k (m + n) numbers, beside k (m + n) for the factors. For N rows 6 N k (m + n) operations.</para>
+/// <para>Differences from the authors' code: an activation that the model itself has is left in it (they drop it from 350 million parameters on), and recomputing activations (CoLA-M) is not part of it.</para>
+/// <para>Source: Liu et al., CoLA, arXiv 2502.10940.</para>
+/// </remarks>
+public sealed class CoLAStrategy : ILowRankStrategy
+{
+    private readonly CoLAOptions _options;
+
+    /// <summary>Defines the method.</summary>
+    /// <param name="options">The defaults when null.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
+    public CoLAStrategy(CoLAOptions? options = null) => _options = new CoLAOptionsValidator().Require(options ?? new());
+
+    /// <inheritdoc/>
+    public string Name => "cola";
+
+    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
+    /// <param name="model">The model, already on its device and in its dtype.</param>
+    /// <param name="targets">The layers to replace; all linear ones but the output head when null.</param>
+    public AdapterSession Attach(nn.Module model, Targets? targets = null) =>
+        AdapterPlanner.Attach(model, targets, new FactorizedMethod(Name, _options, FactorizedInit.Random) { Activation = _options.Activation }, _options);
+
+    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+}
