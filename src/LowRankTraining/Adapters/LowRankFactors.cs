@@ -31,12 +31,14 @@ internal static class LowRankFactors
         return (a, b);
     }
 
-    /// <summary>h = s x Aᵀ, for x of N rows. The scale is on these N × r numbers, not on the N × m of the output.</summary>
-    public static Tensor Hidden(Tensor x, Tensor a, double scale, double dropout, bool training)
+    /// <summary>h = s x Aᵀ, for x of N rows, some of whose entries may be dropped. The scale is on these N × r numbers, not on the N × m of the output.</summary>
+    public static Tensor Hidden(Tensor x, Tensor a, double scale, DropoutMask? dropout, bool training)
     {
+        if (dropout is not null && training)
+            return DroppedProduct.apply(x, a, new DroppedProduct.Pass(dropout, dropout.Next(), scale));
+
         using var scope = NewDisposeScope();
-        var kept = dropout > 0 && training ? nn.functional.dropout(x, dropout) : x;
-        return kept.mm(a.t()).mul_(scale).MoveToOuterDisposeScope();
+        return x.mm(a.t()).mul_(scale).MoveToOuterDisposeScope();
     }
 
     /// <summary>A view of <paramref name="tensor"/> with all dimensions but the last in one.</summary>

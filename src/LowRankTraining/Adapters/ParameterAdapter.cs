@@ -5,10 +5,9 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>An adapter whose factors are parameters of the model.</summary>
-internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
+internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
-    private bool _finished;
-
+    private bool _active, _finished;
     protected abstract Parameter A { get; }
 
     protected abstract Parameter B { get; }
@@ -24,7 +23,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
             // While B is zero, as after every draw, so is A's gradient: a step like any other, and none to be counted as skipped.
             yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with { AcceptZeroGradient = true };
-            yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]);
+            yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]) with { LearningRateMultiplier = Recipe.LearningRateRatio };
         }
     }
 
@@ -32,6 +31,9 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     /// <value>The weight itself, trained at full rank before the factors take over. Never decayed: neither is it afterwards.</value>
     protected virtual ParameterPlan WeightPlan => new(Name, Weight, Recipe.Adam) { WeightDecayMultiplier = 0 };
+
+    /// <value>What drops entries of the input, or null.</value>
+    protected virtual DropoutMask? Dropout => null;
 
     protected virtual bool TrainsFactors => true;
 
@@ -43,15 +45,18 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
         SetForm(active: true);
     }
 
+    public override void After(long completed) => Dropout?.After(completed);
+
     public override void ResumeAt(long completed, IOptimizerState state)
     {
+        AwaitsGradient &= completed == 0;
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Recipe.Clock.IsActiveAfter(completed));
     }
 
     public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state)
     {
-        Merge(completed);
+        MergeForGood(completed);
 
         var shrinks = RankAfter(completed) != A.shape[0];
         LowRankFactors.Resize(A, B, RankAfter(completed));
@@ -63,7 +68,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     public override void Finish(long completed)
     {
-        Merge(completed);
+        MergeForGood(completed);
         TakeOut();
         Weight.requires_grad = true;
         _finished = true;
@@ -71,6 +76,8 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     public override void Release()
     {
+        _premerged?.Dispose();
+        Initial?.Dispose();
         if (!_finished)
             return;
         A.Dispose();
@@ -85,6 +92,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     protected void SetForm(bool active)
     {
+        _active = active;
         Enable(active);
         A.requires_grad = B.requires_grad = active && TrainsFactors;
         Weight.requires_grad = !active || TrainsWeight;
@@ -92,10 +100,13 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
             Weight.grad = null!;
     }
 
-    private void Merge(long completed)
+    /// <summary>Folds the factors into the weight, rounding to the nearest where there is no generator.</summary>
+    protected virtual void FoldIn(Generator? rounding) => LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, rounding);
+
+    private void MergeForGood(long completed)
     {
         using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
-        LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, generator);
+        FoldIn(generator);
         using (no_grad())
             B.zero_();
     }
@@ -111,7 +122,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
     }
 
     private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
-        new(Site.Sibling(factor), parameter, Recipe.Adam)
+        new(Site.Sibling(factor), parameter, Recipe.FactorRule)
         {
             WeightDecayMultiplier = 0,
             ShapeAt = completed => shape(RankAfter(completed)),
