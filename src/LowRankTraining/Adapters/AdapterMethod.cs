@@ -10,6 +10,8 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 {
     public string Strategy { get; } = strategy;
 
+    public WeightSpaceOptions Options => options;
+
     public ulong Seed => options.Seed;
 
     public ILogger? Logger => options.Logger;
@@ -21,6 +23,9 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 
     /// <value>How parameters are trained that are not adapted.</value>
     public virtual IUpdateRule OthersRule => options.Adam;
+
+    /// <value>Whether factors are a change of weights that stay what they were, so that they can be saved by themselves.</value>
+    public virtual bool KeepsBase => false;
 
     /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
     public virtual long WantedRank(Site site) => options.Rank;

@@ -13,6 +13,8 @@ internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions opti
     /// <value>A gradient that comes before the first step finds no shadowed factors to start.</value>
     public override IReadOnlyList<Injection> Ways => Recipe.Init == FactorInit.LoRAGA ? [Injection.Replace, Injection.Hook] : base.Ways;
 
+    public override bool KeepsBase => Recipe.Clock is { WarmStart: 0, Every: null };
+
     public override long WantedRank(Site site) => Recipe.For(site).Rank;
 
     public override void Check(IReadOnlyList<Site> sites) => Recipe.Layers?.RequireUse(sites);

@@ -36,13 +36,7 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
     public LowRankLinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0) : base(nameof(LowRankLinear))
     {
-        ArgumentNullException.ThrowIfNull(source);
-        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, source.weight.shape.Min());
-        ArgumentOutOfRangeException.ThrowIfNegative(dropout);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(dropout, 1);
-        if (!double.IsFinite(scale))
-            throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
+        LowRankFactors.Require(source, rank, scale, dropout);
 
         (_weight, _bias, Scale, Dropout) = (source.weight, source.bias, scale, dropout);
         Mask = DropoutMask.For(key, dropout);

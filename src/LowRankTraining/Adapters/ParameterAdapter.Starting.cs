@@ -8,6 +8,8 @@ internal abstract partial class ParameterAdapter
     /// <value>The factors that were taken out of the weight at the start, or null where nothing was.</value>
     public InitialFactors? Initial { get; private set; }
 
+    public virtual FactorSet Factors => new(Name, A, B, Recipe.Scale) { Base = Weight, Initial = Initial };
+
     /// <value>Whether the factors still have to be found from a gradient.</value>
     public bool AwaitsGradient { get; private set; } = recipe.Init == FactorInit.LoRAGA;
 

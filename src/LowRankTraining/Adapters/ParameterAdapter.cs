@@ -32,6 +32,9 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
     /// <value>The weight itself, trained at full rank before the factors take over. Never decayed: neither is it afterwards.</value>
     protected virtual ParameterPlan WeightPlan => new(Name, Weight, Recipe.Adam) { WeightDecayMultiplier = 0 };
 
+    /// <value>The parameters that are this adapter's, not the model's.</value>
+    protected virtual IEnumerable<Parameter> Own => [A, B];
+
     /// <value>What drops entries of the input, or null.</value>
     protected virtual DropoutMask? Dropout => null;
 
@@ -80,8 +83,8 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         Initial?.Dispose();
         if (!_finished)
             return;
-        A.Dispose();
-        B.Dispose();
+        foreach (var parameter in Own)
+            parameter.Dispose();
     }
 
     /// <summary>Undoes <see cref="Adapter.Install"/>.</summary>
@@ -94,7 +97,8 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
     {
         _active = active;
         Enable(active);
-        A.requires_grad = B.requires_grad = active && TrainsFactors;
+        foreach (var parameter in Own)
+            parameter.requires_grad = active && TrainsFactors;
         Weight.requires_grad = !active || TrainsWeight;
         if (!Weight.requires_grad)
             Weight.grad = null!;
