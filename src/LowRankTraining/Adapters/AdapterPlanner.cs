@@ -22,7 +22,7 @@ internal static class AdapterPlanner
 
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
-        RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection);
+        RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection, method);
         method.Check(sites);
         var notes = CheckRanks(sites, options, method);
 
@@ -54,13 +54,13 @@ internal static class AdapterPlanner
             throw new ArgumentException($"The model holds low-rank factors already ({string.Join(", ", adapted.Take(4))}). Call Finish() on the session that put them there, then attach again. Nothing was changed.");
     }
 
-    private static void RefuseImpossible(IEnumerable<string> refused, Injection wanted)
+    private static void RefuseImpossible(IEnumerable<string> refused, Injection wanted, AdapterMethod method)
     {
         var names = refused.ToArray();
         if (names.Length > 0)
             throw new ArgumentException(
                 $"Injection.{wanted} does not work for {names.Length} of the matrices: {string.Join("; ", names.Take(8))}{(names.Length > 8 ? "; ..." : "")}. "
-                + "Use Injection.Auto or Injection.Shadow, or leave them out with Targets.Except. Nothing was changed.");
+                + (method.Ways.Contains(Injection.Shadow) ? "Use Injection.Auto or Injection.Shadow, or leave" : "Leave") + " them out with Targets.Except. Nothing was changed.");
     }
 
     private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, AdapterMethod method)

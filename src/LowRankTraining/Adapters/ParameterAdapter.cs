@@ -8,6 +8,7 @@ namespace LowRankTraining.Adapters;
 internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
     private bool _active, _finished;
+
     protected abstract Parameter A { get; }
 
     protected abstract Parameter B { get; }

@@ -29,9 +29,18 @@ internal static class TruncatedSvd
         using var generator = new Generator(key, matrix.device);
         var range = Orthonormal.Columns(matrix.mm(randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator)));
         for (var pass = 0; pass < PowerIterations; pass++)
-            range = Orthonormal.Columns(matrix.mm(matrix.t().mm(range)));
+        {
+            using var before = range;
+            range = Pass(matrix, before);
+        }
 
         var (left, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);
         return (range.mm(left), values, right);
+    }
+
+    private static Tensor Pass(Tensor matrix, Tensor range)
+    {
+        using var scope = NewDisposeScope();
+        return Orthonormal.Columns(matrix.mm(matrix.t().mm(range))).MoveToOuterDisposeScope();
     }
 }

@@ -73,6 +73,15 @@ public static class Methods
         ["relora, falling rank"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false }),
         ["relora, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 }),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
+        ["lora+, hook"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Hook }),
+        ["lora+, shadow"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Shadow }),
+        ["lora, patterns"] = rank => LoRA(rank, new() { RankPattern = new Dictionary<string, int> { [".*"] = rank + 1 }, AlphaPattern = new Dictionary<string, double> { [".*"] = rank } }),
+        ["lora, PiSSA"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA }),
+        ["lora, PiSSA, shadow"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA, Injection = Injection.Shadow }),
+        ["lora, OLoRA, hook"] = rank => LoRA(rank, new() { Init = FactorInit.OLoRA, Injection = Injection.Hook }),
+        ["dora"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank / 2.0 }),
+        ["dora, hook, full gradient"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true }),
+        ["dora, projected"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 } }),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
@@ -93,6 +102,8 @@ public static class Methods
     });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
+
+    private static LoRAStrategy LoRA(int rank, LoRAOptions options) => new(options with { Rank = rank, Alpha = rank });
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }
