@@ -39,6 +39,7 @@ public static class AllMethods
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
+        new("dora", "DoRA", 2e-3, DoRA),
     ];
 
     /// <value>What is compared where nobody says what: one method of each kind.</value>
@@ -106,6 +107,14 @@ public static class AllMethods
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    private static AttachedMethod DoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new DoRAStrategy(new()
+    {
+        Rank = settings.Rank,
+        Alpha = settings.Scale * settings.Rank ?? 32, // as LoRA
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
     }));
