@@ -26,6 +26,7 @@ internal static class Methods
         ["Balanced"] = (parameters, rank, refreshing) => new BalancedStrategy(refreshing.Of(new BalancedOptions { Rank = rank })).Attach(parameters),
         ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLAStrategy(new() { Rank = rank, AllowUnreached = true }), parameters),
         ["Factorisation"] = (parameters, rank, _) => Layered.Attach(new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }), parameters),
+        ["DoRA"] = (parameters, rank, _) => WithGradients(new DoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layers(parameters))),
         ["Fira"] = (parameters, rank, refreshing) => new FiraStrategy(refreshing.Of(new FiraOptions { Rank = rank })).Attach(parameters),
         ["Flora"] = (parameters, rank, _) => new FloraStrategy(new() { Rank = rank }).Attach(parameters),
         ["FRUGAL"] = (parameters, _, refreshing) => new FrugalStrategy(refreshing.Of(new FrugalOptions())).Attach(parameters),
@@ -81,6 +82,22 @@ internal static class Methods
 
     /// <summary>A basis, by its name in the tables.</summary>
     public static IBasis Basis(string basis) => Bases[basis];
+
+    /// <summary>A model of linear layers that is never run.</summary>
+    private static ModuleList<Linear> Layers(IEnumerable<(string name, Parameter parameter)> parameters) => nn.ModuleList([.. parameters.Select(pair => nn.Linear(pair.parameter))]);
+
+    /// <summary>Factors that stand in the graph get theirs from a backward pass, which is not measured here.</summary>
+    private static AdapterSession WithGradients(AdapterSession session)
+    {
+        using var guard = no_grad();
+        foreach (var plan in session.Parameters)
+        {
+            using var gradient = randn_like(plan.Parameter);
+            plan.Parameter.grad = gradient.mul_(1e-3);
+        }
+
+        return session;
+    }
 
     /// <summary>A model that is nothing but its matrices: factors are then beside them, in the optimizer.</summary>
     private static ParameterList Bare(IEnumerable<(string name, Parameter parameter)> parameters) => nn.ParameterList([.. parameters.Select(pair => pair.parameter)]);

@@ -12,6 +12,9 @@ public interface ILowRankSession : IDisposable
     /// <value>Every parameter to optimise, in a fixed order.</value>
     IReadOnlyList<ParameterPlan> Parameters { get; }
 
+    /// <summary>Called before every optimizer step, when nothing is changed yet; throws when no step must be taken now. Nothing for most methods.</summary>
+    void BeforeStep() { }
+
     /// <summary>Called after every optimizer step, under <c>no_grad</c>: merges, restarts, grows, prunes. Nothing for most methods.</summary>
     /// <param name="step">The step that has just been taken.</param>
     /// <param name="state">The optimizer's memory of each parameter.</param>

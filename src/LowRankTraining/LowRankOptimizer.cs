@@ -100,6 +100,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     public override Tensor step(Func<Tensor>? closure = null)
     {
         RequireLiveParameters();
+        Session.BeforeStep();
 
         Tensor? loss = null;
         if (closure is not null)

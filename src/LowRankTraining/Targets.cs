@@ -27,8 +27,8 @@ public sealed class Targets
         return new($"names containing {List(patterns)}", candidate => candidate.IsMatrix && candidate.Matches(patterns));
     }
 
-    /// <summary>Exactly these parameters.</summary>
-    internal static Targets Named(IReadOnlySet<string> names) => new($"{names.Count} names", candidate => names.Contains(candidate.Name));
+    /// <summary>The weights of these names.</summary>
+    internal static Targets Exactly(string description, IReadOnlySet<string> names) => new(description, candidate => candidate.IsMatrix && names.Contains(candidate.Name));
 
     /// <summary>These targets without those whose name contains one of <paramref name="patterns"/>.</summary>
     public Targets Except(params string[] patterns)

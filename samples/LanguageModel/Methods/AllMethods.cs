@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 namespace LanguageModel.Methods;
 
 /// <summary>The methods that the samples can train with.</summary>
-public static class AllMethods
+public static partial class AllMethods
 {
     /// <value>Every method; the first is what the others are measured against.</value>
     /// <remarks>Learning rates: the best of 1e-3, 2e-3, 3e-3 on the 9m model and 200,000 tokens of the default text for AdamW, ReLoRA and LoRA; the papers' where these are about ten times AdamW's;
@@ -39,6 +39,7 @@ public static class AllMethods
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
+        new("dora", "DoRA", 2e-3, DoRA),
 
         new("sltrain", "SLTrain", 3e-3, SLTrain),
         new("factorized", "Low-rank factorisation", 2e-3, Factorized),
@@ -96,69 +97,8 @@ public static class AllMethods
     private static AttachedMethod Flora(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new FloraStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 }));
 
-    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings)
-    {
-        var options = new ReLoRAOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-        var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
-        return LowRank(model, settings, Jagged(settings, mergeEvery), new ReLoRAStrategy(options with
-        {
-            Alpha = settings.Scale * settings.Rank ?? options.Alpha,
-            MergeEvery = mergeEvery,
-            WarmStartSteps = settings.WarmStart ?? options.WarmStartSteps,
-        }));
-    }
-
-    private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRAOptions
-    {
-        Rank = settings.Rank,
-        Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
-        Seed = (ulong)settings.Seed,
-        Logger = new Warnings(),
-    }));
-
-    private static AttachedMethod SLTrain(Llama model, MethodSettings settings)
-    {
-        var options = new SLTrainOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-        return LowRank(model, settings, Cosine(settings), new SLTrainStrategy(options with { Alpha = settings.Scale * settings.Rank ?? options.Alpha }));
-    }
-
-    private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new FactorizedStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
-
-    private static AttachedMethod CoLA(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new CoLAStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
-
-    /// <summary>Half of the rank is there from the start, and the first quarter of the run decides on the rest.</summary>
-    private static AttachedMethod InRank(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new InRankStrategy(new()
-    {
-        Rank = Math.Max(1, settings.Rank / 2),
-        Buffer = Math.Max(1, settings.Rank / 2),
-        WarmupSteps = settings.Warmup,
-        GrowSteps = Math.Max(1, settings.Steps / 4),
-        Seed = (ulong)settings.Seed,
-        Logger = new Warnings(),
-    }));
-
-    /// <summary>As many singular values as the rank would leave on average, of every matrix.</summary>
-    private static AttachedMethod WeLore(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new WeLoreStrategy(new()
-    {
-        Ratio = Math.Clamp(1 - (double)settings.Rank / model.Config.Hidden, 0.01, 0.99),
-        MinRatio = 0,
-        Seed = (ulong)settings.Seed,
-        Logger = new Warnings(),
-    }));
-
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
         new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);
 
     private static CosineSchedule Cosine(MethodSettings settings) => new() { TotalSteps = settings.Steps, Warmup = settings.Warmup };
-
-    /// <summary>The cosine with a drop at every merge; it ends where the last stretch between merges does.</summary>
-    private static JaggedCosineSchedule Jagged(MethodSettings settings, long mergeEvery) => new()
-    {
-        TotalSteps = (settings.Steps + mergeEvery - 1) / mergeEvery * mergeEvery,
-        Warmup = Math.Min(settings.Warmup, mergeEvery),
-        RestartEvery = mergeEvery,
-        RestartWarmup = Math.Min(100, mergeEvery / 10),
-    };
 }

@@ -1,5 +1,6 @@
 using TorchSharp;
 using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
@@ -33,11 +34,23 @@ internal abstract class Adapter(Site site, string reason)
     /// <summary>Learns from the step that has just been taken.</summary>
     public virtual void Observe(IOptimizerState state) { }
 
+    /// <summary>Begins the step that follows after so many. Called after every step, and when a run is resumed.</summary>
+    public virtual void After(long completed) { }
+
     /// <summary>Brings shapes and gradient flags into the form that they have after so many steps. The optimizer's state is loaded already; values of the model follow.</summary>
     public abstract void ResumeAt(long completed, IOptimizerState state);
 
     /// <value>False when the parts hold NaN or infinity and must not be merged.</value>
     public virtual bool IsMergeable => true;
+
+    /// <value>Whether the parts can be in the weight for a while, and not in the forward pass.</value>
+    public virtual bool CanMerge => false;
+
+    /// <summary>Puts the parts into the weight, until <see cref="Unmerge"/>, and keeps a copy of the weight meanwhile.</summary>
+    public virtual void Merge(Device keep) { }
+
+    /// <summary>Undoes <see cref="Merge"/>, bit by bit.</summary>
+    public virtual void Unmerge() { }
 
     /// <summary>Merges the parts for good and takes them out of the model.</summary>
     public abstract void Finish(long completed);

@@ -10,6 +10,8 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 {
     public string Strategy { get; } = strategy;
 
+    public WeightSpaceOptions Options => options;
+
     public ulong Seed => options.Seed;
 
     public ILogger? Logger => options.Logger;
@@ -24,6 +26,9 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 
     /// <summary>Whether a parameter is trained that is not adapted.</summary>
     public virtual bool Trains(NamedParameter other) => options.TrainOthers;
+
+    /// <value>Whether factors are a change of weights that stay what they were, so that they can be saved by themselves.</value>
+    public virtual bool KeepsBase => false;
 
     /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
     public virtual long WantedRank(Site site) => options.Rank;

@@ -64,7 +64,8 @@ internal static class AdapterPlanner
         throw new ArgumentException(method.Ways is [Injection.Replace]
             ? $"'{method.Strategy}' puts layers of its own in the place of linear ones, and cannot do so for {list}. "
                 + "Hold each layer in a field of type Module<Tensor, Tensor>, a sequence or a list, or leave them out with Targets.Except. Nothing was changed."
-            : $"Injection.{wanted} does not work for {list}. Use Injection.Auto or Injection.Shadow, or leave them out with Targets.Except. Nothing was changed.");
+            : $"Injection.{wanted} does not work for {list}. "
+                + (method.Ways.Contains(Injection.Shadow) ? "Use Injection.Auto or Injection.Shadow, or leave" : "Leave") + " them out with Targets.Except. Nothing was changed.");
     }
 
     private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, AdapterMethod method)

@@ -24,9 +24,34 @@ internal sealed record AdapterRecipe
 
     public required AdamRule Adam { get; init; }
 
+    /// <value>η_B / η_A.</value>
+    public double LearningRateRatio { get; init; } = 1;
+
+    public FactorInit Init { get; init; }
+
+    /// <value>γ of <see cref="FactorInit.LoRAGA"/>.</value>
+    public double GradientGamma { get; init; } = 16;
+
+    /// <value>Rank and scale of single layers, or null where all are alike.</value>
+    public LayerChoices? Layers { get; init; }
+
+    /// <value>How factors that are parameters are trained; null for <see cref="Adam"/>.</value>
+    public IUpdateRule? Projected { get; init; }
+
+    public IUpdateRule FactorRule => Projected ?? Adam;
+
     public required RestartClock Clock { get; init; }
 
     public required MomentReset Reset { get; init; }
+
+    /// <summary>The recipe for one matrix.</summary>
+    public AdapterRecipe For(Site site)
+    {
+        if (Layers is null)
+            return this;
+        var (rank, scale) = Layers.For(site.Name);
+        return this with { Rank = rank, Scale = scale, Layers = null };
+    }
 
     /// <summary>r = min(limit, max(r_min, round(r₀ γʲ))) after j restarts.</summary>
     public long RankAfter(long completed, long limit)

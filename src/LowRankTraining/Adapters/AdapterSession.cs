@@ -5,7 +5,7 @@ using TorchSharp.Modules;
 namespace LowRankTraining.Adapters;
 
 /// <summary>A weight-space method at work on one model: its matrices re-parameterised, and whatever happens to them between steps.</summary>
-public sealed class AdapterSession : ILowRankSession
+public sealed partial class AdapterSession : ILowRankSession
 {
     private const int StepsUntilReached = 2;
 
@@ -50,6 +50,8 @@ public sealed class AdapterSession : ILowRankSession
         Observe(state);
         _completed = step.Step;
         _method.AfterStep(_completed, _adapters, state);
+        foreach (var adapter in _adapters)
+            adapter.After(_completed);
     }
 
     /// <inheritdoc/>
@@ -58,7 +60,10 @@ public sealed class AdapterSession : ILowRankSession
         RequireUnfinished();
         _completed = step;
         foreach (var adapter in _adapters)
+        {
             adapter.ResumeAt(step, state);
+            adapter.After(step);
+        }
     }
 
     /// <summary>Merges the factors into their weights and takes them out of the model: the modules, parameter names and order that it had before.</summary>
@@ -68,6 +73,8 @@ public sealed class AdapterSession : ILowRankSession
     {
         RequireUnfinished();
         Adapter.RequireMergeable(_adapters);
+        if (IsMerged)
+            Unmerge();
 
         foreach (var adapter in _adapters)
             adapter.Finish(_completed);
@@ -76,7 +83,7 @@ public sealed class AdapterSession : ILowRankSession
         _finished = true;
     }
 
-    /// <summary>Frees the factors of a finished session. A model that is not finished keeps them.</summary>
+    /// <summary>Frees the factors of a finished session. A model that is not finished keeps them, and one that is merged stays so.</summary>
     public void Dispose()
     {
         foreach (var adapter in _adapters)

@@ -10,11 +10,22 @@ internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions opti
 {
     private AdapterRecipe Recipe { get; } = recipe;
 
+    /// <value>A gradient that comes before the first step finds no shadowed factors to start.</value>
+    public override IReadOnlyList<Injection> Ways => Recipe.Init == FactorInit.LoRAGA ? [Injection.Replace, Injection.Hook] : base.Ways;
+
+    public override bool KeepsBase => Recipe.Clock is { WarmStart: 0, Every: null };
+
+    public override long WantedRank(Site site) => Recipe.For(site).Rank;
+
+    public override void Check(IReadOnlyList<Site> sites) => Recipe.Layers?.RequireUse(sites);
+
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way switch
     {
-        Injection.Replace => new ReplacedLinear(site, Recipe, reason),
-        Injection.Hook => new HookedLinear(site, Recipe, reason, mayShadow),
-        _ => new ShadowAdapter(site, Recipe, reason),
+        Injection.Replace => new ReplacedLinear(site, Recipe.For(site), reason),
+
+        // Factors that have left the weight must be run: a hook that is passed by is then an error.
+        Injection.Hook => new HookedLinear(site, Recipe.For(site), reason, mayShadow && !Recipe.Init.ChangesBase()),
+        _ => new ShadowAdapter(site, Recipe.For(site), reason),
     };
 
     public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)

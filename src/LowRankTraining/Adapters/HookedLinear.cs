@@ -26,6 +26,8 @@ internal sealed class HookedLinear : ParameterAdapter
         _verdict = mayShadow ? Verdict.Open : Verdict.Hooked;
         _shadow = mayShadow ? new ShadowRule(recipe) : null;
         (A, B) = LowRankFactors.Make(Weight, RankAfter(0), recipe.DrawKey(site.Name, 0));
+        Dropout = DropoutMask.For(recipe.DrawKey(site.Name, 0), recipe.Dropout);
+        Start();
     }
 
     private enum Verdict { Open, Hooked, Bypassed }
@@ -41,6 +43,8 @@ internal sealed class HookedLinear : ParameterAdapter
 
     protected override Parameter B { get; }
 
+    protected override DropoutMask? Dropout { get; }
+
     protected override ParameterPlan WeightPlan => _shadow is null
         ? base.WeightPlan
         : base.WeightPlan with { Rule = new WhereBypassed(_shadow, Recipe.Clock, () => _verdict == Verdict.Bypassed || (_verdict == Verdict.Open && !_reached)) };
@@ -51,6 +55,7 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override void Install()
     {
+        LeaveBase();
         _linear.register_parameter(LowRankFactors.A, A);
         _linear.register_parameter(LowRankFactors.B, B);
 
@@ -121,7 +126,7 @@ internal sealed class HookedLinear : ParameterAdapter
             return output;
 
         using var scope = NewDisposeScope();
-        var hidden = LowRankFactors.Hidden(LowRankFactors.Rows(input), A, Recipe.Scale, Recipe.Dropout, _linear.training);
+        var hidden = LowRankFactors.Hidden(LowRankFactors.Rows(input), A, Recipe.Scale, Dropout, _linear.training);
         var sum = LowRankFactors.Rows(output).addmm(hidden, B.t()).reshape(output.shape).MoveToOuterDisposeScope();
 
         // Nothing in the graph needs the plain output any more, and every layer has one.

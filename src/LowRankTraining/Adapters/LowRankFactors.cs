@@ -10,6 +10,18 @@ internal static class LowRankFactors
 {
     public const string A = "lora_A", B = "lora_B";
 
+    /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
+    public static void Require(Linear source, int rank, double scale, double dropout)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, source.weight.shape.Min());
+        ArgumentOutOfRangeException.ThrowIfNegative(dropout);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(dropout, 1);
+        if (!double.IsFinite(scale))
+            throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
+    }
+
     /// <summary>A ~ U(−1/√n, 1/√n), the same numbers for the same key whatever the dtype.</summary>
     public static Tensor Draw(long rank, long columns, ScalarType dtype, Device device, ulong key)
     {
@@ -31,12 +43,14 @@ internal static class LowRankFactors
         return (a, b);
     }
 
-    /// <summary>h = s x Aᵀ, for x of N rows. The scale is on these N × r numbers, not on the N × m of the output.</summary>
-    public static Tensor Hidden(Tensor x, Tensor a, double scale, double dropout, bool training)
+    /// <summary>h = s x Aᵀ, for x of N rows, some of whose entries may be dropped. The scale is on these N × r numbers, not on the N × m of the output.</summary>
+    public static Tensor Hidden(Tensor x, Tensor a, double scale, DropoutMask? dropout, bool training)
     {
+        if (dropout is not null && training)
+            return DroppedProduct.apply(x, a, new DroppedProduct.Pass(dropout, dropout.Next(), scale));
+
         using var scope = NewDisposeScope();
-        var kept = dropout > 0 && training ? nn.functional.dropout(x, dropout) : x;
-        return kept.mm(a.t()).mul_(scale).MoveToOuterDisposeScope();
+        return x.mm(a.t()).mul_(scale).MoveToOuterDisposeScope();
     }
 
     /// <summary>A view of <paramref name="tensor"/> with all dimensions but the last in one.</summary>
@@ -52,10 +66,17 @@ internal static class LowRankFactors
 
         if (weight.dtype == precise)
             weight.addmm_(left, right);
-        else if (rounding is null)
-            weight.copy_(weight.to(precise).addmm_(left, right));
         else
-            StochasticRounding.Copy(weight.to(precise).addmm_(left, right), weight, rounding);
+            Write(weight.to(precise).addmm_(left, right), weight, rounding);
+    }
+
+    /// <summary>Puts values of full precision into a weight, rounded as in <see cref="MergeInto"/>.</summary>
+    public static void Write(Tensor values, Tensor weight, Generator? rounding)
+    {
+        if (rounding is null || weight.dtype == values.dtype)
+            weight.copy_(values);
+        else
+            StochasticRounding.Copy(values, weight, rounding);
     }
 
     /// <summary>W + s B A as a new tensor, float32 or float64.</summary>

@@ -31,20 +31,15 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
     /// <param name="source">The layer.</param>
     /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
     /// <param name="scale">s, a factor on the product B A; α/r in LoRA. Default 1.</param>
-    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). At 0 nothing is computed for it. Default 0.</param>
-    /// <param name="key">Seed of A. Default 0.</param>
+    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). At 0 nothing is computed for it; else masks are drawn again for the backward pass, and none is kept. Default 0.</param>
+    /// <param name="key">Seed of A and of the masks. Default 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
     public LowRankLinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0) : base(nameof(LowRankLinear))
     {
-        ArgumentNullException.ThrowIfNull(source);
-        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, source.weight.shape.Min());
-        ArgumentOutOfRangeException.ThrowIfNegative(dropout);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(dropout, 1);
-        if (!double.IsFinite(scale))
-            throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
+        LowRankFactors.Require(source, rank, scale, dropout);
 
         (_weight, _bias, Scale, Dropout) = (source.weight, source.bias, scale, dropout);
+        Mask = DropoutMask.For(key, dropout);
         (_a, _b) = LowRankFactors.Make(_weight, rank, key);
         _weight.requires_grad = false;
         RegisterComponents();
@@ -80,6 +75,9 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
     /// <value>Whether the factors take part. Default true.</value>
     public bool Enabled { get; set; } = true;
 
+    /// <value>What drops entries, or null.</value>
+    internal DropoutMask? Mask { get; }
+
     /// <value>Whether the layer has been run.</value>
     internal bool Reached { get; private set; }
 
@@ -92,7 +90,7 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
         var rows = LowRankFactors.Rows(input);
         var output = nn.functional.linear(rows, _weight, _bias);
         if (Enabled)
-            output.addmm_(LowRankFactors.Hidden(rows, _a, Scale, Dropout, training), _b.t());
+            output.addmm_(LowRankFactors.Hidden(rows, _a, Scale, Mask, training), _b.t());
 
         return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
     }

@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>An adapter whose factors are parameters of the model.</summary>
-internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
+internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
-    private bool _finished;
+    private bool _active, _finished;
 
     protected abstract Parameter A { get; }
 
@@ -24,7 +24,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
             // While B is zero, as after every draw, so is A's gradient: a step like any other, and none to be counted as skipped.
             yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with { AcceptZeroGradient = true };
-            yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]);
+            yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]) with { LearningRateMultiplier = Recipe.LearningRateRatio };
         }
     }
 
@@ -32,6 +32,12 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     /// <value>The weight itself, trained at full rank before the factors take over. Never decayed: neither is it afterwards.</value>
     protected virtual ParameterPlan WeightPlan => new(Name, Weight, Recipe.Adam) { WeightDecayMultiplier = 0 };
+
+    /// <value>The parameters that are this adapter's, not the model's.</value>
+    protected virtual IEnumerable<Parameter> Own => [A, B];
+
+    /// <value>What drops entries of the input, or null.</value>
+    protected virtual DropoutMask? Dropout => null;
 
     protected virtual bool TrainsFactors => true;
 
@@ -43,15 +49,18 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
         SetForm(active: true);
     }
 
+    public override void After(long completed) => Dropout?.After(completed);
+
     public override void ResumeAt(long completed, IOptimizerState state)
     {
+        AwaitsGradient &= completed == 0;
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Recipe.Clock.IsActiveAfter(completed));
     }
 
     public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state)
     {
-        Merge(completed);
+        MergeForGood(completed);
 
         var shrinks = RankAfter(completed) != A.shape[0];
         LowRankFactors.Resize(A, B, RankAfter(completed));
@@ -63,7 +72,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     public override void Finish(long completed)
     {
-        Merge(completed);
+        MergeForGood(completed);
         TakeOut();
         Weight.requires_grad = true;
         _finished = true;
@@ -71,10 +80,12 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     public override void Release()
     {
+        _premerged?.Dispose();
+        Initial?.Dispose();
         if (!_finished)
             return;
-        A.Dispose();
-        B.Dispose();
+        foreach (var parameter in Own)
+            parameter.Dispose();
     }
 
     /// <summary>Undoes <see cref="Adapter.Install"/>.</summary>
@@ -85,17 +96,22 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     protected void SetForm(bool active)
     {
+        _active = active;
         Enable(active);
-        A.requires_grad = B.requires_grad = active && TrainsFactors;
+        foreach (var parameter in Own)
+            parameter.requires_grad = active && TrainsFactors;
         Weight.requires_grad = !active || TrainsWeight;
         if (!Weight.requires_grad)
             Weight.grad = null!;
     }
 
-    private void Merge(long completed)
+    /// <summary>Folds the factors into the weight, rounding to the nearest where there is no generator.</summary>
+    protected virtual void FoldIn(Generator? rounding) => LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, rounding);
+
+    private void MergeForGood(long completed)
     {
         using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
-        LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, generator);
+        FoldIn(generator);
         using (no_grad())
             B.zero_();
     }
@@ -111,7 +127,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
     }
 
     private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
-        new(Site.Sibling(factor), parameter, Recipe.Adam)
+        new(Site.Sibling(factor), parameter, Recipe.FactorRule)
         {
             WeightDecayMultiplier = 0,
             ShapeAt = completed => shape(RankAfter(completed)),

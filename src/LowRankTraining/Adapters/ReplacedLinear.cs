@@ -14,6 +14,7 @@ internal sealed class ReplacedLinear : ParameterAdapter
     {
         _original = site.Linear!;
         _layer = new LowRankLinear(_original, (int)RankAfter(0), recipe.Scale, recipe.Dropout, recipe.DrawKey(site.Name, 0));
+        Start();
         SetForm(recipe.Clock.IsActiveAfter(0));
     }
 
@@ -25,8 +26,11 @@ internal sealed class ReplacedLinear : ParameterAdapter
 
     protected override Parameter B => _layer.lora_B;
 
+    protected override DropoutMask? Dropout => _layer.Mask;
+
     public override void Install()
     {
+        LeaveBase();
         _layer.train(_original.training);
         Site.Slots[0].Put(_layer);
     }

@@ -24,5 +24,8 @@ internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reas
         return _rule.Restart(Name, Weight, completed, state.For(Weight));
     }
 
+    /// <value>The weight is the merged one at all times.</value>
+    public override bool CanMerge => true;
+
     public override void Finish(long completed) { }
 }

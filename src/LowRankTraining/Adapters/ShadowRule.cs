@@ -31,7 +31,7 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
 
         if (!state.TryGet(Factors, out var factors))
-            factors = Draw(step.Parameter, matrix, completed);
+            factors = Draw(step.Parameter, matrix, step.Weight, completed);
         var (a, b) = (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
 
         var lowRank = cat([b.mm(matrix), a.mm(matrix.t())], 1).mul_(Recipe.Scale);
@@ -40,6 +40,8 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
 
         state.Set(Factors, factors);
         var (direction, correction) = Recipe.Adam.Advance(lowRank, state, step);
+        if (Recipe.LearningRateRatio != 1)
+            direction.narrow(1, columns, rows).mul_(Recipe.LearningRateRatio);
         var before = factors.clone();
         factors.add_(direction, scale * correction);
 
@@ -85,12 +87,13 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         return StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + ((IStateLayout)Recipe.Adam).BytesFor([rank, shape[0] + columns]);
     }
 
-    private Tensor Draw(string name, Tensor matrix, long completed)
+    /// <summary>The factors' start. What of the weight they stand for stays in it: here the weight is always the merged one.</summary>
+    private Tensor Draw(string name, Tensor matrix, Tensor? weight, long completed)
     {
         using var scope = NewDisposeScope();
-        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
-        var a = LowRankFactors.Draw(RankFor(matrix, completed), columns, matrix.dtype, matrix.device, Recipe.DrawKey(name, completed));
-        return cat([a, zeros(a.shape[0], rows, a.dtype, a.device)], 1).MoveToOuterDisposeScope();
+        var whole = Recipe.Init.ChangesBase() ? weight!.detach().AsMatrix() : matrix;
+        var (a, b) = FactorStart.FromWeight(Recipe.Init, whole, RankFor(matrix, completed), Recipe.Scale, Recipe.DrawKey(name, completed));
+        return cat([a, b.t()], 1).to(matrix.dtype).MoveToOuterDisposeScope();
     }
 
     private long RankFor(Tensor matrix, long completed) =>

@@ -22,12 +22,15 @@ public static class TrainingCheckpoint
     /// <param name="scheduler">The scheduler of the run. It keeps no state that is not in the optimizer but its position, see <paramref name="completedSteps"/>.</param>
     /// <param name="completedSteps">Optimizer steps taken so far. When null it is what a <see cref="LowRankOptimizer"/> has counted, else a <see cref="BoundSchedule"/>.</param>
     /// <exception cref="ArgumentException">The number of completed steps is not known, or two sources of it disagree.</exception>
+    /// <exception cref="InvalidOperationException">The session's factors are merged for a while.</exception>
     public static void Save(string directory, nn.Module model, OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler = null, long? completedSteps = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
         var steps = StepsOf(optimizer, scheduler, completedSteps);
+        if (optimizer is LowRankOptimizer { Session: Adapters.AdapterSession { IsMerged: true } })
+            throw new InvalidOperationException("The factors are merged into the weights, and a checkpoint would hold them twice: call Unmerge() on the session first. Nothing was saved.");
 
         Directory.CreateDirectory(directory);
         AtomicFile.Write(Path.Combine(directory, FileName), writer => CheckpointFile.Write(writer, steps, model, optimizer));

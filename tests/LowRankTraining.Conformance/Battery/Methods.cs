@@ -87,6 +87,15 @@ public static class Methods
         ["inrank"] = rank => InRank(rank, InRankBase.Efficient),
         ["inrank, kept weight"] = rank => InRank(rank, InRankBase.Keep),
         ["inrank, as the code measures"] = rank => new InRankStrategy(Growing(rank) with { Compatibility = Compatibility.ReferenceCode }),
+        ["lora+, hook"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Hook }),
+        ["lora+, shadow"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Shadow }),
+        ["lora, patterns"] = rank => LoRA(rank, new() { RankPattern = new Dictionary<string, int> { [".*"] = rank + 1 }, AlphaPattern = new Dictionary<string, double> { [".*"] = rank } }),
+        ["lora, PiSSA"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA }),
+        ["lora, PiSSA, shadow"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA, Injection = Injection.Shadow }),
+        ["lora, OLoRA, hook"] = rank => LoRA(rank, new() { Init = FactorInit.OLoRA, Injection = Injection.Hook }),
+        ["dora"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank / 2.0 }),
+        ["dora, hook, full gradient"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true }),
+        ["dora, projected"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 } }),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
@@ -115,6 +124,8 @@ public static class Methods
 
     private static InRankOptions Growing(int rank) =>
         new() { Rank = rank, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
+
+    private static LoRAStrategy LoRA(int rank, LoRAOptions options) => new(options with { Rank = rank, Alpha = rank });
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }

@@ -1,16 +1,18 @@
 using System.Globalization;
-using System.Text.Json;
+using LowRankTraining.Checkpoints;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Conformance.Golden;
 
 /// <summary>One recorded case: what went in, what the authors' implementation gave, and how accurate that is.</summary>
-/// <remarks>A safetensors file: 8 bytes little-endian header length, a JSON header, raw little-endian F32 or F64 values.</remarks>
+/// <remarks>A safetensors file of F32 and F64 tensors; what was asked for is in its metadata.</remarks>
 public sealed class GoldenCase
 {
-    private readonly Dictionary<string, string> _metadata;
+    private readonly IReadOnlyDictionary<string, string> _metadata;
     private readonly Dictionary<string, GoldenTensor> _tensors = [];
 
-    private GoldenCase(Dictionary<string, string> metadata) => _metadata = metadata;
+    private GoldenCase(IReadOnlyDictionary<string, string> metadata) => _metadata = metadata;
 
     public string Name => _metadata["case"];
 
@@ -25,18 +27,12 @@ public sealed class GoldenCase
 
     public static GoldenCase Read(string path)
     {
-        using var reader = new BinaryReader(File.OpenRead(path));
-        var header = JsonDocument.Parse(reader.ReadBytes(checked((int)reader.ReadInt64()))).RootElement;
-        var start = reader.BaseStream.Position;
-
-        var result = new GoldenCase(header.GetProperty("__metadata__").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetString()!));
-        foreach (var entry in header.EnumerateObject().Where(entry => entry.Name != "__metadata__"))
+        using var file = SafeTensorsFile.Open(path);
+        var result = new GoldenCase(file.Metadata);
+        foreach (var name in file.Names)
         {
-            var offsets = entry.Value.GetProperty("data_offsets");
-            reader.BaseStream.Position = start + offsets[0].GetInt64();
-            var bytes = reader.ReadBytes(checked((int)(offsets[1].GetInt64() - offsets[0].GetInt64())));
-            var shape = entry.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
-            result._tensors[entry.Name] = GoldenTensor.Decode(entry.Value.GetProperty("dtype").GetString()!, shape, bytes);
+            using var tensor = file.Read(name);
+            result._tensors[name] = GoldenTensor.Of(tensor);
         }
 
         return result;
@@ -56,10 +52,9 @@ public sealed class GoldenCase
 /// <summary>Recorded values, widened to double.</summary>
 public sealed record GoldenTensor(long[] Shape, double[] Values)
 {
-    public static GoldenTensor Decode(string dtype, long[] shape, byte[] bytes) => new(shape, dtype switch
+    public static GoldenTensor Of(Tensor tensor)
     {
-        "F32" => [.. Enumerable.Range(0, bytes.Length / 4).Select(i => (double)BitConverter.ToSingle(bytes, 4 * i))],
-        "F64" => [.. Enumerable.Range(0, bytes.Length / 8).Select(i => BitConverter.ToDouble(bytes, 8 * i))],
-        _ => throw new InvalidDataException($"Golden files hold F32 and F64, not {dtype}."),
-    });
+        using var wide = tensor.to(ScalarType.Float64);
+        return new(tensor.shape, wide.numel() == 0 ? [] : [.. wide.data<double>()]);
+    }
 }

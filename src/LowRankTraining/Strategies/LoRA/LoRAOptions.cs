@@ -1,20 +1,50 @@
+using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="LoRAStrategy"/>.</summary>
-public sealed record LoRAOptions : WeightSpaceOptions
+public sealed record LoRAOptions : FactorOptions
 {
     /// <value>r, at least 1. Default 8 (PEFT).</value>
     public override int Rank { get; init; } = 8;
 
     /// <value>α, above 0. Default 8 (PEFT), so s = 1 at the default rank.</value>
     public override double Alpha { get; init; } = 8;
+
+    /// <value>What the factors start from. Default: A uniform, B zero (PEFT).</value>
+    public FactorInit Init { get; init; }
+
+    /// <value>γ of <see cref="FactorInit.LoRAGA"/>: its factors are larger by 1/√γ each; above 0. Default 16 (the authors' code).</value>
+    public double GradientGamma { get; init; } = 16;
+
+    /// <summary>The options of an adapter that PEFT, or <see cref="PeftAdapter.Save"/>, wrote. Everything else stays frozen, as in PEFT.</summary>
+    /// <param name="folder">Where <c>adapter_config.json</c> is.</param>
+    /// <exception cref="FileNotFoundException">It is not there.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, of another kind of adapter, or asks for what this library does not do.</exception>
+    public static LoRAOptions FromPeft(string folder)
+    {
+        var config = PeftConfig.Read(folder, usesDoRA: false);
+        return new LoRAOptions
+        {
+            Rank = config.Rank,
+            Alpha = config.Alpha,
+            RankPattern = config.RankPattern,
+            AlphaPattern = config.AlphaPattern,
+            RankStabilized = config.RankStabilized,
+            Dropout = config.Dropout,
+            TrainOthers = false,
+        };
+    }
 }
 
 /// <summary>Finds every violation in <see cref="LoRAOptions"/> at once.</summary>
 public sealed class LoRAOptionsValidator : IValidateOptions<LoRAOptions>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, LoRAOptions options) => options.Rules().Result;
+    public ValidateOptionsResult Validate(string? name, LoRAOptions options) => options.FactorRules()
+        .OneOf(options.Init, Enum.GetValues<FactorInit>())
+        .Above(0, options.GradientGamma)
+        .Result;
 }

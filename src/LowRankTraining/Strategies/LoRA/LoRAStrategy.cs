@@ -30,6 +30,10 @@ public sealed class LoRAStrategy : ILowRankStrategy
         Scale = _options.Scale,
         Dropout = _options.Dropout,
         Adam = _options.Adam,
+        Layers = new LayerChoices(_options),
+        LearningRateRatio = _options.LearningRateRatio,
+        Init = _options.Init,
+        GradientGamma = _options.GradientGamma,
         Clock = new RestartClock(WarmStart: 0, Every: null),
         Reset = new MomentReset(OptimizerReset.Zero, Ratio: 1, RestartClock: true),
     };

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="ReLoRAStrategy"/>.</summary>
-public sealed record ReLoRAOptions : WeightSpaceOptions
+public sealed record ReLoRAOptions : FactorOptions
 {
     /// <value>r before the first restart, at least 1. Default 128 (ReLoRA, at every model size).</value>
     public override int Rank { get; init; } = 128;
@@ -39,7 +39,7 @@ public sealed record ReLoRAOptions : WeightSpaceOptions
 public sealed class ReLoRAOptionsValidator : IValidateOptions<ReLoRAOptions>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, ReLoRAOptions options) => options.Rules()
+    public ValidateOptionsResult Validate(string? name, ReLoRAOptions options) => options.FactorRules()
         .AtLeast(1, options.MergeEvery)
         .AtLeast(0, options.WarmStartSteps)
         .Require(options.RankDecay is > 0 and <= 1, FormattableString.Invariant($"RankDecay is {options.RankDecay}: it must be above 0 and at most 1."))

@@ -36,6 +36,8 @@ public sealed class ReLoRAStrategy : ILowRankStrategy
         Scale = _options.Scale,
         Dropout = _options.Dropout,
         Adam = _options.Adam,
+        Layers = new LayerChoices(_options),
+        LearningRateRatio = _options.LearningRateRatio,
         Clock = new RestartClock(_options.WarmStartSteps, _options.MergeEvery),
         Reset = new MomentReset(_options.Reset, _options.PruneRatio, _options.ResetStepCounter),
     };

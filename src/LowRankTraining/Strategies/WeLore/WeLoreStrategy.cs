@@ -44,7 +44,7 @@ public sealed class WeLoreStrategy : ILowRankStrategy
                 $"At a ratio of {plan.Ratio} none of the {plan.Layers.Count} matrices loses enough of its singular values to become factors. Raise Ratio, lower MinRatio, or take WeLoreChoice.BreakEven. Nothing was changed.");
 
         _options.Logger?.Planned(Name, plan);
-        return AdapterPlanner.Attach(model, Targets.Named(components), new Method(Name, _options) { Ranks = plan.Ranks }, _options);
+        return AdapterPlanner.Attach(model, Targets.Exactly("the components of low rank", components), new Method(Name, _options) { Ranks = plan.Ranks }, _options);
     }
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);

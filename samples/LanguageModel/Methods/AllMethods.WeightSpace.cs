@@ -1,0 +1,79 @@
+using LanguageModel.CommandLine;
+using LanguageModel.Model;
+using LowRankTraining.Schedules;
+using LowRankTraining.Strategies;
+
+namespace LanguageModel.Methods;
+
+/// <content>The methods that change the model.</content>
+public static partial class AllMethods
+{
+    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings)
+    {
+        var options = new ReLoRAOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
+        return LowRank(model, settings, Jagged(settings, mergeEvery), new ReLoRAStrategy(options with
+        {
+            Alpha = settings.Scale * settings.Rank ?? options.Alpha,
+            MergeEvery = mergeEvery,
+            WarmStartSteps = settings.WarmStart ?? options.WarmStartSteps,
+        }));
+    }
+
+    private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRAOptions
+    {
+        Rank = settings.Rank,
+        Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    private static AttachedMethod DoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new DoRAStrategy(new()
+    {
+        Rank = settings.Rank,
+        Alpha = settings.Scale * settings.Rank ?? 32, // as LoRA
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    private static AttachedMethod SLTrain(Llama model, MethodSettings settings)
+    {
+        var options = new SLTrainOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        return LowRank(model, settings, Cosine(settings), new SLTrainStrategy(options with { Alpha = settings.Scale * settings.Rank ?? options.Alpha }));
+    }
+
+    private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new FactorizedStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+
+    private static AttachedMethod CoLA(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new CoLAStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+
+    /// <summary>Half of the rank is there from the start, and the first quarter of the run decides on the rest.</summary>
+    private static AttachedMethod InRank(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new InRankStrategy(new()
+    {
+        Rank = Math.Max(1, settings.Rank / 2),
+        Buffer = Math.Max(1, settings.Rank / 2),
+        WarmupSteps = settings.Warmup,
+        GrowSteps = Math.Max(1, settings.Steps / 4),
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    /// <summary>As many singular values as the rank would leave on average, of every matrix.</summary>
+    private static AttachedMethod WeLore(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new WeLoreStrategy(new()
+    {
+        Ratio = Math.Clamp(1 - (double)settings.Rank / model.Config.Hidden, 0.01, 0.99),
+        MinRatio = 0,
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    /// <summary>The cosine with a drop at every merge; it ends where the last stretch between merges does.</summary>
+    private static JaggedCosineSchedule Jagged(MethodSettings settings, long mergeEvery) => new()
+    {
+        TotalSteps = (settings.Steps + mergeEvery - 1) / mergeEvery * mergeEvery,
+        Warmup = Math.Min(settings.Warmup, mergeEvery),
+        RestartEvery = mergeEvery,
+        RestartWarmup = Math.Min(100, mergeEvery / 10),
+    };
+}

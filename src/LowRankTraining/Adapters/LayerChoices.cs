@@ -1,0 +1,28 @@
+using LowRankTraining.Strategies;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>Rank and scale of every layer: what the patterns of the options say, else what the options say for all.</summary>
+internal sealed class LayerChoices(FactorOptions options)
+{
+    public (int Rank, double Scale) For(string weight)
+    {
+        var rank = NamePattern.Choose(options.RankPattern, weight) ?? options.Rank;
+        var alpha = NamePattern.Choose(options.AlphaPattern, weight) ?? options.Alpha;
+        return (rank, options.ScaleOf(alpha, rank));
+    }
+
+    /// <exception cref="ArgumentException">A pattern matches none of the layers.</exception>
+    public void RequireUse(IReadOnlyList<Site> sites)
+    {
+        var unused = (options.RankPattern?.Keys ?? []).Concat(options.AlphaPattern?.Keys ?? []).Distinct()
+            .Where(pattern => !sites.Any(site => NamePattern.Matches(pattern, site.Name) || pattern == site.Name)).ToArray();
+        if (unused.Length == 0)
+            return;
+
+        var names = sites.Select(site => NamePattern.ModuleOf(site.Name)).ToArray();
+        throw new ArgumentException(
+            $"{string.Join(", ", unused.Select(pattern => $"'{pattern}'"))} in {nameof(FactorOptions.RankPattern)} or {nameof(FactorOptions.AlphaPattern)} matches none of the adapted layers "
+            + $"({string.Join(", ", names.Take(12))}{(names.Length > 12 ? $" and {names.Length - 12} more" : "")}). A pattern is a name, the end of one from a dot on, or a regular expression for either. Nothing was changed.");
+    }
+}

@@ -1,0 +1,103 @@
+using LowRankTraining.Adapters;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Checkpoints;
+
+/// <summary>Saves and loads trained factors by themselves, as Hugging Face's PEFT does: <c>adapter_model.safetensors</c> and <c>adapter_config.json</c> in one folder.</summary>
+/// <remarks>
+/// <para>Tensors: <c>base_model.model.&lt;module&gt;.lora_A.weight</c> (r × n), <c>….lora_B.weight</c> (m × r), with DoRA <c>….lora_magnitude_vector</c> (m), in the dtype that they have in the model.</para>
+/// <para>To go on with an adapter, or to use one:</para>
+/// <code>
+/// var session = new LoRAStrategy(LoRAOptions.FromPeft(folder)).Attach(model, PeftAdapter.TargetsOf(folder));
+/// PeftAdapter.Load(folder, session);
+/// </code>
+/// <para>What is trained beside factors (<see cref="Strategies.WeightSpaceOptions.TrainOthers"/>) and optimizer state are not part of it; for those see <see cref="TrainingCheckpoint"/>.</para>
+/// </remarks>
+public static class PeftAdapter
+{
+    private const string FileName = "adapter_model.safetensors", Root = "base_model.model.", A = "lora_A.weight", B = "lora_B.weight", Magnitude = "lora_magnitude_vector";
+
+    /// <summary>Saves the factors of a session.</summary>
+    /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
+    /// <param name="session">A session of LoRA or DoRA, merged for a while or not.</param>
+    /// <remarks>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀ A₀), of rank 2 r.</remarks>
+    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer. Nothing was written.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the model has now. Nothing was written.</exception>
+    public static void Save(string folder, AdapterSession session)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentNullException.ThrowIfNull(session);
+        var factors = session.PlainFactors();
+
+        using var scope = NewDisposeScope();
+        var layers = factors.Select(PeftLayer.Of).ToArray();
+        Directory.CreateDirectory(folder);
+        SafeTensorsFile.Write(Path.Combine(folder, FileName), [.. layers.SelectMany(Tensors)], new Dictionary<string, string> { ["format"] = "pt" });
+        PeftLayer.ConfigOf(layers, session).Write(folder);
+    }
+
+    /// <summary>Loads factors into a session, in the dtype that they have there.</summary>
+    /// <param name="folder">Where <see cref="Save"/> or PEFT has put them.</param>
+    /// <param name="session">Attached with options and targets of the same adapter, before it is trained.</param>
+    /// <exception cref="FileNotFoundException">There is no adapter in the folder.</exception>
+    /// <exception cref="InvalidDataException">The files are damaged, or the adapter is for other layers, shapes or scales. Nothing was changed.</exception>
+    /// <exception cref="NotSupportedException">A session whose factors cannot be set, as in <see cref="Save"/>.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished or merged, or its factors have started from the weights. Nothing was changed.</exception>
+    public static void Load(string folder, AdapterSession session)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentNullException.ThrowIfNull(session);
+        var factors = session.SettableFactors();
+        var config = PeftConfig.Read(folder);
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        using var file = OpenIn(folder);
+        var problems = PeftLayer.ProblemsOf(file, config, factors).ToArray();
+        if (problems.Length > 0)
+            throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: {string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
+                + "Attach with the options of FromPeft and the targets of PeftAdapter.TargetsOf. Nothing was changed.");
+
+        var values = factors.SelectMany(set => Parameters(set).Select(pair => (pair.Parameter, Value: file.Read(pair.Name), pair.Name))).ToArray();
+        if (values.FirstOrDefault(value => !value.Value.isfinite().all().ToBoolean()) is { Name: { } broken })
+            throw new InvalidDataException($"The adapter in '{folder}' holds NaN or infinity in '{broken}'. Nothing was changed.");
+        foreach (var (parameter, value, _) in values)
+            parameter.copy_(value);
+    }
+
+    /// <summary>The layers that an adapter is for.</summary>
+    /// <param name="folder">Where it is.</param>
+    public static Targets TargetsOf(string folder)
+    {
+        using var file = OpenIn(folder);
+        var weights = file.Names.Where(name => name.EndsWith(A, StringComparison.Ordinal) && name.StartsWith(Root, StringComparison.Ordinal))
+            .Select(name => $"{name[Root.Length..^A.Length]}weight").ToHashSet(StringComparer.Ordinal);
+        return Targets.Exactly($"the layers of the adapter in '{folder}'", weights);
+    }
+
+    internal static string NameOf(string module, string tensor) => module.Length == 0 ? $"{Root}{tensor}" : $"{Root}{module}.{tensor}";
+
+    internal static IEnumerable<(string Name, Tensor Parameter)> Parameters(FactorSet set)
+    {
+        yield return (NameOf(set.Module, A), set.A);
+        yield return (NameOf(set.Module, B), set.B);
+        if (set.Magnitude is not null)
+            yield return (NameOf(set.Module, Magnitude), set.Magnitude);
+    }
+
+    private static IEnumerable<(string Name, Tensor Tensor)> Tensors(PeftLayer layer)
+    {
+        yield return (NameOf(layer.Module, A), layer.A);
+        yield return (NameOf(layer.Module, B), layer.B);
+        if (layer.Magnitude is not null)
+            yield return (NameOf(layer.Module, Magnitude), layer.Magnitude);
+    }
+
+    private static SafeTensorsFile OpenIn(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        return File.Exists(path) ? SafeTensorsFile.Open(path)
+            : throw new FileNotFoundException($"There is no adapter in '{folder}' ({FileName} is missing). An older adapter_model.bin has to be converted in PEFT first.", path);
+    }
+}

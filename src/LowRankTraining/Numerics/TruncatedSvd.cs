@@ -1,0 +1,46 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Numerics;
+
+/// <summary>The leading singular triplets of a matrix.</summary>
+/// <remarks>Small matrices, and ranks near the short side, by exact SVD; else from a random sketch with power iterations, all of it products, the same for the same key.
+/// Source: Halko, Martinsson and Tropp, SIAM Review 53 (2011), algorithms 4.4 and 5.1.</remarks>
+internal static class TruncatedSvd
+{
+    private const long Small = 256, Oversampling = 8;
+    private const int PowerIterations = 8;
+
+    /// <summary>U (m × r), σ (r), Vᵀ (r × n), in float32, or float64 for a float64 matrix.</summary>
+    public static (Tensor Left, Tensor Values, Tensor Right) Of(Tensor matrix, long rank, ulong key)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var precise = matrix.dtype == ScalarType.Float64 ? matrix : matrix.to(ScalarType.Float32);
+        var limit = Math.Min(matrix.shape[0], matrix.shape[1]);
+        var (left, values, right) = limit <= Small || 4 * rank >= limit ? linalg.svd(precise, fullMatrices: false) : FromSketch(precise, rank + Oversampling, key);
+
+        return (left.narrow(1, 0, rank).contiguous().MoveToOuterDisposeScope(), values.narrow(0, 0, rank).contiguous().MoveToOuterDisposeScope(),
+            right.narrow(0, 0, rank).contiguous().MoveToOuterDisposeScope());
+    }
+
+    private static (Tensor, Tensor, Tensor) FromSketch(Tensor matrix, long width, ulong key)
+    {
+        using var generator = new Generator(key, matrix.device);
+        var range = Orthonormal.Columns(matrix.mm(randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator)));
+        for (var pass = 0; pass < PowerIterations; pass++)
+        {
+            using var before = range;
+            range = Pass(matrix, before);
+        }
+
+        var (left, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);
+        return (range.mm(left), values, right);
+    }
+
+    private static Tensor Pass(Tensor matrix, Tensor range)
+    {
+        using var scope = NewDisposeScope();
+        return Orthonormal.Columns(matrix.mm(matrix.t().mm(range))).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,32 @@
+namespace LowRankTraining.Strategies;
+
+/// <summary>What the methods that train factors B A beside a weight have in common.</summary>
+public abstract record FactorOptions : WeightSpaceOptions
+{
+    /// <value>Ranks of single layers, in place of <see cref="WeightSpaceOptions.Rank"/>: a name, or the end of one from a dot on, or a regular expression for either, such as "q_proj" or "layers\.[01]\..*".
+    /// The weight's name counts too. An exact name goes before all others, else the first that matches. One that matches no adapted layer is an error. Default: none.</value>
+    /// <remarks>The names and their meaning are PEFT's.</remarks>
+    public IReadOnlyDictionary<string, int>? RankPattern { get; init; }
+
+    /// <value>α of single layers, in place of <see cref="WeightSpaceOptions.Alpha"/>; names as in <see cref="RankPattern"/>. Default: none.</value>
+    public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; }
+
+    /// <value>η_B / η_A, how much faster B learns than A; above 0. Hayou et al. advise 16 for fine-tuning (LoRA+, arXiv 2402.12354). Default 1.</value>
+    public double LearningRateRatio { get; init; } = 1;
+
+    /// <summary>s of a layer.</summary>
+    internal double ScaleOf(double alpha, int rank) => alpha / (RankStabilized ? Math.Sqrt(rank) : rank);
+
+    /// <summary>The rules that the options of every such method obey.</summary>
+    internal OptionsRules FactorRules()
+    {
+        var rules = Rules().Above(0, LearningRateRatio);
+        foreach (var (name, rank) in RankPattern ?? new Dictionary<string, int>())
+            rules.Require(rank >= 1, $"{nameof(RankPattern)} gives '{name}' the rank {rank}: it must be at least 1.");
+        foreach (var (name, alpha) in AlphaPattern ?? new Dictionary<string, double>())
+            rules.Require(alpha > 0 && double.IsFinite(alpha), FormattableString.Invariant($"{nameof(AlphaPattern)} gives '{name}' the α {alpha}: it must be above 0."));
+        foreach (var name in (RankPattern?.Keys ?? []).Concat(AlphaPattern?.Keys ?? []).Distinct())
+            rules.Require(Adapters.NamePattern.IsValid(name), $"'{name}' in {nameof(RankPattern)} or {nameof(AlphaPattern)} is neither a name nor a regular expression.");
+        return rules;
+    }
+}

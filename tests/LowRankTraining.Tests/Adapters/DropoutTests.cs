@@ -1,0 +1,144 @@
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Adapters;
+
+public class DropoutTests
+{
+    [Fact]
+    public void Gradients_are_those_of_the_mask_of_the_forward_pass()
+    {
+        using var scope = NewDisposeScope();
+        var layer = Transparent(width: 40, dropout: 0.25);
+        var input = Normal(1, ScalarType.Float64, 50, 40).requires_grad_(true);
+        var weights = Normal(2, ScalarType.Float64, 50, 40);
+
+        // Without a weight and with identities for factors the output is the masked input.
+        var output = layer.call(input);
+        (output * weights).sum().backward();
+        var mask = output.detach() / input.detach();
+
+        Values(mask).Should().OnlyContain(value => value == 0 || Math.Abs(value - 1 / 0.75) < 1e-12);
+        Values(mask).Count(value => value == 0).Should().BeInRange(400, 600, "a quarter of 2000 entries is dropped");
+        Distance(Values(input.grad!), Values(weights * mask)).Should().BeLessThan(1e-12);
+        Distance(Values(layer.lora_A.grad!), Values(weights.t().mm(output.detach()))).Should().BeLessThan(1e-12);
+        Distance(Values(layer.lora_B.grad!), Values(weights.t().mm(output.detach()))).Should().BeLessThan(1e-12);
+    }
+
+    [Fact]
+    public void Every_pass_has_a_mask_of_its_own()
+    {
+        using var scope = NewDisposeScope();
+        var layer = Transparent(width: 40, dropout: 0.5);
+        var input = Normal(1, ScalarType.Float64, 50, 40);
+
+        var (first, second) = (Values(layer.call(input)), Values(layer.call(input)));
+
+        first.Zip(second).Count(pair => (pair.First == 0) != (pair.Second == 0)).Should().BeInRange(850, 1150, "masks that know nothing of each other differ in half of 2000 entries");
+    }
+
+    [Fact]
+    public void Input_without_gradient_is_fine()
+    {
+        using var scope = NewDisposeScope();
+        var layer = Transparent(width: 8, dropout: 0.5);
+
+        layer.call(Normal(1, ScalarType.Float64, 5, 8)).sum().backward();
+
+        layer.lora_A.grad.Should().NotBeNull();
+    }
+
+    [Theory]
+    [InlineData(Injection.Replace, 2)]
+    [InlineData(Injection.Replace, 3)]
+    [InlineData(Injection.Hook, 3)]
+    public void Resumed_run_draws_the_same_masks(Injection injection, int savedAfter)
+    {
+        var (expected, model, state) = (Array.Empty<double>(), Array.Empty<byte>(), Array.Empty<byte>());
+        using (var network = Seeded(new OpenNetwork()))
+        using (var optimizer = Strategy().Attach(network).CreateOptimizer(0.01))
+        {
+            Accumulated(network, optimizer, savedAfter);
+            using var states = new MemoryStream();
+            using (var writer = new BinaryWriter(states))
+                optimizer.save_state_dict(writer);
+            using var weights = new MemoryStream();
+            network.save(weights);
+            (model, state) = (weights.ToArray(), states.ToArray());
+
+            Accumulated(network, optimizer, 6 - savedAfter);
+            network.eval();
+            expected = Output(network);
+        }
+
+        using var other = Seeded(new OpenNetwork(), seed: 99);
+        using var resumed = Strategy().Attach(other).CreateOptimizer(0.5);
+        Output(other);
+        using (var reader = new BinaryReader(new MemoryStream(state)))
+            resumed.load_state_dict(reader);
+        other.load(new MemoryStream(model));
+        Accumulated(other, resumed, 6 - savedAfter);
+        other.eval();
+
+        Output(other).Should().Equal(expected);
+
+        LoRAStrategy Strategy() => new(new() { Rank = 4, Dropout = 0.3, Injection = injection });
+    }
+
+    [Fact]
+    public void Hook_and_replacement_drop_alike()
+    {
+        using var open = Seeded(new OpenNetwork());
+        using var hooked = Seeded(new OpenNetwork());
+        using var left = new LoRAStrategy(new() { Rank = 4, Dropout = 0.3, Injection = Injection.Replace }).Attach(open).CreateOptimizer(0.01);
+        using var right = new LoRAStrategy(new() { Rank = 4, Dropout = 0.3, Injection = Injection.Hook }).Attach(hooked).CreateOptimizer(0.01);
+
+        Run(open, left, 4);
+        Run(hooked, right, 4);
+        open.eval();
+        hooked.eval();
+
+        Distance(Output(open), Output(hooked)).Should().BeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void No_tensor_leaks()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new LoRAStrategy(new() { Rank = 4, Dropout = 0.3 }).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 3);
+        var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+
+        Run(model, optimizer, 100);
+
+        DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount.Should().Be(before);
+    }
+
+    /// <summary>Two micro-batches a step.</summary>
+    private static void Accumulated(OpenNetwork model, LowRankOptimizer optimizer, int steps)
+    {
+        for (var step = 0; step < steps; step++)
+        {
+            using var scope = NewDisposeScope();
+            optimizer.zero_grad();
+            foreach (var part in new[] { 0, 1 })
+                model.call(Inputs(model, 10 * optimizer.CompletedSteps + part)).square().mean().backward();
+            optimizer.step();
+        }
+    }
+
+    private static LowRankLinear Transparent(int width, double dropout)
+    {
+        using var guard = no_grad();
+        var layer = new LowRankLinear(nn.Linear(width, width, hasBias: false, dtype: ScalarType.Float64), width, dropout: dropout);
+        layer.weight.zero_();
+        layer.lora_A.copy_(eye(width, dtype: ScalarType.Float64));
+        layer.lora_B.copy_(eye(width, dtype: ScalarType.Float64));
+        return layer;
+    }
+}

@@ -1,0 +1,162 @@
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Adapters;
+
+public class MergeTests
+{
+    public static TheoryData<string, Injection, ScalarType> Ways => new()
+    {
+        { "lora", Injection.Replace, ScalarType.Float32 },
+        { "lora", Injection.Replace, ScalarType.BFloat16 },
+        { "lora", Injection.Hook, ScalarType.Float32 },
+        { "lora", Injection.Auto, ScalarType.Float32 },
+        { "lora", Injection.Shadow, ScalarType.Float32 },
+        { "relora", Injection.Replace, ScalarType.Float32 },
+        { "dora", Injection.Replace, ScalarType.Float32 },
+        { "dora", Injection.Hook, ScalarType.BFloat16 },
+    };
+
+    [Theory, MemberData(nameof(Ways))]
+    public void Merged_model_computes_the_same_and_unmerging_restores_every_bit(string method, Injection injection, ScalarType dtype)
+    {
+        using var model = Seeded(new OpenNetwork(dtype));
+        using var optimizer = Make(method, injection).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 4);
+        var session = (AdapterSession)optimizer.Session;
+        var (output, weights) = (Output(model), Weights(model));
+
+        session.Merge();
+        session.IsMerged.Should().BeTrue();
+        Distance(Output(model), output).Should().BeLessThan(dtype == ScalarType.BFloat16 ? 0.05 : 1e-6);
+        if (injection != Injection.Shadow)
+            Weights(model)["second.weight"].Should().NotEqual(weights["second.weight"]);
+
+        session.Unmerge();
+        Weights(model).Should().BeEquivalentTo(weights);
+        Output(model).Should().Equal(output);
+        model.Invoking(_ => Run(model, optimizer, 3)).Should().NotThrow("training goes on");
+    }
+
+    [Fact]
+    public void Merged_forward_is_that_of_the_plain_layer()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Make("lora", Injection.Replace).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 4);
+        ((AdapterSession)optimizer.Session).Merge(keep: CPU);
+        using var plain = new OpenNetwork();
+        using (no_grad())
+            foreach (var (name, parameter) in plain.named_parameters())
+                parameter.copy_(model.get_parameter(name)!);
+
+        Output(model).Should().Equal(Output(plain), "the factors take no part");
+    }
+
+    [Fact]
+    public void No_step_is_taken_while_merged()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Make("lora", Injection.Replace).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 2);
+        ((AdapterSession)optimizer.Session).Merge();
+        var before = Weights(model);
+
+        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+
+        Weights(model).Should().BeEquivalentTo(before);
+        optimizer.CompletedSteps.Should().Be(2);
+    }
+
+    [Fact]
+    public void Merging_twice_and_unmerging_what_is_not_merged_are_errors()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var session = InjectionTests.LoRA(Injection.Auto).Attach(model);
+
+        session.Invoking(plain => plain.Unmerge()).Should().Throw<InvalidOperationException>().WithMessage("*not merged*");
+        session.Merge();
+        session.Invoking(merged => merged.Merge()).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+        session.Finish();
+        session.Invoking(finished => finished.Merge()).Should().Throw<InvalidOperationException>().WithMessage("*finished*");
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(3e38)]
+    public void Safe_merge_refuses_what_is_not_finite_and_changes_nothing(double bad)
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var session = InjectionTests.LoRA(Injection.Replace).Attach(model);
+        using (no_grad())
+            model.get_parameter("second.lora_B")!.fill_(bad);
+        var before = Weights(model);
+
+        session.Invoking(broken => broken.Merge()).Should().Throw<InvalidOperationException>().WithMessage("*second.weight*NaN or infinity*");
+
+        session.IsMerged.Should().BeFalse();
+        Weights(model).Should().BeEquivalentTo(before);
+        session.Merge(safe: false);
+        Values(model.get_parameter("second.weight")!).Should().Contain(value => !double.IsFinite(value));
+    }
+
+    [Fact]
+    public void Evaluation_mode_does_not_merge()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Make("lora", Injection.Replace).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 2);
+        var before = Weights(model);
+
+        model.eval();
+        Output(model);
+        model.train();
+
+        Weights(model).Should().BeEquivalentTo(before);
+    }
+
+    [Theory]
+    [InlineData("lora")]
+    [InlineData("dora")]
+    public void Finishing_gives_the_same_whether_merged_or_not(string method)
+    {
+        Finished(merge: true).Should().BeEquivalentTo(Finished(merge: false));
+
+        Dictionary<string, double[]> Finished(bool merge)
+        {
+            using var model = Seeded(new OpenNetwork(ScalarType.BFloat16));
+            using var optimizer = Make(method, Injection.Replace).Attach(model).CreateOptimizer(0.01);
+            Run(model, optimizer, 3);
+            if (merge)
+                ((AdapterSession)optimizer.Session).Merge();
+            optimizer.Session.Finish();
+            return Weights(model);
+        }
+    }
+
+    [Fact]
+    public void Checkpoint_of_a_merged_model_is_refused()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Make("lora", Injection.Replace).Attach(model).CreateOptimizer(0.01);
+        ((AdapterSession)optimizer.Session).Merge();
+        var folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(folder, model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*Nothing was saved*");
+
+        Directory.Exists(folder).Should().BeFalse();
+    }
+
+    private static ILowRankStrategy Make(string method, Injection injection) => method switch
+    {
+        "lora" => new LoRAStrategy(new() { Rank = 4, Injection = injection }),
+        "relora" => new ReLoRAStrategy(new() { Rank = 4, Alpha = 4, MergeEvery = 3, Injection = injection }),
+        _ => new DoRAStrategy(new() { Rank = 4, Injection = injection }),
+    };
+}

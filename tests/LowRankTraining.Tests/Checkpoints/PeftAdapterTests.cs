@@ -1,0 +1,251 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Adapters;
+using TorchSharp;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Checkpoints;
+
+public sealed class PeftAdapterTests : IDisposable
+{
+    private readonly string _folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+
+    private string Config => Path.Combine(_folder, "adapter_config.json");
+
+    private string Tensors => Path.Combine(_folder, "adapter_model.safetensors");
+
+    [Fact]
+    public void Names_shapes_and_configuration_are_those_of_PEFT()
+    {
+        SaveTrained(new LoRAStrategy(Options with { RankPattern = new Dictionary<string, int> { ["second"] = 2 }, AlphaPattern = new Dictionary<string, double> { ["second"] = 3 } }));
+
+        using var file = SafeTensorsFile.Open(Tensors);
+        file.Metadata.Should().Contain("format", "pt");
+        file.Names.ToDictionary(name => name, name => string.Join('x', file.ShapeOf(name))).Should().BeEquivalentTo(new Dictionary<string, string>
+        {
+            ["base_model.model.first.lora_A.weight"] = "4x12",
+            ["base_model.model.first.lora_B.weight"] = "16x4",
+            ["base_model.model.second.lora_A.weight"] = "2x16",
+            ["base_model.model.second.lora_B.weight"] = "16x2",
+        });
+        var config = JsonNode.Parse(File.ReadAllText(Config))!;
+        (config["peft_type"]!.GetValue<string>(), config["bias"]!.GetValue<string>()).Should().Be(("LORA", "none"));
+        (config["r"]!.GetValue<int>(), config["lora_alpha"]!.GetValue<int>(), config["lora_dropout"]!.GetValue<double>()).Should().Be((4, 8, 0.1));
+        (config["use_dora"]!.GetValue<bool>(), config["use_rslora"]!.GetValue<bool>(), config["fan_in_fan_out"]!.GetValue<bool>()).Should().Be((false, false, false));
+        config["target_modules"]!.AsArray().Select(module => module!.GetValue<string>()).Should().Equal("first", "second");
+        config["rank_pattern"]!.ToJsonString().Should().Be("""{"second":2}""");
+        config["alpha_pattern"]!.ToJsonString().Should().Be("""{"second":3}""");
+        config["init_lora_weights"]!.GetValue<bool>().Should().BeTrue();
+    }
+
+    public static TheoryData<string, Injection, ScalarType> Kinds => new()
+    {
+        { "lora", Injection.Replace, ScalarType.Float32 },
+        { "lora", Injection.Hook, ScalarType.BFloat16 },
+        { "rslora", Injection.Replace, ScalarType.Float32 },
+        { "patterns", Injection.Replace, ScalarType.Float32 },
+        { "dora", Injection.Replace, ScalarType.Float32 },
+        { "dora", Injection.Hook, ScalarType.BFloat16 },
+    };
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void Adapter_comes_back_bit_by_bit(string kind, Injection injection, ScalarType dtype)
+    {
+        using var model = Seeded(new OpenNetwork(dtype));
+        using var optimizer = Make(kind, injection).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 3);
+        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+
+        using var other = Seeded(new OpenNetwork(dtype));
+        using (no_grad())
+            foreach (var (name, parameter) in other.named_parameters().Where(pair => !pair.name.Contains("lora")))
+                parameter.copy_(model.get_parameter(name)!);
+        ILowRankStrategy strategy = kind == "dora" ? new DoRAStrategy(DoRAOptions.FromPeft(_folder) with { Injection = injection }) : new LoRAStrategy(LoRAOptions.FromPeft(_folder) with { Injection = injection });
+        using var session = (AdapterSession)strategy.Attach(other, PeftAdapter.TargetsOf(_folder));
+        PeftAdapter.Load(_folder, session);
+
+        Weights(other).Should().BeEquivalentTo(Weights(model));
+        other.eval();
+        model.eval();
+        Output(other).Should().Equal(Output(model));
+        session.Parameters.Should().OnlyContain(plan => plan.Name.Contains("lora_"), "PEFT freezes everything else");
+    }
+
+    [Fact]
+    public void Configuration_of_PEFT_gives_options()
+    {
+        Directory.CreateDirectory(_folder);
+        File.WriteAllText(Config, """
+            {
+              "alora_invocation_tokens": null, "alpha_pattern": {"k_proj": 64}, "auto_mapping": null, "base_model_name_or_path": "facebook/opt-350m", "bias": "none", "corda_config": null,
+              "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": "gaussian", "layer_replication": null, "lora_alpha": 32, "lora_bias": false, "lora_dropout": 0.05,
+              "modules_to_save": null, "peft_type": "LORA", "peft_version": "0.18.0", "r": 16, "rank_pattern": {"layers\\.0\\.q_proj": 4}, "target_modules": ["q_proj", "v_proj"],
+              "target_parameters": null, "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_dora": false, "use_qalora": false, "use_rslora": true
+            }
+            """);
+
+        var options = LoRAOptions.FromPeft(_folder);
+
+        (options.Rank, options.Alpha, options.Dropout, options.RankStabilized, options.TrainOthers).Should().Be((16, 32, 0.05, true, false));
+        options.RankPattern.Should().BeEquivalentTo(new Dictionary<string, int> { [@"layers\.0\.q_proj"] = 4 });
+        options.AlphaPattern.Should().BeEquivalentTo(new Dictionary<string, double> { ["k_proj"] = 64 });
+        FluentActions.Invoking(() => DoRAOptions.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage("*LoRAOptions.FromPeft*");
+    }
+
+    [Theory]
+    [InlineData("peft_type", "\"IA3\"", "*only LoRA and DoRA*")]
+    [InlineData("bias", "\"all\"", "*bias is all*")]
+    [InlineData("fan_in_fan_out", "true", "*fan_in_fan_out is true*")]
+    [InlineData("modules_to_save", "[\"lm_head\"]", "*modules_to_save is set*")]
+    [InlineData("init_lora_weights", "\"pissa_niter_16\"", "*Convert it to a plain one*")]
+    [InlineData("r", "\"many\"", "*adapter_config.json*")]
+    public void Configuration_that_cannot_be_followed_is_refused(string key, string value, string message)
+    {
+        SaveTrained(new LoRAStrategy(Options));
+        var config = JsonNode.Parse(File.ReadAllText(Config))!;
+        config[key] = JsonNode.Parse(value);
+        File.WriteAllText(Config, config.ToJsonString());
+
+        FluentActions.Invoking(() => LoRAOptions.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage(message);
+    }
+
+    [Theory]
+    [InlineData(FactorInit.PiSSA, false)]
+    [InlineData(FactorInit.OLoRA, false)]
+    [InlineData(FactorInit.PiSSA, true)]
+    [InlineData(FactorInit.LoRAGA, false)]
+    public void Factors_that_have_left_the_weight_are_saved_as_a_change_of_it(FactorInit init, bool stabilized)
+    {
+        using var model = Seeded(new OpenNetwork(ScalarType.Float64));
+        using var original = Seeded(new OpenNetwork(ScalarType.Float64));
+        using var optimizer = new LoRAStrategy(Options with { Init = init, RankStabilized = stabilized, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
+        if (init == FactorInit.LoRAGA)
+            ((AdapterSession)optimizer.Session).Initialise(() => model.call(Inputs(model)).square().mean().backward());
+        Run(model, optimizer, 3);
+
+        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+
+        var options = LoRAOptions.FromPeft(_folder);
+        options.Rank.Should().Be(8);
+        using var session = new LoRAStrategy(options).Attach(original, PeftAdapter.TargetsOf(_folder));
+        PeftAdapter.Load(_folder, session);
+        Distance(Output(original), Output(model)).Should().BeLessThan(1e-12);
+    }
+
+    [Fact]
+    public void Factors_that_have_left_another_weight_are_not_saved()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var session = new LoRAStrategy(Options with { Init = FactorInit.PiSSA }).Attach(model);
+        using (no_grad())
+            model.get_parameter("second.weight")!.add_(0.01);
+
+        session.Invoking(moved => PeftAdapter.Save(_folder, moved)).Should().Throw<InvalidOperationException>().WithMessage("*second.weight*started from another weight*");
+        Directory.Exists(_folder).Should().BeFalse();
+        session.Invoking(moved => PeftAdapter.Load(_folder, moved)).Should().Throw<InvalidOperationException>().WithMessage("*FactorInit.Kaiming*");
+    }
+
+    [Fact]
+    public void Adapter_for_something_else_is_refused_in_one_message_and_nothing_changes()
+    {
+        SaveTrained(new LoRAStrategy(Options));
+        using var model = Seeded(new OpenNetwork());
+        var sessions = new (LoRAOptions Options, Targets? Targets, string Message)[]
+        {
+            (Options with { Rank = 2, Alpha = 4 }, null, "*'base_model.model.first.lora_A.weight' is [4, 12], and the session's is [2, 12]*"),
+            (Options with { Alpha = 16 }, null, "*it scales 'first' by 2, and the session by 4*"),
+            (Options, Targets.Matching("second"), "*it has 'base_model.model.first.lora_A.weight', and the session has no such factor*"),
+            (Options, Targets.AllLinear(), "*'base_model.model.lm_head.lora_A.weight' is missing*"),
+        };
+
+        foreach (var (options, targets, message) in sessions)
+        {
+            using var session = new LoRAStrategy(options).Attach(model, targets);
+            var before = Weights(model);
+            session.Invoking(wrong => PeftAdapter.Load(_folder, wrong)).Should().Throw<InvalidDataException>().WithMessage(message).WithMessage("*Nothing was changed*");
+            Weights(model).Should().BeEquivalentTo(before);
+            session.Finish();
+        }
+    }
+
+    [Fact]
+    public void Damaged_tensors_are_refused_and_nothing_changes()
+    {
+        SaveTrained(new LoRAStrategy(Options));
+        using var model = Seeded(new OpenNetwork());
+        using var session = new LoRAStrategy(Options).Attach(model);
+        var before = Weights(model);
+        var sound = File.ReadAllBytes(Tensors);
+
+        File.WriteAllBytes(Tensors, sound[..^1]);
+        session.Invoking(waiting => PeftAdapter.Load(_folder, waiting)).Should().Throw<InvalidDataException>().WithMessage("*not a sound safetensors file*");
+        File.WriteAllBytes(Tensors, [.. sound[..^4], .. BitConverter.GetBytes(float.NaN)]);
+        session.Invoking(waiting => PeftAdapter.Load(_folder, waiting)).Should().Throw<InvalidDataException>().WithMessage("*NaN or infinity*second.lora_B*");
+        File.Delete(Tensors);
+        session.Invoking(waiting => PeftAdapter.Load(_folder, waiting)).Should().Throw<FileNotFoundException>();
+        File.Delete(Config);
+        session.Invoking(waiting => PeftAdapter.Load(_folder, waiting)).Should().Throw<FileNotFoundException>().WithMessage("*There is no adapter*");
+
+        Weights(model).Should().BeEquivalentTo(before);
+    }
+
+    [Fact]
+    public void Methods_and_ways_without_an_adapter_of_their_own_say_so()
+    {
+        using var model = new OpenNetwork();
+        using (var session = new ReLoRAStrategy(new() { Rank = 4 }).Attach(model))
+        {
+            session.Invoking(merging => PeftAdapter.Save(_folder, merging)).Should().Throw<NotSupportedException>().WithMessage("relora merges its factors*");
+            session.Finish();
+        }
+
+        using var shadowed = new LoRAStrategy(Options with { Injection = Injection.Shadow, Dropout = 0 }).Attach(model);
+        shadowed.Invoking(shadow => PeftAdapter.Save(_folder, shadow)).Should().Throw<NotSupportedException>().WithMessage("*'first.weight' is shadowed*Injection.Replace*");
+    }
+
+    [Fact]
+    public void Merged_session_is_saved_as_it_was_before()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new LoRAStrategy(Options).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 2);
+        var session = (AdapterSession)optimizer.Session;
+        PeftAdapter.Save(_folder, session);
+        var before = File.ReadAllBytes(Tensors);
+
+        session.Merge();
+        PeftAdapter.Save(_folder, session);
+
+        File.ReadAllBytes(Tensors).Should().Equal(before);
+        session.Invoking(merged => PeftAdapter.Load(_folder, merged)).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+    }
+
+    public void Dispose()
+    {
+        if (Directory.Exists(_folder))
+            Directory.Delete(_folder, recursive: true);
+    }
+
+    private static LoRAOptions Options => new() { Rank = 4, Alpha = 8, Dropout = 0.1 };
+
+    private static ILowRankStrategy Make(string kind, Injection injection) => kind switch
+    {
+        "rslora" => new LoRAStrategy(Options with { RankStabilized = true, Injection = injection, Alpha = 3 }),
+        "patterns" => new LoRAStrategy(Options with { RankPattern = new Dictionary<string, int> { ["first"] = 7 }, AlphaPattern = new Dictionary<string, double> { ["first"] = 0.3 }, Injection = injection }),
+        "dora" => new DoRAStrategy(new() { Rank = 3, Alpha = 1, Injection = injection }),
+        _ => new LoRAStrategy(Options with { Injection = injection }),
+    };
+
+    private void SaveTrained(LoRAStrategy strategy)
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = strategy.Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 2);
+        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+    }
+}

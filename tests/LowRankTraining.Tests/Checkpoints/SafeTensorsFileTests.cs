@@ -1,0 +1,77 @@
+using System.Text;
+using FluentAssertions;
+using LowRankTraining.Checkpoints;
+using TorchSharp;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Checkpoints;
+
+public sealed class SafeTensorsFileTests : IDisposable
+{
+    private readonly string _path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+
+    [Fact]
+    public void Tensors_of_every_type_come_back_bit_by_bit()
+    {
+        using var scope = NewDisposeScope();
+        var types = new[] { ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64, ScalarType.Int32, ScalarType.Int16, ScalarType.Int8, ScalarType.Byte, ScalarType.Bool };
+        var tensors = types.Select((type, index) => ($"layer.{index}", Normal((ulong)index, ScalarType.Float32, 3, 5).mul(10).abs().to(type))).Append(("scalar", tensor(1.5f))).Append(("empty", empty(0, 4))).ToArray();
+
+        SafeTensorsFile.Write(_path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
+        using var file = SafeTensorsFile.Open(_path);
+
+        file.Metadata.Should().BeEquivalentTo(new Dictionary<string, string> { ["format"] = "pt" });
+        file.Names.Should().Equal(tensors.Select(pair => pair.Item1));
+        foreach (var (name, tensor) in tensors)
+        {
+            var read = file.Read(name);
+            (read.dtype, file.TypeOf(name)).Should().Be((tensor.dtype, tensor.dtype));
+            read.shape.Should().Equal(tensor.shape).And.Equal(file.ShapeOf(name));
+            read.eq(tensor).all().ToBoolean().Should().BeTrue(name);
+        }
+    }
+
+    [Fact]
+    public void File_has_the_published_layout()
+    {
+        SafeTensorsFile.Write(_path, [("a", tensor(new[] { 1f, 2f }))]);
+        var bytes = File.ReadAllBytes(_path);
+
+        var length = BitConverter.ToInt64(bytes);
+        (length % 8).Should().Be(0);
+        Encoding.UTF8.GetString(bytes, 8, (int)length).TrimEnd().Should().Be("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""");
+        bytes[(8 + (int)length)..].Should().Equal([.. BitConverter.GetBytes(1f), .. BitConverter.GetBytes(2f)]);
+    }
+
+    [Theory]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 7, "*take 8 bytes, and 7 are there*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}""", 8, "*'a' should take 12 bytes and takes 8*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*begins at byte 4*where 0 was expected*")]
+    [InlineData("""{"a":{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}}""", 8, "*dtype Q7*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,-8]}}""", 0, "*not a sound safetensors file*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2]}}""", 8, "*not a sound safetensors file*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}""", 16, "*'a' twice*")]
+    [InlineData("this is no JSON", 8, "*not a sound safetensors file*")]
+    public void Damaged_file_is_refused_when_it_is_opened(string header, int values, string message)
+    {
+        File.WriteAllBytes(_path, [.. BitConverter.GetBytes((long)header.Length), .. Encoding.UTF8.GetBytes(header), .. new byte[values]]);
+
+        FluentActions.Invoking(() => SafeTensorsFile.Open(_path)).Should().Throw<InvalidDataException>().WithMessage(message).WithMessage($"'{_path}'*");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(20)]
+    public void Short_file_is_refused(int length)
+    {
+        SafeTensorsFile.Write(_path, [("a", tensor(new[] { 1f, 2f }))]);
+        File.WriteAllBytes(_path, File.ReadAllBytes(_path)[..length]);
+
+        FluentActions.Invoking(() => SafeTensorsFile.Open(_path)).Should().Throw<InvalidDataException>();
+    }
+
+    public void Dispose() => File.Delete(_path);
+}
