@@ -1,0 +1,111 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>Gives a product of factors a lower rank and says what is left over, without ever forming the product.</summary>
+/// <remarks>
+/// <para>B = Q_B R_B and Aᵀ = Q_A R_A; R_B R_Aᵀ = U Σ Vᵀ, at most r × r. With the r′ largest singular values B′ = Q_B U √Σ and A′ = √Σ Vᵀ Q_Aᵀ, balanced; the others are what is dropped.
+/// B A = B′ A′ + (dropped), so a weight that the dropped part is merged into keeps its function. Cost O((m + n) r² + r³).</para>
+/// <para>A kept direction that carries nothing, as all of them do while B is zero, gets a zero column in B′ and in A′ a row of A's usual length out of the span of A's rows: it can still learn.</para>
+/// <para>Half precision is computed in float32.</para>
+/// </remarks>
+public static class RankReduction
+{
+    /// <summary>Reduces B A to a rank.</summary>
+    /// <param name="a">A, r × n, finite.</param>
+    /// <param name="b">B, m × r, finite.</param>
+    /// <param name="rank">r′, at least 1 and at most r, m and n; r itself only balances the factors.</param>
+    /// <returns>The caller disposes it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The rank is out of range.</exception>
+    public static ReducedFactors Reduce(Tensor a, Tensor b, long rank)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var (left, values, right, parts) = Decompose(a, b);
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, values.shape[0]);
+
+        var significant = Significant(values);
+        var (kept, all) = (Math.Min(rank, significant), values.shape[0]);
+        var root = values.sqrt();
+        var inverse = root.narrow(0, 0, kept).pow(-1).unsqueeze(1);
+        var (rootOfKept, rootOfDropped) = (root.narrow(0, 0, kept), root.narrow(0, kept, all - kept));
+
+        var rowMap = inverse * parts.U.narrow(1, 0, kept).t().mm(parts.B);
+        var columnMap = inverse * parts.Vh.narrow(0, 0, kept).mm(parts.A);
+        var newA = rootOfKept.unsqueeze(1) * right.narrow(0, 0, kept);
+        var newB = left.narrow(1, 0, kept) * rootOfKept;
+
+        if (rank > kept)
+        {
+            var (rows, length) = (rank - kept, parts.A.norm() / Math.Sqrt(a.shape[0]));
+            rowMap = cat([rowMap, parts.Vh.narrow(0, kept, rows).mm(linalg.pinv(parts.A).t()) * length], 0);
+            columnMap = cat([columnMap, columnMap.new_zeros(rows, a.shape[0])], 0);
+            newA = cat([newA, right.narrow(0, kept, rows) * length], 0);
+            newB = cat([newB, newB.new_zeros(b.shape[0], rows)], 1);
+        }
+
+        return new ReducedFactors(
+            newA.MoveToOuterDisposeScope(),
+            newB.MoveToOuterDisposeScope(),
+            (rootOfDropped.unsqueeze(1) * right.narrow(0, kept, all - kept)).MoveToOuterDisposeScope(),
+            (left.narrow(1, kept, all - kept) * rootOfDropped).MoveToOuterDisposeScope(),
+            rowMap.MoveToOuterDisposeScope(),
+            columnMap.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The singular values of B A, in falling order: min(r, m, n) of them.</summary>
+    /// <param name="a">A, r × n, finite.</param>
+    /// <param name="b">B, m × r, finite.</param>
+    public static Tensor SingularValues(Tensor a, Tensor b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var (triangularA, triangularB) = (linalg.qr(Precise(a).t()).R, linalg.qr(Precise(b)).R);
+        return linalg.svdvals(triangularB.mm(triangularA.t())).MoveToOuterDisposeScope();
+    }
+
+    private static (Tensor Left, Tensor Values, Tensor Right, (Tensor U, Tensor Vh, Tensor A, Tensor B) Parts) Decompose(Tensor a, Tensor b)
+    {
+        var (basisA, triangularA) = linalg.qr(Precise(a).t());
+        var (basisB, triangularB) = linalg.qr(Precise(b));
+        var (u, values, vh) = linalg.svd(triangularB.mm(triangularA.t()), fullMatrices: false);
+        return (basisB.mm(u), values, vh.mm(basisA.t()), (u, vh, triangularA, triangularB));
+    }
+
+    /// <summary>How many singular values are more than rounding.</summary>
+    private static long Significant(Tensor values)
+    {
+        var precision = values.dtype == ScalarType.Float64 ? double.BitIncrement(1) - 1 : float.BitIncrement(1) - 1;
+        var floor = values[0] * (precision * values.shape[0]);
+        return values.gt(floor).sum().ToInt64();
+    }
+
+    private static Tensor Precise(Tensor tensor) => tensor.dtype == ScalarType.Float64 ? tensor : tensor.to(ScalarType.Float32);
+}
+
+/// <summary>Factors of a lower rank, B A = B′ A′ + (dropped B)(dropped A), in float32 or float64.</summary>
+/// <param name="A">A′, r′ × n.</param>
+/// <param name="B">B′, m × r′.</param>
+/// <param name="DroppedA">What is left over of A: at least r − r′ rows.</param>
+/// <param name="DroppedB">What is left over of B: as many columns.</param>
+/// <param name="MapOfA">T with A′ = T A, r′ × r.</param>
+/// <param name="MapOfB">S with B′ᵀ = S Bᵀ, r′ × r.</param>
+/// <remarks>
+/// Gradients change places, since ∂A = s Bᵀ G and ∂B = s G Aᵀ: the first moment of A is carried by S, that of B by T. Second moments are carried by the squares of the entries,
+/// as if the gradients of different rows were independent.
+/// </remarks>
+public sealed record ReducedFactors(Tensor A, Tensor B, Tensor DroppedA, Tensor DroppedB, Tensor MapOfA, Tensor MapOfB) : IDisposable
+{
+    /// <summary>Frees all six tensors.</summary>
+    public void Dispose()
+    {
+        foreach (var tensor in new[] { A, B, DroppedA, DroppedB, MapOfA, MapOfB })
+            tensor.Dispose();
+    }
+}
