@@ -34,6 +34,7 @@ internal static class Methods
         ["LDAdam"] = (parameters, rank, _) => new LDAdamStrategy(new() { Rank = rank }).Attach(parameters),
         ["LoRA"] = (parameters, rank, _) => new LoRAStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescentStrategy(new() { Rank = rank }).Attach(parameters),
+        ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRAStrategy(new() { FirstRank = rank, Rank = rank, AllowUnreached = true }).Attach(Layers(parameters), Targets.AllMatrices())),
         ["Q-GaLore"] = (parameters, rank, refreshing) => new QGaLoreStrategy(refreshing.Of(new QGaLoreOptions { Rank = rank })).Attach(parameters),
         ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRAStrategy(new() { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
@@ -75,6 +76,23 @@ internal static class Methods
 
     /// <summary>A basis, by its name in the tables.</summary>
     public static IBasis Basis(string basis) => Bases[basis];
+
+    /// <summary>Layers around the matrices, for methods that want some.</summary>
+    private static ModuleList<Linear> Layers(IEnumerable<(string name, Parameter parameter)> parameters) =>
+        nn.ModuleList(parameters.Select(pair =>
+        {
+            var layer = nn.Linear(pair.parameter.shape[1], pair.parameter.shape[0], hasBias: false);
+            layer.weight = pair.parameter;
+            return layer;
+        }).ToArray());
+
+    /// <summary>Factors beside a weight learn from gradients of their own.</summary>
+    private static AdapterSession WithGradients(AdapterSession session)
+    {
+        foreach (var plan in session.Parameters)
+            plan.Parameter.grad = full_like(plan.Parameter, 1e-3).DetachFromDisposeScope();
+        return session;
+    }
 
     /// <summary>A model that is nothing but its matrices: factors are then beside them, in the optimizer.</summary>
     private static ParameterList Bare(IEnumerable<(string name, Parameter parameter)> parameters) => nn.ParameterList([.. parameters.Select(pair => pair.parameter)]);

@@ -25,6 +25,10 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
     /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
     public virtual long WantedRank(Site site) => options.Rank;
 
+    /// <summary>Looks at all matrices together before any of them is adapted.</summary>
+    /// <exception cref="ArgumentException">One of them cannot be adapted by this method.</exception>
+    public virtual void Prepare(IReadOnlyList<Site> sites) { }
+
     /// <summary>Makes the parts of one matrix, without changing the model.</summary>
     /// <param name="site">The matrix.</param>
     /// <param name="way">How they are to enter the model.</param>

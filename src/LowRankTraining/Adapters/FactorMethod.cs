@@ -5,16 +5,19 @@ using Microsoft.Extensions.Logging;
 namespace LowRankTraining.Adapters;
 
 /// <summary>Low-rank factors beside frozen weights, merged and drawn anew in their time.</summary>
-/// <remarks>At a restart: merge, draw new factors of the rank that is due, forget optimizer state. One matrix at a time.</remarks>
-internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : AdapterMethod(recipe.Strategy, options)
+/// <remarks>At a restart: merge, draw new factors of the rank that is due, forget optimizer state. Without restarts the rank changes at any step. One matrix at a time.</remarks>
+internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : AdapterMethod(recipe.Strategy, options)
 {
-    private AdapterRecipe Recipe { get; } = recipe;
+    protected AdapterRecipe Recipe { get; } = recipe;
+
+    /// <value>Whether a hook that the model passes by may become a shadow.</value>
+    protected virtual bool MayShadow => true;
 
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way switch
     {
-        Injection.Replace => new ReplacedLinear(site, Recipe, reason),
-        Injection.Hook => new HookedLinear(site, Recipe, reason, mayShadow),
-        _ => new ShadowAdapter(site, Recipe, reason),
+        Injection.Replace => new ReplacedLinear(site, RecipeFor(site), reason),
+        Injection.Hook => new HookedLinear(site, RecipeFor(site), reason, mayShadow && MayShadow),
+        _ => new ShadowAdapter(site, RecipeFor(site), reason),
     };
 
     public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
@@ -23,13 +26,30 @@ internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions opti
             TakeOver(completed, adapters, state);
         else if (Recipe.Clock.IsRestartAfter(completed))
             Restart(completed, adapters, state);
+        else if (!Recipe.Clock.HasRestarts)
+            ChangeRanks(completed, adapters, state);
     }
+
+    /// <summary>What is done to one matrix.</summary>
+    protected virtual AdapterRecipe RecipeFor(Site site) => Recipe;
 
     private void TakeOver(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
         foreach (var adapter in adapters.OfType<FactorAdapter>())
             adapter.Activate(state);
         Logger?.FactorsTakeOver(Strategy, completed, adapters.Count);
+    }
+
+    private void ChangeRanks(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
+    {
+        var due = adapters.OfType<FactorAdapter>().Where(adapter => adapter.RankAfter(completed) != adapter.Rank).ToArray();
+        if (due.Length == 0)
+            return;
+
+        Adapter.RequireMergeable(due);
+        foreach (var adapter in due)
+            adapter.ChangeRank(completed, state);
+        Logger?.RankChanged(Strategy, due.Length, Recipe.RankAfter(completed, long.MaxValue), completed);
     }
 
     private void Restart(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)

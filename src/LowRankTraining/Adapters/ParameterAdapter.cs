@@ -9,6 +9,9 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 {
     private bool _finished;
 
+    /// <value>What the layer's inputs are like, where that matters.</value>
+    protected InputNorms? Inputs { get; } = recipe.Pruning is { } pruning ? new InputNorms(pruning.Decay) : null;
+
     protected abstract Parameter A { get; }
 
     protected abstract Parameter B { get; }
@@ -23,7 +26,11 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
                 yield return WeightPlan;
 
             // While B is zero, as after every draw, so is A's gradient: a step like any other, and none to be counted as skipped.
-            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with { AcceptZeroGradient = true };
+            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with
+            {
+                AcceptZeroGradient = true,
+                Rule = Inputs is null ? Recipe.Adam : new InputNorms.Rule(Recipe.Adam),
+            };
             yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]);
         }
     }
@@ -43,8 +50,11 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
         SetForm(active: true);
     }
 
+    public override void Observe(IOptimizerState state) => Inputs?.Save(state.For(A));
+
     public override void ResumeAt(long completed, IOptimizerState state)
     {
+        Inputs?.Load(state.For(A));
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Recipe.Clock.IsActiveAfter(completed));
     }
@@ -61,8 +71,43 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
         return (a.Zeroed + b.Zeroed, a.Total + b.Total);
     }
 
+    public override void ChangeRank(long completed, IOptimizerState state)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var change = RankChange.To(RankAfter(completed), A, B, Recipe.GrowthKey(Name, completed));
+        if (change.Dropped is { } dropped)
+            AddToWeight(dropped.A, dropped.B, completed);
+
+        LowRankFactors.Resize(A, B, change.A.shape[0]);
+        A.copy_(change.A);
+        B.copy_(change.B);
+
+        RankChange.Apply(Recipe.OnRankChange, state.For(A), Recipe.Adam, change.CarryA);
+        RankChange.Apply(Recipe.OnRankChange, state.For(B), Recipe.Adam, (moment, order) => change.CarryTransposedB(moment.t(), order).t());
+    }
+
+    /// <summary>Sets the least important entries of A to zero.</summary>
+    /// <param name="state">Where their moments are, or null when these do not matter any more.</param>
+    public void Prune(IOptimizerState? state)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        if (Recipe.Pruning is not { } pruning || Inputs?.Importance(A) is not { } importance)
+            return;
+
+        var survivors = pruning.Sparsity.Survivors(importance);
+        A.mul_(survivors);
+        if (pruning.ForgetsState && state?.For(A) is { } bag)
+            foreach (var slot in Recipe.Adam.Moments)
+                if (bag.TryGet(slot.Name, out var moment))
+                    moment.mul_(survivors);
+    }
+
     public override void Finish(long completed)
     {
+        if (Recipe.Pruning is { AtFinish: true })
+            Prune(state: null);
         Merge(completed);
         TakeOut();
         Weight.requires_grad = true;
@@ -75,6 +120,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
             return;
         A.Dispose();
         B.Dispose();
+        Inputs?.Dispose();
     }
 
     /// <summary>Undoes <see cref="Adapter.Install"/>.</summary>
@@ -94,10 +140,15 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     private void Merge(long completed)
     {
-        using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
-        LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, generator);
+        AddToWeight(A, B, completed);
         using (no_grad())
             B.zero_();
+    }
+
+    private void AddToWeight(Tensor a, Tensor b, long completed)
+    {
+        using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
+        LowRankFactors.MergeInto(Weight, a, b, Recipe.Scale, generator);
     }
 
     private (long Zeroed, long Total) Reset(string factor, StateBag state, long completed, bool shrinks)

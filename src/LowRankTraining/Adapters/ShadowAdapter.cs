@@ -24,5 +24,11 @@ internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reas
         return _rule.Restart(Name, Weight, completed, state.For(Weight));
     }
 
+    public override void ChangeRank(long completed, IOptimizerState state)
+    {
+        _completed = completed;
+        _rule.ChangeRank(Name, Weight, completed, state.For(Weight));
+    }
+
     public override void Finish(long completed) { }
 }

@@ -1,5 +1,6 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Rules;
+using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Subspace;
 using Xunit;
@@ -73,6 +74,13 @@ public static class Methods
         ["relora, falling rank"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false }),
         ["relora, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 }),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
+        ["lora, falling rank"] = rank => ChangingRank(rank, from: 2, Injection.Replace),
+        ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 2, Injection.Hook, RankChangeState.Reset),
+        ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 2, Injection.Shadow),
+        ["lora, growing rank"] = rank => ChangingRank(rank, from: 0.5, Injection.Replace),
+        ["lora, growing rank, shadow"] = rank => ChangingRank(rank, from: 0.5, Injection.Shadow),
+        ["prilora"] = rank => PriLoRA(rank, Injection.Replace),
+        ["prilora, hook"] = rank => PriLoRA(rank, Injection.Hook),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
@@ -93,6 +101,27 @@ public static class Methods
     });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
+
+    /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
+    private static LoRAStrategy ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry) => new(new()
+    {
+        Rank = rank,
+        Alpha = rank,
+        Injection = injection,
+        RankSchedule = new LinearRank { From = from, To = 1, Start = Period, End = 3 * Period, Every = Period },
+        OnRankChange = state,
+    });
+
+    private static PriLoRAStrategy PriLoRA(int rank, Injection injection) => new(new()
+    {
+        FirstRank = rank,
+        Rank = rank,
+        Alpha = rank,
+        PruneEvery = Period,
+        PruneUntil = 4 * Period,
+        Sparsity = Sparsity.Share(0.25),
+        Injection = injection,
+    });
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }

@@ -26,6 +26,7 @@ public static class Replays
         ["lr_schedule"] = Functions.Schedule,
         ["magnitude_pruning"] = Functions.MagnitudePruning,
         ["lora_linear"] = Functions.LowRankLayer,
+        ["prilora"] = PriLoRAFunctions.Importance,
         ["dynamic_map"] = QuantizationFunctions.DynamicMap,
         ["linear_map"] = QuantizationFunctions.LinearMap,
         ["quantize_blockwise"] = QuantizationFunctions.Blockwise8Bit,
