@@ -39,6 +39,7 @@ internal static class Methods
         ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRAStrategy(new() { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpamStrategy().Attach(parameters),
+        ["SwitchLoRA"] = (parameters, rank, _) => WithGradients(new SwitchLoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layers(parameters), Targets.AllMatrices())),
         ["SubTrack++"] = (parameters, rank, refreshing) => new SubTrackStrategy(refreshing.Of(new SubTrackOptions { Rank = rank })).Attach(parameters),
     };
 
@@ -78,13 +79,14 @@ internal static class Methods
     public static IBasis Basis(string basis) => Bases[basis];
 
     /// <summary>Layers around the matrices, for methods that want some.</summary>
-    private static ModuleList<Linear> Layers(IEnumerable<(string name, Parameter parameter)> parameters) =>
-        nn.ModuleList(parameters.Select(pair =>
-        {
-            var layer = nn.Linear(pair.parameter.shape[1], pair.parameter.shape[0], hasBias: false);
-            layer.weight = pair.parameter;
-            return layer;
-        }).ToArray());
+    private static Sequential Layers(IEnumerable<(string name, Parameter parameter)> parameters) => nn.Sequential(parameters.Select(pair => Around(pair.parameter)).ToArray());
+
+    private static nn.Module<Tensor, Tensor> Around(Parameter weight)
+    {
+        var layer = nn.Linear(weight.shape[1], weight.shape[0], hasBias: false);
+        layer.weight = weight;
+        return layer;
+    }
 
     /// <summary>Factors beside a weight learn from gradients of their own.</summary>
     private static AdapterSession WithGradients(AdapterSession session)

@@ -41,6 +41,7 @@ public static class AllMethods
         new("relora-decreasing", "ReLoRA, falling rank", 2e-3, FallingReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
         new("prilora", "PRILoRA", 2e-3, PriLoRA),
+        new("switchlora", "SwitchLoRA", 2e-2, SwitchLoRA),
     ];
 
     /// <value>What is compared where nobody says what: one method of each kind.</value>
@@ -131,6 +132,15 @@ public static class AllMethods
             Logger = new Warnings(),
         }));
     }
+
+    private static AttachedMethod SwitchLoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SwitchLoRAStrategy(new SwitchLoRAOptions
+    {
+        Rank = settings.Rank,
+        Alpha = settings.Scale * settings.Rank ?? new SwitchLoRAOptions().Alpha,
+        TotalSteps = settings.Steps,
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
         new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);

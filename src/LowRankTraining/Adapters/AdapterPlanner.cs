@@ -28,7 +28,10 @@ internal static class AdapterPlanner
 
         var adapters = ways.Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto)).ToArray();
         foreach (var adapter in adapters)
+        {
             adapter.Install();
+            method.Begin(adapter);
+        }
 
         var others = parameters.Except(chosen).Select(other => other.Parameter).ToArray();
         var frozen = options.TrainOthers ? [] : others;

@@ -31,6 +31,9 @@ internal sealed record AdapterRecipe
     /// <value>Pruning of A, or null for none.</value>
     public InputPruning? Pruning { get; init; }
 
+    /// <value>The exchange of single vectors, or null for none.</value>
+    public Switching? Switching { get; init; }
+
     /// <summary>The rank after so many steps, at most the short side of the matrix.</summary>
     public long RankAfter(long completed, long limit) =>
         Math.Clamp(RankSchedule.RankFor(Rank, Clock.HasRestarts ? Clock.LastRestartAt(completed) : completed), 1, limit);
@@ -40,6 +43,9 @@ internal sealed record AdapterRecipe
 
     /// <summary>Seed of the rows that A gets when its rank grows.</summary>
     public ulong GrowthKey(string weight, long completed) => RandomKey.For(Seed, weight, $"new rows of {LowRankFactors.A}", completed);
+
+    /// <summary>Seed of new vectors for a factor.</summary>
+    public ulong CandidateKey(string weight, string factor, long completed) => RandomKey.For(Seed, weight, $"candidates of {factor}", completed);
 
     /// <summary>Seed of a random mask over the state of one factor.</summary>
     public ulong MaskKey(string weight, string factor, long completed) => RandomKey.For(Seed, weight, $"reset {factor}", completed);

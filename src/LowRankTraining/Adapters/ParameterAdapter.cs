@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -5,7 +6,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>An adapter whose factors are parameters of the model.</summary>
-internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
+internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
     private bool _finished;
 
@@ -26,11 +27,7 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
                 yield return WeightPlan;
 
             // While B is zero, as after every draw, so is A's gradient: a step like any other, and none to be counted as skipped.
-            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with
-            {
-                AcceptZeroGradient = true,
-                Rule = Inputs is null ? Recipe.Adam : new InputNorms.Rule(Recipe.Adam),
-            };
+            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with { AcceptZeroGradient = true };
             yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]);
         }
     }
@@ -69,39 +66,6 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
         var (a, b) = (Reset(LowRankFactors.A, state.For(A), completed, shrinks), Reset(LowRankFactors.B, state.For(B), completed, shrinks));
         return (a.Zeroed + b.Zeroed, a.Total + b.Total);
-    }
-
-    public override void ChangeRank(long completed, IOptimizerState state)
-    {
-        using var guard = no_grad();
-        using var scope = NewDisposeScope();
-        var change = RankChange.To(RankAfter(completed), A, B, Recipe.GrowthKey(Name, completed));
-        if (change.Dropped is { } dropped)
-            AddToWeight(dropped.A, dropped.B, completed);
-
-        LowRankFactors.Resize(A, B, change.A.shape[0]);
-        A.copy_(change.A);
-        B.copy_(change.B);
-
-        RankChange.Apply(Recipe.OnRankChange, state.For(A), Recipe.Adam, change.CarryA);
-        RankChange.Apply(Recipe.OnRankChange, state.For(B), Recipe.Adam, (moment, order) => change.CarryTransposedB(moment.t(), order).t());
-    }
-
-    /// <summary>Sets the least important entries of A to zero.</summary>
-    /// <param name="state">Where their moments are, or null when these do not matter any more.</param>
-    public void Prune(IOptimizerState? state)
-    {
-        using var guard = no_grad();
-        using var scope = NewDisposeScope();
-        if (Recipe.Pruning is not { } pruning || Inputs?.Importance(A) is not { } importance)
-            return;
-
-        var survivors = pruning.Sparsity.Survivors(importance);
-        A.mul_(survivors);
-        if (pruning.ForgetsState && state?.For(A) is { } bag)
-            foreach (var slot in Recipe.Adam.Moments)
-                if (bag.TryGet(slot.Name, out var moment))
-                    moment.mul_(survivors);
     }
 
     public override void Finish(long completed)
@@ -161,8 +125,15 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
         return (entries, entries);
     }
 
+    private IUpdateRule RuleOf(string factor) => this switch
+    {
+        _ when Recipe.Switching is not null => new RowAdamRule(Recipe.Adam, factor == LowRankFactors.A ? 0 : 1),
+        _ when Inputs is not null && factor == LowRankFactors.A => new InputNorms.Rule(Recipe.Adam),
+        _ => Recipe.Adam,
+    };
+
     private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
-        new(Site.Sibling(factor), parameter, Recipe.Adam)
+        new(Site.Sibling(factor), parameter, RuleOf(factor))
         {
             WeightDecayMultiplier = 0,
             ShapeAt = completed => shape(RankAfter(completed)),

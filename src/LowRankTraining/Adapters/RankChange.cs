@@ -38,15 +38,30 @@ internal sealed record RankChange
     /// <summary>The moment of Bᵀ, r × m, for B′ᵀ.</summary>
     public Tensor CarryTransposedB(Tensor moment, int order) => Map(_mapForB, order).mm(moment);
 
+    /// <summary>Frees everything but what moments follow by.</summary>
+    public void Release()
+    {
+        A.Dispose();
+        B.Dispose();
+        Dropped?.A.Dispose();
+        Dropped?.B.Dispose();
+    }
+
     /// <summary>Carries a state over, or forgets it.</summary>
     public static void Apply(RankChangeState mode, StateBag state, AdamRule adam, Func<Tensor, int, Tensor> carry)
     {
         if (mode == RankChangeState.Reset)
+        {
             adam.Reset(state);
-        else
-            foreach (var slot in adam.Moments)
-                if (state.TryGet(slot.Name, out var moment))
-                    state.Set(slot.Name, carry(moment, slot.Order));
+            return;
+        }
+
+        foreach (var slot in adam.Moments)
+        {
+            using var scope = NewDisposeScope();
+            if (state.TryGet(slot.Name, out var moment))
+                state.Set(slot.Name, carry(moment, slot.Order));
+        }
     }
 
     private static RankChange Falling(long rank, Tensor a, Tensor b)

@@ -24,37 +24,39 @@ public static class RankReduction
         ArgumentNullException.ThrowIfNull(b);
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (left, values, right, parts) = Decompose(a, b);
+        var (basisA, triangularA) = linalg.qr(Precise(a).t());
+        var (basisB, triangularB) = linalg.qr(Precise(b));
+        var (u, values, vh) = linalg.svd(triangularB.mm(triangularA.t()), fullMatrices: false);
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, values.shape[0]);
 
-        var significant = Significant(values);
-        var (kept, all) = (Math.Min(rank, significant), values.shape[0]);
+        var kept = Math.Min(rank, Significant(values));
+        var dropped = values.shape[0] - kept;
         var root = values.sqrt();
         var inverse = root.narrow(0, 0, kept).pow(-1).unsqueeze(1);
-        var (rootOfKept, rootOfDropped) = (root.narrow(0, 0, kept), root.narrow(0, kept, all - kept));
+        var (rootU, rootVh) = (u * root, root.unsqueeze(1) * vh);
 
-        var rowMap = inverse * parts.U.narrow(1, 0, kept).t().mm(parts.B);
-        var columnMap = inverse * parts.Vh.narrow(0, 0, kept).mm(parts.A);
-        var newA = rootOfKept.unsqueeze(1) * right.narrow(0, 0, kept);
-        var newB = left.narrow(1, 0, kept) * rootOfKept;
+        var rowsOfA = rootVh.narrow(0, 0, kept);
+        var columnsOfB = rootU.narrow(1, 0, kept);
+        var mapOfA = inverse * u.narrow(1, 0, kept).t().mm(triangularB);
+        var mapOfB = inverse * vh.narrow(0, 0, kept).mm(triangularA);
 
         if (rank > kept)
         {
-            var (rows, length) = (rank - kept, parts.A.norm() / Math.Sqrt(a.shape[0]));
-            rowMap = cat([rowMap, parts.Vh.narrow(0, kept, rows).mm(linalg.pinv(parts.A).t()) * length], 0);
-            columnMap = cat([columnMap, columnMap.new_zeros(rows, a.shape[0])], 0);
-            newA = cat([newA, right.narrow(0, kept, rows) * length], 0);
-            newB = cat([newB, newB.new_zeros(b.shape[0], rows)], 1);
+            var idle = vh.narrow(0, kept, rank - kept) * (triangularA.norm() / Math.Sqrt(a.shape[0]));
+            rowsOfA = cat([rowsOfA, idle], 0);
+            columnsOfB = cat([columnsOfB, zeros(u.shape[0], rank - kept, u.dtype, u.device)], 1);
+            mapOfA = cat([mapOfA, idle.mm(linalg.pinv(triangularA).t())], 0);
+            mapOfB = cat([mapOfB, zeros(rank - kept, a.shape[0], u.dtype, u.device)], 0);
         }
 
         return new ReducedFactors(
-            newA.MoveToOuterDisposeScope(),
-            newB.MoveToOuterDisposeScope(),
-            (rootOfDropped.unsqueeze(1) * right.narrow(0, kept, all - kept)).MoveToOuterDisposeScope(),
-            (left.narrow(1, kept, all - kept) * rootOfDropped).MoveToOuterDisposeScope(),
-            rowMap.MoveToOuterDisposeScope(),
-            columnMap.MoveToOuterDisposeScope());
+            rowsOfA.mm(basisA.t()).MoveToOuterDisposeScope(),
+            basisB.mm(columnsOfB).MoveToOuterDisposeScope(),
+            rootVh.narrow(0, kept, dropped).mm(basisA.t()).MoveToOuterDisposeScope(),
+            basisB.mm(rootU.narrow(1, kept, dropped)).MoveToOuterDisposeScope(),
+            mapOfA.MoveToOuterDisposeScope(),
+            mapOfB.MoveToOuterDisposeScope());
     }
 
     /// <summary>The singular values of B A, in falling order: min(r, m, n) of them.</summary>
@@ -68,14 +70,6 @@ public static class RankReduction
         using var scope = NewDisposeScope();
         var (triangularA, triangularB) = (linalg.qr(Precise(a).t()).R, linalg.qr(Precise(b)).R);
         return linalg.svdvals(triangularB.mm(triangularA.t())).MoveToOuterDisposeScope();
-    }
-
-    private static (Tensor Left, Tensor Values, Tensor Right, (Tensor U, Tensor Vh, Tensor A, Tensor B) Parts) Decompose(Tensor a, Tensor b)
-    {
-        var (basisA, triangularA) = linalg.qr(Precise(a).t());
-        var (basisB, triangularB) = linalg.qr(Precise(b));
-        var (u, values, vh) = linalg.svd(triangularB.mm(triangularA.t()), fullMatrices: false);
-        return (basisB.mm(u), values, vh.mm(basisA.t()), (u, vh, triangularA, triangularB));
     }
 
     /// <summary>How many singular values are more than rounding.</summary>

@@ -85,6 +85,7 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         var change = RankChange.To(RankFor(weight, completed), old.narrow(1, 0, columns), old.narrow(1, columns, rows).t(), Recipe.GrowthKey(name, completed));
 
         state.Set(Factors, cat([change.A, change.B.t()], 1));
+        change.Release();
         RankChange.Apply(Recipe.OnRankChange, state, Recipe.Adam, (moment, order) => cat(
             [change.CarryA(moment.narrow(1, 0, columns), order), change.CarryTransposedB(moment.narrow(1, columns, rows), order)], 1));
     }

@@ -74,13 +74,15 @@ public static class Methods
         ["relora, falling rank"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false }),
         ["relora, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 }),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
-        ["lora, falling rank"] = rank => ChangingRank(rank, from: 2, Injection.Replace),
-        ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 2, Injection.Hook, RankChangeState.Reset),
-        ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 2, Injection.Shadow),
+        ["lora, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace),
+        ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 1.5, Injection.Hook, RankChangeState.Reset),
+        ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 1.5, Injection.Shadow),
         ["lora, growing rank"] = rank => ChangingRank(rank, from: 0.5, Injection.Replace),
         ["lora, growing rank, shadow"] = rank => ChangingRank(rank, from: 0.5, Injection.Shadow),
         ["prilora"] = rank => PriLoRA(rank, Injection.Replace),
         ["prilora, hook"] = rank => PriLoRA(rank, Injection.Hook),
+        ["switchlora"] = rank => SwitchLoRA(rank, new() { SwitchInterval = 4 * Period }),
+        ["switchlora, hook, ever rarer"] = rank => SwitchLoRA(rank, new() { SwitchInterval = 17, TotalSteps = 300, Injection = Injection.Hook }),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
@@ -122,6 +124,9 @@ public static class Methods
         Sparsity = Sparsity.Share(0.25),
         Injection = injection,
     });
+
+    /// <summary>At the battery's usual rank the first exchange is at the end of the first period.</summary>
+    private static SwitchLoRAStrategy SwitchLoRA(int rank, SwitchLoRAOptions options) => new(options with { Rank = rank, Alpha = rank, HoldSteps = 3 });
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }
