@@ -3,7 +3,7 @@ namespace LowRankTraining.Schedules;
 /// <summary>A rank that falls fast at first and slowly in the end.</summary>
 /// <remarks>
 /// <para>r(t) = round(r (b + (1 − b) (1 − p)³)), with p = (t − t₀) / (t₁ − t₀) within 0 and 1, looked at every T steps from t₀ on.</para>
-/// <para>Source: the budget of Zhang et al., AdaLoRA, arXiv 2303.10512, equation 12, shared out evenly: there importance shares it out among the matrices, and what is dropped is lost.</para>
+/// <para>Source: the budget of Zhang et al., AdaLoRA, arXiv 2303.10512, shared out evenly: there importance shares it out among the matrices, and what is dropped is lost.</para>
 /// </remarks>
 public sealed record AnnealedRank : IRankSchedule
 {
