@@ -39,11 +39,13 @@ internal static class Methods
         ["LDAdam"] = (parameters, rank, _) => new LDAdamStrategy(new() { Rank = rank }).Attach(parameters),
         ["LoRA"] = (parameters, rank, _) => new LoRAStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescentStrategy(new() { Rank = rank }).Attach(parameters),
+        ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRAStrategy(new() { FirstRank = rank, Rank = rank, AllowUnreached = true }).Attach(Layers(parameters), Targets.AllMatrices())),
         ["Q-GaLore"] = (parameters, rank, refreshing) => new QGaLoreStrategy(refreshing.Of(new QGaLoreOptions { Rank = rank })).Attach(parameters),
         ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRAStrategy(new() { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["SLTrain"] = (parameters, rank, _) => new SLTrainStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpamStrategy().Attach(parameters),
+        ["SwitchLoRA"] = (parameters, rank, _) => WithGradients(new SwitchLoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layers(parameters), Targets.AllMatrices())),
         ["SubTrack++"] = (parameters, rank, refreshing) => new SubTrackStrategy(refreshing.Of(new SubTrackOptions { Rank = rank })).Attach(parameters),
         ["WeLore"] = (parameters, rank, _) => Layered.Attach(new WeLoreStrategy(new() { Ratio = Layered.ReductionTo(rank, parameters), MinRatio = 0, AllowUnreached = true }), parameters),
     };

@@ -8,13 +8,19 @@ namespace LanguageModel.Methods;
 /// <content>The methods that change the model.</content>
 public static partial class AllMethods
 {
-    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings)
+    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings) => ReLoRA(model, settings, new() { Rank = settings.Rank });
+
+    /// <summary>Twice the rank in the first of four stretches, half of it in the last: the mean is about the constant one's.</summary>
+    private static AttachedMethod FallingReLoRA(Llama model, MethodSettings settings) =>
+        ReLoRA(model, settings, new() { Rank = 2 * settings.Rank, Alpha = 2 * new ReLoRAOptions().Alpha, RankDecay = Math.Pow(0.25, 1 / 3.0) });
+
+    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings, ReLoRAOptions told)
     {
-        var options = new ReLoRAOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
+        var options = told with { Seed = (ulong)settings.Seed, Logger = new Warnings() };
         var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
         return LowRank(model, settings, Jagged(settings, mergeEvery), new ReLoRAStrategy(options with
         {
-            Alpha = settings.Scale * settings.Rank ?? options.Alpha,
+            Alpha = settings.Scale * options.Rank ?? options.Alpha,
             MergeEvery = mergeEvery,
             WarmStartSteps = settings.WarmStart ?? options.WarmStartSteps,
         }));
@@ -32,6 +38,29 @@ public static partial class AllMethods
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as LoRA
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
+
+    /// <summary>Ranks from half of the rank to one and a half of it: on the average that of LoRA.</summary>
+    private static AttachedMethod PriLoRA(Llama model, MethodSettings settings)
+    {
+        var last = (3 * settings.Rank + 1) / 2;
+        return LowRank(model, settings, Cosine(settings), new PriLoRAStrategy(new PriLoRAOptions
+        {
+            FirstRank = Math.Max(1, settings.Rank / 2),
+            Rank = last,
+            Alpha = settings.Scale * last ?? 32,
+            Seed = (ulong)settings.Seed,
+            Logger = new Warnings(),
+        }));
+    }
+
+    private static AttachedMethod SwitchLoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SwitchLoRAStrategy(new SwitchLoRAOptions
+    {
+        Rank = settings.Rank,
+        Alpha = settings.Scale * settings.Rank ?? new SwitchLoRAOptions().Alpha,
+        TotalSteps = settings.Steps,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
     }));

@@ -38,7 +38,10 @@ public static partial class AllMethods
         Projecting<SubTrackOptions>("subtrack", "SubTrack++", 2e-3, (options, scale) => new SubTrackStrategy(options with { Scale = scale ?? options.Scale })),
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
+        new("relora-decreasing", "ReLoRA, falling rank", 2e-3, FallingReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
+        new("prilora", "PRILoRA", 2e-3, PriLoRA),
+        new("switchlora", "SwitchLoRA", 2e-2, SwitchLoRA),
         new("dora", "DoRA", 2e-3, DoRA),
 
         new("sltrain", "SLTrain", 3e-3, SLTrain),

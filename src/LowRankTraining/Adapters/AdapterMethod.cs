@@ -44,6 +44,9 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
     /// <param name="mayShadow">Whether a hook that the model passes by may be shadowed instead.</param>
     public abstract Adapter Adapt(Site site, Injection way, string reason, bool mayShadow);
 
+    /// <summary>Gives parts that are in the model now their first values.</summary>
+    public virtual void Begin(Adapter adapter) { }
+
     /// <summary>Merges, restarts, grows, prunes: whatever is due after so many steps.</summary>
     /// <param name="completed">Steps taken.</param>
     /// <param name="adapters">All adapted matrices, in the model's order.</param>

@@ -24,12 +24,15 @@ internal static class AdapterPlanner
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
         RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection, method);
-        var notes = CheckRanks(sites, options, method);
         method.Check(sites);
+        var notes = CheckRanks(sites, options, method);
 
         var adapters = ways.Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto)).ToArray();
         foreach (var adapter in adapters)
+        {
             adapter.Install();
+            method.Begin(adapter);
+        }
 
         var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).Select(other => other.Parameter).ToArray();
         foreach (var parameter in frozen)

@@ -1,5 +1,6 @@
 using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
+using LowRankTraining.Schedules;
 
 namespace LowRankTraining.Adapters;
 
@@ -10,13 +11,12 @@ internal sealed record AdapterRecipe
 
     public required ulong Seed { get; init; }
 
-    /// <value>The rank before the first restart.</value>
     public required int Rank { get; init; }
 
-    /// <value>Factor on the rank at every restart, not below <see cref="MinRank"/>.</value>
-    public double RankDecay { get; init; } = 1;
+    /// <value>What becomes of the rank: at the restarts where there are any, else at any step.</value>
+    public IRankSchedule RankSchedule { get; init; } = new ConstantRank();
 
-    public int MinRank { get; init; } = 1;
+    public RankChangeState OnRankChange { get; init; }
 
     public required double Scale { get; init; }
 
@@ -44,6 +44,12 @@ internal sealed record AdapterRecipe
 
     public required MomentReset Reset { get; init; }
 
+    /// <value>Pruning of A, or null for none.</value>
+    public InputPruning? Pruning { get; init; }
+
+    /// <value>The exchange of single vectors, or null for none.</value>
+    public Switching? Switching { get; init; }
+
     /// <summary>The recipe for one matrix.</summary>
     public AdapterRecipe For(Site site)
     {
@@ -53,15 +59,18 @@ internal sealed record AdapterRecipe
         return this with { Rank = rank, Scale = scale, Layers = null };
     }
 
-    /// <summary>r = min(limit, max(r_min, round(r₀ γʲ))) after j restarts.</summary>
-    public long RankAfter(long completed, long limit)
-    {
-        var decayed = Math.Round(Rank * Math.Pow(RankDecay, Clock.RestartsAfter(completed)), MidpointRounding.AwayFromZero);
-        return Math.Min(limit, Math.Max(MinRank, (long)decayed));
-    }
+    /// <summary>The rank after so many steps, at most the short side of the matrix.</summary>
+    public long RankAfter(long completed, long limit) =>
+        Math.Clamp(RankSchedule.RankFor(Rank, Clock.HasRestarts ? Clock.LastRestartAt(completed) : completed), 1, limit);
 
     /// <summary>Seed of A as it is drawn after so many steps.</summary>
     public ulong DrawKey(string weight, long completed) => RandomKey.For(Seed, weight, LowRankFactors.A, Clock.RestartsAfter(completed));
+
+    /// <summary>Seed of the rows that A gets when its rank grows.</summary>
+    public ulong GrowthKey(string weight, long completed) => RandomKey.For(Seed, weight, $"new rows of {LowRankFactors.A}", completed);
+
+    /// <summary>Seed of new vectors for a factor.</summary>
+    public ulong CandidateKey(string weight, string factor, long completed) => RandomKey.For(Seed, weight, $"candidates of {factor}", completed);
 
     /// <summary>Seed of a random mask over the state of one factor.</summary>
     public ulong MaskKey(string weight, string factor, long completed) => RandomKey.For(Seed, weight, $"reset {factor}", completed);

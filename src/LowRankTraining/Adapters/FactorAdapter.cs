@@ -15,5 +15,8 @@ internal abstract class FactorAdapter(Site site, AdapterRecipe recipe, string re
     /// <returns>Entries of the first moment that were set to zero, and all of them.</returns>
     public abstract (long Zeroed, long Total) Restart(long completed, IOptimizerState state);
 
-    protected long RankAfter(long completed) => Recipe.RankAfter(completed, Site.Limit);
+    /// <summary>Gives the factors the rank that is due, with the same function.</summary>
+    public abstract void ChangeRank(long completed, IOptimizerState state);
+
+    public long RankAfter(long completed) => Recipe.RankAfter(completed, Site.Limit);
 }

@@ -1,31 +1,35 @@
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Adapters;
 
 /// <summary>Low-rank factors beside frozen weights, merged and drawn anew in their time.</summary>
-/// <remarks>At a restart: merge, draw new factors of the rank that is due, forget optimizer state. One matrix at a time.</remarks>
-internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : AdapterMethod(recipe.Strategy, options)
+/// <remarks>At a restart: merge, draw new factors of the rank that is due, forget optimizer state. Without restarts the rank changes at any step. One matrix at a time.</remarks>
+internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : AdapterMethod(recipe.Strategy, options)
 {
-    private AdapterRecipe Recipe { get; } = recipe;
+    protected AdapterRecipe Recipe { get; } = recipe;
+
+    /// <value>Whether a hook that the model passes by may become a shadow.</value>
+    protected virtual bool MayShadow => true;
 
     /// <value>A gradient that comes before the first step finds no shadowed factors to start.</value>
     public override IReadOnlyList<Injection> Ways => Recipe.Init == FactorInit.LoRAGA ? [Injection.Replace, Injection.Hook] : base.Ways;
 
-    public override bool KeepsBase => Recipe.Clock is { WarmStart: 0, Every: null };
+    public override bool KeepsBase => Recipe is { Clock: { WarmStart: 0, Every: null }, RankSchedule: ConstantRank, Switching: null };
 
-    public override long WantedRank(Site site) => Recipe.For(site).Rank;
+    public override long WantedRank(Site site) => RecipeFor(site).Rank;
 
     public override void Check(IReadOnlyList<Site> sites) => Recipe.Layers?.RequireUse(sites);
 
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way switch
     {
-        Injection.Replace => new ReplacedLinear(site, Recipe.For(site), reason),
+        Injection.Replace => new ReplacedLinear(site, RecipeFor(site), reason),
 
         // Factors that have left the weight must be run: a hook that is passed by is then an error.
-        Injection.Hook => new HookedLinear(site, Recipe.For(site), reason, mayShadow && !Recipe.Init.ChangesBase()),
-        _ => new ShadowAdapter(site, Recipe.For(site), reason),
+        Injection.Hook => new HookedLinear(site, RecipeFor(site), reason, mayShadow && MayShadow && !Recipe.Init.ChangesBase()),
+        _ => new ShadowAdapter(site, RecipeFor(site), reason),
     };
 
     public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
@@ -34,13 +38,30 @@ internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions opti
             TakeOver(completed, adapters, state);
         else if (Recipe.Clock.IsRestartAfter(completed))
             Restart(completed, adapters, state);
+        else if (!Recipe.Clock.HasRestarts)
+            ChangeRanks(completed, adapters, state);
     }
+
+    /// <summary>What is done to one matrix.</summary>
+    protected virtual AdapterRecipe RecipeFor(Site site) => Recipe.For(site);
 
     private void TakeOver(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
         foreach (var adapter in adapters.OfType<FactorAdapter>())
             adapter.Activate(state);
         Logger?.FactorsTakeOver(Strategy, completed, adapters.Count);
+    }
+
+    private void ChangeRanks(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
+    {
+        var due = adapters.OfType<FactorAdapter>().Where(adapter => adapter.RankAfter(completed) != adapter.Rank).ToArray();
+        if (due.Length == 0)
+            return;
+
+        Adapter.RequireMergeable(due);
+        foreach (var adapter in due)
+            adapter.ChangeRank(completed, state);
+        Logger?.RankChanged(Strategy, due.Length, Recipe.RankAfter(completed, long.MaxValue), completed);
     }
 
     private void Restart(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)

@@ -66,6 +66,7 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override void Observe(IOptimizerState state)
     {
+        base.Observe(state);
         if (_verdict != Verdict.Open)
             return;
 
@@ -94,6 +95,13 @@ internal sealed class HookedLinear : ParameterAdapter
     {
         var own = base.Restart(completed, state);
         return _verdict == Verdict.Bypassed ? _shadow!.Restart(Name, Weight, completed, state.For(Weight)) : own;
+    }
+
+    public override void ChangeRank(long completed, IOptimizerState state)
+    {
+        base.ChangeRank(completed, state);
+        if (_verdict == Verdict.Bypassed)
+            _shadow!.ChangeRank(Name, Weight, completed, state.For(Weight));
     }
 
     protected override void TakeOut()
@@ -126,7 +134,11 @@ internal sealed class HookedLinear : ParameterAdapter
             return output;
 
         using var scope = NewDisposeScope();
-        var hidden = LowRankFactors.Hidden(LowRankFactors.Rows(input), A, Recipe.Scale, Dropout, _linear.training);
+        var rows = LowRankFactors.Rows(input);
+        if (_linear.training && is_grad_enabled())
+            Inputs?.See(rows);
+
+        var hidden = LowRankFactors.Hidden(rows, A, Recipe.Scale, Dropout, _linear.training);
         var sum = LowRankFactors.Rows(output).addmm(hidden, B.t()).reshape(output.shape).MoveToOuterDisposeScope();
 
         // Nothing in the graph needs the plain output any more, and every layer has one.

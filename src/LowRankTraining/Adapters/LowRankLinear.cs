@@ -81,6 +81,9 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
     /// <value>Whether the layer has been run.</value>
     internal bool Reached { get; private set; }
 
+    /// <value>What follows the inputs of training batches, or null.</value>
+    internal InputNorms? Inputs { get; init; }
+
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
@@ -88,6 +91,8 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
         Reached = true;
 
         var rows = LowRankFactors.Rows(input);
+        if (training && is_grad_enabled())
+            Inputs?.See(rows);
         var output = nn.functional.linear(rows, _weight, _bias);
         if (Enabled)
             output.addmm_(LowRankFactors.Hidden(rows, _a, Scale, Mask, training), _b.t());

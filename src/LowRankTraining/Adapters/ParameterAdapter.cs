@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -8,6 +9,9 @@ namespace LowRankTraining.Adapters;
 internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
     private bool _active, _finished;
+
+    /// <value>What the layer's inputs are like, where that matters.</value>
+    protected InputNorms? Inputs { get; } = recipe.Pruning is { } pruning ? new InputNorms(pruning.Decay) : null;
 
     protected abstract Parameter A { get; }
 
@@ -51,9 +55,12 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     public override void After(long completed) => Dropout?.After(completed);
 
+    public override void Observe(IOptimizerState state) => Inputs?.Save(state.For(A));
+
     public override void ResumeAt(long completed, IOptimizerState state)
     {
         AwaitsGradient &= completed == 0;
+        Inputs?.Load(state.For(A));
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Recipe.Clock.IsActiveAfter(completed));
     }
@@ -72,6 +79,8 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     public override void Finish(long completed)
     {
+        if (Recipe.Pruning is { AtFinish: true })
+            Prune(state: null);
         MergeForGood(completed);
         TakeOut();
         Weight.requires_grad = true;
@@ -86,6 +95,7 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
             return;
         foreach (var parameter in Own)
             parameter.Dispose();
+        Inputs?.Dispose();
     }
 
     /// <summary>Undoes <see cref="Adapter.Install"/>.</summary>
@@ -116,6 +126,12 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
             B.zero_();
     }
 
+    private void AddToWeight(Tensor a, Tensor b, long completed)
+    {
+        using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
+        LowRankFactors.MergeInto(Weight, a, b, Recipe.Scale, generator);
+    }
+
     private (long Zeroed, long Total) Reset(string factor, StateBag state, long completed, bool shrinks)
     {
         if (!shrinks)
@@ -126,8 +142,15 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         return (entries, entries);
     }
 
+    private IUpdateRule RuleOf(string factor) => this switch
+    {
+        _ when Recipe.Switching is not null => new RowAdamRule(Recipe.Adam, factor == LowRankFactors.A ? 0 : 1),
+        _ when Inputs is not null && factor == LowRankFactors.A => new InputNorms.Rule(Recipe.Adam),
+        _ => Recipe.FactorRule,
+    };
+
     private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
-        new(Site.Sibling(factor), parameter, Recipe.FactorRule)
+        new(Site.Sibling(factor), parameter, RuleOf(factor))
         {
             WeightDecayMultiplier = 0,
             ShapeAt = completed => shape(RankAfter(completed)),

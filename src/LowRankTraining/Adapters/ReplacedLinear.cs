@@ -13,7 +13,7 @@ internal sealed class ReplacedLinear : ParameterAdapter
     public ReplacedLinear(Site site, AdapterRecipe recipe, string reason) : base(site, recipe, reason)
     {
         _original = site.Linear!;
-        _layer = new LowRankLinear(_original, (int)RankAfter(0), recipe.Scale, recipe.Dropout, recipe.DrawKey(site.Name, 0));
+        _layer = new LowRankLinear(_original, (int)RankAfter(0), recipe.Scale, recipe.Dropout, recipe.DrawKey(site.Name, 0)) { Inputs = Inputs };
         Start();
         SetForm(recipe.Clock.IsActiveAfter(0));
     }

@@ -27,5 +27,11 @@ internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reas
     /// <value>The weight is the merged one at all times.</value>
     public override bool CanMerge => true;
 
+    public override void ChangeRank(long completed, IOptimizerState state)
+    {
+        _completed = completed;
+        _rule.ChangeRank(Name, Weight, completed, state.For(Weight));
+    }
+
     public override void Finish(long completed) { }
 }

@@ -75,6 +75,23 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         ]);
     }
 
+    /// <summary>Gives the factors the rank that is due. The weight stays as it is: it holds their product already.</summary>
+    public void ChangeRank(string name, Parameter weight, long completed, StateBag state)
+    {
+        if (!state.TryGet(Factors, out var old))
+            return;
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var (rows, columns) = (weight.shape[0], weight.numel() / weight.shape[0]);
+        var change = RankChange.To(RankFor(weight, completed), old.narrow(1, 0, columns), old.narrow(1, columns, rows).t(), Recipe.GrowthKey(name, completed));
+
+        state.Set(Factors, cat([change.A, change.B.t()], 1));
+        change.Release();
+        RankChange.Apply(Recipe.OnRankChange, state, Recipe.Adam, (moment, order) => cat(
+            [change.CarryA(moment.narrow(1, 0, columns), order), change.CarryTransposedB(moment.narrow(1, columns, rows), order)], 1));
+    }
+
     public string LayoutFor(IReadOnlyList<long> shape)
     {
         var limit = shape.ShortSide();

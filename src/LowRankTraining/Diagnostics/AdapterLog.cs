@@ -19,4 +19,10 @@ internal static partial class AdapterLog
 
     [LoggerMessage(24, LogLevel.Warning, "{Strategy}: layers put in the place of others were not run in two steps. They do not train, or another object holds the old ones; then use Injection.Shadow: {Layers}")]
     public static partial void NotReached(this ILogger logger, string strategy, string layers);
+
+    [LoggerMessage(25, LogLevel.Information, "{Strategy}: factors of {Count} matrices have rank {Rank} after step {Step}, at the most")]
+    public static partial void RankChanged(this ILogger logger, string strategy, int count, long rank, long step);
+
+    [LoggerMessage(26, LogLevel.Debug, "{Strategy}: A of {Count} matrices pruned after step {Step}")]
+    public static partial void Pruned(this ILogger logger, string strategy, int count, long step);
 }

@@ -48,7 +48,10 @@ public abstract record WeightSpaceOptions
 
     internal AdamRule Adam => new() { Beta1 = Beta1, Beta2 = Beta2, Epsilon = Epsilon };
 
-    internal double Scale => Alpha / (RankStabilized ? Math.Sqrt(Rank) : Rank);
+    internal double Scale => ScaleAt(Rank);
+
+    /// <summary>s for factors of a rank.</summary>
+    internal double ScaleAt(int rank) => Alpha / (RankStabilized ? Math.Sqrt(rank) : rank);
 
     /// <summary>The rules that the options of every such method obey.</summary>
     internal OptionsRules Rules() => new OptionsRules()

@@ -1,6 +1,7 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Factorized;
 using LowRankTraining.Rules;
+using LowRankTraining.Schedules;
 using LowRankTraining.Sparse;
 using LowRankTraining.Strategies;
 using LowRankTraining.Subspace;
@@ -96,6 +97,15 @@ public static class Methods
         ["dora"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank / 2.0 }),
         ["dora, hook, full gradient"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true }),
         ["dora, projected"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 } }),
+        ["lora, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace),
+        ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 1.5, Injection.Hook, RankChangeState.Reset),
+        ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 1.5, Injection.Shadow),
+        ["lora, growing rank"] = rank => ChangingRank(rank, from: 0.5, Injection.Replace),
+        ["lora, growing rank, shadow"] = rank => ChangingRank(rank, from: 0.5, Injection.Shadow),
+        ["prilora"] = rank => PriLoRA(rank, Injection.Replace),
+        ["prilora, hook"] = rank => PriLoRA(rank, Injection.Hook),
+        ["switchlora"] = rank => SwitchLoRA(rank, new() { SwitchInterval = 4 * Period }),
+        ["switchlora, hook, ever rarer"] = rank => SwitchLoRA(rank, new() { SwitchInterval = 17, TotalSteps = 300, Injection = Injection.Hook }),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
@@ -126,6 +136,30 @@ public static class Methods
         new() { Rank = rank, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
 
     private static LoRAStrategy LoRA(int rank, LoRAOptions options) => new(options with { Rank = rank, Alpha = rank });
+
+    /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
+    private static LoRAStrategy ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry) => new(new()
+    {
+        Rank = rank,
+        Alpha = rank,
+        Injection = injection,
+        RankSchedule = new LinearRank { From = from, To = 1, Start = Period, End = 3 * Period, Every = Period },
+        OnRankChange = state,
+    });
+
+    private static PriLoRAStrategy PriLoRA(int rank, Injection injection) => new(new()
+    {
+        FirstRank = rank,
+        Rank = rank,
+        Alpha = rank,
+        PruneEvery = Period,
+        PruneUntil = 4 * Period,
+        Sparsity = Sparsity.Share(0.25),
+        Injection = injection,
+    });
+
+    /// <summary>At the battery's usual rank the first exchange is at the end of the first period.</summary>
+    private static SwitchLoRAStrategy SwitchLoRA(int rank, SwitchLoRAOptions options) => new(options with { Rank = rank, Alpha = rank, HoldSteps = 3 });
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }

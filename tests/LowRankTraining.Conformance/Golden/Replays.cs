@@ -29,6 +29,7 @@ public static class Replays
         ["sltrain_linear"] = SparseFunctions.SparseLowRankLayer,
         ["inrank_rank_decision"] = FactorizedFunctions.InRankDecision,
         ["welore_ranks"] = FactorizedFunctions.WeLoreRanks,
+        ["prilora"] = PriLoRAFunctions.Importance,
         ["dynamic_map"] = QuantizationFunctions.DynamicMap,
         ["linear_map"] = QuantizationFunctions.LinearMap,
         ["quantize_blockwise"] = QuantizationFunctions.Blockwise8Bit,

@@ -1,5 +1,6 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Schedules;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
@@ -37,6 +38,13 @@ public sealed record LoRAOptions : FactorOptions
             TrainOthers = false,
         };
     }
+
+    /// <value>How the rank changes while the factors are trained, or null where it does not. The model's function stays: what a lower rank cannot hold is merged into the weight, and new rows of A
+    /// meet columns of zeros in B. Default null.</value>
+    public IRankSchedule? RankSchedule { get; init; }
+
+    /// <value>What becomes of the factors' optimizer state when their rank changes. Default: it follows.</value>
+    public RankChangeState OnRankChange { get; init; }
 }
 
 /// <summary>Finds every violation in <see cref="LoRAOptions"/> at once.</summary>
@@ -46,5 +54,7 @@ public sealed class LoRAOptionsValidator : IValidateOptions<LoRAOptions>
     public ValidateOptionsResult Validate(string? name, LoRAOptions options) => options.FactorRules()
         .OneOf(options.Init, Enum.GetValues<FactorInit>())
         .Above(0, options.GradientGamma)
+        .Obey(options.RankSchedule)
+        .OneOf(options.OnRankChange, Enum.GetValues<RankChangeState>())
         .Result;
 }

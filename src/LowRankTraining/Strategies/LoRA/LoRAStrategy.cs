@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Schedules;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
@@ -27,6 +28,8 @@ public sealed class LoRAStrategy : ILowRankStrategy
         Strategy = Name,
         Seed = _options.Seed,
         Rank = _options.Rank,
+        RankSchedule = _options.RankSchedule ?? new ConstantRank(),
+        OnRankChange = _options.OnRankChange,
         Scale = _options.Scale,
         Dropout = _options.Dropout,
         Adam = _options.Adam,

@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Schedules;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
@@ -24,6 +25,9 @@ public sealed record ReLoRAOptions : FactorOptions
     /// <value>The rank below which <see cref="RankDecay"/> does not go; at least 1 and at most <see cref="WeightSpaceOptions.Rank"/>. Default 1.</value>
     public int MinRank { get; init; } = 1;
 
+    /// <value>Any other change of the rank, looked at after each restart, or null. Default null.</value>
+    public IRankSchedule? RankSchedule { get; init; }
+
     /// <value>How much of the factors' optimizer state is forgotten at a restart. A factor whose rank changes forgets all. Default: magnitude pruning (ReLoRA, section 3).</value>
     public OptimizerReset Reset { get; init; } = OptimizerReset.MagnitudePruning;
 
@@ -45,6 +49,8 @@ public sealed class ReLoRAOptionsValidator : IValidateOptions<ReLoRAOptions>
         .Require(options.RankDecay is > 0 and <= 1, FormattableString.Invariant($"RankDecay is {options.RankDecay}: it must be above 0 and at most 1."))
         .AtLeast(1, options.MinRank)
         .Require(options.MinRank <= options.Rank, $"MinRank ({options.MinRank}) is above Rank ({options.Rank}).")
+        .Obey(options.RankSchedule)
+        .Require(options.RankSchedule is null || options.RankDecay == 1, "RankDecay and RankSchedule are both set: leave RankDecay at 1, or express it as a GeometricRank.")
         .OneOf(options.Reset, Enum.GetValues<OptimizerReset>())
         .Require(options.PruneRatio is >= 0 and <= 1, FormattableString.Invariant($"PruneRatio is {options.PruneRatio}: it must be at least 0 and at most 1."))
         .Result;

@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Schedules;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
@@ -31,8 +32,13 @@ public sealed class ReLoRAStrategy : ILowRankStrategy
         Strategy = Name,
         Seed = _options.Seed,
         Rank = _options.Rank,
-        RankDecay = _options.RankDecay,
-        MinRank = _options.MinRank,
+        RankSchedule = _options.RankSchedule ?? new GeometricRank
+        {
+            Factor = _options.RankDecay,
+            MinRank = _options.MinRank,
+            Every = _options.MergeEvery,
+            Start = _options.WarmStartSteps,
+        },
         Scale = _options.Scale,
         Dropout = _options.Dropout,
         Adam = _options.Adam,

@@ -1,0 +1,56 @@
+using LowRankTraining.Rules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Adapters;
+
+/// <summary>How large the entries of a layer's inputs are, as a moving average over training batches.</summary>
+/// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. The optimizer's state holds a copy as of the last step; a resumed run starts from it.</remarks>
+internal sealed class InputNorms(double decay) : IDisposable
+{
+    public const string Name = "input_norms";
+    private Tensor? _average;
+
+    /// <summary>Takes a batch in.</summary>
+    /// <param name="rows">N × n.</param>
+    public void See(Tensor rows)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var norms = rows.detach().norm(0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0]));
+        _average ??= zeros_like(norms).DetachFromDisposeScope();
+        _average.mul_(decay).add_(norms, 1 - decay);
+    }
+
+    public void Save(StateBag state)
+    {
+        if (_average is not null)
+            state.Set(Name, _average.clone());
+    }
+
+    public void Load(StateBag state)
+    {
+        Dispose();
+        if (state.TryGet(Name, out var saved))
+            _average = saved.clone().DetachFromDisposeScope();
+    }
+
+    /// <summary>I_ij = |A_ij| ẑ_j, or null before the first batch.</summary>
+    public Tensor? Importance(Tensor a) => _average is null ? null : a.detach().abs().to(ScalarType.Float32).mul(_average);
+
+    public void Dispose()
+    {
+        _average?.Dispose();
+        _average = null;
+    }
+
+    /// <summary>A rule for A whose state has the norms beside it.</summary>
+    internal sealed record Rule(AdamRule Adam) : IUpdateRule, IStateLayout
+    {
+        public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) => Adam.AddUpdate(gradient, accumulator, scale, state, step);
+
+        public string LayoutFor(IReadOnlyList<long> shape) => $"{((IStateLayout)Adam).LayoutFor(shape)} with input norms";
+
+        public long BytesFor(IReadOnlyList<long> shape) => ((IStateLayout)Adam).BytesFor(shape) + StateFormat.Float32.BytesFor(shape[1]);
+    }
+}

@@ -1,0 +1,8 @@
+namespace LowRankTraining.Schedules;
+
+/// <summary>The rank of the options, for ever.</summary>
+public sealed record ConstantRank : IRankSchedule
+{
+    /// <inheritdoc/>
+    public long RankFor(long rank, long step) => rank;
+}
