@@ -16,6 +16,9 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 
     public bool AllowsUnreached => options.AllowUnreached;
 
+    /// <value>Whether what cannot be done as asked is an error.</value>
+    public bool Strict => options.Strict;
+
     /// <value>The ways in that the method can go, best first.</value>
     public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
 
@@ -24,6 +27,12 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 
     /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
     public virtual long WantedRank(Site site) => options.Rank;
+
+    /// <summary>Looks at what has been chosen for every matrix before anything is changed.</summary>
+    /// <param name="chosen">The matrices, each with its way in.</param>
+    /// <returns>What a reader should know, by the matrix's name.</returns>
+    /// <exception cref="ArgumentException">The method cannot do it.</exception>
+    public virtual IEnumerable<KeyValuePair<string, string>> Check(IReadOnlyList<(Site Site, Injection Way)> chosen) => [];
 
     /// <summary>Makes the parts of one matrix, without changing the model.</summary>
     /// <param name="site">The matrix.</param>

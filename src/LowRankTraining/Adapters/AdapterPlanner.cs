@@ -24,6 +24,8 @@ internal static class AdapterPlanner
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
         RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection);
         var notes = CheckRanks(sites, options, method);
+        foreach (var (name, note) in method.Check([.. ways.Select(way => (way.site, way.choice.Way!.Value))]))
+            notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
 
         var adapters = ways.Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto)).ToArray();
         foreach (var adapter in adapters)

@@ -35,6 +35,9 @@ public sealed class AdapterSession : ILowRankSession
     public IReadOnlyList<AdaptedLayer> Layers =>
         [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, adapter.Reason))];
 
+    /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
+    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + _frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
 

@@ -1,6 +1,7 @@
 using LowRankTraining.Diagnostics;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
@@ -10,8 +11,11 @@ internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions opti
 {
     private AdapterRecipe Recipe { get; } = recipe;
 
+    public override IEnumerable<KeyValuePair<string, string>> Check(IReadOnlyList<(Site Site, Injection Way)> chosen) => QuantizedBase.Check(chosen, Recipe, Logger, Strict);
+
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way switch
     {
+        Injection.Replace when Recipe.Base != BaseFormat.Dense => new ReplacedQuantizedLinear(site, Recipe, reason),
         Injection.Replace => new ReplacedLinear(site, Recipe, reason),
         Injection.Hook => new HookedLinear(site, Recipe, reason, mayShadow),
         _ => new ShadowAdapter(site, Recipe, reason),
@@ -35,6 +39,7 @@ internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions opti
     private void Restart(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
         Adapter.RequireMergeable(adapters);
+        var before = Probe();
 
         var (zeroed, total) = (0L, 0L);
         foreach (var adapter in adapters.OfType<FactorAdapter>())
@@ -43,7 +48,14 @@ internal sealed class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions opti
             (zeroed, total) = (zeroed + share.Zeroed, total + share.Total);
         }
 
+        var after = Probe();
         Logger?.Restarted(Strategy, Recipe.Clock.RestartsAfter(completed), completed, adapters.Count,
-            Recipe.RankAfter(completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total);
+            Recipe.RankAfter(completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total, before is { } loss ? $"; loss {loss:0.######} before, {after:0.######} after" : "");
+    }
+
+    private double? Probe()
+    {
+        using var scope = NewDisposeScope();
+        return Recipe.LossProbe?.Invoke();
     }
 }

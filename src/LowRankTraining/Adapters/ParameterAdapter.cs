@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -51,11 +52,13 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state)
     {
-        Merge(completed);
+        using var loss = Merge(completed, Recipe.Rounding);
 
         var shrinks = RankAfter(completed) != A.shape[0];
         LowRankFactors.Resize(A, B, RankAfter(completed));
         LowRankFactors.Redraw(A, B, Recipe.DrawKey(Name, completed));
+        if (loss is not null)
+            Carry(loss, completed);
 
         var (a, b) = (Reset(LowRankFactors.A, state.For(A), completed, shrinks), Reset(LowRankFactors.B, state.For(B), completed, shrinks));
         return (a.Zeroed + b.Zeroed, a.Total + b.Total);
@@ -63,7 +66,9 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
 
     public override void Finish(long completed)
     {
-        Merge(completed);
+        MergeForGood(completed);
+        using (no_grad())
+            B.zero_();
         TakeOut();
         Weight.requires_grad = true;
         _finished = true;
@@ -92,13 +97,24 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
             Weight.grad = null!;
     }
 
-    private void Merge(long completed)
+    /// <summary>Folds the factors into the weight.</summary>
+    /// <returns>What rounding has lost, where the next factors are to carry it, else null.</returns>
+    protected virtual Tensor? Merge(long completed, MergeRounding rounding)
     {
+        if (rounding == MergeRounding.CarryResidual)
+            return MergeLoss.OfMerge(Weight, A, B, Recipe.Scale);
+
         using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
-        LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, generator);
-        using (no_grad())
-            B.zero_();
+        LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, rounding == MergeRounding.Stochastic ? generator : null);
+        return null;
     }
+
+    /// <summary>Folds the last factors into the weight. None follow that could carry anything.</summary>
+    protected virtual void MergeForGood(long completed) =>
+        Merge(completed, Recipe.Rounding == MergeRounding.Nearest ? MergeRounding.Nearest : MergeRounding.Stochastic);
+
+    /// <summary>Lets the factors start from what was lost.</summary>
+    protected void Carry(Tensor loss, long completed) => MergeLoss.Carry(A, B, loss, Recipe.Scale, RandomKey.For(Recipe.Seed, Name, "carry", completed));
 
     private (long Zeroed, long Total) Reset(string factor, StateBag state, long completed, bool shrinks)
     {

@@ -14,10 +14,6 @@ internal sealed class Int8Product : SingleTensorFunction<Int8Product>
 {
     private const string Layer = "layer", PropagatesToInput = "input";
 
-    /// <summary>What the last backward on this thread gave to the graph, which has references of its own by now.</summary>
-    [ThreadStatic]
-    private static List<Tensor?>? _handedOver;
-
     public override string Name => nameof(Int8Product);
 
     /// <param name="ctx">Keeps X and the layer, not the weight.</param>
@@ -36,7 +32,7 @@ internal sealed class Int8Product : SingleTensorFunction<Int8Product>
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
         using var guard = no_grad();
-        _handedOver?.ForEach(tensor => tensor?.Dispose());
+        HandedOver.Free();
 
         var layer = (Int8Linear)ctx.get_data(Layer);
         using (var rows = ctx.get_saved_variables()[0])
@@ -46,14 +42,14 @@ internal sealed class Int8Product : SingleTensorFunction<Int8Product>
         if ((bool)ctx.get_data(PropagatesToInput))
         {
             using var weight = layer.EffectiveWeight();
-            input = grad_output.mm(weight).DetachFromDisposeScope();
+            input = grad_output.mm(weight);
         }
 
         List<Tensor?> gradients = [input, null, null];
         if (layer.bias is not null)
-            gradients.Add(grad_output.sum(0L).DetachFromDisposeScope());
+            gradients.Add(grad_output.sum(0L));
 
         grad_output.Dispose();
-        return (_handedOver = gradients)!;
+        return HandedOver.Give(gradients);
     }
 }

@@ -30,6 +30,7 @@ public sealed class LoRAStrategy : ILowRankStrategy
         Scale = _options.Scale,
         Dropout = _options.Dropout,
         Adam = _options.Adam,
+        Base = _options.Base,
         Clock = new RestartClock(WarmStart: 0, Every: null),
         Reset = new MomentReset(OptimizerReset.Zero, Ratio: 1, RestartClock: true),
     };
