@@ -72,6 +72,11 @@ public static class Methods
         ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),
         ["relora, falling rank"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false }),
         ["relora, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 }),
+        ["relora, NF4"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.Stochastic),
+        ["relora, 8-bit base"] = rank => ReLoRA(rank, BaseFormat.Blockwise8Bit, MergeRounding.Stochastic),
+        ["relora, NF4, carried residual"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.CarryResidual),
+        ["relora, NF4, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }),
+        ["lora, NF4"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank, Base = BaseFormat.NF4 }),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
     };
 
@@ -91,6 +96,11 @@ public static class Methods
         States = StateFormat.Blockwise8Bit with { Threshold = Quantised },
         QuantizesWeights = quantizesWeights,
     });
+
+    /// <summary>Whether a method trains float64 weights; a quantised base is made from shorter ones.</summary>
+    public static bool TakesFloat64(string name) => !name.Contains("NF4", StringComparison.Ordinal) && !name.Contains("8-bit base", StringComparison.Ordinal);
+
+    private static ReLoRAStrategy ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Base = format, Rounding = rounding });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 
