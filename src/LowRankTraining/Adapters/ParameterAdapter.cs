@@ -95,6 +95,10 @@ internal abstract class ParameterAdapter(Site site, AdapterRecipe recipe, string
         Weight.requires_grad = !active || TrainsWeight;
         if (!Weight.requires_grad)
             Weight.grad = null!;
+
+        // A gradient that has been zeroed, not dropped, would count as a step of factors that do not train.
+        if (!A.requires_grad)
+            (A.grad, B.grad) = (null!, null!);
     }
 
     /// <summary>Folds the factors into the weight.</summary>

@@ -94,7 +94,9 @@ public static class BlockwiseQuantization
         foreach (var chunk in blocks.Chunks)
         {
             using var temporaries = NewDisposeScope();
-            var sum = Decode(chunk, bytes, absMax, table).add_(change(chunk));
+            var sum = Decode(chunk, bytes, absMax, table);
+            using (var part = change(chunk))
+                sum.add_(part);
             Encode(chunk, chunk.Rows(sum), bytes, absMax, table, stochastic);
             if (lost is not null)
                 chunk.Of(lost).copy_(sum.sub_(Decode(chunk, bytes, absMax, table)));

@@ -75,8 +75,7 @@ public sealed class CodeTable
         var table = On(x.device);
         var lower = bucketize(x.reshape(-1), table.Interior, outInt32: true, right: true);
 
-        using var below = table.Values.index_select(0, lower);
-        using var share = x.reshape(-1) - below;
+        using var share = table.Values.index_select(0, lower).sub_(x.reshape(-1)).neg_();
         using (var width = table.Widths.index_select(0, lower))
             share.div_(width);
         using var uniform = rand(share.shape, share.dtype, share.device, generator: generator);

@@ -100,7 +100,7 @@ public static class Methods
     /// <summary>Whether a method trains float64 weights; a quantised base is made from shorter ones.</summary>
     public static bool TakesFloat64(string name) => !name.Contains("NF4", StringComparison.Ordinal) && !name.Contains("8-bit base", StringComparison.Ordinal);
 
-    private static ReLoRAStrategy ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Base = format, Rounding = rounding });
+    private static ReLoRAStrategy ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, Base = format, Rounding = rounding });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 
