@@ -94,18 +94,24 @@ public static class AllMethods
     {
         var options = new ReLoRAOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
         var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
-        return LowRank(model, settings, Jagged(settings, mergeEvery), new ReLoRAStrategy(options with
+        options = options with
         {
             Alpha = settings.Scale * settings.Rank ?? options.Alpha,
             MergeEvery = mergeEvery,
             WarmStartSteps = settings.WarmStart ?? options.WarmStartSteps,
-        }));
+            Base = settings.Base,
+        };
+
+        var untilFirst = options.WarmStartSteps > 0 ? options.WarmStartSteps : mergeEvery;
+        var schedule = options.ScheduleFor(settings.Steps, warmup: Math.Min(settings.Warmup, untilFirst), restartWarmup: Math.Min(100, mergeEvery / 10));
+        return LowRank(model, settings, schedule, new ReLoRAStrategy(options));
     }
 
     private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRAOptions
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
+        Base = settings.Base,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
     }));
@@ -114,13 +120,4 @@ public static class AllMethods
         new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);
 
     private static CosineSchedule Cosine(MethodSettings settings) => new() { TotalSteps = settings.Steps, Warmup = settings.Warmup };
-
-    /// <summary>The cosine with a drop at every merge; it ends where the last stretch between merges does.</summary>
-    private static JaggedCosineSchedule Jagged(MethodSettings settings, long mergeEvery) => new()
-    {
-        TotalSteps = (settings.Steps + mergeEvery - 1) / mergeEvery * mergeEvery,
-        Warmup = Math.Min(settings.Warmup, mergeEvery),
-        RestartEvery = mergeEvery,
-        RestartWarmup = Math.Min(100, mergeEvery / 10),
-    };
 }
