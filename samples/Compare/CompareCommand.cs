@@ -23,6 +23,7 @@ internal static class CompareCommand
     private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the methods' own]." };
     private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
     private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
+    private static readonly Option<string> Base = new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
@@ -33,7 +34,7 @@ internal static class CompareCommand
     {
         var command = new RootCommand("Trains the same model by each method, on the same data with the same number of tokens, and reports what each is worth.")
         {
-            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, RefreshEvery, MergeEvery, WarmStart, Dtype, Device, Data, Out,
+            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, Out,
         };
         command.SetAction(parsed => new Comparison(Settings(parsed)).Execute());
         return command;
@@ -56,6 +57,7 @@ internal static class CompareCommand
             RefreshEvery = parsed.GetValue(RefreshEvery),
             MergeEvery = parsed.GetValue(MergeEvery),
             WarmStart = parsed.GetValue(WarmStart),
+            Base = Bases.Find(parsed.GetRequiredValue(Base)),
             Dtype = parsed.GetRequiredValue(Dtype),
             Device = parsed.GetRequiredValue(Device),
             Data = parsed.GetValue(Data) ?? [],

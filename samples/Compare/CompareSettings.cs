@@ -1,4 +1,5 @@
 using LanguageModel.Methods;
+using LowRankTraining.Adapters;
 
 namespace Compare;
 
@@ -37,6 +38,9 @@ internal sealed record CompareSettings
 
     /// <value>Steps of full-rank training before the low-rank parts take over; null for the methods' own.</value>
     public long? WarmStart { get; init; }
+
+    /// <value>How frozen weights are kept, for the methods that freeze them.</value>
+    public BaseFormat Base { get; init; }
 
     /// <value>float32 or bfloat16.</value>
     public required string Dtype { get; init; }

@@ -69,6 +69,7 @@ internal sealed class Comparison(CompareSettings settings)
             RefreshEvery = settings.RefreshEvery,
             MergeEvery = settings.MergeEvery,
             WarmStart = settings.WarmStart,
+            Base = settings.Base,
             Seed = seed,
         });
         var options = new TrainingOptions

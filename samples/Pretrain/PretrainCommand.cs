@@ -20,6 +20,7 @@ internal static class PretrainCommand
     private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the method's own]." };
     private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
     private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
+    private static readonly Option<string> Base = new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
@@ -38,7 +39,7 @@ internal static class PretrainCommand
     {
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
-            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Clip,
+            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip,
             Dtype, Device, Seed, Data, Mix, Target, EvaluateEvery, SaveEvery, Out, Resume, Json,
         };
         command.SetAction(parsed => new PretrainRun(Request(parsed)).Execute());
@@ -77,6 +78,7 @@ internal static class PretrainCommand
             RefreshEvery = parsed.GetValue(RefreshEvery),
             MergeEvery = parsed.GetValue(MergeEvery),
             WarmStart = parsed.GetValue(WarmStart),
+            Base = parsed.GetRequiredValue(Base),
             Clip = parsed.GetValue(Clip),
             Dtype = parsed.GetRequiredValue(Dtype),
             Seed = parsed.GetValue(Seed),

@@ -72,6 +72,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         RefreshEvery = settings.RefreshEvery,
         MergeEvery = settings.MergeEvery,
         WarmStart = settings.WarmStart,
+        Base = Bases.Find(settings.Base),
         Seed = settings.Seed,
     };
 

@@ -40,6 +40,9 @@ public sealed record PretrainSettings
     /// <value>Steps of full-rank training before the low-rank parts take over; null for the method's own.</value>
     public long? WarmStart { get; init; }
 
+    /// <value>dense, nf4 or 8bit: how frozen weights are kept.</value>
+    public string Base { get; init; } = "dense";
+
     /// <value>Largest norm of the gradients; null for no limit.</value>
     public double? Clip { get; init; }
 

@@ -16,20 +16,27 @@ public static partial class AllMethods
 
     private static AttachedMethod ReLoRA(Llama model, MethodSettings settings, ReLoRAOptions told)
     {
-        var options = told with { Seed = (ulong)settings.Seed, Logger = new Warnings() };
         var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
-        return LowRank(model, settings, Jagged(settings, mergeEvery), new ReLoRAStrategy(options with
+        var options = told with
         {
-            Alpha = settings.Scale * options.Rank ?? options.Alpha,
+            Alpha = settings.Scale * told.Rank ?? told.Alpha,
             MergeEvery = mergeEvery,
-            WarmStartSteps = settings.WarmStart ?? options.WarmStartSteps,
-        }));
+            WarmStartSteps = settings.WarmStart ?? told.WarmStartSteps,
+            Base = settings.Base,
+            Seed = (ulong)settings.Seed,
+            Logger = new Warnings(),
+        };
+
+        var untilFirst = options.WarmStartSteps > 0 ? options.WarmStartSteps : mergeEvery;
+        var schedule = options.ScheduleFor(settings.Steps, warmup: Math.Min(settings.Warmup, untilFirst), restartWarmup: Math.Min(100, mergeEvery / 10));
+        return LowRank(model, settings, schedule, new ReLoRAStrategy(options));
     }
 
     private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRAOptions
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
+        Base = settings.Base,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
     }));
@@ -96,13 +103,4 @@ public static partial class AllMethods
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
     }));
-
-    /// <summary>The cosine with a drop at every merge; it ends where the last stretch between merges does.</summary>
-    private static JaggedCosineSchedule Jagged(MethodSettings settings, long mergeEvery) => new()
-    {
-        TotalSteps = (settings.Steps + mergeEvery - 1) / mergeEvery * mergeEvery,
-        Warmup = Math.Min(settings.Warmup, mergeEvery),
-        RestartEvery = mergeEvery,
-        RestartWarmup = Math.Min(100, mergeEvery / 10),
-    };
 }

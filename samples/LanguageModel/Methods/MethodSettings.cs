@@ -1,3 +1,5 @@
+using LowRankTraining.Adapters;
+
 namespace LanguageModel.Methods;
 
 /// <summary>What a method is told. Null leaves a choice to the method.</summary>
@@ -26,6 +28,9 @@ public sealed record MethodSettings
 
     /// <value>Steps of full-rank training before the low-rank parts take over, for ReLoRA.</value>
     public long? WarmStart { get; init; }
+
+    /// <value>How ReLoRA and LoRA keep the weights that they freeze.</value>
+    public BaseFormat Base { get; init; }
 
     /// <value>Seed of whatever the method draws at random.</value>
     public long Seed { get; init; } = 42;

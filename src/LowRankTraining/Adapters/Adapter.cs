@@ -25,6 +25,9 @@ internal abstract class Adapter(Site site, string reason)
     /// <value>The parameters that the optimizer gets for this matrix.</value>
     public abstract IEnumerable<ParameterPlan> Plans { get; }
 
+    /// <value>Bytes of the weight while it is not trained, as it is kept.</value>
+    public virtual long FrozenBytes => Weight.requires_grad ? 0 : Weight.NumberOfElements * Weight.ElementSize;
+
     /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
     public virtual bool IsReached => true;
 

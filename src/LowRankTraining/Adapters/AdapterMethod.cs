@@ -18,6 +18,9 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
 
     public bool AllowsUnreached => options.AllowUnreached;
 
+    /// <value>Whether what cannot be done as asked is an error.</value>
+    public bool Strict => options.Strict;
+
     /// <value>The ways in that the method can go, best first.</value>
     public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
 
@@ -36,6 +39,12 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
     /// <summary>Looks at all matrices before anything is changed, and refuses what the method cannot do for them.</summary>
     /// <exception cref="ArgumentException">What is wrong with which of them.</exception>
     public virtual void Check(IReadOnlyList<Site> sites) { }
+
+    /// <summary>Looks at what has been chosen for every matrix before anything is changed.</summary>
+    /// <param name="chosen">The matrices, each with its way in.</param>
+    /// <returns>What a reader should know, by the matrix's name.</returns>
+    /// <exception cref="ArgumentException">The method cannot do it.</exception>
+    public virtual IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) => [];
 
     /// <summary>Makes the parts of one matrix, without changing the model.</summary>
     /// <param name="site">The matrix.</param>

@@ -26,6 +26,8 @@ internal static class AdapterPlanner
         RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection, method);
         method.Check(sites);
         var notes = CheckRanks(sites, options, method);
+        foreach (var (name, note) in method.NotesOn([.. ways.Select(way => (way.site, way.choice.Way!.Value))]))
+            notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
 
         var adapters = ways.Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto)).ToArray();
         foreach (var adapter in adapters)

@@ -40,6 +40,14 @@ internal sealed record AdapterRecipe
 
     public IUpdateRule FactorRule => Projected ?? Adam;
 
+    /// <value>How the frozen weight is kept.</value>
+    public BaseFormat Base { get; init; } = BaseFormat.Dense;
+
+    public MergeRounding Rounding { get; init; } = MergeRounding.Stochastic;
+
+    /// <value>Measures the loss just before and after a restart; null where nobody asks.</value>
+    public Func<double>? LossProbe { get; init; }
+
     public required RestartClock Clock { get; init; }
 
     public required MomentReset Reset { get; init; }

@@ -39,6 +39,9 @@ public sealed partial class AdapterSession : ILowRankSession
     internal IReadOnlyList<Parameter> FactorParameters =>
         [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter)];
 
+    /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
+    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + _frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
 

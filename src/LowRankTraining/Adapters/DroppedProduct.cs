@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.autograd;
@@ -9,10 +10,6 @@ namespace LowRankTraining.Adapters;
 internal sealed class DroppedProduct : SingleTensorFunction<DroppedProduct>
 {
     private const string Dropping = "dropping", PropagatesToInput = "input", PropagatesToFactor = "factor";
-
-    /// <summary>What the last backward on this thread gave to the graph, which has references of its own by now.</summary>
-    [ThreadStatic]
-    private static List<Tensor?>? _handedOver;
 
     public override string Name => nameof(DroppedProduct);
 
@@ -40,7 +37,7 @@ internal sealed class DroppedProduct : SingleTensorFunction<DroppedProduct>
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
         using var guard = no_grad();
-        _handedOver?.ForEach(tensor => tensor?.Dispose());
+        GraphGradients.ReleaseLast();
 
         var pass = (Pass)ctx.get_data(Dropping);
         var saved = ctx.get_saved_variables();
@@ -54,20 +51,21 @@ internal sealed class DroppedProduct : SingleTensorFunction<DroppedProduct>
             null,
         ];
 
+        var handed = GraphGradients.HandOver(gradients);
         grad_output.Dispose();
-        return (_handedOver = gradients)!;
+        return handed;
     }
 
     private static Tensor OfInput(Tensor hidden, Tensor a, Pass pass)
     {
         using var full = hidden.mm(a);
-        return pass.Apply(full).mul_(pass.Scale).DetachFromDisposeScope();
+        return pass.Apply(full).mul_(pass.Scale);
     }
 
     private static Tensor OfFactor(Tensor hidden, Tensor x, Pass pass)
     {
         using var kept = pass.Apply(x);
         using var transposed = hidden.t();
-        return transposed.mm(kept).mul_(pass.Scale).DetachFromDisposeScope();
+        return transposed.mm(kept).mul_(pass.Scale);
     }
 }

@@ -2,6 +2,7 @@ using LowRankTraining.Diagnostics;
 using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
@@ -23,8 +24,11 @@ internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : 
 
     public override void Check(IReadOnlyList<Site> sites) => Recipe.Layers?.RequireUse(sites);
 
+    public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) => QuantizedBase.Check(chosen, Recipe, Logger, Strict);
+
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way switch
     {
+        Injection.Replace when Recipe.Base != BaseFormat.Dense => new ReplacedQuantizedLinear(site, RecipeFor(site), reason),
         Injection.Replace => new ReplacedLinear(site, RecipeFor(site), reason),
 
         // Factors that have left the weight must be run: a hook that is passed by is then an error.
@@ -67,6 +71,7 @@ internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : 
     private void Restart(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
         Adapter.RequireMergeable(adapters);
+        var before = Probe();
 
         var (zeroed, total) = (0L, 0L);
         foreach (var adapter in adapters.OfType<FactorAdapter>())
@@ -75,7 +80,14 @@ internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : 
             (zeroed, total) = (zeroed + share.Zeroed, total + share.Total);
         }
 
+        var after = Probe();
         Logger?.Restarted(Strategy, Recipe.Clock.RestartsAfter(completed), completed, adapters.Count,
-            Recipe.RankAfter(completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total);
+            Recipe.RankAfter(completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total, before is { } loss ? $"; loss {loss:0.######} before, {after:0.######} after" : "");
+    }
+
+    private double? Probe()
+    {
+        using var scope = NewDisposeScope();
+        return Recipe.LossProbe?.Invoke();
     }
 }

@@ -79,6 +79,17 @@ internal static class LowRankFactors
             StochasticRounding.Copy(values, weight, rounding);
     }
 
+    /// <summary>A float32 tensor in another dtype: half precision stochastically, or to the nearest where there is no generator.</summary>
+    public static Tensor Rounded(Tensor precise, ScalarType dtype, Generator? rounding)
+    {
+        if (rounding is null || dtype is not (ScalarType.BFloat16 or ScalarType.Float16))
+            return precise.to(dtype);
+
+        var rounded = empty(precise.shape, dtype, precise.device);
+        StochasticRounding.Copy(precise, rounded, rounding);
+        return rounded;
+    }
+
     /// <summary>W + s B A as a new tensor, float32 or float64.</summary>
     public static Tensor Effective(Tensor weight, Tensor a, Tensor b, double scale)
     {
@@ -86,6 +97,16 @@ internal static class LowRankFactors
         using var scope = NewDisposeScope();
         var precise = weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         return addmm(weight.to(precise), b.to(precise).mul(scale), a.to(precise), 1, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>So many entries of L R, read row by row from <paramref name="start"/> on, without the rest of the product.</summary>
+    public static Tensor PartOfProduct(Tensor left, Tensor right, long start, long length)
+    {
+        using var scope = NewDisposeScope();
+        var columns = right.shape[1];
+        var first = start / columns;
+        var rows = (start + length + columns - 1) / columns - first;
+        return left.narrow(0, first, rows).mm(right).view(-1).narrow(0, start - first * columns, length).MoveToOuterDisposeScope();
     }
 
     public static bool AreFinite(Tensor a, Tensor b)

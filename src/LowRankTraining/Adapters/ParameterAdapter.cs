@@ -1,4 +1,5 @@
 using LowRankTraining.Rules;
+using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -67,11 +68,13 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     public override (long Zeroed, long Total) Restart(long completed, IOptimizerState state)
     {
-        MergeForGood(completed);
+        using var loss = Merge(completed, Recipe.Rounding);
 
         var shrinks = RankAfter(completed) != A.shape[0];
         LowRankFactors.Resize(A, B, RankAfter(completed));
         LowRankFactors.Redraw(A, B, Recipe.DrawKey(Name, completed));
+        if (loss is not null)
+            Carry(loss, completed);
 
         var (a, b) = (Reset(LowRankFactors.A, state.For(A), completed, shrinks), Reset(LowRankFactors.B, state.For(B), completed, shrinks));
         return (a.Zeroed + b.Zeroed, a.Total + b.Total);
@@ -82,6 +85,8 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         if (Recipe.Pruning is { AtFinish: true })
             Prune(state: null);
         MergeForGood(completed);
+        using (no_grad())
+            B.zero_();
         TakeOut();
         Weight.requires_grad = true;
         _finished = true;
@@ -113,24 +118,41 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         Weight.requires_grad = !active || TrainsWeight;
         if (!Weight.requires_grad)
             Weight.grad = null!;
+
+        // A gradient that has been zeroed, not dropped, would count as a step of factors that do not train.
+        if (!A.requires_grad)
+            (A.grad, B.grad) = (null!, null!);
     }
 
     /// <summary>Folds the factors into the weight, rounding to the nearest where there is no generator.</summary>
     protected virtual void FoldIn(Generator? rounding) => LowRankFactors.MergeInto(Weight, A, B, Recipe.Scale, rounding);
 
-    private void MergeForGood(long completed)
+    /// <summary>Folds the factors into the weight.</summary>
+    /// <returns>What rounding has lost, where the next factors are to carry it, else null.</returns>
+    protected virtual Tensor? Merge(long completed, MergeRounding rounding)
     {
+    {
+        if (rounding == MergeRounding.CarryResidual)
+            return MergeLoss.OfMerge(Weight, A, B, Recipe.Scale);
+
         using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
-        FoldIn(generator);
-        using (no_grad())
-            B.zero_();
+        FoldIn(rounding == MergeRounding.Stochastic ? generator : null);
+        return null;
     }
 
-    private void AddToWeight(Tensor a, Tensor b, long completed)
+    /// <summary>Folds the last factors into the weight. None follow that could carry anything.</summary>
+    protected virtual void MergeForGood(long completed) =>
+        Merge(completed, Recipe.Rounding == MergeRounding.Nearest ? MergeRounding.Nearest : MergeRounding.Stochastic);
+
+    /// <summary>W ← W + s B A for factors other than the ones at work.</summary>
+    protected virtual void AddToWeight(Tensor a, Tensor b, long completed)
     {
         using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
         LowRankFactors.MergeInto(Weight, a, b, Recipe.Scale, generator);
     }
+
+    /// <summary>Lets the factors start from what was lost.</summary>
+    protected void Carry(Tensor loss, long completed) => MergeLoss.Carry(A, B, loss, Recipe.Scale, RandomKey.For(Recipe.Seed, Name, "carry", completed));
 
     private (long Zeroed, long Total) Reset(string factor, StateBag state, long completed, bool shrinks)
     {

@@ -12,8 +12,8 @@ namespace LowRankTraining.Adapters;
 /// <param name="IsTied">Whether several modules share the weight.</param>
 internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IReadOnlyList<Slot> Slots, bool IsTied)
 {
-    /// <value>The short side of the matrix, out × rest.</value>
-    public long Limit => Math.Min(Weight.shape[0], Weight.numel() / Weight.shape[0]);
+    /// <value>The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape meanwhile.</value>
+    public long Limit { get; } = Math.Min(Weight.shape[0], Weight.numel() / Weight.shape[0]);
 
     /// <summary>The name of another parameter of the same module.</summary>
     public string Sibling(string name) => Name.LastIndexOf('.') is >= 0 and var dot ? $"{Name[..dot]}.{name}" : name;

@@ -8,6 +8,7 @@ namespace LowRankTraining.Numerics;
 /// <para>The tensor is flattened row by row and cut into blocks; code = nearest entry of the table to x / max|block|, and it decodes to table[code] · max|block|.</para>
 /// <para>Zero decodes to exactly zero where the table has a zero, and a block of nothing but zeros always does. A block with a NaN or an infinity decodes to NaN.
 /// Where max|block| is subnormal the block loses precision: it is below 1.2e-38.</para>
+/// <para>Stochastic rounding takes one of the two entries around x / max|block|, so that the expected value is exact: everywhere with the tables that end in −1 and 1, up to the lowest entry with the others.</para>
 /// <para>Bytes: 1 + 4 / block for each element with 8 bits, ½ + 4 / block with 4. Scratch: a few MiB.</para>
 /// <para>Source: Dettmers et al., arXiv 2110.02861; 4 bits: Li et al., arXiv 2309.01507.</para>
 /// </remarks>
@@ -19,9 +20,10 @@ public static class BlockwiseQuantization
     /// <param name="values">Floating-point, any shape, any strides.</param>
     /// <param name="table">The code.</param>
     /// <param name="block">Elements that share a scale; even for 4-bit codes. The last block may have fewer.</param>
+    /// <param name="stochastic">Draws the roundings; null rounds to nearest.</param>
     /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. AbsMax: float32, one for each block.</returns>
     /// <exception cref="ArgumentException">The block is below 1, or odd with 4-bit codes.</exception>
-    public static (Tensor Codes, Tensor AbsMax) Quantize(Tensor values, CodeTable table, int block)
+    public static (Tensor Codes, Tensor AbsMax) Quantize(Tensor values, CodeTable table, int block, Generator? stochastic = null)
     {
         ArgumentNullException.ThrowIfNull(values);
         ArgumentNullException.ThrowIfNull(table);
@@ -36,13 +38,7 @@ public static class BlockwiseQuantization
         foreach (var chunk in blocks.Chunks)
         {
             using var temporaries = NewDisposeScope();
-            var x = chunk.Rows(chunk.Of(flat).to(ScalarType.Float32));
-            var largest = x.abs().amax(1L);
-            var packed = PackedCodes.Pack(table.Encode(x * Reciprocal(largest)), table.Bits);
-            var target = chunk.CodesOf(bytes, table.Bits);
-
-            target.copy_(packed.narrow(0, 0, target.numel()));
-            chunk.ScalesOf(absMax).copy_(largest);
+            Encode(chunk, chunk.Rows(chunk.Of(flat).to(ScalarType.Float32)), bytes, absMax, table, stochastic);
         }
 
         return (codes.MoveToOuterDisposeScope(), absMax.MoveToOuterDisposeScope());
@@ -72,12 +68,60 @@ public static class BlockwiseQuantization
         foreach (var chunk in blocks.Chunks)
         {
             using var temporaries = NewDisposeScope();
-            var x = chunk.Rows(table.Decode(chunk.CodesOf(bytes, table.Bits)));
-            x.mul_(chunk.ScalesOf(absMax).unsqueeze(1));
-            chunk.Of(flat).copy_(chunk.Flat(x));
+            chunk.Of(flat).copy_(Decode(chunk, bytes, absMax, table));
         }
 
         return result.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Adds to quantised numbers and quantises the sums, a chunk at a time: the whole is never decoded.</summary>
+    /// <param name="codes">As <see cref="Quantize"/> gave them; changed in place.</param>
+    /// <param name="absMax">As <see cref="Quantize"/> gave it; changed in place.</param>
+    /// <param name="table">The code.</param>
+    /// <param name="block">Elements that share a scale.</param>
+    /// <param name="elements">Numbers that are quantised.</param>
+    /// <param name="change">What is added to a chunk, float32, one axis.</param>
+    /// <param name="stochastic">Draws the roundings; null rounds to nearest.</param>
+    /// <param name="loss">Takes what the rounding has lost, float32, contiguous; null where nobody asks.</param>
+    internal static void Add(
+        Tensor codes, Tensor absMax, CodeTable table, int block, long elements, Func<BlockChunk, Tensor> change, Generator? stochastic = null, Tensor? loss = null)
+    {
+        var blocks = Blocks.Of(elements, block, table.Bits);
+        blocks.Check(codes, absMax, table.Bits);
+        using var scope = NewDisposeScope();
+        var (bytes, lost) = (codes.view(-1), loss?.view(-1));
+
+        foreach (var chunk in blocks.Chunks)
+        {
+            using var temporaries = NewDisposeScope();
+            var sum = Decode(chunk, bytes, absMax, table);
+            using (var part = change(chunk))
+                sum.add_(part);
+            Encode(chunk, chunk.Rows(sum), bytes, absMax, table, stochastic);
+            if (lost is not null)
+                chunk.Of(lost).copy_(sum.sub_(Decode(chunk, bytes, absMax, table)));
+        }
+    }
+
+    private static void Encode(BlockChunk chunk, Tensor rows, Tensor bytes, Tensor absMax, CodeTable table, Generator? stochastic)
+    {
+        using var scope = NewDisposeScope();
+        using var size = rows.abs();
+        var largest = size.amax(1L);
+        var x = size.copy_(rows).mul_(Reciprocal(largest));
+        var packed = PackedCodes.Pack(stochastic is null ? table.Encode(x) : table.Encode(x, stochastic), table.Bits);
+        var target = chunk.CodesOf(bytes, table.Bits);
+
+        target.copy_(packed.narrow(0, 0, target.numel()));
+        chunk.ScalesOf(absMax).copy_(largest);
+    }
+
+    /// <summary>One axis, as long as the chunk.</summary>
+    private static Tensor Decode(BlockChunk chunk, Tensor bytes, Tensor absMax, CodeTable table)
+    {
+        using var scope = NewDisposeScope();
+        var rows = chunk.Rows(table.Decode(chunk.CodesOf(bytes, table.Bits)));
+        return chunk.Flat(rows.mul_(chunk.ScalesOf(absMax).unsqueeze(1))).MoveToOuterDisposeScope();
     }
 
     private static Tensor Reciprocal(Tensor largest) => largest.clamp_min(SmallestNormal).reciprocal_().unsqueeze(1);

@@ -37,6 +37,17 @@ public sealed class CodeTable
     /// <value>k / 16, 4 bits, k = 1 … 16: for second moments. Zero is not among them, so that no step is divided by the root of a second moment that was rounded away.</value>
     public static CodeTable Linear4Unsigned { get; } = new(4, signed: false, Enumerable.Range(1, 16).Select(k => k / 16.0));
 
+    /// <value>NormalFloat, 4 bits, −1 … 1 with both ends and zero exact: the means of sixteen equally likely intervals of a normal distribution, for weights.</value>
+    /// <remarks>Source: Dettmers et al., QLoRA, arXiv 2305.14314, appendix E; the numbers are those of bitsandbytes.</remarks>
+    public static CodeTable NF4 { get; } = new(4, signed: true,
+    [
+        -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+        0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+    ]);
+
+    /// <value>k / 127, 8 bits, k = −128 … 127: for weights. Both ends and zero are exact; the lowest value is there to fill the table, and no block takes it.</value>
+    public static CodeTable Linear8Signed { get; } = new(8, signed: true, Enumerable.Range(-128, 256).Select(k => k / 127.0));
+
     /// <value>Bits of a code: 8 or 4.</value>
     public int Bits { get; }
 
@@ -53,6 +64,24 @@ public sealed class CodeTable
     /// <param name="x">float32, in [−1, 1]; beyond, the nearest end of the table.</param>
     /// <returns>int32, in the shape of <paramref name="x"/>.</returns>
     internal Tensor Encode(Tensor x) => bucketize(x, On(x.device).Midpoints, outInt32: true, right: Bits == 4);
+
+    /// <summary>The code of one of the two values around every entry, the upper one with the probability that makes the expected value exact.</summary>
+    /// <param name="x">float32, between the ends of the table.</param>
+    /// <param name="generator">Draws the roundings.</param>
+    /// <returns>int32, in the shape of <paramref name="x"/>.</returns>
+    internal Tensor Encode(Tensor x, Generator generator)
+    {
+        using var scope = NewDisposeScope();
+        var table = On(x.device);
+        var lower = bucketize(x.reshape(-1), table.Interior, outInt32: true, right: true);
+
+        using var share = table.Values.index_select(0, lower).sub_(x.reshape(-1)).neg_();
+        using (var width = table.Widths.index_select(0, lower))
+            share.div_(width);
+        using var uniform = rand(share.shape, share.dtype, share.device, generator: generator);
+
+        return lower.add_(uniform.lt(share)).reshape(x.shape).MoveToOuterDisposeScope();
+    }
 
     /// <summary>What the codes in each byte stand for.</summary>
     /// <param name="bytes">uint8, one axis; two codes a byte where they have 4 bits, the first in the high half.</param>
@@ -92,11 +121,22 @@ public sealed class CodeTable
         {
             using var scope = NewDisposeScope();
             Midpoints = tensor(table._midpoints, ScalarType.Float32, device).DetachFromDisposeScope();
+            Values = tensor(table._values, ScalarType.Float32, device).DetachFromDisposeScope();
+            Interior = tensor(table._values[1..^1], ScalarType.Float32, device).DetachFromDisposeScope();
+            Widths = tensor((float[])[.. table._values.Zip(table._values.Skip(1), (low, high) => high - low)], ScalarType.Float32, device).DetachFromDisposeScope();
             ByByte = tensor(table.Bits == 8 ? table._values : Pairs(table._values), ScalarType.Float32, device)
                 .view(256, 8 / table.Bits).DetachFromDisposeScope();
         }
 
         public Tensor Midpoints { get; }
+
+        public Tensor Values { get; }
+
+        /// <value>The values without the first and the last.</value>
+        public Tensor Interior { get; }
+
+        /// <value>From each value to the next.</value>
+        public Tensor Widths { get; }
 
         /// <value>256 × (codes in a byte).</value>
         public Tensor ByByte { get; }

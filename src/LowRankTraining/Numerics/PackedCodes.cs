@@ -7,8 +7,10 @@ namespace LowRankTraining.Numerics;
 internal static class PackedCodes
 {
     /// <summary>Room for the codes of a tensor: in its shape where a code is a byte, along one axis where two share one.</summary>
-    public static Tensor Empty(long[] shape, int bits, Device device) =>
-        bits == 8 ? empty(shape, ScalarType.Byte, device) : empty([Bytes(shape.Elements(), bits)], ScalarType.Byte, device);
+    public static Tensor Empty(long[] shape, int bits, Device device) => empty(Shape(shape, bits), ScalarType.Byte, device);
+
+    /// <summary>Shape of the codes of a tensor.</summary>
+    public static long[] Shape(long[] shape, int bits) => bits == 8 ? shape : [Bytes(shape.Elements(), bits)];
 
     /// <summary>Bytes that so many codes take.</summary>
     public static long Bytes(long codes, int bits) => bits == 8 ? codes : (codes + 1) / 2;

@@ -1,3 +1,4 @@
+using LowRankTraining.Adapters;
 using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using TorchSharp.Modules;
@@ -8,18 +9,21 @@ namespace LowRankTraining.Planning;
 /// <summary>How much memory a method will need for weights, gradients and optimizer state, known before training starts.</summary>
 /// <remarks>
 /// <para>State is that between steps, of float32 and half-precision parameters; it equals <see cref="LowRankOptimizer.StateBytes"/> once every part of a rule has been used, and is an upper bound where ranks fall
-/// or parameters take turns. Activations, weights that are not trained, and a step's scratch are not counted.</para>
+/// or parameters take turns. Weights that a weight-space method has frozen are in <see cref="FrozenBytes"/>; other weights that are not trained, activations, and a step's scratch are not counted.</para>
 /// <para>Print it: <c>Console.WriteLine(MemoryPlan.For(session))</c>.</para>
 /// </remarks>
 public sealed class MemoryPlan
 {
-    private MemoryPlan(IReadOnlyList<ParameterMemory> parameters) => Parameters = parameters;
+    private MemoryPlan(IReadOnlyList<ParameterMemory> parameters, long frozenBytes) => (Parameters, FrozenBytes) = (parameters, frozenBytes);
 
     /// <value>Every parameter that is optimised, in the session's order.</value>
     public IReadOnlyList<ParameterMemory> Parameters { get; }
 
     /// <value>Bytes of all weights that are trained.</value>
     public long WeightBytes => Parameters.Sum(parameter => parameter.WeightBytes);
+
+    /// <value>Bytes of the weights that a weight-space method has frozen, as they are kept: in their dtype, or quantised.</value>
+    public long FrozenBytes { get; }
 
     /// <value>Bytes of all their gradients, as they are after a backward pass.</value>
     public long GradientBytes => Parameters.Sum(parameter => parameter.GradientBytes);
@@ -38,7 +42,7 @@ public sealed class MemoryPlan
     public static MemoryPlan For(ILowRankSession session)
     {
         ArgumentNullException.ThrowIfNull(session);
-        return new([.. session.Parameters.Select(Of)]);
+        return new([.. session.Parameters.Select(Of)], (session as AdapterSession)?.FrozenBytes ?? 0);
     }
 
     /// <summary>The plan for a model that need not exist: nothing is allocated.</summary>

@@ -9,7 +9,7 @@ internal static class MemoryTable
 
     public static string Of(MemoryPlan plan)
     {
-        string[][] lines = [Header, .. plan.Parameters.GroupBy(parameter => (Shape(parameter), parameter.Layout)).Select(Line), Total(plan)];
+        string[][] lines = [Header, .. plan.Parameters.GroupBy(parameter => (Shape(parameter), parameter.Layout)).Select(Line), .. Frozen(plan), Total(plan)];
         var widths = Header.Select((_, column) => lines.Max(line => line[column].Length)).ToArray();
         return string.Join(Environment.NewLine, lines.Select(line => string.Join("  ", line.Select((cell, column) => Align(cell, column, widths[column]))).TrimEnd()));
     }
@@ -25,11 +25,14 @@ internal static class MemoryTable
         alike.Key.Layout,
     ];
 
+    private static IEnumerable<string[]> Frozen(MemoryPlan plan) =>
+        plan.FrozenBytes == 0 ? [] : [["", "frozen", Mebibytes(plan.FrozenBytes), "", "", "", "weights beside low-rank factors, not trained"]];
+
     private static string[] Total(MemoryPlan plan) =>
     [
         Text($"{plan.Parameters.Count} ×"),
         "all",
-        Mebibytes(plan.WeightBytes),
+        Mebibytes(plan.WeightBytes + plan.FrozenBytes),
         Mebibytes(plan.GradientBytes),
         Mebibytes(plan.StateBytes),
         Mebibytes(plan.AdamWBytes),

@@ -4,21 +4,24 @@ namespace LowRankTraining.Schedules;
 
 /// <summary>Cosine decay that drops to zero at every restart and ramps back up to the cosine.</summary>
 /// <remarks>
-/// <para>With f(p) = μ + (1 − μ)(1 + cos πp)/2, N total steps, w₁ first warm-up, C restart period, w₂ restart warm-up, a steps of offset, t′ = t + a and q = t′ mod C:</para>
-/// <para>t &lt; w₁: t / w₁. Otherwise, in the first w₂ steps after a restart: (q / w₂) · f((t′ − q + w₂ − w₁) / (N − w₁)).
+/// <para>With f(p) = μ + (1 − μ)(1 + cos πp)/2, N total steps, w₁ first warm-up, C restart period, w₂ restart warm-up, F first restart (C unless set), a steps of offset, t′ = t + a and q = (t′ − F) mod C:</para>
+/// <para>t &lt; w₁: t / w₁. Otherwise, in the first w₂ steps after a restart, from F on: (q / w₂) · f((t′ − q + w₂ − w₁) / (N − w₁)).
 /// Otherwise: f((t′ − w₁) / (N − w₁)). The ramp aims at the cosine's value at its own end, so it joins without a jump.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, section 3; the offset is that of the authors' code.</para>
 /// </remarks>
 public sealed record JaggedCosineSchedule : IRuledSchedule
 {
-    /// <value>N, in optimizer steps; a multiple of <see cref="RestartEvery"/>.</value>
+    /// <value>N, in optimizer steps; a whole number of <see cref="RestartEvery"/> after the first restart.</value>
     public required long TotalSteps { get; init; }
 
     /// <value>w₁, steps of the first linear warm-up from 0.</value>
     public required long Warmup { get; init; }
 
-    /// <value>C, steps between restarts; the first restart is at step C.</value>
+    /// <value>C, steps between restarts.</value>
     public required long RestartEvery { get; init; }
+
+    /// <value>F, step of the first restart, at least 1. Default: <see cref="RestartEvery"/>. For a run that begins with a full-rank warm start, the step at which it ends.</value>
+    public long? FirstRestart { get; init; }
 
     /// <value>w₂, steps of the linear warm-up after each restart.</value>
     public required long RestartWarmup { get; init; }
@@ -36,8 +39,8 @@ public sealed record JaggedCosineSchedule : IRuledSchedule
             return (double)step / Warmup;
 
         var shifted = step + AdjustStep;
-        var sinceRestart = shifted % RestartEvery;
-        var ramping = step >= RestartEvery && sinceRestart < RestartWarmup;
+        var sinceRestart = (shifted - First % RestartEvery + RestartEvery) % RestartEvery;
+        var ramping = step >= First && sinceRestart < RestartWarmup;
 
         return ramping
             ? (double)sinceRestart / RestartWarmup * Decayed(shifted - sinceRestart + RestartWarmup)
@@ -48,13 +51,17 @@ public sealed record JaggedCosineSchedule : IRuledSchedule
         .AtLeast(1, TotalSteps)
         .AtLeast(0, Warmup)
         .AtLeast(1, RestartEvery)
+        .Require(FirstRestart is null or >= 1, $"FirstRestart is {FirstRestart}: it must be at least 1.")
         .AtLeast(0, RestartWarmup)
         .AtLeast(0, AdjustStep)
         .Require(MinRatio is > 0 and <= 1, FormattableString.Invariant($"MinRatio is {MinRatio}: it must be above 0 and at most 1."))
-        .Require(RestartEvery < 1 || TotalSteps % RestartEvery == 0, $"RestartEvery ({RestartEvery}) must divide TotalSteps ({TotalSteps}).")
+        .Require(RestartEvery < 1 || (TotalSteps - First) % RestartEvery == 0,
+            FirstRestart is null ? $"RestartEvery ({RestartEvery}) must divide TotalSteps ({TotalSteps})." : $"RestartEvery ({RestartEvery}) must divide the steps from FirstRestart to TotalSteps ({TotalSteps - First}).")
         .Require(RestartWarmup <= RestartEvery, $"RestartWarmup is {RestartWarmup}: it must not be longer than RestartEvery ({RestartEvery}).")
-        .Require(Warmup + AdjustStep <= Math.Min(TotalSteps, RestartEvery),
-            $"Warmup + AdjustStep is {Warmup + AdjustStep}: the first warm-up must end before the first restart ({Math.Min(TotalSteps, RestartEvery)}).");
+        .Require(Warmup + AdjustStep <= Math.Min(TotalSteps, First),
+            $"Warmup + AdjustStep is {Warmup + AdjustStep}: the first warm-up must end before the first restart ({Math.Min(TotalSteps, First)}).");
+
+    private long First => FirstRestart ?? RestartEvery;
 
     // Past the last step the rate stays where the cosine ended instead of rising again.
     private double Decayed(long step) =>

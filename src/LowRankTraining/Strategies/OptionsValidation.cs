@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using LowRankTraining.Adapters;
 using LowRankTraining.Subspace;
 using Microsoft.Extensions.Options;
 
@@ -47,6 +48,11 @@ internal sealed class OptionsRules
             _failures.Add(failure);
         return this;
     }
+
+    /// <summary>A quantised base is in a format that exists, and its layers may be replaced.</summary>
+    public OptionsRules QuantizesBy(BaseFormat format, Injection injection) => OneOf(format, Enum.GetValues<BaseFormat>(), "Base")
+        .Require(format == BaseFormat.Dense || injection is Injection.Auto or Injection.Replace,
+            $"Base {format} needs layers of its own: Injection is {injection}, and must be Auto or Replace.");
 
     /// <summary>The parts of a recipe fit together.</summary>
     public OptionsRules Fits(SubspaceRule rule, bool accumulates)

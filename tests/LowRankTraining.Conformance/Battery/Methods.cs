@@ -80,6 +80,11 @@ public static class Methods
         ["sltrain, support from the seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Storage = SupportStorage.Seed, PreservesVariance = true }),
         ["sltrain, from the weight"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Start = WeightStart.FromWeight }),
         ["sltrain, shadow, from weight and seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow, Start = WeightStart.FromWeight, Storage = SupportStorage.Seed }),
+        ["relora, NF4"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.Stochastic),
+        ["relora, 8-bit base"] = rank => ReLoRA(rank, BaseFormat.Blockwise8Bit, MergeRounding.Stochastic),
+        ["relora, NF4, carried residual"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.CarryResidual),
+        ["relora, NF4, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }),
+        ["lora, NF4"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank, Base = BaseFormat.NF4 }),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
         ["factorized"] = rank => new FactorizedStrategy(new() { Rank = rank }),
         ["factorized, random"] = rank => new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random }),
@@ -126,6 +131,11 @@ public static class Methods
     });
 
     private static SLTrainStrategy SLTrain(SLTrainOptions options) => new(options with { Density = 0.2 });
+
+    /// <summary>Whether a method trains float64 weights; a quantised base is made from shorter ones.</summary>
+    public static bool TakesFloat64(string name) => !name.Contains("NF4", StringComparison.Ordinal) && !name.Contains("8-bit base", StringComparison.Ordinal);
+
+    private static ReLoRAStrategy ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, Base = format, Rounding = rounding });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
 

@@ -14,6 +14,8 @@ public class BlockwiseQuantizationTests
         ["8 unsigned"] = CodeTable.Dynamic8Unsigned,
         ["4 signed"] = CodeTable.Dynamic4Signed,
         ["4 unsigned"] = CodeTable.Linear4Unsigned,
+        ["NF4"] = CodeTable.NF4,
+        ["8 linear"] = CodeTable.Linear8Signed,
     };
 
     public static TheoryData<string> Tables => [.. Named.Keys];
@@ -84,6 +86,32 @@ public class BlockwiseQuantizationTests
         x.select(0, 3).fill_(-1);
 
         RoundTrip(x, Named[name], 100).select(0, 3).ToDouble().Should().BeApproximately(-lowest, 1e-7);
+    }
+
+    [Theory]
+    [InlineData("NF4", 64)]
+    [InlineData("8 linear", 50)]
+    public void Stochastic_rounding_takes_a_neighbour_and_is_exact_on_average(string name, int block)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(3, CPU);
+        var table = Named[name];
+        var x = Draw(table, 3, 67);
+        var sum = zeros(x.shape, ScalarType.Float64);
+        double widest = table.Midpoints.Zip(table.Midpoints.Skip(1), (low, high) => high - low).Max() * 2, farthest = 0;
+
+        const int Draws = 4000;
+        for (var draw = 0; draw < Draws; draw++)
+        {
+            using var one = NewDisposeScope();
+            var (codes, absMax) = BlockwiseQuantization.Quantize(x, table, block, generator);
+            var decoded = Decode(codes, absMax, table, block, x);
+            farthest = Math.Max(farthest, (decoded - x).abs().max().ToDouble());
+            sum.add_(decoded);
+        }
+
+        farthest.Should().BeLessThan(widest);
+        (sum / Draws - x).abs().max().ToDouble().Should().BeLessThan(5 * widest / 2 / Math.Sqrt(Draws));
     }
 
     [Theory]

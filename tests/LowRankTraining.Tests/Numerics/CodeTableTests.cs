@@ -11,6 +11,8 @@ public class CodeTableTests
         { CodeTable.Dynamic8Signed, 256, true, -0.99296875, 0.99296875, 5.5e-7 },
         { CodeTable.Dynamic8Unsigned, 256, false, 0, 0.996484375, 3.25e-7 },
         { CodeTable.Dynamic4Signed, 16, true, -0.8875, 0.8875, 0.0055 },
+        { CodeTable.NF4, 16, true, -1, 0.7229568362, 0.0795802996 },
+        { CodeTable.Linear8Signed, 256, true, -128 / 127.0, 126 / 127.0, 1 / 127.0 },
         { CodeTable.Linear4Unsigned, 16, false, 0.0625, 0.9375, 0.0625 },
     };
 
@@ -37,9 +39,21 @@ public class CodeTableTests
     }
 
     [Fact]
+    public void Normal_float_is_the_published_sixteen_numbers()
+    {
+        double[] published =
+        [
+            -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0,
+            0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+        ];
+
+        CodeTable.NF4.Values.Should().Equal(published.Select(value => (float)value));
+    }
+
+    [Fact]
     public void Midpoints_lie_between_the_values()
     {
-        foreach (var table in new[] { CodeTable.Dynamic8Signed, CodeTable.Dynamic8Unsigned, CodeTable.Dynamic4Signed, CodeTable.Linear4Unsigned })
+        foreach (var table in new[] { CodeTable.Dynamic8Signed, CodeTable.Dynamic8Unsigned, CodeTable.Dynamic4Signed, CodeTable.Linear4Unsigned, CodeTable.NF4, CodeTable.Linear8Signed })
         {
             table.Midpoints.Should().HaveCount(table.Values.Count - 1);
             table.Midpoints.Select((middle, i) => middle > table.Values[i] && middle < table.Values[i + 1]).Should().AllBeEquivalentTo(true);

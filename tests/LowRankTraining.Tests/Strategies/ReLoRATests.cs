@@ -63,23 +63,29 @@ public class ReLoRATests
     [InlineData(OptimizerReset.Zero, true)]
     [InlineData(OptimizerReset.Zero, false)]
     [InlineData(OptimizerReset.RandomPruning, true)]
+    [InlineData(OptimizerReset.RandomPruning, false)]
     [InlineData(OptimizerReset.MagnitudePruning, true)]
     [InlineData(OptimizerReset.MagnitudePruning, false)]
-    public void No_update_is_out_of_proportion_after_a_restart(OptimizerReset reset, bool resetStepCounter)
+    [InlineData(OptimizerReset.RandomPruning, true, BaseFormat.NF4, MergeRounding.Stochastic)]
+    [InlineData(OptimizerReset.RandomPruning, false, BaseFormat.NF4, MergeRounding.CarryResidual)]
+    [InlineData(OptimizerReset.MagnitudePruning, false, BaseFormat.Blockwise8Bit, MergeRounding.CarryResidual)]
+    [InlineData(OptimizerReset.Zero, false, BaseFormat.NF4, MergeRounding.CarryResidual)]
+    public void No_update_is_out_of_proportion_after_a_restart(
+        OptimizerReset reset, bool resetStepCounter, BaseFormat format = BaseFormat.Dense, MergeRounding rounding = MergeRounding.Stochastic)
     {
         const double rate = 1e-3;
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = Attach(model, new() { MergeEvery = 20, Reset = reset, PruneRatio = 0.9, ResetStepCounter = resetStepCounter }, rate);
+        using var optimizer = Attach(model, new() { MergeEvery = 20, Reset = reset, PruneRatio = 0.9, ResetStepCounter = resetStepCounter, Base = format, Rounding = rounding }, rate);
         Run(model, optimizer, 20);
 
-        for (var step = 0; step < 3; step++)
+        for (var step = 0; step < 12; step++)
         {
             var before = Factors();
             Step(model, optimizer);
             Factors().Zip(before, (now, then) => Math.Abs(now - then)).Max().Should().BeInRange(rate * 1e-3, rate * 10);
         }
 
-        double[] Factors() => [.. Values(Layer(model).lora_A), .. Values(Layer(model).lora_B)];
+        double[] Factors() => [.. model.parameters().Where(parameter => parameter.requires_grad).SelectMany(Values)];
     }
 
     [Theory]

@@ -45,6 +45,10 @@ public sealed record LoRAOptions : FactorOptions
 
     /// <value>What becomes of the factors' optimizer state when their rank changes. Default: it follows.</value>
     public RankChangeState OnRankChange { get; init; }
+
+    /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced (<see cref="Injection.Replace"/>); the others stay dense, with a warning,
+    /// or an error under <see cref="WeightSpaceOptions.Strict"/>. Float32 and half-precision weights only. Default: as they are.</value>
+    public BaseFormat Base { get; init; }
 }
 
 /// <summary>Finds every violation in <see cref="LoRAOptions"/> at once.</summary>
@@ -56,5 +60,7 @@ public sealed class LoRAOptionsValidator : IValidateOptions<LoRAOptions>
         .Above(0, options.GradientGamma)
         .Obey(options.RankSchedule)
         .OneOf(options.OnRankChange, Enum.GetValues<RankChangeState>())
+        .QuantizesBy(options.Base, options.Injection)
+        .Require(options.Base == BaseFormat.Dense || options.Init != FactorInit.LoRAGA, $"{nameof(FactorInit.LoRAGA)} takes its start out of a dense weight: leave Base at Dense, or start with PiSSA.")
         .Result;
 }

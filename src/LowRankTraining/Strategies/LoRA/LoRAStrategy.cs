@@ -37,6 +37,7 @@ public sealed class LoRAStrategy : ILowRankStrategy
         LearningRateRatio = _options.LearningRateRatio,
         Init = _options.Init,
         GradientGamma = _options.GradientGamma,
+        Base = _options.Base,
         Clock = new RestartClock(WarmStart: 0, Every: null),
         Reset = new MomentReset(OptimizerReset.Zero, Ratio: 1, RestartClock: true),
     };

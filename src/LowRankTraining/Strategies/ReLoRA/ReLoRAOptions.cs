@@ -37,6 +37,37 @@ public sealed record ReLoRAOptions : FactorOptions
     /// <value>Whether the factors' step counter, and with it Adam's bias correction, starts anew at a restart. The authors' code keeps it, after which steps are up to 6.6 times their
     /// normal size at β₂ = 0.999. Default true.</value>
     public bool ResetStepCounter { get; init; } = true;
+
+    /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced (<see cref="Injection.Replace"/>); the others stay dense, with a warning,
+    /// or an error under <see cref="WeightSpaceOptions.Strict"/>. Float32 and half-precision weights only. They are trained dense in the warm start. Default: as they are.</value>
+    public BaseFormat Base { get; init; }
+
+    /// <value>How merged weights that are not kept in float32 are rounded. Has no effect under <see cref="Injection.Shadow"/>, where the weight is the merged one all the time. Default: stochastically.</value>
+    public MergeRounding Rounding { get; init; }
+
+    /// <value>Measures the loss, on a small validation batch for example; called just before and after every restart, without gradients and in the model's present mode, and both numbers are logged.
+    /// They differ by what the merge has rounded away. Default: null, not measured.</value>
+    public Func<double>? LossProbe { get; init; }
+
+    /// <summary>The learning rate that belongs to these restarts: a cosine that starts from zero again whenever the factors do, and when they take over from a warm start.</summary>
+    /// <param name="totalSteps">Optimizer steps of the run, warm start included. The cosine ends where the last stretch between restarts does, if that is later.</param>
+    /// <param name="warmup">w₁, steps of the first warm-up; it must end before the first restart.</param>
+    /// <param name="restartWarmup">w₂, steps of the warm-up after each restart. ReLoRA: 50 to 100.</param>
+    /// <param name="minRatio">μ, the final multiplier. Default 0.1.</param>
+    public JaggedCosineSchedule ScheduleFor(long totalSteps, long warmup, long restartWarmup, double minRatio = 0.1)
+    {
+        var first = WarmStartSteps > 0 ? WarmStartSteps : MergeEvery;
+        var stretches = Math.Max(0, (totalSteps - first + MergeEvery - 1) / MergeEvery);
+        return new()
+        {
+            TotalSteps = first + stretches * MergeEvery,
+            Warmup = warmup,
+            RestartEvery = MergeEvery,
+            FirstRestart = first,
+            RestartWarmup = restartWarmup,
+            MinRatio = minRatio,
+        };
+    }
 }
 
 /// <summary>Finds every violation in <see cref="ReLoRAOptions"/> at once.</summary>
@@ -52,6 +83,8 @@ public sealed class ReLoRAOptionsValidator : IValidateOptions<ReLoRAOptions>
         .Obey(options.RankSchedule)
         .Require(options.RankSchedule is null || options.RankDecay == 1, "RankDecay and RankSchedule are both set: leave RankDecay at 1, or express it as a GeometricRank.")
         .OneOf(options.Reset, Enum.GetValues<OptimizerReset>())
+        .QuantizesBy(options.Base, options.Injection)
+        .OneOf(options.Rounding, Enum.GetValues<MergeRounding>())
         .Require(options.PruneRatio is >= 0 and <= 1, FormattableString.Invariant($"PruneRatio is {options.PruneRatio}: it must be at least 0 and at most 1."))
         .Result;
 }

@@ -7,10 +7,10 @@ namespace LowRankTraining.Strategies;
 /// <summary>ReLoRA: trains low-rank factors beside frozen weights, and every few thousand steps merges them and starts with new ones, so that the sum reaches a high rank.</summary>
 /// <remarks>
 /// <para>y = x (W + s B A)ᵀ. After every T steps W ← W + s B A, A ← a new draw, B ← 0, and most of the factors' optimizer state is forgotten; meanwhile the learning rate is to start from 0 again:
-/// train with a <see cref="Schedules.JaggedCosineSchedule"/> whose RestartEvery is <see cref="ReLoRAOptions.MergeEvery"/>. The last factors are merged by <see cref="ILowRankSession.Finish"/>.</para>
+/// train with the schedule that <see cref="ReLoRAOptions.ScheduleFor"/> gives. The last factors are merged by <see cref="ILowRankSession.Finish"/>.</para>
 /// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Embeddings, head, norms and biases are trained by full-rank Adam.
 /// Weight decay is applied to these only: on factors it would shrink something else than the weight.</para>
-/// <para>The merge is computed in float32 and rounded once, stochastically for a half-precision weight.</para>
+/// <para>The merge is computed in float32 and rounded once: stochastically, where a weight is kept in half precision or quantised, unless <see cref="ReLoRAOptions.Rounding"/> says otherwise.</para>
 /// <para>Differences from the authors' code, all towards the paper: A is random from the start (there it is zero, and nothing trains until the first merge); one mask prunes both moments;
 /// the merge takes no extra update; the step counter starts anew, see <see cref="ReLoRAOptions.ResetStepCounter"/>.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
@@ -44,6 +44,9 @@ public sealed class ReLoRAStrategy : ILowRankStrategy
         Adam = _options.Adam,
         Layers = new LayerChoices(_options),
         LearningRateRatio = _options.LearningRateRatio,
+        Base = _options.Base,
+        Rounding = _options.Rounding,
+        LossProbe = _options.LossProbe,
         Clock = new RestartClock(_options.WarmStartSteps, _options.MergeEvery),
         Reset = new MomentReset(_options.Reset, _options.PruneRatio, _options.ResetStepCounter),
     };

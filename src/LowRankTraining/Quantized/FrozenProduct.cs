@@ -1,0 +1,50 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using static TorchSharp.torch.autograd;
+
+namespace LowRankTraining.Quantized;
+
+/// <summary>Y = X Wᵀ + b for a frozen weight that exists only while a product is computed: once in forward, once more in backward for ∂X = ∂Y W.</summary>
+/// <remarks>Nothing is saved: ∂X needs no more than ∂Y and the codes. ∂b = Σ ∂Y.</remarks>
+internal sealed class FrozenProduct : SingleTensorFunction<FrozenProduct>
+{
+    private const string Layer = "layer", PropagatesToInput = "input";
+
+    public override string Name => nameof(FrozenProduct);
+
+    /// <param name="ctx">Keeps the layer.</param>
+    /// <param name="vars">X (N × n); the layer; b or nothing.</param>
+    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    {
+        var (rows, layer) = ((Tensor)vars[0], (QuantizedLowRankLinear)vars[1]);
+        ctx.save_data(Layer, layer);
+        ctx.save_data(PropagatesToInput, rows.requires_grad);
+
+        using var weight = layer.BaseWeight();
+        return nn.functional.linear(rows, weight, vars.Length > 2 ? (Parameter)vars[2] : null);
+    }
+
+    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    {
+        using var guard = no_grad();
+        GraphGradients.ReleaseLast();
+
+        var layer = (QuantizedLowRankLinear)ctx.get_data(Layer);
+        Tensor? input = null;
+        if ((bool)ctx.get_data(PropagatesToInput))
+        {
+            using var weight = layer.BaseWeight();
+            input = grad_output.mm(weight);
+        }
+
+        List<Tensor?> gradients = [input, null];
+        if (layer.bias is { } bias)
+            gradients.Add(bias.requires_grad ? grad_output.sum(0L) : null);
+
+        var handed = GraphGradients.HandOver(gradients);
+        grad_output.Dispose();
+        return handed;
+    }
+}
