@@ -1,3 +1,5 @@
+using LowRankTraining.Sparse;
+
 namespace LowRankTraining.Planning;
 
 /// <summary>What a weight-space method holds for a matrix, and what a step with it costs, from the matrix's shape alone; the sum over several is that of a model.</summary>
@@ -61,7 +63,7 @@ public sealed record WeightSpaceMemory
     /// <param name="keepsIndices">Whether positions are kept, or drawn again from their seed.</param>
     public static WeightSpaceMemory SparseLowRank(long rows, long columns, long rank, double density, bool keepsIndices = true)
     {
-        var values = (long)(density * (rows * columns));
+        var values = Support.CountFor(density, rows, columns);
         return new()
         {
             Adapter = Factors(rows, columns, rank) + values,

@@ -15,6 +15,9 @@ internal sealed class SparseMethod(string strategy, SparseRecipe recipe, WeightS
 
     public override void Check(IReadOnlyList<Site> sites)
     {
+        foreach (var site in sites)
+            recipe.RequireUsable(site.Name, site.Weight);
+
         var empty = sites.Where(HasNoEntry).Select(site => $"{site.Name} ({string.Join(" x ", site.Weight.shape)})").ToArray();
         if (empty.Length == 0)
             return;

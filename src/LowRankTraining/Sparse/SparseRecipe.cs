@@ -59,15 +59,20 @@ internal sealed record SparseRecipe
         return new(a.MoveToOuterDisposeScope(), zeros(rows, rank, dtype, device).MoveToOuterDisposeScope(), values.MoveToOuterDisposeScope());
     }
 
+    /// <exception cref="ArgumentException">The weight is to be factorised, and holds NaN or infinity.</exception>
+    public void RequireUsable(string name, Tensor weight)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        if (Start == WeightStart.FromWeight && !weight.isfinite().all().ToBoolean())
+            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorised. Load a sound one, or take WeightStart.Fresh. Nothing was changed.");
+    }
+
     /// <summary>The parts that come near a weight that is there: its truncated SVD, each singular value shared by both factors, and on the support what that leaves.</summary>
-    /// <exception cref="ArgumentException">The weight holds NaN or infinity.</exception>
     public SparseLowRankParts FromWeight(string name, Tensor weight)
     {
         using var scope = NewDisposeScope();
         var precise = weight.AsMatrix().to(weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
-        if (!precise.isfinite().all().ToBoolean())
-            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorised. Nothing was changed.");
-
         var (rows, columns) = (precise.shape[0], precise.shape[1]);
         var (left, right) = Truncated(precise, RankOf(rows, columns), name);
         var factor = 1 / Math.Sqrt(Scale);
