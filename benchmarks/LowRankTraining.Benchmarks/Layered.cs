@@ -12,10 +12,10 @@ internal static class Layered
     public static ILowRankSession Attach(ILowRankStrategy strategy, IEnumerable<(string name, Parameter parameter)> parameters)
     {
         var given = parameters.Select(pair => pair.parameter).ToArray();
-        var model = nn.ModuleList(given.Select(parameter => new Layer(parameter)).ToArray());
+        var model = new Stack(given);
         var session = strategy.Attach(model, Targets.AllLinear());
 
-        foreach (var (layer, matrix) in model.Zip(given))
+        foreach (var (layer, matrix) in model.Layers.Zip(given))
             layer.Learn(matrix);
         return session;
     }
@@ -23,6 +23,21 @@ internal static class Layered
     /// <summary>The share of singular values to take away that leaves so many in the mean.</summary>
     public static double ReductionTo(int rank, IEnumerable<(string name, Parameter parameter)> parameters) =>
         Math.Clamp(1 - rank / parameters.Average(pair => pair.parameter.shape.Min()), 0.01, 0.99);
+
+    private sealed class Stack : nn.Module<Tensor, Tensor>
+    {
+        private readonly ModuleList<Layer> layers;
+
+        public Stack(IEnumerable<Parameter> matrices) : base(nameof(Stack))
+        {
+            layers = nn.ModuleList(matrices.Select(matrix => new Layer(matrix)).ToArray());
+            RegisterComponents();
+        }
+
+        public IEnumerable<Layer> Layers => layers;
+
+        public override Tensor forward(Tensor input) => layers.Aggregate(input, (hidden, layer) => layer.call(hidden));
+    }
 
     private sealed class Layer : nn.Module<Tensor, Tensor>
     {
