@@ -120,8 +120,8 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
             Weight.grad = null!;
 
         // A gradient that has been zeroed, not dropped, would count as a step of factors that do not train.
-        if (!A.requires_grad)
-            (A.grad, B.grad) = (null!, null!);
+        foreach (var parameter in Own.Where(parameter => !parameter.requires_grad))
+            parameter.grad = null!;
     }
 
     /// <summary>Folds the factors into the weight, rounding to the nearest where there is no generator.</summary>
@@ -130,7 +130,6 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
     /// <summary>Folds the factors into the weight.</summary>
     /// <returns>What rounding has lost, where the next factors are to carry it, else null.</returns>
     protected virtual Tensor? Merge(long completed, MergeRounding rounding)
-    {
     {
         if (rounding == MergeRounding.CarryResidual)
             return MergeLoss.OfMerge(Weight, A, B, Recipe.Scale);
