@@ -54,15 +54,30 @@ internal static class MergeLoss
         if (width >= matrix.shape.Min())
             return Cut(linalg.svd(matrix, fullMatrices: false));
 
-        using var generator = new Generator(key, matrix.device);
-        var range = Orthonormal.Columns(matrix.mm(randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator)));
+        var range = Range(Sketch(matrix, width, key));
         for (var pass = 0; pass < PowerIterations; pass++)
-            range = Orthonormal.Columns(SubspaceIteration.Pass(matrix, range));
+        {
+            using var before = range;
+            range = Range(SubspaceIteration.Pass(matrix, before));
+        }
 
         var (inner, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);
         return Cut((range.mm(inner), values, right));
 
         (Tensor, Tensor, Tensor) Cut((Tensor U, Tensor S, Tensor Vh) all) =>
             (all.U.narrow(1, 0, rank).MoveToOuterDisposeScope(), all.S.narrow(0, 0, rank).MoveToOuterDisposeScope(), all.Vh.narrow(0, 0, rank).MoveToOuterDisposeScope());
+    }
+
+    private static Tensor Sketch(Tensor matrix, long width, ulong key)
+    {
+        using var generator = new Generator(key, matrix.device);
+        using var omega = randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator);
+        return matrix.mm(omega);
+    }
+
+    private static Tensor Range(Tensor columns)
+    {
+        using (columns)
+            return Orthonormal.Columns(columns);
     }
 }

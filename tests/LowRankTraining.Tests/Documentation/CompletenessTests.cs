@@ -9,7 +9,7 @@ namespace LowRankTraining.Tests.Documentation;
 /// <summary>A method is more than its code. (That the battery runs it is a test of the battery.)</summary>
 public class CompletenessTests
 {
-    private const string Benchmarks = "benchmarks/LowRankTraining.Benchmarks/Methods.cs", Samples = "samples/LanguageModel/Methods/AllMethods.cs";
+    private const string Benchmarks = "benchmarks/LowRankTraining.Benchmarks/Methods.cs", Samples = "samples/LanguageModel/Methods";
 
     private static readonly Type[] Exported = typeof(ILowRankStrategy).Assembly.GetExportedTypes();
 

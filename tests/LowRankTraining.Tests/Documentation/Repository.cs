@@ -7,5 +7,8 @@ internal static class Repository
 
     public static bool Has(string path) => File.Exists(Path.Combine(Root, path));
 
-    public static string Read(string path) => File.ReadAllText(Path.Combine(Root, path));
+    /// <summary>A file, or all files of a folder one after the other.</summary>
+    public static string Read(string path) => Directory.Exists(Path.Combine(Root, path))
+        ? string.Concat(Directory.EnumerateFiles(Path.Combine(Root, path)).Select(File.ReadAllText))
+        : File.ReadAllText(Path.Combine(Root, path));
 }
