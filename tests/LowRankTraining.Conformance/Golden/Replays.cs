@@ -14,6 +14,7 @@ public static class Replays
         ["fira_rmsprop"] = golden => Trajectory.Replay(golden, new FiraStrategy(FiraRmsProp(golden)).Attach, decays: false),
         ["apollo"] = SubspaceReplays.Apollo,
         ["ldadam"] = SubspaceReplays.LDAdam,
+        ["ldadam_dense"] = SubspaceReplays.LDAdam,
         ["frugal"] = SubspaceReplays.Frugal,
         ["osd"] = SubspaceReplays.OnlineSubspaceDescent,
         ["adamw8bit"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(AdamW8Bit(golden)).Attach),
