@@ -1,6 +1,7 @@
 using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using LowRankTraining.Schedules;
+using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Adapters;
 
@@ -48,15 +49,28 @@ internal sealed record AdapterRecipe
     /// <value>Measures the loss just before and after a restart; null where nobody asks.</value>
     public Func<double>? LossProbe { get; init; }
 
-    public required RestartClock Clock { get; init; }
+    public RestartClock Clock { get; init; } = RestartClock.Never;
 
-    public required MomentReset Reset { get; init; }
+    public MomentReset Reset { get; init; } = MomentReset.All;
 
     /// <value>Pruning of A, or null for none.</value>
     public InputPruning? Pruning { get; init; }
 
     /// <value>The exchange of single vectors, or null for none.</value>
     public Switching? Switching { get; init; }
+
+    /// <summary>What all options of this kind say.</summary>
+    public static AdapterRecipe Of(string strategy, WeightSpaceOptions options) => new()
+    {
+        Strategy = strategy,
+        Seed = options.Seed,
+        Rank = options.Rank,
+        Scale = options.Scale,
+        Dropout = options.Dropout,
+        Adam = options.Adam,
+        Layers = options is FactorOptions factors ? new LayerChoices(factors) : null,
+        LearningRateRatio = (options as FactorOptions)?.LearningRateRatio ?? 1,
+    };
 
     /// <summary>The recipe for one matrix.</summary>
     public AdapterRecipe For(Site site)

@@ -9,6 +9,9 @@ namespace LowRankTraining.Adapters;
 /// <remarks>Both moments lose the same entries. With separate masks an entry could keep its first moment and lose the second, and its next step would be that moment over ε.</remarks>
 internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool RestartClock)
 {
+    /// <value>Nothing is remembered.</value>
+    public static MomentReset All { get; } = new(OptimizerReset.Zero, Ratio: 1, RestartClock: true);
+
     /// <summary>Applies the reset to one bag. The parts cut a moment into what is pruned apart, each with the seed of its random mask.</summary>
     /// <returns>Entries of the first moment that are zero afterwards, and all of them.</returns>
     public (long Zeroed, long Total) Apply(StateBag state, AdamRule adam, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts)

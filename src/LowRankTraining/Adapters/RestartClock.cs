@@ -5,6 +5,9 @@ namespace LowRankTraining.Adapters;
 /// <param name="Every">Steps from one merge to the next; null for none.</param>
 internal readonly record struct RestartClock(long WarmStart, long? Every)
 {
+    /// <value>Factors that are at work from the start, and stay.</value>
+    public static RestartClock Never { get; } = new(WarmStart: 0, Every: null);
+
     public bool HasRestarts => Every is not null;
 
     public bool IsActiveAfter(long completed) => completed >= WarmStart;

@@ -53,13 +53,7 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
     /// <summary>A layer that runs on the source's own weight until it is quantised, if it shares that, and cannot run before if not.</summary>
     internal QuantizedLowRankLinear(Linear source, int rank, BaseFormat format, double scale, double dropout, ulong key, bool sharesWeight) : base(nameof(QuantizedLowRankLinear))
     {
-        ArgumentNullException.ThrowIfNull(source);
-        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, source.weight.shape.Min());
-        ArgumentOutOfRangeException.ThrowIfNegative(dropout);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(dropout, 1);
-        if (!double.IsFinite(scale))
-            throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
+        LowRankFactors.Require(source, rank, scale, dropout);
         if (!Takes(source.weight.dtype))
             throw new ArgumentException($"A weight in {source.weight.dtype} cannot be quantised: convert the layer to float32, bfloat16 or float16 first.", nameof(source));
 

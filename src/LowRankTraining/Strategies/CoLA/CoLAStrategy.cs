@@ -1,6 +1,5 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Factorized;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -12,23 +11,12 @@ namespace LowRankTraining.Strategies;
 /// <para>Differences from the authors' code: an activation that the model itself has is left in it (they drop it from 350 million parameters on), and recomputing activations (CoLA-M) is not part of it.</para>
 /// <para>Source: Liu et al., CoLA, arXiv 2502.10940.</para>
 /// </remarks>
-public sealed class CoLAStrategy : ILowRankStrategy
+public sealed class CoLAStrategy : WeightSpaceStrategy<CoLAOptions>
 {
-    private readonly CoLAOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public CoLAStrategy(CoLAOptions? options = null) => _options = new CoLAOptionsValidator().Require(options ?? new());
+    public CoLAStrategy(CoLAOptions? options = null) : base("cola", new CoLAOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "cola";
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The layers to replace; all linear ones but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) =>
-        AdapterPlanner.Attach(model, targets, new FactorizedMethod(Name, _options, FactorizedInit.Random) { Activation = _options.Activation }, _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private protected override AdapterMethod Method => new FactorizedMethod(Name, Options, FactorizedInit.Random) { Activation = Options.Activation };
 }

@@ -1,5 +1,4 @@
 using LowRankTraining.Adapters;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -11,37 +10,17 @@ namespace LowRankTraining.Strategies;
 /// <para>Differences from the authors' code: the norm is found without making B A. Weight decay is not applied to factors and magnitudes. What is not adapted is trained as well, see <see cref="WeightSpaceOptions.TrainOthers"/>.</para>
 /// <para>Source: Liu et al., DoRA, arXiv 2402.09353; Huang et al., GradNormLoRP, arXiv 2412.19616.</para>
 /// </remarks>
-public sealed class DoRAStrategy : ILowRankStrategy
+public sealed class DoRAStrategy : WeightSpaceStrategy<DoRAOptions>
 {
-    private readonly DoRAOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public DoRAStrategy(DoRAOptions? options = null) => _options = new DoRAOptionsValidator().Require(options ?? new());
+    public DoRAStrategy(DoRAOptions? options = null) : base("dora", new DoRAOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "dora";
-
-    private AdapterRecipe Recipe => new()
-    {
-        Strategy = Name,
-        Seed = _options.Seed,
-        Rank = _options.Rank,
-        Scale = _options.Scale,
-        Dropout = _options.Dropout,
-        Adam = _options.Adam,
-        Layers = new LayerChoices(_options),
-        LearningRateRatio = _options.LearningRateRatio,
-        Projected = _options.Projected is { } projected ? new ProjectedFactorRule(GradNormLoRPStrategy.Recipe(projected)) : null,
-        Clock = new RestartClock(WarmStart: 0, Every: null),
-        Reset = new MomentReset(OptimizerReset.Zero, Ratio: 1, RestartClock: true),
-    };
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, new DoRAMethod(Recipe, _options), _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private protected override AdapterMethod Method => new DoRAMethod(
+        AdapterRecipe.Of(Name, Options) with
+        {
+            Projected = Options.Projected is { } projected ? new ProjectedFactorRule(GradNormLoRPStrategy.Recipe(projected)) : null,
+        },
+        Options);
 }

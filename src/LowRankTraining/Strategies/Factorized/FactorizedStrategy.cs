@@ -1,6 +1,5 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Factorized;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -10,23 +9,12 @@ namespace LowRankTraining.Strategies;
 /// <para>State of an m × n matrix: 2 k (m + n) numbers, beside k (m + n) for the factors; the weight itself is gone meanwhile. For N rows 6 N k (m + n) operations.</para>
 /// <para>Source: Kamalakara et al., Exploring Low Rank Training of Deep Neural Networks, arXiv 2209.13569; start from the singular value decomposition: section 3.</para>
 /// </remarks>
-public sealed class FactorizedStrategy : ILowRankStrategy
+public sealed class FactorizedStrategy : WeightSpaceStrategy<FactorizedOptions>
 {
-    private readonly FactorizedOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public FactorizedStrategy(FactorizedOptions? options = null) => _options = new FactorizedOptionsValidator().Require(options ?? new());
+    public FactorizedStrategy(FactorizedOptions? options = null) : base("factorized", new FactorizedOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "factorized";
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The matrices to factorise; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) =>
-        AdapterPlanner.Attach(model, targets, new FactorizedMethod(Name, _options, _options.Init) { Ranks = _options.Ranks }, _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private protected override AdapterMethod Method => new FactorizedMethod(Name, Options, Options.Init) { Ranks = Options.Ranks };
 }

@@ -1,6 +1,5 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Factorized;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -14,23 +13,12 @@ namespace LowRankTraining.Strategies;
 /// rows that are not at work take no memory; the ranks settle by themselves; moments are rotated, where they crop them; singular values come from a small core, not from the whole matrix.</para>
 /// <para>Source: Zhao et al., InRank, arXiv 2306.11250.</para>
 /// </remarks>
-public sealed class InRankStrategy : ILowRankStrategy
+public sealed class InRankStrategy : WeightSpaceStrategy<InRankOptions>
 {
-    private readonly InRankOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public InRankStrategy(InRankOptions? options = null) => _options = new InRankOptionsValidator().Require(options ?? new());
+    public InRankStrategy(InRankOptions? options = null) : base("inrank", new InRankOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "inrank";
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) =>
-        AdapterPlanner.Attach(model, targets, new InRankMethod(Name, _options), _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private protected override AdapterMethod Method => new InRankMethod(Name, Options);
 }

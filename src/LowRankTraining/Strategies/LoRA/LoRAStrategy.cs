@@ -1,6 +1,5 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Schedules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -11,41 +10,21 @@ namespace LowRankTraining.Strategies;
 /// <para>Differences from the paper: none by default, but that what is not adapted is trained as well, see <see cref="WeightSpaceOptions.TrainOthers"/>.</para>
 /// <para>Source: Hu et al., LoRA, arXiv 2106.09685.</para>
 /// </remarks>
-public sealed class LoRAStrategy : ILowRankStrategy
+public sealed class LoRAStrategy : WeightSpaceStrategy<LoRAOptions>
 {
-    private readonly LoRAOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public LoRAStrategy(LoRAOptions? options = null) => _options = new LoRAOptionsValidator().Require(options ?? new());
+    public LoRAStrategy(LoRAOptions? options = null) : base("lora", new LoRAOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "lora";
-
-    private AdapterRecipe Recipe => new()
-    {
-        Strategy = Name,
-        Seed = _options.Seed,
-        Rank = _options.Rank,
-        RankSchedule = _options.RankSchedule ?? new ConstantRank(),
-        OnRankChange = _options.OnRankChange,
-        Scale = _options.Scale,
-        Dropout = _options.Dropout,
-        Adam = _options.Adam,
-        Layers = new LayerChoices(_options),
-        LearningRateRatio = _options.LearningRateRatio,
-        Init = _options.Init,
-        GradientGamma = _options.GradientGamma,
-        Base = _options.Base,
-        Clock = new RestartClock(WarmStart: 0, Every: null),
-        Reset = new MomentReset(OptimizerReset.Zero, Ratio: 1, RestartClock: true),
-    };
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, new FactorMethod(Recipe, _options), _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private protected override AdapterMethod Method => new FactorMethod(
+        AdapterRecipe.Of(Name, Options) with
+        {
+            RankSchedule = Options.RankSchedule ?? new ConstantRank(),
+            OnRankChange = Options.OnRankChange,
+            Init = Options.Init,
+            GradientGamma = Options.GradientGamma,
+            Base = Options.Base,
+        },
+        Options);
 }

@@ -1,5 +1,4 @@
 using LowRankTraining.Adapters;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -13,37 +12,15 @@ namespace LowRankTraining.Strategies;
 /// <para>Matrices must be weights of linear modules that are run by <c>call</c>: inputs are seen by <see cref="Injection.Replace"/> and <see cref="Injection.Hook"/> alone.</para>
 /// <para>Source: Benedek and Wolf, PRILoRA, arXiv 2401.11316. The authors' code is not public.</para>
 /// </remarks>
-public sealed class PriLoRAStrategy : ILowRankStrategy
+public sealed class PriLoRAStrategy : WeightSpaceStrategy<PriLoRAOptions>
 {
-    private readonly PriLoRAOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public PriLoRAStrategy(PriLoRAOptions? options = null) => _options = new PriLoRAOptionsValidator().Require(options ?? new());
+    public PriLoRAStrategy(PriLoRAOptions? options = null) : base("prilora", new PriLoRAOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "prilora";
+    private protected override AdapterMethod Method => new PriLoRAMethod(AdapterRecipe.Of(Name, Options) with { Pruning = Pruning }, Options);
 
-    private AdapterRecipe Recipe => new()
-    {
-        Strategy = Name,
-        Seed = _options.Seed,
-        Rank = _options.Rank,
-        Scale = _options.Scale,
-        Dropout = _options.Dropout,
-        Adam = _options.Adam,
-        Clock = new RestartClock(WarmStart: 0, Every: null),
-        Reset = new MomentReset(OptimizerReset.Zero, Ratio: 1, RestartClock: true),
-        Pruning = new InputPruning(
-            _options.NormDecay, _options.Sparsity, _options.PruneEvery, _options.PruneFrom, _options.PruneUntil, _options.PruneAtFinish, _options.ForgetPruned),
-    };
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    /// <exception cref="ArgumentException">A pattern of n in every m does not divide the rows of some A; all of them are listed. Or the targets match nothing. The model is unchanged.</exception>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, new PriLoRAMethod(Recipe, _options), _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private InputPruning Pruning => new(
+        Options.NormDecay, Options.Sparsity, Options.PruneEvery, Options.PruneFrom, Options.PruneUntil, Options.PruneAtFinish, Options.ForgetPruned);
 }

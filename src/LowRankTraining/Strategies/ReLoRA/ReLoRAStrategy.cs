@@ -1,6 +1,5 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Schedules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -15,46 +14,30 @@ namespace LowRankTraining.Strategies;
 /// the merge takes no extra update; the step counter starts anew, see <see cref="ReLoRAOptions.ResetStepCounter"/>.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
 /// </remarks>
-public sealed class ReLoRAStrategy : ILowRankStrategy
+public sealed class ReLoRAStrategy : WeightSpaceStrategy<ReLoRAOptions>
 {
-    private readonly ReLoRAOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public ReLoRAStrategy(ReLoRAOptions? options = null) => _options = new ReLoRAOptionsValidator().Require(options ?? new());
+    public ReLoRAStrategy(ReLoRAOptions? options = null) : base("relora", new ReLoRAOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "relora";
-
-    private AdapterRecipe Recipe => new()
-    {
-        Strategy = Name,
-        Seed = _options.Seed,
-        Rank = _options.Rank,
-        RankSchedule = _options.RankSchedule ?? new GeometricRank
+    private protected override AdapterMethod Method => new FactorMethod(
+        AdapterRecipe.Of(Name, Options) with
         {
-            Factor = _options.RankDecay,
-            MinRank = _options.MinRank,
-            Every = _options.MergeEvery,
-            Start = _options.WarmStartSteps,
+            RankSchedule = Options.RankSchedule ?? FallingRank,
+            Base = Options.Base,
+            Rounding = Options.Rounding,
+            LossProbe = Options.LossProbe,
+            Clock = new RestartClock(Options.WarmStartSteps, Options.MergeEvery),
+            Reset = new MomentReset(Options.Reset, Options.PruneRatio, Options.ResetStepCounter),
         },
-        Scale = _options.Scale,
-        Dropout = _options.Dropout,
-        Adam = _options.Adam,
-        Layers = new LayerChoices(_options),
-        LearningRateRatio = _options.LearningRateRatio,
-        Base = _options.Base,
-        Rounding = _options.Rounding,
-        LossProbe = _options.LossProbe,
-        Clock = new RestartClock(_options.WarmStartSteps, _options.MergeEvery),
-        Reset = new MomentReset(_options.Reset, _options.PruneRatio, _options.ResetStepCounter),
+        Options);
+
+    private GeometricRank FallingRank => new()
+    {
+        Factor = Options.RankDecay,
+        MinRank = Options.MinRank,
+        Every = Options.MergeEvery,
+        Start = Options.WarmStartSteps,
     };
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, new FactorMethod(Recipe, _options), _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 }

@@ -1,6 +1,5 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Sparse;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -13,34 +12,25 @@ namespace LowRankTraining.Strategies;
 /// <para>Differences from the authors' code: the support is drawn without a permutation of all entries, and kept in int32; an entry of W is rounded once in half precision; W is freed before ∂L/∂W is made.</para>
 /// <para>Source: Han et al., SLTrain, arXiv 2406.02214, algorithm 1.</para>
 /// </remarks>
-public sealed class SLTrainStrategy : ILowRankStrategy
+public sealed class SLTrainStrategy : WeightSpaceStrategy<SLTrainOptions>
 {
-    private readonly SLTrainOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public SLTrainStrategy(SLTrainOptions? options = null) => _options = new SLTrainOptionsValidator().Require(options ?? new());
+    public SLTrainStrategy(SLTrainOptions? options = null) : base("sltrain", new SLTrainOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "sltrain";
-
-    private SparseRecipe Recipe => new()
-    {
-        Seed = _options.Seed,
-        Rank = _options.Rank,
-        Scale = _options.Scale,
-        Density = _options.Density,
-        Start = _options.Start,
-        Storage = _options.Storage,
-        PreservesVariance = _options.PreservesVariance,
-        Adam = _options.Adam,
-    };
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype. Its adapted weights are given up.</param>
-    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, new SparseMethod(Name, Recipe, _options), _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private protected override AdapterMethod Method => new SparseMethod(
+        Name,
+        new SparseRecipe
+        {
+            Seed = Options.Seed,
+            Rank = Options.Rank,
+            Scale = Options.Scale,
+            Density = Options.Density,
+            Start = Options.Start,
+            Storage = Options.Storage,
+            PreservesVariance = Options.PreservesVariance,
+            Adam = Options.Adam,
+        },
+        Options);
 }

@@ -1,5 +1,4 @@
 using LowRankTraining.Adapters;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -13,36 +12,15 @@ namespace LowRankTraining.Strategies;
 /// and their number is the running sum, where it is rounded at random at each step.</para>
 /// <para>Source: Zhou et al., SwitchLoRA, arXiv 2406.06564.</para>
 /// </remarks>
-public sealed class SwitchLoRAStrategy : ILowRankStrategy
+public sealed class SwitchLoRAStrategy : WeightSpaceStrategy<SwitchLoRAOptions>
 {
-    private readonly SwitchLoRAOptions _options;
-
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public SwitchLoRAStrategy(SwitchLoRAOptions? options = null) => _options = new SwitchLoRAOptionsValidator().Require(options ?? new());
+    public SwitchLoRAStrategy(SwitchLoRAOptions? options = null) : base("switchlora", new SwitchLoRAOptionsValidator().Require(options ?? new())) { }
 
-    /// <inheritdoc/>
-    public string Name => "switchlora";
+    private protected override AdapterMethod Method => new SwitchLoRAMethod(AdapterRecipe.Of(Name, Options) with { Switching = Switching }, Options);
 
-    private AdapterRecipe Recipe => new()
-    {
-        Strategy = Name,
-        Seed = _options.Seed,
-        Rank = _options.Rank,
-        Scale = _options.Scale,
-        Dropout = _options.Dropout,
-        Adam = _options.Adam,
-        Clock = new RestartClock(WarmStart: 0, Every: null),
-        Reset = new MomentReset(OptimizerReset.Zero, Ratio: 1, RestartClock: true),
-        Switching = new Switching(
-            _options.SwitchInterval, _options.TotalSteps is { } total ? Math.Pow(_options.SwitchDecay, 10.0 / total) : 1, _options.HoldSteps),
-    };
-
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
-    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
-    public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, new SwitchLoRAMethod(Recipe, _options), _options);
-
-    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+    private Switching Switching => new(
+        Options.SwitchInterval, Options.TotalSteps is { } total ? Math.Pow(Options.SwitchDecay, 10.0 / total) : 1, Options.HoldSteps);
 }
