@@ -1,5 +1,6 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Factorized;
 using LowRankTraining.Numerics;
 using LowRankTraining.Strategies;
 
@@ -29,9 +30,16 @@ internal sealed class SparseMethod(string strategy, SparseRecipe recipe, WeightS
             Logger.SingleEntry(Strategy, text);
     }
 
-    public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way == Injection.Replace
-        ? new SparseReplacement(site, recipe, reason)
-        : new SparseShadow(site, recipe, reason);
+    /// <value>Ranks by name; null for the same everywhere.</value>
+    public RankAllocation? Ranks { get; init; }
+
+    public override long WantedRank(Site site) => Ranks?.For(site.Name) ?? recipe.Rank;
+
+    public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow)
+    {
+        var own = recipe with { Rank = (int)WantedRank(site) };
+        return way == Injection.Replace ? new SparseReplacement(site, own, reason) : new SparseShadow(site, own, reason);
+    }
 
     private bool HasNoEntry(Site site)
     {

@@ -31,6 +31,27 @@ public class WeLoreTests
     }
 
     [Fact]
+    public void Plan_gives_other_methods_their_ranks()
+    {
+        using var model = Seeded(new OpenNetwork());
+        var ranks = WeLorePlan.For(model, ratio: 0.5).Ranks.WithMean(4);
+        ranks.Ranks.Values.Should().OnlyContain(rank => rank >= 1).And.HaveCount(2);
+
+        RanksOf(new FactorizedStrategy(new() { Ranks = ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf(new SLTrainStrategy(new() { Ranks = ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf(new LoRAStrategy(new() { RankPattern = ranks.Ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf(new ReLoRAStrategy(new() { RankPattern = ranks.Ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
+
+        Dictionary<string, int> RanksOf(Func<nn.Module, Targets?, AdapterSession> attach)
+        {
+            using var session = attach(model, null);
+            var found = session.Layers.ToDictionary(layer => layer.Name, layer => (int)layer.Rank);
+            session.Finish();
+            return found;
+        }
+    }
+
+    [Fact]
     public void Equal_singular_values_are_kept()
     {
         var flat = new Spectrum([2, 2, 2, 2]);

@@ -1,3 +1,4 @@
+using LowRankTraining.Factorized;
 using LowRankTraining.Sparse;
 using Microsoft.Extensions.Options;
 
@@ -8,6 +9,9 @@ public sealed record SLTrainOptions : WeightSpaceOptions
 {
     /// <value>r, at least 1. Default 128 (the authors' script for 60 million parameters; 256 for 130 and 350 million, 512 for 1 billion, 1024 for 7 billion).</value>
     public override int Rank { get; init; } = 128;
+
+    /// <value>Ranks by name, for instance of a <see cref="WeLorePlan"/>; a matrix that has none there gets <see cref="Rank"/>, and the scale is the same for all. Default: none.</value>
+    public RankAllocation? Ranks { get; init; }
 
     /// <value>α, above 0. Default 32 (the authors' script for 60 million parameters, so s = 0.25; 16 for 130 and 350 million, 8 above).</value>
     public override double Alpha { get; init; } = 32;
@@ -32,6 +36,7 @@ public sealed class SLTrainOptionsValidator : IValidateOptions<SLTrainOptions>
     public ValidateOptionsResult Validate(string? name, SLTrainOptions options) => options.Rules()
         .Require(options.Density is > 0 and < 1, FormattableString.Invariant($"Density is {options.Density}: it must be above 0 and below 1."))
         .Require(options.Dropout == 0, FormattableString.Invariant($"Dropout is {options.Dropout}: there is nothing beside the weight that it could act on. Leave it at 0."))
+        .Require(options.Ranks?.Ranks.Values.All(rank => rank >= 1) != false, "Ranks holds a rank below 1.")
         .OneOf(options.Start, Enum.GetValues<WeightStart>())
         .OneOf(options.Storage, Enum.GetValues<SupportStorage>())
         .Result;

@@ -32,5 +32,8 @@ public sealed class SLTrainStrategy : WeightSpaceStrategy<SLTrainOptions>
             PreservesVariance = Options.PreservesVariance,
             Adam = Options.Adam,
         },
-        Options);
+        Options)
+    {
+        Ranks = Options.Ranks,
+    };
 }
