@@ -85,6 +85,8 @@ public static class Methods
         ["relora, NF4, carried residual"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.CarryResidual),
         ["relora, NF4, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }),
         ["lora, NF4"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank, Base = BaseFormat.NF4 }),
+        ["lora, NF4, PiSSA"] = rank => LoRA(rank, new() { Base = BaseFormat.NF4, Init = FactorInit.PiSSA }),
+        ["lora, NF4, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace, format: BaseFormat.NF4),
         ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
         ["factorized"] = rank => new FactorizedStrategy(new() { Rank = rank }),
         ["factorized, random"] = rank => new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random }),
@@ -148,13 +150,14 @@ public static class Methods
     private static LoRAStrategy LoRA(int rank, LoRAOptions options) => new(options with { Rank = rank, Alpha = rank });
 
     /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
-    private static LoRAStrategy ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry) => new(new()
+    private static LoRAStrategy ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry, BaseFormat format = BaseFormat.Dense) => new(new()
     {
         Rank = rank,
         Alpha = rank,
         Injection = injection,
         RankSchedule = new LinearRank { From = from, To = 1, Start = Period, End = 3 * Period, Every = Period },
         OnRankChange = state,
+        Base = format,
     });
 
     private static PriLoRAStrategy PriLoRA(int rank, Injection injection) => new(new()

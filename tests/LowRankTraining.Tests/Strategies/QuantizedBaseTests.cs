@@ -56,6 +56,34 @@ public sealed class QuantizedBaseTests : IDisposable
     }
 
     [Fact]
+    public void Factors_that_start_from_the_weight_spare_it_the_rounding_of_its_leading_part()
+    {
+        using var plain = Seeded(new OpenNetwork());
+        using var principal = Seeded(new OpenNetwork());
+        var expected = Output(plain);
+
+        using var rounded = new LoRAStrategy(new() { Rank = 8, Base = BaseFormat.NF4 }).Attach(plain);
+        using var spared = new LoRAStrategy(new() { Rank = 8, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }).Attach(principal);
+
+        Distance(Output(principal), expected).Should().BeLessThan(0.7 * Distance(Output(plain), expected));
+        spared.Finish();
+        Distance(Output(principal), expected).Should().BePositive();
+    }
+
+    [Fact]
+    public void What_a_quantised_base_cannot_do_is_said_before_anything_is_changed()
+    {
+        using var model = Seeded(new OpenNetwork());
+        FluentActions.Invoking(() => new LoRAStrategy(new() { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA })).Should().Throw<OptionsValidationException>().WithMessage("*LoRAGA*PiSSA*");
+
+        using var session = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }).Attach(model);
+        var before = Output(model);
+        session.Invoking(quantised => quantised.Merge()).Should().Throw<NotSupportedException>().WithMessage("*cannot be merged for a while*Finish()*");
+        session.IsMerged.Should().BeFalse();
+        Output(model).Should().Equal(before);
+    }
+
+    [Fact]
     public void Plain_layer_holds_no_weight_meanwhile_and_the_plan_counts_the_quantised_one()
     {
         using var model = Seeded(new OpenNetwork());
