@@ -72,11 +72,13 @@ public static partial class AllMethods
         Logger = new Warnings(),
     }));
 
-    private static AttachedMethod SLTrain(Llama model, MethodSettings settings)
+    private static AttachedMethod SLTrain(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SLTrainStrategy(new()
     {
-        var options = new SLTrainOptions { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-        return LowRank(model, settings, Cosine(settings), new SLTrainStrategy(options with { Alpha = settings.Scale * settings.Rank ?? options.Alpha }));
-    }
+        Rank = settings.Rank,
+        Alpha = (settings.Scale ?? 0.25) * settings.Rank, // s of the authors' script for their smallest model
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    }));
 
     private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new FactorizedStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
