@@ -25,12 +25,15 @@ public class LowRankLinearTests
         layer.call(input).shape.Should().Equal(3, 5, 10);
     }
 
-    [Fact]
-    public void Output_and_gradients_are_those_of_the_written_out_product()
+    /// <param name="rows">Few are multiplied by factors and weight apart, many by their sum.</param>
+    [Theory]
+    [InlineData(6)]
+    [InlineData(40)]
+    public void Output_and_gradients_are_those_of_the_written_out_product(long rows)
     {
         using var scope = NewDisposeScope();
         var layer = Trained(scale: 0.7);
-        var input = Normal(2, ScalarType.Float64, 6, 14).requires_grad_(true);
+        var input = Normal(2, ScalarType.Float64, rows, 14).requires_grad_(true);
         var a = layer.lora_A.detach().clone().requires_grad_(true);
         var b = layer.lora_B.detach().clone().requires_grad_(true);
         var plainInput = input.detach().clone().requires_grad_(true);
@@ -43,7 +46,29 @@ public class LowRankLinearTests
         Distance(Values(layer.lora_A.grad!), Values(a.grad!)).Should().BeLessThan(1e-12);
         Distance(Values(layer.lora_B.grad!), Values(b.grad!)).Should().BeLessThan(1e-12);
         Distance(Values(input.grad!), Values(plainInput.grad!)).Should().BeLessThan(1e-12);
+        Distance(Values(layer.bias!.grad!), Values(expected.detach().mul(2 * 2).sum(0L))).Should().BeLessThan(1e-12, "both passes went through the bias");
         layer.weight.grad.Should().BeNull("the weight is frozen");
+    }
+
+    [Fact]
+    public void Sum_for_many_rows_computes_in_float32_what_factors_beside_the_weight_do()
+    {
+        using var scope = NewDisposeScope();
+        var layer = new LowRankLinear(nn.Linear(96, 64, hasBias: false), rank: 8, scale: 2);
+        using (no_grad())
+            layer.lora_B.copy_(Normal(3, ScalarType.Float32, 64, 8).mul(0.1));
+        var input = Normal(4, ScalarType.Float32, 400, 96);
+
+        var many = layer.call(input);
+        many.square().mean().backward();
+        var (a, b) = (Values(layer.lora_A.grad!), Values(layer.lora_B.grad!));
+        layer.zero_grad();
+        var few = cat([.. input.split(40).Select(part => layer.call(part))], 0);
+        few.square().mean().backward();
+
+        Distance(Values(many), Values(few)).Should().BeLessThan(1e-5);
+        Distance(a, Values(layer.lora_A.grad!)).Should().BeLessThan(1e-5);
+        Distance(b, Values(layer.lora_B.grad!)).Should().BeLessThan(1e-5);
     }
 
     [Fact]
