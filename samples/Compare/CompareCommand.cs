@@ -12,7 +12,7 @@ internal static class CompareCommand
     private const string Everything = "all";
 
     private static readonly Option<bool> Demo = new("--demo") { Description = "A small comparison that takes a few minutes on two cores; other options still count." };
-    private static readonly Option<string[]> Methods = new("--methods") { Description = $"Methods to compare: {string.Join(", ", AllMethods.List.Select(method => method.Name))}; or all of them: {Everything} [default: {string.Join(", ", AllMethods.Usual.Select(method => method.Name))}].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string[]> Methods = new("--methods") { Description = $"Methods to compare: {string.Join(", ", AllMethods.List.Select(method => method.Name))}; all of them: {Everything}; or one without a part of its own: {string.Join(", ", AllMethods.Ablations.Select(method => method.Name))} [default: {string.Join(", ", AllMethods.Usual.Select(method => method.Name))}].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<string?> Model = new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
     private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
     private static readonly Option<long?> Tokens = new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 204,800]." };
@@ -20,6 +20,7 @@ internal static class CompareCommand
     private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens a sequence [default: 256; with --demo 128]." };
     private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<long[]> Seeds = new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the methods' own]." };
     private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the methods' own]." };
     private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
     private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
@@ -34,7 +35,7 @@ internal static class CompareCommand
     {
         var command = new RootCommand("Trains the same model by each method, on the same data with the same number of tokens, and reports what each is worth.")
         {
-            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, Out,
+            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, Out,
         };
         command.SetAction(parsed => new Comparison(Settings(parsed)).Execute());
         return command;
@@ -54,6 +55,7 @@ internal static class CompareCommand
             Sequence = parsed.GetValue(Sequence) ?? (demo ? 128 : 256),
             LearningRates = Rates(parsed.GetValue(LearningRates) ?? []),
             Seeds = parsed.GetValue(Seeds) is { Length: > 0 } seeds ? seeds : [42],
+            Scale = parsed.GetValue(Scale),
             RefreshEvery = parsed.GetValue(RefreshEvery),
             MergeEvery = parsed.GetValue(MergeEvery),
             WarmStart = parsed.GetValue(WarmStart),
@@ -97,6 +99,7 @@ internal static class CompareCommand
             settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
             settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations ? null : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
+            settings.Scale is null or > 0 ? null : $"--scale must be above 0 (is {settings.Scale})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",
             settings.MergeEvery is null or >= 1 ? null : $"--merge-every must be at least 1 (is {settings.MergeEvery})",

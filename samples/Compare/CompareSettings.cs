@@ -30,6 +30,9 @@ internal sealed record CompareSettings
     /// <value>Learning rates that replace the methods' own, by name of the method.</value>
     public required IReadOnlyDictionary<string, double> LearningRates { get; init; }
 
+    /// <value>Factor on the low-rank part; null for the methods' own.</value>
+    public double? Scale { get; init; }
+
     /// <value>Steps between new subspaces; null for the methods' own.</value>
     public long? RefreshEvery { get; init; }
 

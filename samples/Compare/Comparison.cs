@@ -66,6 +66,7 @@ internal sealed class Comparison(CompareSettings settings)
             LearningRate = settings.LearningRate(method),
             Warmup = settings.Steps / 10,
             Rank = settings.Rank,
+            Scale = settings.Scale,
             RefreshEvery = settings.RefreshEvery,
             MergeEvery = settings.MergeEvery,
             WarmStart = settings.WarmStart,

@@ -27,7 +27,7 @@ internal sealed class ParameterStore(Parameter parameter) : IWeightStore
 {
     public long WeightBytes => parameter.NumberOfElements * parameter.ElementSize;
 
-    public Tensor Open() => Widened(parameter);
+    public Tensor Open() => parameter.Widened();
 
     public void Close(Tensor accumulator, in StepContext step)
     {
@@ -37,8 +37,4 @@ internal sealed class ParameterStore(Parameter parameter) : IWeightStore
         using var generator = step.Generator("rounding", parameter.device);
         StochasticRounding.Copy(accumulator, parameter, generator);
     }
-
-    /// <summary>A half-precision tensor in float32; any other as it is.</summary>
-    public static Tensor Widened(Tensor tensor) =>
-        tensor.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? tensor.to(ScalarType.Float32) : tensor;
 }

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -32,7 +33,7 @@ public sealed partial class LowRankOptimizer
                 continue;
 
             using var scope = NewDisposeScope();
-            if (!rule.TryAccumulate(ParameterStore.Widened(gradient), entry.Bag, ContextFor(entry)))
+            if (!rule.TryAccumulate(gradient.Widened(), entry.Bag, ContextFor(entry)))
                 continue;
 
             entry.Parameter.grad = null;
@@ -59,8 +60,8 @@ public sealed partial class LowRankOptimizer
     private static Tensor? GradientOf(ParameterState entry)
     {
         if (entry.Parameter.grad is { } gradient)
-            return ParameterStore.Widened(gradient);
-        return AccumulatedIn(entry) is null ? null : ParameterStore.Widened(zeros_like(entry.Parameter));
+            return gradient.Widened();
+        return AccumulatedIn(entry) is null ? null : zeros_like(entry.Parameter).Widened();
     }
 
     private static Tensor? AccumulatedIn(ParameterState entry) => (entry.Plan.Rule as IAccumulatingRule)?.AccumulatedIn(entry.Bag);

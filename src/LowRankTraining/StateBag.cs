@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -40,7 +41,7 @@ public sealed class StateBag : IDisposable
 
     /// <summary>A tensor of zeros in the shape of <paramref name="model"/>, made on first use: float64 beside float64, float32 beside anything else.</summary>
     public Tensor ZerosLike(string name, Tensor model) =>
-        GetOrAdd(name, () => zeros(model.shape, model.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32, model.device));
+        GetOrAdd(name, () => zeros(model.shape, model.dtype.Computing(), model.device));
 
     /// <summary>A float32 scalar, 0 on first use.</summary>
     public Tensor Scalar(string name, Device device) =>

@@ -57,7 +57,7 @@ public static partial class AllMethods
     /// <summary>The method named <paramref name="name"/>, in any case.</summary>
     /// <exception cref="UserException">No method has that name; the message lists those that exist.</exception>
     public static Method Find(string name) =>
-        List.FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        List.Concat(Ablations).FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         ?? throw new UserException($"There is no method '{name}'. Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
 
     private static AttachedMethod AdamW(Llama model, MethodSettings settings) =>

@@ -13,6 +13,8 @@ public sealed partial class AdapterSession
         RequireInitialised();
         var factors = OwnFactors();
         Adapter.RequireMergeable(_adapters);
+        if (factors.FirstOrDefault(set => set.Initial is not null && set.IsQuantized) is { } quantized)
+            throw new NotSupportedException($"The factors of '{quantized.Weight}' started from a part of the weight, and the rest is quantised, so they are no change of a weight that is known: call Finish() and save the model. Nothing was written.");
         if (factors.FirstOrDefault(set => set.Initial is { } initial && !IsMerged && !initial.BelongTo(set.Base)) is { } moved)
             throw new InvalidOperationException($"The factors of '{moved.Weight}' started from another weight than the model has now, so they are no change of a weight that is known. "
                 + "Load the original model, attach, then resume the run; or call Finish() and save the model. Nothing was written.");

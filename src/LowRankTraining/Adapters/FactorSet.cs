@@ -18,6 +18,9 @@ internal sealed record FactorSet(string Weight, Parameter A, Parameter B, double
     /// <value>The frozen weight itself.</value>
     public required Parameter Base { get; init; }
 
+    /// <value>Whether the weight has given its memory back, and only its codes are left.</value>
+    public bool IsQuantized => Base.NumberOfElements == 0;
+
     public string Module => NamePattern.ModuleOf(Weight);
 
     public long Rank => A.shape[0];

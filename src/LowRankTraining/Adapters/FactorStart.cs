@@ -15,7 +15,7 @@ internal static class FactorStart
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var precise = weight.dtype == ScalarType.Float64 ? weight : weight.to(ScalarType.Float32);
+        var precise = weight.Widened();
         var (a, b) = init switch
         {
             FactorInit.Gaussian => (Gaussian(precise, rank, key), Zeros(precise, rank)),
@@ -47,9 +47,9 @@ internal static class FactorStart
 
     private static (Tensor, Tensor) Principal(Tensor weight, long rank, double scale, ulong key)
     {
-        var (left, values, right) = TruncatedSvd.Of(weight, rank, key);
-        var root = values.div(scale).sqrt();
-        return (root.unsqueeze(1).mul(right), left.mul(root));
+        var (left, right) = TruncatedSvd.Balanced(weight, rank, key);
+        var root = Math.Sqrt(scale);
+        return (right.div_(root), left.div_(root));
     }
 
     private static (Tensor, Tensor) Orthogonal(Tensor weight, long rank)

@@ -61,7 +61,7 @@ internal static class LowRankFactors
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var precise = weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        var precise = weight.dtype.Computing();
         var (left, right) = (b.to(precise).mul(scale), a.to(precise));
 
         if (weight.dtype == precise)
@@ -95,7 +95,7 @@ internal static class LowRankFactors
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var precise = weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        var precise = weight.dtype.Computing();
         return addmm(weight.to(precise), b.to(precise).mul(scale), a.to(precise), 1, 1).MoveToOuterDisposeScope();
     }
 

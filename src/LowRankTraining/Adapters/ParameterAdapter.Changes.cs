@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -70,8 +71,10 @@ internal abstract partial class ParameterAdapter
         B.index_copy_(1, fromB, Switching.Draw(rows, ofB.Length, deviationOfB, B, Recipe.CandidateKey(Name, LowRankFactors.B, completed)));
         AddToWeight(cat([oldA, A.index_select(0, touched)], 0), cat([oldB, B.index_select(1, touched).neg()], 1), completed);
 
-        new RowAdamRule(Recipe.Adam, 1).Hold(state.For(B), B, fromA, switching.Hold);
-        new RowAdamRule(Recipe.Adam, 0).Hold(state.For(A), A, fromB, switching.Hold);
+        VectorRule(axis: 1).Hold(state.For(B), B, fromA, switching.Hold);
+        VectorRule(axis: 0).Hold(state.For(A), A, fromB, switching.Hold);
         Tensor Indices(long[] indices) => tensor(indices, device: Weight.device);
     }
+
+    private VectorAdamRule VectorRule(int axis) => new(Recipe.Adam, axis) { CanHold = true };
 }

@@ -165,7 +165,7 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     private IUpdateRule RuleOf(string factor) => this switch
     {
-        _ when Recipe.Switching is not null => new RowAdamRule(Recipe.Adam, factor == LowRankFactors.A ? 0 : 1),
+        _ when Recipe.Switching is not null => VectorRule(axis: factor == LowRankFactors.A ? 0 : 1),
         _ when Inputs is not null && factor == LowRankFactors.A => new InputNorms.Rule(Recipe.Adam),
         _ => Recipe.FactorRule,
     };

@@ -72,7 +72,7 @@ internal sealed record RankChange
 
     private static RankChange Growing(long rank, Tensor a, Tensor b, ulong key)
     {
-        var (old, precise) = (a.shape[0], a.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
+        var (old, precise) = (a.shape[0], a.dtype.Computing());
         var map = eye(rank, old, precise, a.device);
         return new RankChange(map, map)
         {

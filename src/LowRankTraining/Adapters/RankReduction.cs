@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,8 +25,8 @@ public static class RankReduction
         ArgumentNullException.ThrowIfNull(b);
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (basisA, triangularA) = linalg.qr(Precise(a).t());
-        var (basisB, triangularB) = linalg.qr(Precise(b));
+        var (basisA, triangularA) = linalg.qr(a.Widened().t());
+        var (basisB, triangularB) = linalg.qr(b.Widened());
         var (u, values, vh) = linalg.svd(triangularB.mm(triangularA.t()), fullMatrices: false);
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, values.shape[0]);
@@ -68,7 +69,7 @@ public static class RankReduction
         ArgumentNullException.ThrowIfNull(b);
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (triangularA, triangularB) = (linalg.qr(Precise(a).t()).R, linalg.qr(Precise(b)).R);
+        var (triangularA, triangularB) = (linalg.qr(a.Widened().t()).R, linalg.qr(b.Widened()).R);
         return linalg.svdvals(triangularB.mm(triangularA.t())).MoveToOuterDisposeScope();
     }
 
@@ -79,8 +80,6 @@ public static class RankReduction
         var floor = values[0] * (precision * values.shape[0]);
         return values.gt(floor).sum().ToInt64();
     }
-
-    private static Tensor Precise(Tensor tensor) => tensor.dtype == ScalarType.Float64 ? tensor : tensor.to(ScalarType.Float32);
 }
 
 /// <summary>Factors of a lower rank, B A = B′ A′ + (dropped B)(dropped A), in float32 or float64.</summary>

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,7 +12,7 @@ internal static class RowMagnitudes
     public static Tensor Norms(Tensor weight, Tensor a, Tensor b, double scale)
     {
         using var scope = NewDisposeScope();
-        var precise = Precise(weight);
+        var precise = weight.dtype.Computing();
         var (across, gram) = (weight.mm(a.t()).to(precise), a.mm(a.t()).to(precise));
         var left = b.to(precise);
         var mixed = left.mm(gram).mul(scale * scale).add(across.mul(2 * scale)).mul(left).sum(1L);
@@ -36,8 +37,6 @@ internal static class RowMagnitudes
         var norms = linalg.vector_norm(merged, dims: [1], keepdim: true).clamp_min_(Smallest(weight));
         return merged.mul_(magnitude.to(merged.dtype).unsqueeze(1).div(norms)).MoveToOuterDisposeScope();
     }
-
-    private static ScalarType Precise(Tensor weight) => weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 
     /// <summary>A row of zeros has no direction; its norm is taken to be this, which the dtype can hold.</summary>
     private static double Smallest(Tensor weight) => weight.dtype == ScalarType.Float16 ? 1e-6 : 1e-12;

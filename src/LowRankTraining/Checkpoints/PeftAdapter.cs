@@ -22,7 +22,7 @@ public static class PeftAdapter
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
     /// <param name="session">A session of LoRA or DoRA, merged for a while or not.</param>
     /// <remarks>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀ A₀), of rank 2 r.</remarks>
-    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer. Nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer; or factors started from a part of a weight that is quantised. Nothing was written.</exception>
     /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the model has now. Nothing was written.</exception>
     public static void Save(string folder, AdapterSession session)
     {

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,13 +8,11 @@ namespace LowRankTraining.Factorized;
 internal readonly record struct FactorPair(Tensor U, Tensor V)
 {
     /// <summary>U = U_k √Σ_k and V = √Σ_k V_kᵀ of the singular value decomposition: the best approximation of rank k, in balanced factors. Computed in float32 at least, and rounded once.</summary>
-    public static FactorPair OfSvd(Tensor weight, long rank)
+    public static FactorPair OfSvd(Tensor weight, long rank, ulong key)
     {
-        using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (left, values, right) = linalg.svd(Precise(weight), fullMatrices: false);
-        var root = values.narrow(0, 0, rank).sqrt();
-        return Kept(left.narrow(1, 0, rank) * root, root.unsqueeze(1) * right.narrow(0, 0, rank), weight.dtype);
+        var (u, v) = TruncatedSvd.Balanced(weight.detach(), rank, key);
+        return Kept(u, v, weight.dtype);
     }
 
     /// <summary>Both normal with the standard deviation k^(−¼) (m + n)^(−¼), so that entries of the product have the variance 1 / (m + n). CoLA, arXiv 2502.10940.</summary>
@@ -48,7 +47,7 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        return linalg.svdvals(Precise(weight)).MoveToOuterDisposeScope();
+        return linalg.svdvals(weight.Widened()).MoveToOuterDisposeScope();
     }
 
     private static Tensor Uniform(long rows, long columns, long fanIn, Device device, Generator generator)
@@ -59,6 +58,4 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
 
     private static FactorPair Kept(Tensor u, Tensor v, ScalarType dtype) =>
         new(u.to(dtype).contiguous().MoveToOuterDisposeScope(), v.to(dtype).contiguous().MoveToOuterDisposeScope());
-
-    private static Tensor Precise(Tensor weight) => weight.dtype == ScalarType.Float64 ? weight : weight.to(ScalarType.Float32);
 }

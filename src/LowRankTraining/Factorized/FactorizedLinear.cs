@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
@@ -36,7 +37,7 @@ public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
     /// <param name="activation">σ. Default: none.</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank out of range.</exception>
     public FactorizedLinear(Linear source, int rank, FactorActivation activation = FactorActivation.None)
-        : this(source?.bias, FactorPair.OfSvd(Weight(source, rank), rank), activation) { }
+        : this(source?.bias, FactorPair.OfSvd(Weight(source, rank), rank, key: 0), activation) { }
 
     /// <summary>A layer with random factors, to train from scratch or to load a state dict into: U and V normal, such that entries of U V have the variance 1 / (m + n).</summary>
     /// <param name="inputs">n.</param>
@@ -117,7 +118,7 @@ public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var precise = _u.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        var precise = _u.dtype.Computing();
         var product = _u.to(precise).mm(_v.to(precise));
         return (_weight is null ? product : product.add_(_weight)).MoveToOuterDisposeScope();
     }

@@ -26,9 +26,9 @@ internal class FactorizedMethod(string strategy, WeightSpaceOptions options, Fac
 
     private FactorPair Start(Site site)
     {
-        var (weight, rank) = (site.Weight, Math.Min(WantedRank(site), site.Limit));
+        var (weight, rank, key) = (site.Weight, Math.Min(WantedRank(site), site.Limit), RandomKey.For(Seed, site.Name, "factors", 0));
         return init == FactorizedInit.TruncatedSvd
-            ? FactorPair.OfSvd(weight, rank)
-            : FactorPair.Gaussian(weight.shape[0], weight.shape[1], rank, weight.dtype, weight.device, RandomKey.For(Seed, site.Name, "factors", 0));
+            ? FactorPair.OfSvd(weight, rank, key)
+            : FactorPair.Gaussian(weight.shape[0], weight.shape[1], rank, weight.dtype, weight.device, key);
     }
 }

@@ -17,13 +17,13 @@ internal sealed class InRankAdapter : FactorizedAdapter
 
     private readonly long _limit;
     private readonly GrowthRule _growth;
-    private readonly GrowingAdamRule _u, _v;
+    private readonly VectorAdamRule _u, _v;
 
     [SetsRequiredMembers]
     public InRankAdapter(Site site, FactorizedLinear layer, GrowthRule growth, AdamRule adam, ulong seed, string reason) : base(site, layer, reason)
     {
         (_limit, _growth) = (site.Limit, growth);
-        (_u, _v) = (new GrowingAdamRule(adam, Dimension: 1), new GrowingAdamRule(adam, Dimension: 0));
+        (_u, _v) = (new VectorAdamRule(adam, Axis: 1), new VectorAdamRule(adam, Axis: 0));
         (RuleOfU, RuleOfV, Seed) = (_u, _v, seed);
     }
 

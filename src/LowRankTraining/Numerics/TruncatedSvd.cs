@@ -16,7 +16,7 @@ internal static class TruncatedSvd
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var precise = matrix.dtype == ScalarType.Float64 ? matrix : matrix.to(ScalarType.Float32);
+        var precise = matrix.Widened();
         var limit = Math.Min(matrix.shape[0], matrix.shape[1]);
         var (left, values, right) = limit <= Small || 4 * rank >= limit ? linalg.svd(precise, fullMatrices: false) : FromSketch(precise, rank + Oversampling, key);
 
@@ -24,23 +24,38 @@ internal static class TruncatedSvd
             right.narrow(0, 0, rank).contiguous().MoveToOuterDisposeScope());
     }
 
+    /// <summary>U √Σ (m × r) and √Σ Vᵀ (r × n): the best approximation of the rank, its singular values shared by both factors.</summary>
+    public static (Tensor Left, Tensor Right) Balanced(Tensor matrix, long rank, ulong key)
+    {
+        using var scope = NewDisposeScope();
+        var (left, values, right) = Of(matrix, rank, key);
+        var root = values.sqrt_();
+        return (left.mul_(root).MoveToOuterDisposeScope(), right.mul_(root.unsqueeze(1)).MoveToOuterDisposeScope());
+    }
+
     private static (Tensor, Tensor, Tensor) FromSketch(Tensor matrix, long width, ulong key)
     {
-        using var generator = new Generator(key, matrix.device);
-        var range = Orthonormal.Columns(matrix.mm(randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator)));
+        var range = Range(Sketch(matrix, width, key));
         for (var pass = 0; pass < PowerIterations; pass++)
         {
             using var before = range;
-            range = Pass(matrix, before);
+            range = Range(SubspaceIteration.Pass(matrix, before));
         }
 
         var (left, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);
         return (range.mm(left), values, right);
     }
 
-    private static Tensor Pass(Tensor matrix, Tensor range)
+    private static Tensor Sketch(Tensor matrix, long width, ulong key)
     {
-        using var scope = NewDisposeScope();
-        return Orthonormal.Columns(matrix.mm(matrix.t().mm(range))).MoveToOuterDisposeScope();
+        using var generator = new Generator(key, matrix.device);
+        using var omega = randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator);
+        return matrix.mm(omega);
+    }
+
+    private static Tensor Range(Tensor columns)
+    {
+        using (columns)
+            return Orthonormal.Columns(columns);
     }
 }

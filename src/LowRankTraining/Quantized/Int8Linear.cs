@@ -95,7 +95,7 @@ public sealed class Int8Linear : nn.Module<Tensor, Tensor>, IWeightStore
     }
 
     /// <inheritdoc/>
-    Tensor IWeightStore.Open() => Decode(_weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
+    Tensor IWeightStore.Open() => Decode(_weight.dtype.Computing());
 
     /// <inheritdoc/>
     void IWeightStore.Close(Tensor accumulator, in StepContext step)

@@ -91,7 +91,7 @@ internal readonly record struct TensorKind(long[] Shape, ScalarType Dtype, Devic
     public static TensorKind Of(Tensor tensor) => new(tensor.shape, tensor.dtype, tensor.device);
 
     /// <value>float64 beside float64, float32 beside anything else.</value>
-    public ScalarType Computing => Dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+    public ScalarType Computing => Dtype.Computing();
 
     public Tensor Zeros() => zeros(Shape, Computing, Device);
 }

@@ -1,7 +1,6 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -72,9 +71,9 @@ internal sealed record SparseRecipe
     public SparseLowRankParts FromWeight(string name, Tensor weight)
     {
         using var scope = NewDisposeScope();
-        var precise = weight.AsMatrix().to(weight.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
+        var precise = weight.AsMatrix().Widened();
         var (rows, columns) = (precise.shape[0], precise.shape[1]);
-        var (left, right) = Truncated(precise, RankOf(rows, columns), name);
+        var (left, right) = TruncatedSvd.Balanced(precise, RankOf(rows, columns), RandomKey.For(Seed, name, "start", 0));
         var factor = 1 / Math.Sqrt(Scale);
         var (a, b) = (right.mul_(factor).to(weight.dtype), left.mul_(factor).to(weight.dtype));
 
@@ -85,20 +84,6 @@ internal sealed record SparseRecipe
     }
 
     public Tensor Bias(long rows, long columns, ScalarType dtype, Device device) => Uniform(rows, 1 / Math.Sqrt(columns), dtype, device, RandomKey.For(Seed, "", "bias", 0));
-
-    /// <summary>U √Σ and √Σ Vᵀ of the leading singular values.</summary>
-    private (Tensor Left, Tensor Right) Truncated(Tensor matrix, long rank, string name)
-    {
-        var isTall = matrix.shape[0] > matrix.shape[1];
-        var wide = isTall ? matrix.t() : matrix;
-        var basis = new GramBasis().Find(new(wide, rank, null, new StepContext { Step = 0, Seed = Seed, Parameter = name }));
-        var core = basis.t().mm(wide);
-
-        // The rows of the core are the right vectors, as long as the singular values; a weight of lower rank has rows of nothing but rounding.
-        var root = linalg.vector_norm(core, dims: [1], keepdim: true).clamp_min(1e-30).sqrt();
-        var (inner, outer) = (basis.mul(root.t()), core.div(root));
-        return isTall ? (outer.t().contiguous(), inner.t().contiguous()) : (inner, outer);
-    }
 
     private static Tensor Uniform(long count, double bound, ScalarType dtype, Device device, ulong key)
     {

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +17,7 @@ public readonly record struct SubspaceChange(Projection From, Projection To, lon
 {
     private Tensor Basis => (From.Left ?? From.Right)!;
 
-    private ScalarType Dtype => Basis.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+    private ScalarType Dtype => Basis.dtype.Computing();
 
     /// <summary>A moment in the old subspace.</summary>
     public Tensor Read(MomentSlot slot) => slot.Read(State, new TensorKind(From.ShapeOf(Rows, Columns), Dtype, Basis.device));

@@ -6,8 +6,7 @@ namespace LowRankTraining.Conformance.Golden;
 public class GoldenTests
 {
     [Theory]
-    [GoldenCases(covered: true)]
-    [GoldenCases(covered: false, Skip = "This method is not in the library yet.")]
+    [GoldenCases]
     public void Case_is_reproduced(string name)
     {
         var golden = GoldenFolder.Case(name);

@@ -40,9 +40,9 @@ public static class Replays
         ["quantize_int8_stochastic"] = QuantizationFunctions.AffineStochastic,
     };
 
-    public static bool Covers(GoldenCase golden) => ByMethod.ContainsKey(golden.Method);
-
-    public static IReadOnlyList<Deviation> Of(GoldenCase golden) => ByMethod[golden.Method](golden);
+    public static IReadOnlyList<Deviation> Of(GoldenCase golden) => ByMethod.TryGetValue(golden.Method, out var replay)
+        ? replay(golden)
+        : throw new NotSupportedException($"'{golden.Name}' records '{golden.Method}', which nothing replays: add it to {nameof(Replays)}.");
 
     private static GaLoreOptions GaLore(GoldenCase golden) => new()
     {

@@ -151,6 +151,16 @@ public sealed class PeftAdapterTests : IDisposable
     }
 
     [Fact]
+    public void Factors_that_have_left_a_quantised_weight_are_not_saved()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var session = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }).Attach(model);
+
+        session.Invoking(quantised => PeftAdapter.Save(_folder, quantised)).Should().Throw<NotSupportedException>().WithMessage("*first.weight*quantised*Finish()*");
+        Directory.Exists(_folder).Should().BeFalse();
+    }
+
+    [Fact]
     public void Adapter_for_something_else_is_refused_in_one_message_and_nothing_changes()
     {
         SaveTrained(new LoRAStrategy(Options));

@@ -57,7 +57,7 @@ public class InRankTests
         var moved = (layer.factor_V - before).narrow(0, 3, layer.Rank - 3);
         var first = gradient.narrow(0, 3, layer.Rank - 3);
         Distance(Values(moved), Values(first / (first.abs() + 1e-8) * -0.01)).Should().BeLessThan(1e-6);
-        optimizer.For(layer.factor_V)["ages"].data<float>().ToArray().Should().Equal([3, 3, 3, .. Enumerable.Repeat(1f, (int)layer.Rank - 3)]);
+        optimizer.For(layer.factor_V)["vector_steps"].data<float>().ToArray().Should().Equal([3, 3, 3, .. Enumerable.Repeat(1f, (int)layer.Rank - 3)]);
         Release(model, optimizer);
     }
 

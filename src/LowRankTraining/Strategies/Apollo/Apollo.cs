@@ -47,6 +47,14 @@ public static class Apollo
         double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
         Create(named_parameters, lr, weight_decay, ApolloOptions.Mini with { RefreshEvery = update_proj_gap, Scale = scale, Beta1 = beta1, Beta2 = beta2, Epsilon = eps });
 
+    /// <summary>APOLLO-Mini without names: every parameter of two or more dimensions is projected, embeddings too. Prefer <c>named_parameters()</c>.</summary>
+    /// <inheritdoc cref="Mini(IEnumerable{ValueTuple{string, Parameter}}, double, long, double, double, double, double, double)"/>
+    public static LowRankOptimizer Mini(
+        IEnumerable<Parameter> parameters,
+        double lr = 0.01, long update_proj_gap = 200, double scale = 128,
+        double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
+        Mini(NamedParameter.Numbered(parameters), lr, update_proj_gap, scale, beta1, beta2, eps, weight_decay);
+
     private static LowRankOptimizer Create(IEnumerable<(string, Parameter)> named_parameters, double lr, double weight_decay, ApolloOptions options) =>
         new ApolloStrategy(options).Attach(named_parameters).CreateOptimizer(lr, weight_decay);
 }

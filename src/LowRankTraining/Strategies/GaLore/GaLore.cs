@@ -80,6 +80,27 @@ public static class GaLore
         double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
         AdamW(NamedParameter.Numbered(parameters), lr, rank, update_proj_gap, scale, side, beta1, beta2, eps, weight_decay);
 
+    /// <summary>Adafactor inside a subspace. Without names every parameter of two or more dimensions is projected, embeddings too: prefer <c>named_parameters()</c>.</summary>
+    /// <inheritdoc cref="Adafactor(IEnumerable{ValueTuple{string, Parameter}}, double, int, long, double, double, bool, double)"/>
+    public static LowRankOptimizer Adafactor(
+        IEnumerable<Parameter> parameters,
+        double lr = 0.01, int rank = 128, long update_proj_gap = 200, double scale = 0.25, double beta1 = 0, bool scale_parameter = false, double weight_decay = 0) =>
+        Adafactor(NamedParameter.Numbered(parameters), lr, rank, update_proj_gap, scale, beta1, scale_parameter, weight_decay);
+
+    /// <summary>SGD with momentum inside a subspace. Without names every parameter of two or more dimensions is projected, embeddings too: prefer <c>named_parameters()</c>.</summary>
+    /// <inheritdoc cref="SGD(IEnumerable{ValueTuple{string, Parameter}}, double, int, long, double, double, bool, double)"/>
+    public static LowRankOptimizer SGD(
+        IEnumerable<Parameter> parameters,
+        double lr, int rank = 128, long update_proj_gap = 200, double scale = 1, double momentum = 0.9, bool nesterov = false, double weight_decay = 0) =>
+        SGD(NamedParameter.Numbered(parameters), lr, rank, update_proj_gap, scale, momentum, nesterov, weight_decay);
+
+    /// <summary>Lion inside a subspace. Without names every parameter of two or more dimensions is projected, embeddings too: prefer <c>named_parameters()</c>.</summary>
+    /// <inheritdoc cref="Lion(IEnumerable{ValueTuple{string, Parameter}}, double, int, long, double, double, double, double)"/>
+    public static LowRankOptimizer Lion(
+        IEnumerable<Parameter> parameters,
+        double lr = 0.001, int rank = 128, long update_proj_gap = 200, double scale = 0.25, double beta1 = 0.9, double beta2 = 0.99, double weight_decay = 0) =>
+        Lion(NamedParameter.Numbered(parameters), lr, rank, update_proj_gap, scale, beta1, beta2, weight_decay);
+
     private static LowRankOptimizer Make(GaLoreOptions options, IEnumerable<(string name, Parameter parameter)> named_parameters, double lr, double weight_decay) =>
         new GaLoreStrategy(options).Attach(named_parameters).CreateOptimizer(lr, weight_decay);
 }

@@ -38,6 +38,15 @@ public static class QGaLore
         double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
         new QGaLoreStrategy(Options(rank, update_proj_gap, scale, cos_threshold, gamma_proj, queue_size, beta1, beta2, eps)).Attach(named_parameters).CreateOptimizer(lr, weight_decay);
 
+    /// <summary>The same without names: every parameter of two or more dimensions is projected, embeddings too. Prefer <c>named_parameters()</c>.</summary>
+    /// <inheritdoc cref="AdamW8bit(nn.Module, double, int, long, double, double, double, int, double, double, double, double)"/>
+    public static LowRankOptimizer AdamW8bit(
+        IEnumerable<Parameter> parameters,
+        double lr = 0.015, int rank = 128, long update_proj_gap = 200, double scale = 0.25,
+        double cos_threshold = 0.4, double gamma_proj = 2, int queue_size = 5,
+        double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
+        AdamW8bit(NamedParameter.Numbered(parameters), lr, rank, update_proj_gap, scale, cos_threshold, gamma_proj, queue_size, beta1, beta2, eps, weight_decay);
+
     private static QGaLoreOptions Options(
         int rank, long update_proj_gap, double scale, double cos_threshold, double gamma_proj, int queue_size, double beta1, double beta2, double eps) => new()
     {

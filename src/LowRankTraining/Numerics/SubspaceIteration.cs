@@ -1,8 +1,7 @@
-using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace LowRankTraining.Subspace;
+namespace LowRankTraining.Numerics;
 
 /// <summary>The power iteration that randomized and warm-started bases share.</summary>
 internal static class SubspaceIteration

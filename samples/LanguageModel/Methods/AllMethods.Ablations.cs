@@ -1,0 +1,21 @@
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
+
+namespace LanguageModel.Methods;
+
+/// <content>Methods without one of their parts, to measure what the part is worth.</content>
+public static partial class AllMethods
+{
+    /// <value>Balanced without short states, without moments that follow the subspace, without the spike clip, and with all refreshes in the same step.</value>
+    public static IReadOnlyList<Method> Ablations =>
+    [
+        BalancedWith("float32", "Balanced, float32 states", options => options with { States = StateFormat.Float32, BasisFormat = StateFormat.Float32 }),
+        BalancedWith("kept-moments", "Balanced, moments kept as they are", options => options with { OnRefresh = MomentCarryOver.Keep }),
+        BalancedWith("unclipped", "Balanced, no spike clip", options => options with { Guard = null }),
+        BalancedWith("in-phase", "Balanced, refreshes not staggered", options => options with { Staggered = false }),
+    ];
+
+    private static Method BalancedWith(string variant, string title, Func<BalancedOptions, BalancedOptions> change) =>
+        Projecting<BalancedOptions>($"balanced-{variant}", title, 1e-2, (options, scale) => new BalancedStrategy(change(options) with { Scale = scale ?? options.Scale }));
+}

@@ -1,0 +1,14 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Numerics;
+
+/// <summary>In which precision numbers are computed: half precision is for keeping them only.</summary>
+internal static class Precision
+{
+    /// <summary>float64 for float64, float32 for everything else.</summary>
+    public static ScalarType Computing(this ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+
+    /// <summary>A tensor in the dtype that it is computed in: itself, where it has that already.</summary>
+    public static Tensor Widened(this Tensor tensor) => tensor.dtype == tensor.dtype.Computing() ? tensor : tensor.to(tensor.dtype.Computing());
+}
