@@ -7,7 +7,7 @@ namespace LowRankTraining.Numerics;
 /// <remarks>Blocks are worked on many at a time, but not all: quantising needs several numbers of scratch for each entry, so scratch stays at a few MiB however large the tensor, and below half of it where it is not small.</remarks>
 internal readonly record struct Blocks(long Elements, int Size)
 {
-    private const long SmallestChunk = 1 << 15, LargestChunk = 1 << 18;
+    private const long SmallestChunk = 1 << 14, LargestChunk = 1 << 18;
 
     public long Count => (Elements + Size - 1) / Size;
 

@@ -62,21 +62,22 @@ public sealed class CodeTable
 
     /// <summary>The code of the nearest value, for every entry.</summary>
     /// <param name="x">float32, in [−1, 1]; beyond, the nearest end of the table.</param>
-    /// <returns>int32, in the shape of <paramref name="x"/>.</returns>
-    internal Tensor Encode(Tensor x) => bucketize(x, On(x.device).Midpoints, outInt32: true, right: Bits == 4);
+    /// <returns>uint8, in the shape of <paramref name="x"/>.</returns>
+    internal Tensor Encode(Tensor x) => On(x.device).Midpoints.CountBelow(x);
 
     /// <summary>The code of one of the two values around every entry, the upper one with the probability that makes the expected value exact.</summary>
     /// <param name="x">float32, between the ends of the table.</param>
     /// <param name="generator">Draws the roundings.</param>
-    /// <returns>int32, in the shape of <paramref name="x"/>.</returns>
+    /// <returns>uint8, in the shape of <paramref name="x"/>.</returns>
     internal Tensor Encode(Tensor x, Generator generator)
     {
         using var scope = NewDisposeScope();
         var table = On(x.device);
-        var lower = bucketize(x.reshape(-1), table.Interior, outInt32: true, right: true);
+        var lower = table.Interior.CountBelow(x.reshape(-1));
 
-        using var share = table.Values.index_select(0, lower).sub_(x.reshape(-1)).neg_();
-        using (var width = table.Widths.index_select(0, lower))
+        using var place = lower.to(ScalarType.Int32);
+        using var share = table.Values.index_select(0, place).sub_(x.reshape(-1)).neg_();
+        using (var width = table.Widths.index_select(0, place))
             share.div_(width);
         using var uniform = rand(share.shape, share.dtype, share.device, generator: generator);
 
@@ -120,20 +121,21 @@ public sealed class CodeTable
         public DeviceTables(CodeTable table, Device device)
         {
             using var scope = NewDisposeScope();
-            Midpoints = tensor(table._midpoints, ScalarType.Float32, device).DetachFromDisposeScope();
+            Midpoints = new Boundaries(table._midpoints, inclusive: table.Bits == 4, device);
             Values = tensor(table._values, ScalarType.Float32, device).DetachFromDisposeScope();
-            Interior = tensor(table._values[1..^1], ScalarType.Float32, device).DetachFromDisposeScope();
+            Interior = new Boundaries(table._values[1..^1], inclusive: true, device);
             Widths = tensor((float[])[.. table._values.Zip(table._values.Skip(1), (low, high) => high - low)], ScalarType.Float32, device).DetachFromDisposeScope();
             ByByte = tensor(table.Bits == 8 ? table._values : Pairs(table._values), ScalarType.Float32, device)
                 .view(256, 8 / table.Bits).DetachFromDisposeScope();
         }
 
-        public Tensor Midpoints { get; }
+        /// <value>Where one value ends and the next begins.</value>
+        public Boundaries Midpoints { get; }
 
         public Tensor Values { get; }
 
         /// <value>The values without the first and the last.</value>
-        public Tensor Interior { get; }
+        public Boundaries Interior { get; }
 
         /// <value>From each value to the next.</value>
         public Tensor Widths { get; }
