@@ -8,6 +8,9 @@ namespace LowRankTraining.Benchmarks;
 /// <summary>Matrices as the linear layers that they come from, for the methods that put layers of their own in the place of these.</summary>
 internal static class Layered
 {
+    /// <summary>A model of linear layers with copies of the matrices, which is never run.</summary>
+    public static nn.Module Model(IEnumerable<(string name, Parameter parameter)> parameters) => new Stack(parameters.Select(pair => pair.parameter));
+
     /// <summary>Puts a method to work on copies of the matrices, and gives its factors the gradients that follow from those of the matrices.</summary>
     public static ILowRankSession Attach(ILowRankStrategy strategy, IEnumerable<(string name, Parameter parameter)> parameters)
     {

@@ -26,7 +26,7 @@ internal static class Methods
         ["Balanced"] = (parameters, rank, refreshing) => new BalancedStrategy(refreshing.Of(new BalancedOptions { Rank = rank })).Attach(parameters),
         ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLAStrategy(new() { Rank = rank, AllowUnreached = true }), parameters),
         ["Factorisation"] = (parameters, rank, _) => Layered.Attach(new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }), parameters),
-        ["DoRA"] = (parameters, rank, _) => WithGradients(new DoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layers(parameters))),
+        ["DoRA"] = (parameters, rank, _) => WithGradients(new DoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layered.Model(parameters))),
         ["Fira"] = (parameters, rank, refreshing) => new FiraStrategy(refreshing.Of(new FiraOptions { Rank = rank })).Attach(parameters),
         ["Flora"] = (parameters, rank, _) => new FloraStrategy(new() { Rank = rank }).Attach(parameters),
         ["FRUGAL"] = (parameters, _, refreshing) => new FrugalStrategy(refreshing.Of(new FrugalOptions())).Attach(parameters),
@@ -39,13 +39,13 @@ internal static class Methods
         ["LDAdam"] = (parameters, rank, _) => new LDAdamStrategy(new() { Rank = rank }).Attach(parameters),
         ["LoRA"] = (parameters, rank, _) => new LoRAStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescentStrategy(new() { Rank = rank }).Attach(parameters),
-        ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRAStrategy(new() { FirstRank = rank, Rank = rank, AllowUnreached = true }).Attach(Layers(parameters), Targets.AllMatrices())),
+        ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRAStrategy(new() { FirstRank = rank, Rank = rank, AllowUnreached = true }).Attach(Layered.Model(parameters), Targets.AllMatrices())),
         ["Q-GaLore"] = (parameters, rank, refreshing) => new QGaLoreStrategy(refreshing.Of(new QGaLoreOptions { Rank = rank })).Attach(parameters),
         ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRAStrategy(new() { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["SLTrain"] = (parameters, rank, _) => new SLTrainStrategy(new() { Rank = rank, Injection = Injection.Shadow }).Attach(Bare(parameters), Targets.AllMatrices()),
         ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpamStrategy().Attach(parameters),
-        ["SwitchLoRA"] = (parameters, rank, _) => WithGradients(new SwitchLoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layers(parameters), Targets.AllMatrices())),
+        ["SwitchLoRA"] = (parameters, rank, _) => WithGradients(new SwitchLoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layered.Model(parameters), Targets.AllMatrices())),
         ["SubTrack++"] = (parameters, rank, refreshing) => new SubTrackStrategy(refreshing.Of(new SubTrackOptions { Rank = rank })).Attach(parameters),
         ["WeLore"] = (parameters, rank, _) => Layered.Attach(new WeLoreStrategy(new() { Ratio = Layered.ReductionTo(rank, parameters), MinRatio = 0, AllowUnreached = true }), parameters),
     };
@@ -84,9 +84,6 @@ internal static class Methods
 
     /// <summary>A basis, by its name in the tables.</summary>
     public static IBasis Basis(string basis) => Bases[basis];
-
-    /// <summary>A model of linear layers that is never run.</summary>
-    private static ModuleList<Linear> Layers(IEnumerable<(string name, Parameter parameter)> parameters) => nn.ModuleList([.. parameters.Select(pair => nn.Linear(pair.parameter))]);
 
     /// <summary>Factors that stand in the graph get theirs from a backward pass, which is not measured here.</summary>
     private static AdapterSession WithGradients(AdapterSession session)
