@@ -7,11 +7,9 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>h = s (M ∘ x) Aᵀ for a random mask M that exists only while a product is computed.</summary>
 /// <remarks>∂A = s ∂hᵀ (M ∘ x) and ∂x = s M ∘ (∂h A). Kept for the backward pass: x, which a frozen weight's product does not keep, and A.</remarks>
-internal sealed class DroppedProduct : SingleTensorFunction<DroppedProduct>
+internal sealed class DroppedProduct : LeanFunction<DroppedProduct>
 {
     private const string Dropping = "dropping", PropagatesToInput = "input", PropagatesToFactor = "factor";
-
-    public override string Name => nameof(DroppedProduct);
 
     /// <summary>The mask of one pass, and s.</summary>
     public sealed record Pass(DropoutMask Mask, ulong Key, double Scale)
@@ -34,26 +32,20 @@ internal sealed class DroppedProduct : SingleTensorFunction<DroppedProduct>
         return kept.mm(transposed).mul_(pass.Scale);
     }
 
-    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var guard = no_grad();
-        GraphGradients.ReleaseLast();
-
         var pass = (Pass)ctx.get_data(Dropping);
         var saved = ctx.get_saved_variables();
-        using var x = saved[0];
-        using var a = saved[1];
+        var (x, a) = (saved[0], saved[1]);
 
         List<Tensor?> gradients =
         [
-            (bool)ctx.get_data(PropagatesToInput) ? OfInput(grad_output, a, pass) : null,
-            (bool)ctx.get_data(PropagatesToFactor) ? OfFactor(grad_output, x, pass) : null,
+            (bool)ctx.get_data(PropagatesToInput) ? OfInput(output, a, pass) : null,
+            (bool)ctx.get_data(PropagatesToFactor) ? OfFactor(output, x, pass) : null,
             null,
         ];
 
-        var handed = GraphGradients.HandOver(gradients);
-        grad_output.Dispose();
-        return handed;
+        return gradients;
     }
 
     private static Tensor OfInput(Tensor hidden, Tensor a, Pass pass)

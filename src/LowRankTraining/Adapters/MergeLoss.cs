@@ -34,7 +34,7 @@ internal static class MergeLoss
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (left, values, right) = TruncatedSvd.Of(loss, a.shape[0], key);
+        var (left, values, right) = TruncatedSvd.Of(loss, a.shape[0], key, TruncatedSvd.Quick);
         var carried = values > values.max().mul(Negligible);
         var root = values.div(scale).sqrt_();
 

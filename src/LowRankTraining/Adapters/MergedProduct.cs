@@ -11,11 +11,9 @@ namespace LowRankTraining.Adapters;
 /// <para>∂X = ∂Y (W + s B A), ∂A = s (∂Y B)ᵀ X, ∂B = s ∂Yᵀ (X Aᵀ), ∂b = Σ ∂Y. Kept for the backward pass: X, and nothing of the size of W.</para>
 /// <para>Operations for N rows: 4 N m n + 4 N r (m + n) + 4 m n r. With the factors beside the weight it is 4 N m n + 6 N r (m + n), which is more as soon as N is above 2 m n / (m + n).</para>
 /// </remarks>
-internal sealed class MergedProduct : SingleTensorFunction<MergedProduct>
+internal sealed class MergedProduct : LeanFunction<MergedProduct>
 {
-    private const string Scale = "scale", PropagatesToInput = "input", HasBias = "bias";
-
-    public override string Name => nameof(MergedProduct);
+    private const string Scale = "scale", Asked = "asked";
 
     /// <summary>Whether this is less work than factors beside the weight, and as exact: in half precision the sum would be rounded, and small changes of the weight with it.</summary>
     public static bool PaysFor(Tensor rows, Tensor weight)
@@ -31,39 +29,31 @@ internal sealed class MergedProduct : SingleTensorFunction<MergedProduct>
         var (rows, weight, a, b, scale) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (double)vars[4]);
         ctx.save_for_backward([rows, weight, a, b]);
         ctx.save_data(Scale, scale);
-        ctx.save_data(PropagatesToInput, rows.requires_grad);
-        ctx.save_data(HasBias, vars.Length > 5);
+        var bias = vars.Length > 5 ? (Parameter)vars[5] : null;
+        ctx.save_data(Asked, new Wanted(rows.requires_grad, bias?.requires_grad));
 
         using var sum = Sum(weight, a, b, scale);
-        return nn.functional.linear(rows, sum, vars.Length > 5 ? (Parameter)vars[5] : null);
+        return nn.functional.linear(rows, sum, bias);
     }
 
-    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var guard = no_grad();
-        GraphGradients.ReleaseLast();
-
         var saved = ctx.get_saved_variables();
-        using var rows = saved[0];
-        using var weight = saved[1];
-        using var a = saved[2];
-        using var b = saved[3];
-        var scale = (double)ctx.get_data(Scale);
+        var (rows, weight, a, b) = (saved[0], saved[1], saved[2], saved[3]);
+        var (scale, wanted) = ((double)ctx.get_data(Scale), (Wanted)ctx.get_data(Asked));
 
         List<Tensor?> gradients =
         [
-            (bool)ctx.get_data(PropagatesToInput) ? OfInput(grad_output, weight, a, b, scale) : null,
+            wanted.Input ? OfInput(output, weight, a, b, scale) : null,
             null,
-            OfA(grad_output, rows, b, scale),
-            OfB(grad_output, rows, a, scale),
+            OfA(output, rows, b, scale),
+            OfB(output, rows, a, scale),
             null,
         ];
-        if ((bool)ctx.get_data(HasBias))
-            gradients.Add(grad_output.sum(0L));
+        if (wanted.Bias is { } asked)
+            gradients.Add(asked ? output.sum(0L) : null);
 
-        var handed = GraphGradients.HandOver(gradients);
-        grad_output.Dispose();
-        return handed;
+        return gradients;
     }
 
     private static Tensor OfInput(Tensor output, Tensor weight, Tensor a, Tensor b, double scale)
@@ -92,4 +82,7 @@ internal sealed class MergedProduct : SingleTensorFunction<MergedProduct>
         using var scaled = b.mul(scale);
         return addmm(weight, scaled, a, 1, 1);
     }
+
+    /// <summary>What somebody wants a gradient of; null for a bias that is not there.</summary>
+    private sealed record Wanted(bool Input, bool? Bias);
 }

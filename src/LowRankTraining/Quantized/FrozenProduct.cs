@@ -8,11 +8,9 @@ namespace LowRankTraining.Quantized;
 
 /// <summary>Y = X Wᵀ + b for a frozen weight that exists only while a product is computed: once in forward, once more in backward for ∂X = ∂Y W.</summary>
 /// <remarks>Nothing is saved: ∂X needs no more than ∂Y and the codes. ∂b = Σ ∂Y.</remarks>
-internal sealed class FrozenProduct : SingleTensorFunction<FrozenProduct>
+internal sealed class FrozenProduct : LeanFunction<FrozenProduct>
 {
     private const string Layer = "layer", PropagatesToInput = "input";
-
-    public override string Name => nameof(FrozenProduct);
 
     /// <param name="ctx">Keeps the layer.</param>
     /// <param name="vars">X (N × n); the layer; b or nothing.</param>
@@ -26,25 +24,20 @@ internal sealed class FrozenProduct : SingleTensorFunction<FrozenProduct>
         return nn.functional.linear(rows, weight, vars.Length > 2 ? (Parameter)vars[2] : null);
     }
 
-    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var guard = no_grad();
-        GraphGradients.ReleaseLast();
-
         var layer = (QuantizedLowRankLinear)ctx.get_data(Layer);
         Tensor? input = null;
         if ((bool)ctx.get_data(PropagatesToInput))
         {
             using var weight = layer.BaseWeight();
-            input = grad_output.mm(weight);
+            input = output.mm(weight);
         }
 
         List<Tensor?> gradients = [input, null];
         if (layer.bias is { } bias)
-            gradients.Add(bias.requires_grad ? grad_output.sum(0L) : null);
+            gradients.Add(bias.requires_grad ? output.sum(0L) : null);
 
-        var handed = GraphGradients.HandOver(gradients);
-        grad_output.Dispose();
-        return handed;
+        return gradients;
     }
 }

@@ -11,11 +11,9 @@ namespace LowRankTraining.Quantized;
 /// ∂X = ∂Y W and ∂b = Σ ∂Y go back through the graph. ∂W = ∂Yᵀ X is added to the gradient of the weight's parameter right here: what a custom function returns
 /// lives as a managed object until it is collected, and the largest tensors of a step must not.
 /// </remarks>
-internal sealed class Int8Product : SingleTensorFunction<Int8Product>
+internal sealed class Int8Product : LeanFunction<Int8Product>
 {
     private const string Layer = "layer", PropagatesToInput = "input";
-
-    public override string Name => nameof(Int8Product);
 
     /// <param name="ctx">Keeps X and the layer, not the weight.</param>
     /// <param name="vars">X (N × n); the weight's parameter, which ties the product to the graph; the layer; b or nothing.</param>
@@ -30,28 +28,23 @@ internal sealed class Int8Product : SingleTensorFunction<Int8Product>
         return nn.functional.linear(rows, weight, vars.Length > 3 ? (Parameter)vars[3] : null);
     }
 
-    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var guard = no_grad();
-        GraphGradients.ReleaseLast();
-
         var layer = (Int8Linear)ctx.get_data(Layer);
         using (var rows = ctx.get_saved_variables()[0])
-            layer.AddGradient(grad_output, rows);
+            layer.AddGradient(output, rows);
 
         Tensor? input = null;
         if ((bool)ctx.get_data(PropagatesToInput))
         {
             using var weight = layer.EffectiveWeight();
-            input = grad_output.mm(weight);
+            input = output.mm(weight);
         }
 
         List<Tensor?> gradients = [input, null, null];
-        if (layer.bias is not null)
-            gradients.Add(grad_output.sum(0L));
+        if (layer.bias is { } bias)
+            gradients.Add(bias.requires_grad ? output.sum(0L) : null);
 
-        var handed = GraphGradients.HandOver(gradients);
-        grad_output.Dispose();
-        return handed;
+        return gradients;
     }
 }

@@ -10,11 +10,9 @@ namespace LowRankTraining.Sparse;
 /// Backward, with G = ∂Yᵀ X: ∂X = ∂Y W, ∂A = s Bᵀ G, ∂B = s G Aᵀ, ∂v = G on the support, ∂b = Σ ∂Y. W is made again for ∂X and freed before G is made: scratch is one matrix.
 /// What nobody asks for is not computed.
 /// </remarks>
-internal sealed class SparseLowRankProduct : SingleTensorFunction<SparseLowRankProduct>
+internal sealed class SparseLowRankProduct : LeanFunction<SparseLowRankProduct>
 {
     private const string Layer = "layer", Asked = "asked";
-
-    public override string Name => nameof(SparseLowRankProduct);
 
     /// <param name="ctx">Keeps X, A, B, v and the layer, which knows the support; not the weight.</param>
     /// <param name="vars">X (N × n), A, B, v, the layer; b or nothing.</param>
@@ -31,12 +29,8 @@ internal sealed class SparseLowRankProduct : SingleTensorFunction<SparseLowRankP
         return nn.functional.linear(rows, weight, bias);
     }
 
-    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var guard = no_grad();
-        GraphGradients.ReleaseLast();
-        using var scope = NewDisposeScope();
-
         var saved = ctx.get_saved_variables();
         var (rows, parts) = (saved[0], new SparseLowRankParts(saved[1], saved[2], saved[3]));
         var (layer, wanted) = ((SparseLowRankLinear)ctx.get_data(Layer), (Wanted)ctx.get_data(Asked));
@@ -46,12 +40,12 @@ internal sealed class SparseLowRankProduct : SingleTensorFunction<SparseLowRankP
         if (wanted.Input)
         {
             using var weight = SparseLowRank.Weight(parts, indices, layer.Scale);
-            input = grad_output.mm(weight);
+            input = output.mm(weight);
         }
 
         if (wanted.A || wanted.B || wanted.Values)
         {
-            using var gradient = grad_output.t().mm(rows);
+            using var gradient = output.t().mm(rows);
             a = wanted.A ? SparseLowRank.GradientOfA(gradient, parts.B, layer.Scale) : null;
             b = wanted.B ? SparseLowRank.GradientOfB(gradient, parts.A, layer.Scale) : null;
             values = wanted.Values ? SparseLowRank.OnSupport(gradient, indices) : null;
@@ -59,11 +53,9 @@ internal sealed class SparseLowRankProduct : SingleTensorFunction<SparseLowRankP
 
         List<Tensor?> gradients = [input, a, b, values, null];
         if (wanted.Bias is { } asked)
-            gradients.Add(asked ? grad_output.sum(0L) : null);
+            gradients.Add(asked ? output.sum(0L) : null);
 
-        var handed = GraphGradients.HandOver(gradients);
-        grad_output.Dispose();
-        return handed;
+        return gradients;
     }
 
     /// <summary>What somebody wants a gradient of; null for a bias that is not there.</summary>
