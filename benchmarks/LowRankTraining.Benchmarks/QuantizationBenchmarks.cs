@@ -5,10 +5,11 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks;
 
-/// <summary>Storing a moment in 8 or 4 bits and reading it back: a moment of the 60m configuration at rank 128, and one of four million numbers.</summary>
+/// <summary>Storing numbers in 8 or 4 bits and reading them back, as moments are kept (a table) and as Q-GaLore's weights and bases are (affine): a moment of the 60m configuration at rank 128, and four million numbers.</summary>
 public class QuantizationBenchmarks
 {
     private Tensor _values = null!, _codes = null!, _scales = null!;
+    private (Tensor Codes, Tensor Scales, Tensor Zeros) _affine;
 
     [Params(8, 4)]
     public int Bits { get; set; }
@@ -26,6 +27,7 @@ public class QuantizationBenchmarks
         using var generator = new Generator(1, CPU);
         _values = randn(Elements, generator: generator);
         (_codes, _scales) = BlockwiseQuantization.Quantize(_values, Table, Block);
+        _affine = AffineQuantization.Quantize(_values, Bits);
     }
 
     [Benchmark]
@@ -42,11 +44,32 @@ public class QuantizationBenchmarks
         BlockwiseQuantization.Dequantize(_codes, _scales, Table, Block, [Elements], ScalarType.Float32);
     }
 
+    [Benchmark]
+    public void QuantizeAffine()
+    {
+        using var scope = NewDisposeScope();
+        AffineQuantization.Quantize(_values, Bits);
+    }
+
+    [Benchmark]
+    public void QuantizeAffineStochastically()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(2, CPU);
+        AffineQuantization.Quantize(_values, Bits, stochastic: generator);
+    }
+
+    [Benchmark]
+    public void DequantizeAffine()
+    {
+        using var scope = NewDisposeScope();
+        AffineQuantization.Dequantize(_affine.Codes, _affine.Scales, _affine.Zeros, Bits, AffineQuantization.DefaultGroup, [Elements], ScalarType.Float32);
+    }
+
     [GlobalCleanup]
     public void Cleanup()
     {
-        _values.Dispose();
-        _codes.Dispose();
-        _scales.Dispose();
+        foreach (var tensor in new[] { _values, _codes, _scales, _affine.Codes, _affine.Scales, _affine.Zeros })
+            tensor.Dispose();
     }
 }

@@ -7,7 +7,7 @@ namespace LowRankTraining.Numerics;
 /// <remarks>Blocks are worked on many at a time, but not all: quantising needs several numbers of scratch for each entry, so scratch stays at a few MiB however large the tensor, and below half of it where it is not small.</remarks>
 internal readonly record struct Blocks(long Elements, int Size)
 {
-    private const long SmallestChunk = 1 << 14, LargestChunk = 1 << 18;
+    private const long SmallestChunk = 1 << 14, LargestChunk = 1 << 18, WorthSharing = 1 << 16;
 
     public long Count => (Elements + Size - 1) / Size;
 
@@ -18,6 +18,25 @@ internal readonly record struct Blocks(long Elements, int Size)
             var whole = Math.Max(1, Math.Clamp(Elements / 8, SmallestChunk, LargestChunk) / Size) * Size;
             for (long start = 0; start < Elements; start += whole)
                 yield return new(start, Math.Min(whole, Elements - start), Size);
+        }
+    }
+
+    /// <summary>Works on every chunk: on a CPU on several at once, where there are numbers enough.</summary>
+    /// <param name="where">Where the numbers are.</param>
+    /// <param name="work">What is done to a chunk, on any thread; tensors that it makes are freed after it.</param>
+    /// <param name="isOrdered">Whether one chunk must follow the other: because they draw from the same stream, or scratch must stay small.</param>
+    public void ForEach(Device where, Action<BlockChunk> work, bool isOrdered = false)
+    {
+        if (where.type == DeviceType.CPU && !isOrdered && Elements >= WorthSharing)
+            Parallel.ForEach(Chunks, new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() }, Do);
+        else
+            foreach (var chunk in Chunks)
+                Do(chunk);
+
+        void Do(BlockChunk chunk)
+        {
+            using var temporaries = NewDisposeScope();
+            work(chunk);
         }
     }
 

@@ -9,7 +9,7 @@ namespace LowRankTraining.Numerics;
 /// <para>Zero decodes to exactly zero where the table has a zero, and a block of nothing but zeros always does. A block with a NaN or an infinity decodes to NaN.
 /// Where max|block| is subnormal the block loses precision: it is below 1.2e-38.</para>
 /// <para>Stochastic rounding takes one of the two entries around x / max|block|, so that the expected value is exact: everywhere with the tables that end in −1 and 1, up to the lowest entry with the others.</para>
-/// <para>Bytes: 1 + 4 / block for each element with 8 bits, ½ + 4 / block with 4. Scratch: a few MiB.</para>
+/// <para>Bytes: 1 + 4 / block for each element with 8 bits, ½ + 4 / block with 4. Scratch: none for float32 on a CPU, which rounds to nearest in one pass on all its cores; a few MiB otherwise.</para>
 /// <para>Source: Dettmers et al., arXiv 2110.02861; 4 bits: Li et al., arXiv 2309.01507.</para>
 /// </remarks>
 public static class BlockwiseQuantization
@@ -35,11 +35,8 @@ public static class BlockwiseQuantization
         var absMax = empty([blocks.Count], ScalarType.Float32, values.device);
         var bytes = codes.view(-1);
 
-        foreach (var chunk in blocks.Chunks)
-        {
-            using var temporaries = NewDisposeScope();
-            Encode(chunk, chunk.Rows(chunk.Of(flat).to(ScalarType.Float32)), bytes, absMax, table, stochastic);
-        }
+        blocks.ForEach(values.device, chunk =>
+            Encode(chunk, chunk.Of(flat).to(ScalarType.Float32), bytes, absMax, table, stochastic), isOrdered: stochastic is not null);
 
         return (codes.MoveToOuterDisposeScope(), absMax.MoveToOuterDisposeScope());
     }
@@ -65,11 +62,7 @@ public static class BlockwiseQuantization
         var result = empty(shape, dtype, codes.device);
         var (flat, bytes) = (result.view(-1), codes.reshape(-1));
 
-        foreach (var chunk in blocks.Chunks)
-        {
-            using var temporaries = NewDisposeScope();
-            chunk.Of(flat).copy_(Decode(chunk, bytes, absMax, table));
-        }
+        blocks.ForEach(codes.device, chunk => Decode(chunk, bytes, absMax, table, chunk.Of(flat)));
 
         return result.MoveToOuterDisposeScope();
     }
@@ -91,37 +84,67 @@ public static class BlockwiseQuantization
         using var scope = NewDisposeScope();
         var (bytes, lost) = (codes.view(-1), loss?.view(-1));
 
-        foreach (var chunk in blocks.Chunks)
-        {
-            using var temporaries = NewDisposeScope();
-            var sum = Decode(chunk, bytes, absMax, table);
-            using (var part = change(chunk))
-                sum.add_(part);
-            Encode(chunk, chunk.Rows(sum), bytes, absMax, table, stochastic);
-            if (lost is not null)
-                chunk.Of(lost).copy_(sum.sub_(Decode(chunk, bytes, absMax, table)));
-        }
+        blocks.ForEach(
+            codes.device,
+            chunk =>
+            {
+                var sum = Decode(chunk, bytes, absMax, table);
+                using (var part = change(chunk))
+                    sum.add_(part);
+                Encode(chunk, sum, bytes, absMax, table, stochastic);
+                if (lost is not null)
+                    chunk.Of(lost).copy_(sum.sub_(Decode(chunk, bytes, absMax, table)));
+            },
+            isOrdered: true);
     }
 
-    private static void Encode(BlockChunk chunk, Tensor rows, Tensor bytes, Tensor absMax, CodeTable table, Generator? stochastic)
+    /// <summary>Quantises a chunk.</summary>
+    /// <param name="chunk">The chunk.</param>
+    /// <param name="numbers">float32, one axis.</param>
+    /// <param name="bytes">Takes the codes.</param>
+    /// <param name="absMax">Takes the scales.</param>
+    /// <param name="table">The code.</param>
+    /// <param name="stochastic">Draws the roundings; null rounds to nearest.</param>
+    private static void Encode(BlockChunk chunk, Tensor numbers, Tensor bytes, Tensor absMax, CodeTable table, Generator? stochastic)
     {
         using var scope = NewDisposeScope();
+        var (codes, scales) = (chunk.CodesOf(bytes, table.Bits), chunk.ScalesOf(absMax));
+        if (stochastic is null && numbers.device_type == DeviceType.CPU)
+        {
+            table.OnSpans.Encode(numbers.contiguous().Floats(), chunk.Size, codes.bytes, scales.Floats());
+            return;
+        }
+
+        var rows = chunk.Rows(numbers);
         using var size = rows.abs();
         var largest = size.amax(1L);
         var x = size.copy_(rows).mul_(Reciprocal(largest));
         var packed = PackedCodes.Pack(stochastic is null ? table.Encode(x) : table.Encode(x, stochastic), table.Bits);
-        var target = chunk.CodesOf(bytes, table.Bits);
 
-        target.copy_(packed.narrow(0, 0, target.numel()));
-        chunk.ScalesOf(absMax).copy_(largest);
+        codes.copy_(packed.narrow(0, 0, codes.numel()));
+        scales.copy_(largest);
     }
 
-    /// <summary>One axis, as long as the chunk.</summary>
+    /// <summary>The numbers of a chunk: float32, one axis.</summary>
     private static Tensor Decode(BlockChunk chunk, Tensor bytes, Tensor absMax, CodeTable table)
     {
+        var numbers = empty([chunk.Length], ScalarType.Float32, bytes.device);
+        Decode(chunk, bytes, absMax, table, numbers);
+        return numbers;
+    }
+
+    private static void Decode(BlockChunk chunk, Tensor bytes, Tensor absMax, CodeTable table, Tensor target)
+    {
         using var scope = NewDisposeScope();
-        var rows = chunk.Rows(table.Decode(chunk.CodesOf(bytes, table.Bits)));
-        return chunk.Flat(rows.mul_(chunk.ScalesOf(absMax).unsqueeze(1))).MoveToOuterDisposeScope();
+        var (codes, scales) = (chunk.CodesOf(bytes, table.Bits), chunk.ScalesOf(absMax));
+        if (bytes.device_type == DeviceType.CPU)
+        {
+            target.WriteFloats(numbers => table.OnSpans.Decode(codes.bytes, scales.Floats(), chunk.Size, numbers));
+            return;
+        }
+
+        var rows = chunk.Rows(table.Decode(codes));
+        target.copy_(chunk.Flat(rows.mul_(scales.unsqueeze(1))));
     }
 
     private static Tensor Reciprocal(Tensor largest) => largest.clamp_min(SmallestNormal).reciprocal_().unsqueeze(1);

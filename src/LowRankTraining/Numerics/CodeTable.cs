@@ -23,6 +23,7 @@ public sealed class CodeTable
         Signed = signed;
         _values = [.. values.Order().Select(value => (float)value)];
         _midpoints = [.. _values.Zip(_values.Skip(1), (low, high) => (low + high) / 2)];
+        OnSpans = new(_values, _midpoints, inclusive: bits == 4);
     }
 
     /// <value>Dynamic, 8 bits, −0.99296875 … 1, smallest positive entry 5.5e-7: for first moments.</value>
@@ -59,6 +60,9 @@ public sealed class CodeTable
 
     /// <value>The boundaries between neighbouring values. Exactly there, 8-bit codes take the lower value and 4-bit codes the upper one, as bitsandbytes and torchao do.</value>
     public IReadOnlyList<float> Midpoints => _midpoints;
+
+    /// <value>The codes for numbers in the processor's own memory.</value>
+    internal SpanCodes OnSpans { get; }
 
     /// <summary>The code of the nearest value, for every entry.</summary>
     /// <param name="x">float32, in [−1, 1]; beyond, the nearest end of the table.</param>
