@@ -7,6 +7,10 @@ namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer
 {
+    private const string PendingGradient = "pending_gradient";
+
+    private bool _isWithinWindow;
+
     /// <summary>Takes the gradients of a micro-batch into the optimizer, in the low-rank space where that is possible, and frees them.</summary>
     /// <remarks>
     /// <para>Call it after every backward pass of an accumulation window (for the last one <see cref="step"/> alone does), in place of letting full gradients add up:</para>
@@ -17,7 +21,7 @@ public sealed partial class LowRankOptimizer
     /// </code>
     /// <para>While a subspace is fixed this equals full accumulation but for rounding, at rank · l numbers a matrix instead of s · l. Parameters that are not projected, methods that need the whole gradient,
     /// and windows that end with a refresh go on accumulating in full: their gradients stay where they are.
-    /// What has been accumulated is saved with the state. <see cref="zero_grad"/> drops it.</para>
+    /// All that has been accumulated is saved with the state, also the gradients that stay where they are: a run that is saved within a window goes on within it. <see cref="zero_grad"/> drops it.</para>
     /// </remarks>
     /// <returns>How many gradients were taken in and freed.</returns>
     public int accumulate()
@@ -25,6 +29,7 @@ public sealed partial class LowRankOptimizer
         RequireLiveParameters();
         using var guard = no_grad();
 
+        _isWithinWindow = true;
         var taken = 0;
         foreach (var entry in _entries)
         {
@@ -52,8 +57,40 @@ public sealed partial class LowRankOptimizer
 
     private void DropAccumulated()
     {
+        _isWithinWindow = false;
         foreach (var entry in _entries)
             (entry.Plan.Rule as IAccumulatingRule)?.DropAccumulated(entry.Bag);
+    }
+
+    /// <summary>Shows the state with what an open window has left in the gradient.</summary>
+    private T WithPendingGradient<T>(ParameterState entry, Func<StateBag, T> use)
+    {
+        if (_isWithinWindow && entry.Parameter.grad is { } gradient)
+            entry.Bag.Set(PendingGradient, gradient);
+        try
+        {
+            return use(entry.Bag);
+        }
+        finally
+        {
+            entry.Bag.Remove(PendingGradient);
+        }
+    }
+
+    /// <summary>Puts back what an open window had left in the gradients when the state was saved.</summary>
+    private void ResumeWindow()
+    {
+        _isWithinWindow = false;
+        foreach (var entry in _entries)
+        {
+            _isWithinWindow |= AccumulatedIn(entry) is not null;
+            if (!entry.Bag.TryGet(PendingGradient, out var gradient))
+                continue;
+
+            _isWithinWindow = true;
+            entry.Parameter.grad = gradient;
+            entry.Bag.Remove(PendingGradient);
+        }
     }
 
     /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none.</summary>

@@ -30,7 +30,7 @@ public sealed partial class LowRankOptimizer
         }
 
         foreach (var (target, from) in _entries.Zip(sources))
-            pending.Add(target.Bag, from.Bag.CopyTo(target.Parameter.device));
+            pending.Add(target.Bag, source.WithPendingGradient(from, bag => bag.CopyTo(target.Parameter.device)));
 
         Commit(pending);
     }
@@ -71,6 +71,7 @@ public sealed partial class LowRankOptimizer
     private void Commit(PendingLoad pending)
     {
         pending.Apply();
+        ResumeWindow();
         CompletedSteps = pending.Step;
         Session.ResumeAt(pending.Step, this);
     }
@@ -111,7 +112,11 @@ public sealed partial class LowRankOptimizer
 
         public override void Initialize(OptimizerOptions options) => Bag.Clear();
 
-        public override void SaveStateDict(BinaryWriter writer) => Bag.Write(writer);
+        public override void SaveStateDict(BinaryWriter writer) => Owner.WithPendingGradient(this, bag =>
+        {
+            bag.Write(writer);
+            return bag;
+        });
 
         public override void LoadStateDict(BinaryReader reader) => Owner.Stage(this, StateBagFormat.Read(reader, Parameter.device));
 

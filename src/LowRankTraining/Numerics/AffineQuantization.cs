@@ -9,7 +9,7 @@ namespace LowRankTraining.Numerics;
 /// The range always includes zero, which therefore decodes to exactly zero; every other error is at most half a scale.</para>
 /// <para>Stochastic rounding gives ⌊x / scale⌋ or one more, the latter with the probability of the fraction. It takes L − 1 steps instead of L and zero = ⌈−min / scale⌉: the spare step keeps the ends of the range from being cut, so the expected value is exact everywhere.</para>
 /// <para><see cref="Compatibility.ReferenceCode"/>: the range is max − min of the values alone, at least 1e-5, and the zero point is cut to [0, L]; groups that are all positive or all negative then saturate, and groups of small values become zeros.</para>
-/// <para>Bytes: b / 8 + 5 / group for each element. Scratch: a few MiB, next to none for float32 on a CPU.</para>
+/// <para>Bytes: b / 8 + 5 / group for each element. Scratch: a few MiB, next to none for float32 on a CPU; a copy of values that are not contiguous.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, and the authors' code, which keeps 4-bit codes one a byte.</para>
 /// </remarks>
 public static class AffineQuantization
@@ -76,9 +76,10 @@ public static class AffineQuantization
 
         using var scope = NewDisposeScope();
         var result = empty(shape, dtype, codes.device);
-        var (flat, bytes) = (result.view(-1), codes.reshape(-1));
+        var (flat, bytes, steps) = (result.view(-1), codes.reshape(-1).contiguous(), scales.to(ScalarType.Float32).contiguous());
+        var zeroPoints = zeros.contiguous();
 
-        blocks.ForEach(codes.device, chunk => Decode(chunk, bytes, scales, zeros, bits, chunk.Of(flat)));
+        blocks.ForEach(codes.device, chunk => Decode(chunk, bytes, steps, zeroPoints, bits, chunk.Of(flat)), isOrdered: !result.IsSingle());
 
         return result.MoveToOuterDisposeScope();
     }
@@ -108,7 +109,7 @@ public static class AffineQuantization
                 else
                     EncodeOnDevice(chunk.Rows(x), uniformRows, bits, compatibility, target);
             },
-            isOrdered: uniform is not null);
+            isOrdered: uniform is not null || !values.IsSingle());
 
         return (codes.MoveToOuterDisposeScope(), scales.MoveToOuterDisposeScope(), zeroPoints.MoveToOuterDisposeScope());
     }

@@ -24,7 +24,7 @@ internal readonly record struct Blocks(long Elements, int Size)
     /// <summary>Works on every chunk: on a CPU on several at once, where there are numbers enough.</summary>
     /// <param name="where">Where the numbers are.</param>
     /// <param name="work">What is done to a chunk, on any thread; tensors that it makes are freed after it.</param>
-    /// <param name="isOrdered">Whether one chunk must follow the other: because they draw from the same stream, or scratch must stay small.</param>
+    /// <param name="isOrdered">Whether one chunk must follow the other: because they draw from the same stream, or are converted by operations on tensors, which have threads of their own.</param>
     public void ForEach(Device where, Action<BlockChunk> work, bool isOrdered = false)
     {
         if (where.type == DeviceType.CPU && !isOrdered && Elements >= WorthSharing)

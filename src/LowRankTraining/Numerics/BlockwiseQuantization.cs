@@ -6,10 +6,10 @@ namespace LowRankTraining.Numerics;
 /// <summary>Stores numbers in 8 or 4 bits each, with one scale for every block.</summary>
 /// <remarks>
 /// <para>The tensor is flattened row by row and cut into blocks; code = nearest entry of the table to x / max|block|, and it decodes to table[code] · max|block|.</para>
-/// <para>Zero decodes to exactly zero where the table has a zero, and a block of nothing but zeros always does. A block with a NaN or an infinity decodes to NaN.
+/// <para>Zero decodes to exactly zero where the table has a zero, and a block of nothing but zeros always does. A block with a NaN decodes to NaN; one with an infinity to anything.
 /// Where max|block| is subnormal the block loses precision: it is below 1.2e-38.</para>
 /// <para>Stochastic rounding takes one of the two entries around x / max|block|, so that the expected value is exact: everywhere with the tables that end in −1 and 1, up to the lowest entry with the others.</para>
-/// <para>Bytes: 1 + 4 / block for each element with 8 bits, ½ + 4 / block with 4. Scratch: none for float32 on a CPU, which rounds to nearest in one pass on all its cores; a few MiB otherwise.</para>
+/// <para>Bytes: 1 + 4 / block for each element with 8 bits, ½ + 4 / block with 4. Scratch: none for float32 on a CPU, which rounds to nearest in one pass on all its cores; a few MiB otherwise, and a copy of values that are not contiguous.</para>
 /// <para>Source: Dettmers et al., arXiv 2110.02861; 4 bits: Li et al., arXiv 2309.01507.</para>
 /// </remarks>
 public static class BlockwiseQuantization
@@ -36,7 +36,7 @@ public static class BlockwiseQuantization
         var bytes = codes.view(-1);
 
         blocks.ForEach(values.device, chunk =>
-            Encode(chunk, chunk.Of(flat).to(ScalarType.Float32), bytes, absMax, table, stochastic), isOrdered: stochastic is not null);
+            Encode(chunk, chunk.Of(flat).to(ScalarType.Float32), bytes, absMax, table, stochastic), isOrdered: stochastic is not null || !values.IsSingle());
 
         return (codes.MoveToOuterDisposeScope(), absMax.MoveToOuterDisposeScope());
     }
@@ -60,9 +60,9 @@ public static class BlockwiseQuantization
 
         using var scope = NewDisposeScope();
         var result = empty(shape, dtype, codes.device);
-        var (flat, bytes) = (result.view(-1), codes.reshape(-1));
+        var (flat, bytes, scales) = (result.view(-1), codes.reshape(-1).contiguous(), absMax.to(ScalarType.Float32).contiguous());
 
-        blocks.ForEach(codes.device, chunk => Decode(chunk, bytes, absMax, table, chunk.Of(flat)));
+        blocks.ForEach(codes.device, chunk => Decode(chunk, bytes, scales, table, chunk.Of(flat)), isOrdered: !result.IsSingle());
 
         return result.MoveToOuterDisposeScope();
     }
@@ -109,7 +109,7 @@ public static class BlockwiseQuantization
     {
         using var scope = NewDisposeScope();
         var (codes, scales) = (chunk.CodesOf(bytes, table.Bits), chunk.ScalesOf(absMax));
-        if (stochastic is null && numbers.device_type == DeviceType.CPU)
+        if (stochastic is null && numbers.device_type == DeviceType.CPU && scales.IsSingle())
         {
             table.OnSpans.Encode(numbers.contiguous().Floats(), chunk.Size, codes.bytes, scales.Floats());
             return;
@@ -137,7 +137,7 @@ public static class BlockwiseQuantization
     {
         using var scope = NewDisposeScope();
         var (codes, scales) = (chunk.CodesOf(bytes, table.Bits), chunk.ScalesOf(absMax));
-        if (bytes.device_type == DeviceType.CPU)
+        if (bytes.device_type == DeviceType.CPU && scales.IsSingle())
         {
             target.WriteFloats(numbers => table.OnSpans.Decode(codes.bytes, scales.Floats(), chunk.Size, numbers));
             return;

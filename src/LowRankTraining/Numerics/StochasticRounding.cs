@@ -5,8 +5,8 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>Rounds to a shorter floating-point type so that the expected value is exact.</summary>
 /// <remarks>
-/// x = m · 2ᴱ with m in [½, 1) becomes ⌊m · 2ᵇ + u⌋ · 2ᴱ⁻ᵇ, with u uniform in [0, 1) and b the significant bits of the target: 8 for bfloat16, 11 for float16.
-/// All of it is exact in float32, so representable values stay what they are, and small updates survive in expectation where rounding to nearest loses them.
+/// x = m · 2ᴱ with m in [½, 1) becomes ⌊m · 2ᵇ⌋ · 2ᴱ⁻ᵇ, or the next number above where a uniform u in [0, 1) lies below the fraction that was cut off; b are the significant bits of the target: 8 for bfloat16, 11 for float16.
+/// All of it is exact in float32 (m · 2ᵇ + u would not be), so representable values stay what they are, and small updates survive in expectation where rounding to nearest loses them.
 /// Subnormal float16 values are rounded to nearest.
 /// </remarks>
 public static class StochasticRounding
@@ -43,7 +43,9 @@ public static class StochasticRounding
         var unit = Math.Pow(2, bits);
         var (mantissa, _) = x.frexp();
         var power = (x / mantissa).masked_fill_(mantissa == 0, 0);
-        var noise = rand(x.shape, x.dtype, x.device, generator: generator);
-        return mantissa.mul(unit).add_(noise).floor_().mul_(power).div_(unit);
+        var scaled = mantissa.mul_(unit);
+        var floor = scaled.floor();
+        var uniform = rand(x.shape, x.dtype, x.device, generator: generator);
+        return floor.add_(uniform.lt_(scaled.sub_(floor))).mul_(power).div_(unit);
     }
 }

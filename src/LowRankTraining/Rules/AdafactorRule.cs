@@ -48,7 +48,7 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
 
     internal FactoredSquare Square => new(DecayRate, Epsilon1);
 
-    internal MomentSlot First => new("exp_avg", 1) { Format = States };
+    internal MomentSlot First => new("exp_avg", 1) { Format = States, AveragesGradient = false };
 
     /// <inheritdoc/>
     public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)

@@ -12,6 +12,9 @@ public readonly record struct MomentSlot(string Name, int Order, double Decay = 
     /// <value>How it is stored. Default: float32.</value>
     public StateFormat Format { get; init; } = StateFormat.Float32;
 
+    /// <value>Whether a slot of order 1 averages the gradient itself, and not steps made from it, whose size says nothing of the gradient's. Default: true.</value>
+    public bool AveragesGradient { get; init; } = true;
+
     /// <value>Whether it is a moment.</value>
     public bool IsMoment => Order > 0;
 

@@ -5,7 +5,7 @@ namespace LowRankTraining.Rules;
 
 /// <summary>RMSProp, plain, centered or with momentum.</summary>
 /// <remarks>
-/// <para>V ← βV + (1 − β)G²; centered: Ḡ ← βḠ + (1 − β)G and V′ = V − Ḡ², else V′ = V; N = G / (√V′ + ε); with momentum μ: B ← μB + N and the update is B, else N.</para>
+/// <para>V ← βV + (1 − β)G²; centered: Ḡ ← βḠ + (1 − β)G and V′ = V − Ḡ², else V′ = V; N = G / (√V′ + ε), where V′ is at least β(1 − β)(G − Ḡ_old)², which no true variance is below but rounding, short states and changes of basis may be; with momentum μ: B ← μB + N and the update is B, else N.</para>
 /// <para>State: <c>square_avg</c>, and where used <c>grad_avg</c> and <c>momentum_buffer</c>, in the gradient's shape and in <see cref="States"/>. No bias correction.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Tieleman and Hinton, 2012; centered: Graves, arXiv 1308.0850. Fira's second inner rule (arXiv 2410.01623).</para>
@@ -45,7 +45,7 @@ public sealed record RmsPropRule : IDirectionRule
 
     private MomentSlot Mean => new("grad_avg", 1) { Format = States };
 
-    private MomentSlot Buffer => new("momentum_buffer", 1) { Format = States };
+    private MomentSlot Buffer => new("momentum_buffer", 1) { Format = States, AveragesGradient = false };
 
     /// <inheritdoc/>
     public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
@@ -75,8 +75,11 @@ public sealed record RmsPropRule : IDirectionRule
         if (!Centered)
             return square.clone();
 
-        var mean = Mean.Read(state, gradient).mul_(Beta).add_(gradient, 1 - Beta);
+        var mean = Mean.Read(state, gradient);
+        var deviation = gradient - mean;
+        var least = deviation.mul_(deviation).mul_(Beta * (1 - Beta));
+        mean.mul_(Beta).add_(gradient, 1 - Beta);
         Mean.Write(state, mean, step);
-        return square.addcmul(mean, mean, -1);
+        return maximum(square.addcmul(mean, mean, -1), least);
     }
 }

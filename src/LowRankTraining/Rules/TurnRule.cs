@@ -6,7 +6,7 @@ namespace LowRankTraining.Rules;
 
 /// <summary>Whole parameters take turns: one in so many has a rule with memory for T updates, the others take steps that need none.</summary>
 /// <remarks>
-/// <para>In period k a parameter of index i is at turn where (i + k) mod turns = 0. Its memory starts from zero, and is freed at the end of the period.</para>
+/// <para>In period k the parameter at place i is at turn where (i + k) mod turns = 0. Its memory starts from zero, and is freed at the end of the period.</para>
 /// <para>Source: Zmushko et al., FRUGAL, arXiv 2411.07837, "blockwise"; Luo et al., BAdam, arXiv 2404.02827.</para>
 /// </remarks>
 public sealed record TurnRule : IUpdateRule, IStateLayout
@@ -15,6 +15,9 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
 
     /// <value>The rule of a parameter at turn.</value>
     public required IDirectionRule AtTurn { get; init; }
+
+    /// <value>i, its place among those that take turns, from 0. Default 0.</value>
+    public int Place { get; init; }
 
     /// <value>Of how many parameters one is at turn; at least 1. Default 4 (FRUGAL, density 0.25).</value>
     public int Turns { get; init; } = 4;
@@ -42,7 +45,7 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
         if (completed % Every == 0)
             AtTurn.Reset(state);
 
-        if ((step.Index + completed / Every) % Turns == 0)
+        if ((Place + completed / Every) % Turns == 0)
         {
             var (direction, correction) = AtTurn.Advance(gradient, state, step);
             accumulator.add_(direction, scale * correction * Scale);

@@ -37,5 +37,5 @@ public abstract record AdamOptions : UpdateOptions
         .Fraction(Beta1)
         .Fraction(Beta2)
         .Above(0, Epsilon)
-        .Require(States is not AffineFormat, $"{nameof(States)} is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. Use {nameof(StateFormat.Blockwise4Bit)}.");
+        .StoresMomentsIn(States);
 }

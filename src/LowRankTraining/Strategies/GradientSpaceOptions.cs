@@ -62,5 +62,6 @@ public abstract record GradientSpaceOptions : AdamOptions
         .AtLeast(1, Rank)
         .AtLeast(1, RefreshEvery)
         .Obey(Refresh)
-        .Obey(Basis);
+        .Obey(Basis)
+        .Obey(Guard);
 }

@@ -1,4 +1,5 @@
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
 using static TorchSharp.torch;
@@ -62,7 +63,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
         Decay = options.Decay,
         AcceptZeroGradient = options.FollowsCode,
         RelativeRate = RelativeRate(rule),
-        Note = rule is SubspaceRule subspace ? RankNote(candidate, subspace) : null,
+        Note = RankNote(candidate, rule),
     };
 
     private static IRelativeRate? RelativeRate(IUpdateRule rule) => rule switch
@@ -79,10 +80,15 @@ internal sealed class GradientSpaceSession : ILowRankSession
             throw new ArgumentException($"Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: {string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
     }
 
-    private static string? RankNote(NamedParameter candidate, SubspaceRule rule)
+    private static string? RankNote(NamedParameter candidate, IUpdateRule rule)
     {
-        var shape = candidate.Parameter.shape;
-        var limit = rule.Side.Limit(shape[0], candidate.Parameter.NumberOfElements / shape[0]);
-        return rule.Rank > limit && rule.Basis.IsOrthonormal ? $"rank {rule.Rank} lowered to {limit}, the length of the compressed side" : null;
+        if (rule is WeightNormRule { Direction: var direction })
+            return RankNote(candidate, direction);
+        if (rule is not SubspaceRule { Density: null, Basis.IsOrthonormal: true } subspace)
+            return null;
+
+        var (rows, columns) = candidate.Parameter.shape.Sides();
+        var limit = subspace.LimitFor(rows, columns);
+        return subspace.Rank > limit ? $"rank {subspace.Rank} lowered to {limit}, the length of the {(limit == subspace.Side.Limit(rows, columns) ? "compressed" : "short")} side" : null;
     }
 }

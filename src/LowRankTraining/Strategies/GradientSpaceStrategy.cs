@@ -18,6 +18,14 @@ public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions>
     /// <summary>The rule for everything that is not projected.</summary>
     private protected virtual IUpdateRule Full => Options.Adam;
 
-    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
-        GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => parameter.dim() > 2 ? ProjectedTensor : Projected, Full);
+    /// <summary>The rule of one of the targets.</summary>
+    /// <param name="parameter">The target.</param>
+    /// <param name="place">Its place among them, from 0.</param>
+    private protected virtual IUpdateRule RuleOf(Tensor parameter, int place) => parameter.dim() > 2 ? ProjectedTensor : Projected;
+
+    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
+    {
+        var place = 0;
+        return GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => RuleOf(parameter, place++), Full);
+    }
 }

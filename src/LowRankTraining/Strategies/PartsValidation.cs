@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Strategies;
@@ -25,6 +26,31 @@ internal static class PartsValidation
             .AtLeast(1, path.LookEvery, "LookEvery of PathEfficiencyRefresh"),
         _ => rules,
     };
+
+    /// <summary>The numbers of a guard.</summary>
+    public static OptionsRules Obey(this OptionsRules rules, ISpikeGuard? guard) => guard switch
+    {
+        SpikeGuard spike => rules
+            .Above(0, spike.Threshold, "Threshold of SpikeGuard")
+            .AtLeast(0, spike.ResetEvery, "ResetEvery of SpikeGuard")
+            .AtLeast(0, spike.WarmupAfterReset, "WarmupAfterReset of SpikeGuard")
+            .AtLeast(0, spike.ClipStart, "ClipStart of SpikeGuard"),
+        StabilityGuard stability => rules
+            .Fraction(stability.ClipDecay, "ClipDecay of StabilityGuard")
+            .Fraction(stability.NormDecay, "NormDecay of StabilityGuard")
+            .Fraction(stability.SquaredNormDecay, "SquaredNormDecay of StabilityGuard")
+            .Above(0, stability.Epsilon, "Epsilon of StabilityGuard")
+            .AtLeast(0, stability.ResetEvery, "ResetEvery of StabilityGuard"),
+        _ => rules,
+    };
+
+    /// <summary>The numbers of a recipe, and of the parts that it is made of.</summary>
+    public static OptionsRules Obey(this OptionsRules rules, SubspaceRule recipe) => rules
+        .AtLeast(1, recipe.Rank, nameof(SubspaceRule.Rank))
+        .Require(recipe.Density is null or (> 0 and <= 1), FormattableString.Invariant($"Density is {recipe.Density}: it must be above 0 and at most 1."))
+        .Obey(recipe.Refresh)
+        .Obey(recipe.Basis)
+        .Obey(recipe.Guard);
 
     /// <summary>The numbers of a basis, and of those within it.</summary>
     public static OptionsRules Obey(this OptionsRules rules, IBasis? basis)

@@ -23,9 +23,12 @@ public static partial class Recipe
         if (!Name().IsMatch(name))
             throw new ArgumentException($"'{name}' cannot name a method: use lower-case letters, digits, dots and dashes, such as \"contoso.warm-sign\".", nameof(name));
 
-        var check = matrices is SubspaceRule rule
-            ? new OptionsRules().AtLeast(1, rule.Rank, nameof(SubspaceRule.Rank)).Fits(rule, accumulates: false).Result
-            : ValidateOptionsResult.Success;
+        var check = matrices switch
+        {
+            SubspaceRule rule => new OptionsRules().Obey(rule).Fits(rule, accumulates: false).Result,
+            TuckerRule rule => new OptionsRules().AtLeast(1, rule.Rank, nameof(TuckerRule.Rank)).Above(0, rule.Scale, nameof(TuckerRule.Scale)).Obey(rule.Refresh).Obey(rule.Basis).Result,
+            _ => ValidateOptionsResult.Success,
+        };
         return check.Failed
             ? throw new OptionsValidationException(name, matrices.GetType(), check.Failures)
             : new OwnStrategy(name, matrices, others ?? new AdamRule(), new OwnOptions { Seed = seed });

@@ -17,6 +17,10 @@ internal static class RuleValidation
         .Fraction(rule.Momentum, "Sgd.Momentum")
         .Require(rule.Momentum > 0 || !rule.Nesterov, "Sgd.Nesterov is set without Momentum: it needs some.");
 
+    /// <summary>A format that moments can be kept in.</summary>
+    public static OptionsRules StoresMomentsIn(this OptionsRules rules, StateFormat states) => rules
+        .Require(states is not AffineFormat, $"States is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. Use {nameof(StateFormat.Blockwise4Bit)}.");
+
     public static OptionsRules Obey(this OptionsRules rules, LionRule rule) => rules
         .Fraction(rule.Beta1, "Lion.Beta1")
         .Fraction(rule.Beta2, "Lion.Beta2");

@@ -73,8 +73,8 @@ public abstract record MomentCarryOver
             {
                 var moment = change.Read(slot);
                 var turned = turn.Of(moment);
-                meanBefore ??= moment / slot.Weight(state);
-                meanAfter ??= turned / slot.Weight(state);
+                if (slot.AveragesGradient)
+                    (meanBefore, meanAfter) = (moment / slot.Weight(state), turned / slot.Weight(state));
                 change.Write(slot, turned);
             }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,6 +11,9 @@ public readonly record struct Projection(Tensor? Left, Tensor? Right)
 {
     /// <value>The axis of a one-sided low-rank gradient along which the rank runs: 0 for a left projection, 1 for a right one.</value>
     public int RankAxis => Left is null ? 1 : 0;
+
+    /// <value>Whether every entry of the gradient enters its projection. Picked rows or columns leave the others out.</value>
+    internal bool SeesAll => !BasisProducts.IsCoordinates(Left) && !BasisProducts.IsCoordinates(Right);
 
     /// <summary>PᵀG, GQ or PᵀGQ.</summary>
     public Tensor Project(Tensor gradient)
@@ -56,7 +60,7 @@ public readonly record struct Projection(Tensor? Left, Tensor? Right)
 /// <summary>Products with a basis, be it given by columns or by row numbers.</summary>
 internal static class BasisProducts
 {
-    private static bool IsCoordinates(Tensor basis) => basis.dim() == 1;
+    public static bool IsCoordinates([NotNullWhen(true)] Tensor? basis) => basis?.dim() == 1;
 
     public static long RankOf(Tensor basis) => basis.shape[^1];
 

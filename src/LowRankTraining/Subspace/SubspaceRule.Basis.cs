@@ -74,7 +74,7 @@ public sealed partial record SubspaceRule
     /// <summary>Reads M̂ of a one-sided projection, rank × l.</summary>
     private Func<Tensor>? MomentumIn(Projection old, Tensor matrix, StateBag state, bool transposed)
     {
-        var first = Inner.Moments.FirstOrDefault(slot => slot.Order == 1);
+        var first = Inner.Moments.FirstOrDefault(slot => slot is { Order: 1, AveragesGradient: true });
         if (old is { Left: null, Right: null } or { Left: not null, Right: not null } || first.Name is null || !first.IsIn(state))
             return null;
 
@@ -99,9 +99,13 @@ public sealed partial record SubspaceRule
 
     private long RankFor(long rows, long columns)
     {
-        var limit = Side.Limit(rows, columns);
+        var limit = LimitFor(rows, columns);
         if (Density is { } density)
             return Math.Max(1, (long)Math.Round(density * limit));
         return Basis is IDrawnBasis { IsOrthonormal: false } ? Rank : Math.Min(Rank, limit);
     }
+
+    /// <summary>The largest rank: the compressed side, or the short one for a basis that is found from the gradient, which spans no more than that.</summary>
+    internal long LimitFor(long rows, long columns) =>
+        Basis is IDrawnBasis or ISelectedBasis ? Side.Limit(rows, columns) : Math.Min(rows, columns);
 }

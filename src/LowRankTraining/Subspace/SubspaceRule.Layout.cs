@@ -41,6 +41,8 @@ public sealed partial record SubspaceRule
             yield return $"Error feedback gives the residual back later and {Lift.GetType().Name} uses it at once: leave one of them out.";
         if (Basis.IsAdaptive && !OnRefresh.AllowsRankChange)
             yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
+        if (Basis.IsAdaptive && Inner is AdafactorRule)
+            yield return $"{Basis.GetType().Name} changes the rank, and the averages of rows and columns that Adafactor keeps would not fit: take Adam inside, or a basis of a fixed rank.";
         for (var (outer, inner) = (Basis, Basis.Within); inner is not null; (outer, inner) = (inner, inner.Within))
             if (inner is ISelectedBasis || !inner.IsOrthonormal || (inner.IsAdaptive && !outer.IsAdaptive))
                 yield return $"{outer.GetType().Name} goes on from orthonormal columns of a fixed number, which {inner.GetType().Name} does not give: take a basis that does, such as RandomizedSvdBasis.";

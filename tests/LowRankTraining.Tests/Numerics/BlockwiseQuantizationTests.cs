@@ -168,6 +168,40 @@ public class BlockwiseQuantizationTests
         BlockwiseQuantization.Quantize(Draw(CodeTable.Dynamic8Signed, 3, 5), CodeTable.Dynamic8Signed, 256).Codes.shape.Should().Equal(3, 5);
     }
 
+    [Theory]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float64)]
+    public void Scales_that_a_model_was_converted_with_are_read_as_the_numbers_they_are(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var x = Draw(CodeTable.Dynamic8Signed, 700);
+        var (codes, absMax) = BlockwiseQuantization.Quantize(x, CodeTable.Dynamic8Signed, 256);
+
+        var decoded = Decode(codes, absMax.to(dtype), CodeTable.Dynamic8Signed, 256, x);
+
+        decoded.allclose(Decode(codes, absMax, CodeTable.Dynamic8Signed, 256, x), rtol: 0.01, atol: 0).Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Many_numbers_are_quantised_as_few_are(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var x = Draw(CodeTable.Dynamic8Signed, 300_001).to(dtype);
+
+        var (codes, absMax) = BlockwiseQuantization.Quantize(x, CodeTable.Dynamic8Signed, 256);
+        var decoded = BlockwiseQuantization.Dequantize(codes, absMax, CodeTable.Dynamic8Signed, 256, x.shape, dtype);
+
+        for (long start = 0; start < x.numel(); start += 25_600)
+        {
+            var part = x.narrow(0, start, Math.Min(25_600, x.numel() - start));
+            var (partCodes, partAbsMax) = BlockwiseQuantization.Quantize(part, CodeTable.Dynamic8Signed, 256);
+            codes.narrow(0, start, part.numel()).eq(partCodes).all().ToBoolean().Should().BeTrue();
+            decoded.narrow(0, start, part.numel()).eq(BlockwiseQuantization.Dequantize(partCodes, partAbsMax, CodeTable.Dynamic8Signed, 256, part.shape, dtype)).all().ToBoolean().Should().BeTrue();
+        }
+    }
+
     [Fact]
     public void Transposed_tensor_is_read_in_its_own_order()
     {

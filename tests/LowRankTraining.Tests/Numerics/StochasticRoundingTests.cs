@@ -43,6 +43,21 @@ public class StochasticRoundingTests
         target.to(ScalarType.Float32).allclose(exact, 0, 0).Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float16)]
+    public void Representable_numbers_stay_what_they_are_however_many(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(4, CPU);
+        var exact = randn(4_000_000, generator: generator).to(dtype);
+        var target = empty(exact.shape, dtype);
+
+        StochasticRounding.Copy(exact.to(ScalarType.Float32), target, generator);
+
+        target.ne(exact).sum().ToInt64().Should().Be(0);
+    }
+
     [Fact]
     public void Equal_keys_round_alike_and_other_keys_do_not()
     {

@@ -138,6 +138,33 @@ public class AccumulationTests
         resumed.Weight.detach().allclose(run.Weight.detach(), 0, 0).Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Gradients_that_stay_where_they_are_survive_within_a_window_too(int window)
+    {
+        using var scope = NewDisposeScope();
+        using MixedRun run = new(), resumed = new();
+        for (var before = 1; before < window; before++)
+            run.Parts(before, 0, MicroBatches).step();
+
+        run.Parts(window, 0, 2);
+        using var saved = new MemoryStream();
+        run.Optimizer.save_state_dict(new BinaryWriter(saved));
+        resumed.Optimizer.load_state_dict(new BinaryReader(new MemoryStream(saved.ToArray())));
+        resumed.TakeWeightsOf(run);
+
+        foreach (var each in new[] { run, resumed })
+        {
+            each.Parts(window, 2, MicroBatches).step();
+            each.Parts(window + 1, 0, MicroBatches).step();
+        }
+
+        resumed.Optimizer.For(resumed.Bias).TryGet("pending_gradient", out _).Should().BeFalse();
+        resumed.Bias.detach().eq(run.Bias.detach()).all().ToBoolean().Should().BeTrue();
+        resumed.Weight.detach().eq(run.Weight.detach()).all().ToBoolean().Should().BeTrue();
+    }
+
     [Fact]
     public void Parameters_that_are_not_projected_keep_their_whole_gradient()
     {
@@ -166,6 +193,50 @@ public class AccumulationTests
     }
 
     private static Tensor Gradient(int window, int part) => Draw.Normal(6, 9, (ulong)(100 * window + part));
+
+    /// <summary>A matrix that is projected and a bias that is not.</summary>
+    private sealed class MixedRun : IDisposable
+    {
+        public MixedRun() => Optimizer = new GaLoreStrategy(new() { Rank = 2, RefreshEvery = 4 }).Attach([("weight", Weight), ("bias", Bias)]).CreateOptimizer(lr: 0.05);
+
+        public Parameter Weight { get; } = new(Draw.Normal(6, 9, 7));
+
+        public Parameter Bias { get; } = new(Draw.Normal([6], 8));
+
+        public LowRankOptimizer Optimizer { get; }
+
+        public LowRankOptimizer Parts(int window, int first, int until)
+        {
+            if (first == 0)
+                Optimizer.zero_grad();
+            for (var part = first; part < until; part++)
+            {
+                foreach (var parameter in new[] { Weight, Bias })
+                {
+                    var gradient = Gradient(window, part).narrow(1, 0, parameter.dim() == 1 ? 1 : 9).reshape(parameter.shape);
+                    parameter.grad = parameter.grad is { } sum ? sum + gradient : gradient;
+                }
+
+                Optimizer.accumulate();
+            }
+
+            return Optimizer;
+        }
+
+        public void TakeWeightsOf(MixedRun other)
+        {
+            using var guard = no_grad();
+            Weight.copy_(other.Weight);
+            Bias.copy_(other.Bias);
+        }
+
+        public void Dispose()
+        {
+            Optimizer.Dispose();
+            Weight.Dispose();
+            Bias.Dispose();
+        }
+    }
 
     private sealed class Run : IDisposable
     {

@@ -50,6 +50,19 @@ public class BadInputTests
     }
 
     [Fact]
+    public void Strict_looks_at_ranks_that_count()
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        var density = () => new FrugalStrategy(new() { Strict = true }).Attach([("layer.weight", weight)]);
+        var wrapped = () => new GradNormLoRPStrategy(new() { Rank = 128, Strict = true }).Attach([("layer.weight", weight)]);
+        var longSide = () => new GaLoreStrategy(new() { Rank = 5, Side = ProjectionSide.Long, Strict = true }).Attach([("layer.weight", weight)]);
+
+        density.Should().NotThrow();
+        wrapped.Should().Throw<ArgumentException>().WithMessage("*Strict*layer.weight*128 lowered to 4*");
+        longSide.Should().Throw<ArgumentException>().WithMessage("*Strict*layer.weight*5 lowered to 4, the length of the short side*");
+    }
+
+    [Fact]
     public void Targets_that_match_nothing_say_what_there_is()
     {
         using var model = nn.Sequential(("first", nn.Linear(4, 6)), ("second", nn.Linear(6, 2)));

@@ -38,6 +38,29 @@ public class RecipeTests
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(3);
     }
 
+    [Fact]
+    public void Numbers_of_all_parts_of_a_recipe_are_looked_at()
+    {
+        var make = () => Recipe.Of("contoso.own", new SubspaceRule
+        {
+            Rank = 4,
+            Density = 2,
+            Refresh = new PeriodicRefresh { Every = 0 },
+            Basis = new RandomizedSvdBasis { Oversampling = -1 },
+            Guard = new SpikeGuard { ResetEvery = -1 },
+        });
+
+        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4);
+    }
+
+    [Fact]
+    public void Rank_of_a_Tucker_recipe_is_looked_at()
+    {
+        var make = () => Recipe.Of("contoso.own", new TuckerRule { Rank = 0, Refresh = new StaggeredRefresh { Every = 0 } });
+
+        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(2);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("My Method")]

@@ -57,6 +57,22 @@ public class TuckerRuleTests
     }
 
     [Fact]
+    public void Dimension_that_is_longer_than_the_others_together_keeps_no_more_than_they_span()
+    {
+        using var scope = NewDisposeScope();
+        using var state = new StateBag();
+        var rule = new TuckerRule { Rank = 12, Refresh = new PeriodicRefresh { Every = 2 } };
+        var weight = zeros([32, 1, 3, 3], ScalarType.Float64);
+
+        for (var step = 1; step <= 4; step++)
+            rule.AddUpdate(Draw.Normal([32, 1, 3, 3], (ulong)step), weight, -0.1, state, new StepContext { Step = step });
+
+        state["basis_0"].shape.Should().Equal(32, 9);
+        state.Bytes.Should().Be(2 * rule.BytesFor([32, 1, 3, 3]), "numbers are float64");
+        weight.isfinite().all().ToBoolean().Should().BeTrue();
+    }
+
+    [Fact]
     public void State_has_the_bytes_of_the_formula()
     {
         using var scope = NewDisposeScope();

@@ -50,5 +50,6 @@ public sealed class FloraOptionsValidator : IValidateOptions<FloraOptions>
         .AtLeast(1, options.MaxAspectRatio ?? 1, nameof(options.MaxAspectRatio))
         .Fraction(options.Beta1)
         .Obey(options.Adafactor)
+        .StoresMomentsIn(options.States)
         .Result;
 }

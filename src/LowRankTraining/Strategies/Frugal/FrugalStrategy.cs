@@ -1,5 +1,6 @@
 using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -18,7 +19,10 @@ public sealed class FrugalStrategy : GradientSpaceStrategy<FrugalOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public FrugalStrategy(FrugalOptions? options = null) : base("frugal", new FrugalOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Options.Split == FrugalSplit.Blocks ? Turns(Options) : Recipe(Options);
+    private protected override IUpdateRule Projected => Recipe(Options);
+
+    private protected override IUpdateRule RuleOf(Tensor parameter, int place) =>
+        Options.Split == FrugalSplit.Blocks ? Turns(Options) with { Place = place } : base.RuleOf(parameter, place);
 
     internal static SubspaceRule Recipe(FrugalOptions options) => options.Project(options.Adam, Lift(options), ProjectionSide.Short) with
     {

@@ -36,6 +36,9 @@ public sealed record QGaLoreOptions : GradientSpaceOptions
     /// <value>Numbers of an 8-bit weight that share a scale; at least 1. Default 256 (Q-GaLore).</value>
     public int WeightGroup { get; init; } = AffineQuantization.DefaultGroup;
 
+    /// <summary>The authors' 8-bit Adam adds ε after correction, as the paper does.</summary>
+    internal override AdamRule Adam => base.Adam with { EpsilonAfterCorrection = true };
+
     /// <summary>Similarity is to be measured between subspaces that were found independently.</summary>
     internal override IBasis DefaultBasis => ColdBasis;
 }
