@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -57,6 +58,7 @@ public sealed partial class AdapterSession
     /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged; or they await their start, see <see cref="Initialise"/>. Nothing was changed.</exception>
     public void BeforeStep()
     {
+        BackwardFailure.OfThisThread.Rethrow();
         RequireUnfinished();
         RequireUnmerged();
         RequireInitialised();
