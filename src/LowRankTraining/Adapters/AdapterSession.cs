@@ -35,9 +35,9 @@ public sealed partial class AdapterSession : ILowRankSession
     public IReadOnlyList<AdaptedLayer> Layers =>
         [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, adapter.Reason))];
 
-    /// <value>The factors that are parameters of the model, and so have gradients of their own.</value>
+    /// <value>The factors that are parameters of the model and are trained now, and so have gradients of their own.</value>
     internal IReadOnlyList<Parameter> FactorParameters =>
-        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter)];
+        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter).Where(parameter => parameter.requires_grad)];
 
     /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
     public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + _frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
