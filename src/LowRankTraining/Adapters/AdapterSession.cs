@@ -58,9 +58,11 @@ public sealed partial class AdapterSession : ILowRankSession
     }
 
     /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged, and the weights from before would take the place of the loaded ones.</exception>
     public void ResumeAt(long step, IOptimizerState state)
     {
         RequireUnfinished();
+        RequireUnmerged();
         _completed = step;
         foreach (var adapter in _adapters)
         {
