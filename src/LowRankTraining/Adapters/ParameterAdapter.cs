@@ -9,7 +9,7 @@ namespace LowRankTraining.Adapters;
 /// <summary>An adapter whose factors are parameters of the model.</summary>
 internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
-    private bool _active, _finished;
+    private bool _active;
 
     /// <value>What the layer's inputs are like, where that matters.</value>
     protected InputNorms? Inputs { get; } = recipe.Pruning is { } pruning ? new InputNorms(pruning.Decay) : null;
@@ -43,6 +43,9 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     /// <value>What drops entries of the input, or null.</value>
     protected virtual DropoutMask? Dropout => null;
+
+    /// <value>Whether the model is a plain one again, and what has left it can be freed.</value>
+    protected bool IsFinished { get; private set; }
 
     protected virtual bool TrainsFactors => true;
 
@@ -89,14 +92,14 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
             B.zero_();
         TakeOut();
         Weight.requires_grad = true;
-        _finished = true;
+        IsFinished = true;
     }
 
     public override void Release()
     {
         _premerged?.Dispose();
         Initial?.Dispose();
-        if (!_finished)
+        if (!IsFinished)
             return;
         foreach (var parameter in Own)
             parameter.Dispose();
