@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using Microsoft.Extensions.Options;
@@ -110,6 +111,31 @@ public class PriLoRATests
         optimizer.step();
 
         Values(state["input_norms"]).Should().Equal(norms);
+    }
+
+    [Fact]
+    public void Batches_without_rows_and_inputs_that_are_not_finite_do_not_spoil_the_norms()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Attach(model, new() { PruneEvery = 100, NormDecay = 0.5 }, rate: 0);
+        var (first, second) = (Factor("first"), Factor("second"));
+        Step(model, optimizer);
+        var (seen, inside) = (Norms(first), Norms(second));
+
+        model.call(zeros(0, 12));
+        var broken = ones(4, 12);
+        broken[1, 3] = float.NaN;
+        broken[2, 5] = float.PositiveInfinity;
+        model.call(broken);
+        optimizer.zero_grad();
+        optimizer.step();
+
+        Norms(first).Should().Equal(seen.Select((norm, index) => index is 3 or 5 ? norm : (float)(0.5 * norm) + 0.5f));
+        Norms(second).Should().Equal(inside, "the first layer has spread it over all entries");
+
+        Parameter Factor(string layer) => ((LowRankLinear)model.named_children().Single(child => child.name == layer).module).lora_A;
+        double[] Norms(Parameter factor) => Values(optimizer.For(factor)["input_norms"]);
     }
 
     [Theory]
