@@ -34,7 +34,7 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override Injection Injection => _verdict == Verdict.Bypassed ? Injection.Shadow : Injection.Hook;
 
-    public override bool IsReached => _reached || _shadow is not null;
+    public override bool IsReached => _reached || _verdict == Verdict.Bypassed;
 
     public override IEnumerable<ParameterPlan> Plans =>
         _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
