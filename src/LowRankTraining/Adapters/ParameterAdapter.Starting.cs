@@ -38,7 +38,7 @@ internal abstract partial class ParameterAdapter
     /// <summary>Takes the factors' start out of the weight.</summary>
     protected void LeaveBase()
     {
-        if (Recipe.Init is FactorInit.PiSSA or FactorInit.OLoRA)
+        if (Recipe.Init.Decomposes())
             Initial = InitialFactors.TakeOut(Weight, A, B, Recipe.Scale);
     }
 

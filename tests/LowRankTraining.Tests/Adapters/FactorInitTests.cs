@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
@@ -156,6 +157,22 @@ public class FactorInitTests
             using var scope = NewDisposeScope();
             Loss(model).backward();
         }
+    }
+
+    [Theory]
+    [InlineData(FactorInit.PiSSA, Injection.Replace)]
+    [InlineData(FactorInit.OLoRA, Injection.Hook)]
+    public void Weight_that_cannot_be_decomposed_is_an_error_before_anything_is_changed(FactorInit init, Injection injection)
+    {
+        using var model = Seeded(new OpenNetwork());
+        var names = model.named_parameters().Select(pair => pair.name).ToArray();
+        using (no_grad())
+            model.get_parameter("second.weight")!.fill_(double.NaN);
+
+        model.Invoking(broken => Strategy(init, injection).Attach(broken)).Should().Throw<ArgumentException>().WithMessage("*'second.weight' holds NaN*FactorInit.Kaiming*Nothing was changed*");
+
+        model.named_parameters().Select(pair => pair.name).Should().Equal(names);
+        model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
     }
 
     [Fact]
