@@ -33,6 +33,17 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         }
     }
 
+    /// <value>Whether the factors change anything: B is zero until they have learnt, or were given a start.</value>
+    protected bool HasProduct
+    {
+        get
+        {
+            using var guard = no_grad();
+            using var scope = NewDisposeScope();
+            return B.ne(0).any().ToBoolean();
+        }
+    }
+
     public override bool IsMergeable => LowRankFactors.AreFinite(A, B);
 
     /// <value>The weight itself, trained at full rank before the factors take over. Never decayed: neither is it afterwards.</value>
@@ -63,7 +74,7 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {
-        AwaitsGradient &= completed == 0;
+        _hasStart = Recipe.Init != FactorInit.LoRAGA || completed > 0;
         Inputs?.Load(state.For(A));
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Recipe.Clock.IsActiveAfter(completed));

@@ -141,6 +141,37 @@ public class PriLoRATests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public void Adapter_is_saved_as_the_end_of_the_training_leaves_it(bool atFinish)
+    {
+        var folder = Directory.CreateTempSubdirectory("lowrank-").FullName;
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var model = Seeded(new OpenNetwork(ScalarType.Float64));
+            using var optimizer = Attach(model, new() { PruneEvery = 100, PruneAtFinish = atFinish });
+            var before = model.get_parameter("first.weight")!.detach().clone();
+            Run(model, optimizer, 5);
+            var layer = (LowRankLinear)model.named_children().First().module;
+
+            PeftAdapter.Save(folder, (AdapterSession)optimizer.Session);
+
+            Values(layer.lora_A).Should().NotContain(0, "the session trains on with what it has");
+            using var file = SafeTensorsFile.Open(Path.Combine(folder, "adapter_model.safetensors"));
+            var (a, b) = (file.Read("base_model.model.first.lora_A.weight"), file.Read("base_model.model.first.lora_B.weight"));
+            Values(a).Chunk(12).Should().OnlyContain(row => row.Count(value => value == 0) == (atFinish ? 6 : 0));
+            var scale = layer.Scale;
+            optimizer.Session.Finish();
+            Draw.Error(model.get_parameter("first.weight")!.detach(), before + b.mm(a).mul(scale)).Should().BeLessThan(1e-12);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public void Moments_of_pruned_entries_are_forgotten_on_request(bool forgets)
     {
         using var model = Seeded(new OpenNetwork());
