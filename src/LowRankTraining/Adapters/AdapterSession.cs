@@ -46,7 +46,7 @@ public sealed partial class AdapterSession : ILowRankSession
     public string Describe() => string.Join(Environment.NewLine, Layers);
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The session is finished; or the model has not run an adapted layer in the first two steps; or factors that are to be merged hold NaN or infinity.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or the model has not run an adapted layer in the first two steps; or it passes by the hook of a layer whose factors were loaded; or factors that are to be merged hold NaN or infinity.</exception>
     public void AfterStep(in StepContext step, IOptimizerState state)
     {
         RequireUnfinished();
