@@ -11,12 +11,13 @@ public sealed partial class AdapterSession
     /// <param name="backward">Runs the model on one or more batches and calls <c>backward()</c> on each loss; the gradients add up. Called once for every <paramref name="layersAtOnce"/> layers,
     /// and has to use the same batches each time.</param>
     /// <param name="layersAtOnce">Layers whose gradients are held at the same time. Default: all.</param>
-    /// <exception cref="InvalidOperationException">The factors have their start already; or a layer got no gradient, or one that is zero or not finite. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">The factors have their start already, or are merged; or a layer got no gradient, or one that is zero or not finite. Nothing was changed.</exception>
     public void Initialise(Action backward, int layersAtOnce = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(backward);
         ArgumentOutOfRangeException.ThrowIfLessThan(layersAtOnce, 1);
         RequireUnfinished();
+        RequireUnmerged();
         var waiting = Awaiting.ToArray();
         if (waiting.Length == 0)
             throw new InvalidOperationException($"The factors have their start already. {nameof(Initialise)} is for {nameof(FactorInit)}.{nameof(FactorInit.LoRAGA)}, once, before the first step.");

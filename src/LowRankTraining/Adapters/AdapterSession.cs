@@ -35,9 +35,9 @@ public sealed partial class AdapterSession : ILowRankSession
     public IReadOnlyList<AdaptedLayer> Layers =>
         [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, adapter.Reason))];
 
-    /// <value>The factors that are parameters of the model, and so have gradients of their own.</value>
+    /// <value>The factors that are parameters of the model and are trained now, and so have gradients of their own.</value>
     internal IReadOnlyList<Parameter> FactorParameters =>
-        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter)];
+        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter).Where(parameter => parameter.requires_grad)];
 
     /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
     public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + _frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
@@ -46,7 +46,7 @@ public sealed partial class AdapterSession : ILowRankSession
     public string Describe() => string.Join(Environment.NewLine, Layers);
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The session is finished; or the model has not run an adapted layer in the first two steps; or factors that are to be merged hold NaN or infinity.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or the model has not run an adapted layer in the first two steps; or it passes by the hook of a layer whose factors were loaded; or factors that are to be merged hold NaN or infinity.</exception>
     public void AfterStep(in StepContext step, IOptimizerState state)
     {
         RequireUnfinished();
@@ -58,9 +58,11 @@ public sealed partial class AdapterSession : ILowRankSession
     }
 
     /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged, and the weights from before would take the place of the loaded ones.</exception>
     public void ResumeAt(long step, IOptimizerState state)
     {
         RequireUnfinished();
+        RequireUnmerged();
         _completed = step;
         foreach (var adapter in _adapters)
         {

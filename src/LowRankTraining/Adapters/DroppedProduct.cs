@@ -19,7 +19,7 @@ internal sealed class DroppedProduct : LeanFunction<DroppedProduct>
 
     /// <param name="ctx">Keeps x and A.</param>
     /// <param name="vars">x (N × n); A (r × n); the <see cref="Pass"/>.</param>
-    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    protected override Tensor Output(AutogradContext ctx, object[] vars)
     {
         var (x, a, pass) = ((Tensor)vars[0], (Tensor)vars[1], (Pass)vars[2]);
         ctx.save_for_backward([x, a]);

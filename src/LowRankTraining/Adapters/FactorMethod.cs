@@ -22,7 +22,12 @@ internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : 
 
     public override long WantedRank(Site site) => RecipeFor(site).Rank;
 
-    public override void Check(IReadOnlyList<Site> sites) => Recipe.Layers?.RequireUse(sites);
+    public override void Check(IReadOnlyList<Site> sites)
+    {
+        Recipe.Layers?.RequireUse(sites);
+        foreach (var site in Recipe.Init.Decomposes() ? sites : [])
+            FactorStart.RequireFinite(site.Name, site.Weight, $"start with {nameof(FactorInit)}.{nameof(FactorInit.Kaiming)}");
+    }
 
     public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) => QuantizedBase.Check(chosen, Recipe, Logger, Strict);
 

@@ -10,6 +10,22 @@ internal static class FactorStart
     /// <summary>Whether s B A is not zero, and so has to leave the weight.</summary>
     public static bool ChangesBase(this FactorInit init) => init is FactorInit.PiSSA or FactorInit.OLoRA or FactorInit.LoRAGA;
 
+    /// <summary>Whether the factors' start is a decomposition of the weight.</summary>
+    public static bool Decomposes(this FactorInit init) => init is FactorInit.PiSSA or FactorInit.OLoRA;
+
+    /// <summary>Looks at a weight that is to be factorised, before anything is changed.</summary>
+    /// <param name="name">The weight's name.</param>
+    /// <param name="weight">The weight.</param>
+    /// <param name="otherwise">What works for any weight, as an imperative.</param>
+    /// <exception cref="ArgumentException">It holds NaN or infinity.</exception>
+    public static void RequireFinite(string name, Tensor weight, string otherwise)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        if (!weight.isfinite().all().ToBoolean())
+            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorised. Load a sound one, or {otherwise}. Nothing was changed.");
+    }
+
     /// <summary>Factors that need nothing but the weight; in float32, or float64 for a float64 weight.</summary>
     public static (Tensor A, Tensor B) FromWeight(FactorInit init, Tensor weight, long rank, double scale, ulong key)
     {

@@ -34,7 +34,7 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override Injection Injection => _verdict == Verdict.Bypassed ? Injection.Shadow : Injection.Hook;
 
-    public override bool IsReached => _reached || _shadow is not null;
+    public override bool IsReached => _reached || _verdict == Verdict.Bypassed;
 
     public override IEnumerable<ParameterPlan> Plans =>
         _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
@@ -47,7 +47,10 @@ internal sealed class HookedLinear : ParameterAdapter
 
     protected override ParameterPlan WeightPlan => _shadow is null
         ? base.WeightPlan
-        : base.WeightPlan with { Rule = new WhereBypassed(_shadow, Recipe.Clock, () => _verdict == Verdict.Bypassed || (_verdict == Verdict.Open && !_reached)) };
+        : base.WeightPlan with { Rule = new WhereBypassed(_shadow, Recipe.Clock, () => IsShadowed) };
+
+    /// <value>Whether the weight follows a shadow. One cannot begin where factors are given already: it knows nothing of them.</value>
+    private bool IsShadowed => _verdict == Verdict.Bypassed || (_verdict == Verdict.Open && !_reached && !HasProduct);
 
     protected override bool TrainsFactors => _verdict != Verdict.Bypassed;
 
@@ -73,6 +76,10 @@ internal sealed class HookedLinear : ParameterAdapter
         using var gradient = Weight.grad;
         if (!_reached && gradient is null)
             return;
+
+        if (!_reached && HasProduct)
+            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, so the factors that were loaded for it take no part and are not trained. "
+                + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. The weight was not changed.");
 
         Decide(_reached ? Verdict.Hooked : Verdict.Bypassed, state);
         SetForm(_active);

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>How large the entries of a layer's inputs are, as a moving average over training batches.</summary>
-/// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. The optimizer's state holds a copy as of the last step; a resumed run starts from it.</remarks>
+/// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. A batch without rows changes nothing, and an entry whose norm is not finite keeps its average. The optimizer's state holds a copy as of the last step; a resumed run starts from it.</remarks>
 internal sealed class InputNorms(double decay) : IDisposable
 {
     public const string Name = "input_norms";
@@ -15,11 +15,14 @@ internal sealed class InputNorms(double decay) : IDisposable
     /// <param name="rows">N × n.</param>
     public void See(Tensor rows)
     {
+        if (rows.shape[0] == 0)
+            return;
+
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var norms = rows.detach().norm(0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0]));
         _average ??= zeros_like(norms).DetachFromDisposeScope();
-        _average.mul_(decay).add_(norms, 1 - decay);
+        _average.copy_(where(norms.isfinite(), _average.mul(decay).add_(norms, 1 - decay), _average));
     }
 
     public void Save(StateBag state)

@@ -24,7 +24,7 @@ internal sealed class MergedProduct : LeanFunction<MergedProduct>
 
     /// <param name="ctx">Keeps X, W, A and B.</param>
     /// <param name="vars">X (N × n); W (m × n); A (r × n); B (m × r); s; b or nothing.</param>
-    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    protected override Tensor Output(AutogradContext ctx, object[] vars)
     {
         var (rows, weight, a, b, scale) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (double)vars[4]);
         ctx.save_for_backward([rows, weight, a, b]);

@@ -30,12 +30,11 @@ internal abstract partial class ParameterAdapter
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        if (Recipe.Pruning is not { } pruning || Inputs?.Importance(A) is not { } importance)
+        if (Survivors() is not { } survivors)
             return;
 
-        var survivors = pruning.Sparsity.Survivors(importance);
         A.mul_(survivors);
-        if (pruning.ForgetsState && state?.For(A) is { } bag)
+        if (Recipe.Pruning!.ForgetsState && state?.For(A) is { } bag)
             foreach (var slot in Recipe.Adam.Moments)
                 if (bag.TryGet(slot.Name, out var moment))
                     moment.mul_(survivors);
@@ -75,6 +74,12 @@ internal abstract partial class ParameterAdapter
         VectorRule(axis: 0).Hold(state.For(A), A, fromB, switching.Hold);
         Tensor Indices(long[] indices) => tensor(indices, device: Weight.device);
     }
+
+    /// <summary>What the end of the training makes of A, a tensor of its own or A itself.</summary>
+    private Tensor FinalA() => Recipe.Pruning is { AtFinish: true } && Survivors() is { } survivors ? A.detach().mul(survivors) : A.detach();
+
+    /// <summary>True for the entries of A that a pruning leaves; null where nothing is pruned, or nothing is known of the inputs yet.</summary>
+    private Tensor? Survivors() => Recipe.Pruning is { } pruning && Inputs?.Importance(A) is { } importance ? pruning.Sparsity.Survivors(importance) : null;
 
     private VectorAdamRule VectorRule(int axis) => new(Recipe.Adam, axis) { CanHold = true };
 }

@@ -5,13 +5,15 @@ namespace LowRankTraining.Adapters;
 
 internal abstract partial class ParameterAdapter
 {
+    private bool _hasStart = recipe.Init != FactorInit.LoRAGA;
+
     /// <value>The factors that were taken out of the weight at the start, or null where nothing was.</value>
     public InitialFactors? Initial { get; private set; }
 
-    public virtual FactorSet Factors => new(Name, A, B, Recipe.Scale) { Base = Weight, Initial = Initial };
+    public virtual FactorSet Factors => new(Name, A, B, Recipe.Scale) { FinalA = FinalA, Base = Weight, LeavesBase = Recipe.Init.ChangesBase(), Initial = Initial };
 
-    /// <value>Whether the factors still have to be found from a gradient.</value>
-    public bool AwaitsGradient { get; private set; } = recipe.Init == FactorInit.LoRAGA;
+    /// <value>Whether the factors still have to be found from a gradient. The values tell, not what was called: they may have come from a checkpoint.</value>
+    public bool AwaitsGradient => !(_hasStart = _hasStart || HasProduct);
 
     /// <summary>The factors' start for a gradient of the weight, without changing anything.</summary>
     public (Tensor A, Tensor B) StartFor(Tensor gradient) => FactorStart.FromGradient(gradient, A.shape[0], Recipe.GradientGamma, Recipe.DrawKey(Name, 0));
@@ -20,8 +22,8 @@ internal abstract partial class ParameterAdapter
     public void StartWith(Tensor a, Tensor b)
     {
         SetFactors(a, b);
+        Initial?.Dispose();
         Initial = InitialFactors.TakeOut(Weight, A, B, Recipe.Scale);
-        AwaitsGradient = false;
     }
 
     /// <summary>Gives the factors the values that they start with. The weight is not changed yet.</summary>
@@ -38,7 +40,7 @@ internal abstract partial class ParameterAdapter
     /// <summary>Takes the factors' start out of the weight.</summary>
     protected void LeaveBase()
     {
-        if (Recipe.Init is FactorInit.PiSSA or FactorInit.OLoRA)
+        if (Recipe.Init.Decomposes())
             Initial = InitialFactors.TakeOut(Weight, A, B, Recipe.Scale);
     }
 

@@ -9,7 +9,7 @@ namespace LowRankTraining.Adapters;
 /// <summary>An adapter whose factors are parameters of the model.</summary>
 internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe, string reason) : FactorAdapter(site, recipe, reason)
 {
-    private bool _active, _finished;
+    private bool _active;
 
     /// <value>What the layer's inputs are like, where that matters.</value>
     protected InputNorms? Inputs { get; } = recipe.Pruning is { } pruning ? new InputNorms(pruning.Decay) : null;
@@ -33,6 +33,17 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         }
     }
 
+    /// <value>Whether the factors change anything: B is zero until they have learnt, or were given a start.</value>
+    protected bool HasProduct
+    {
+        get
+        {
+            using var guard = no_grad();
+            using var scope = NewDisposeScope();
+            return B.ne(0).any().ToBoolean();
+        }
+    }
+
     public override bool IsMergeable => LowRankFactors.AreFinite(A, B);
 
     /// <value>The weight itself, trained at full rank before the factors take over. Never decayed: neither is it afterwards.</value>
@@ -43,6 +54,9 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     /// <value>What drops entries of the input, or null.</value>
     protected virtual DropoutMask? Dropout => null;
+
+    /// <value>Whether the model is a plain one again, and what has left it can be freed.</value>
+    protected bool IsFinished { get; private set; }
 
     protected virtual bool TrainsFactors => true;
 
@@ -60,7 +74,7 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {
-        AwaitsGradient &= completed == 0;
+        _hasStart = Recipe.Init != FactorInit.LoRAGA || completed > 0;
         Inputs?.Load(state.For(A));
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Recipe.Clock.IsActiveAfter(completed));
@@ -89,14 +103,14 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
             B.zero_();
         TakeOut();
         Weight.requires_grad = true;
-        _finished = true;
+        IsFinished = true;
     }
 
     public override void Release()
     {
         _premerged?.Dispose();
         Initial?.Dispose();
-        if (!_finished)
+        if (!IsFinished)
             return;
         foreach (var parameter in Own)
             parameter.Dispose();

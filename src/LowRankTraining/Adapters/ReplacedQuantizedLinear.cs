@@ -45,7 +45,8 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
     public override void Release()
     {
         base.Release();
-        _layer.Release();
+        if (IsFinished)
+            _layer.Release();
     }
 
     protected override void TakeOut()

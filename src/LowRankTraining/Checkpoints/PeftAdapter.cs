@@ -21,9 +21,12 @@ public static class PeftAdapter
     /// <summary>Saves the factors of a session.</summary>
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
     /// <param name="session">A session of LoRA or DoRA, merged for a while or not.</param>
-    /// <remarks>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀ A₀), of rank 2 r.</remarks>
+    /// <remarks>
+    /// <para>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀ A₀), of rank 2 r, or the short side's where that is less.</para>
+    /// <para>Where PRILoRA prunes A at the end, what is saved is pruned already, and the session trains on with what it has.</para>
+    /// </remarks>
     /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer; or factors started from a part of a weight that is quantised. Nothing was written.</exception>
-    /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the model has now. Nothing was written.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
     public static void Save(string folder, AdapterSession session)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -38,6 +41,7 @@ public static class PeftAdapter
     }
 
     /// <summary>Loads factors into a session, in the dtype that they have there.</summary>
+    /// <remarks>A rank above the short side of a weight is reduced to it: the product stays, up to rounding.</remarks>
     /// <param name="folder">Where <see cref="Save"/> or PEFT has put them.</param>
     /// <param name="session">Attached with options and targets of the same adapter, before it is trained.</param>
     /// <exception cref="FileNotFoundException">There is no adapter in the folder.</exception>
@@ -59,10 +63,11 @@ public static class PeftAdapter
             throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: {string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
                 + "Attach with the options of FromPeft and the targets of PeftAdapter.TargetsOf. Nothing was changed.");
 
-        var values = factors.SelectMany(set => Parameters(set).Select(pair => (pair.Parameter, Value: file.Read(pair.Name), pair.Name))).ToArray();
-        if (values.FirstOrDefault(value => !value.Value.isfinite().all().ToBoolean()) is { Name: { } broken })
+        var read = factors.SelectMany(Parameters).ToDictionary(pair => pair.Name, pair => file.Read(pair.Name));
+        if (read.FirstOrDefault(pair => !pair.Value.isfinite().all().ToBoolean()) is { Key: { } broken })
             throw new InvalidDataException($"The adapter in '{folder}' holds NaN or infinity in '{broken}'. Nothing was changed.");
-        foreach (var (parameter, value, _) in values)
+        var values = factors.SelectMany(set => PeftLayer.ValuesFor(set, read)).ToArray();
+        foreach (var (parameter, value) in values)
             parameter.copy_(value);
     }
 
@@ -78,6 +83,7 @@ public static class PeftAdapter
 
     internal static string NameOf(string module, string tensor) => module.Length == 0 ? $"{Root}{tensor}" : $"{Root}{module}.{tensor}";
 
+    /// <summary>A, B and, where there are any, the magnitudes, in this order.</summary>
     internal static IEnumerable<(string Name, Tensor Parameter)> Parameters(FactorSet set)
     {
         yield return (NameOf(set.Module, A), set.A);

@@ -9,15 +9,35 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
 {
     private long Rank => A.shape[0];
 
-    /// <summary>s (B A − B₀ A₀) = s [B, −B₀] [A; A₀] where the factors have started from a part of the weight.</summary>
+    /// <summary>s (B A − B₀ A₀) = s [B, −B₀] [A; A₀] where the factors have started from a part of the weight, in no more rows than the short side has.</summary>
     public static PeftLayer Of(FactorSet set)
     {
-        var (a, b) = (set.A.detach(), set.B.detach());
+        var (a, b) = (set.FinalA(), set.B.detach());
         if (set.Initial is not { } initial)
             return new(set.Module, a, b, set.Magnitude?.detach(), set.Scale);
 
         var (a0, b0) = (initial.A.to(a.device), initial.B.to(b.device));
-        return new(set.Module, cat([a, a0], 0), cat([b, b0.neg()], 1), set.Magnitude?.detach(), set.Scale);
+        var (left, right) = Fitted(cat([b, b0.neg()], 1), cat([a, a0], 0));
+        return new(set.Module, right, left, set.Magnitude?.detach(), set.Scale);
+    }
+
+    /// <summary>The values for a session's factors, by the tensors' names in a file: as they stand there, or with the same product where a file has more rows than the short side.</summary>
+    public static IEnumerable<(Tensor Parameter, Tensor Value)> ValuesFor(FactorSet set, IReadOnlyDictionary<string, Tensor> file)
+    {
+        var parameters = PeftAdapter.Parameters(set).ToArray();
+        var values = Array.ConvertAll(parameters, pair => file[pair.Name]);
+        (values[1], values[0]) = Fitted(values[1], values[0]);
+        return parameters.Zip(values, (pair, value) => (pair.Parameter, value));
+    }
+
+    /// <summary>Factors with the same product, of the rank that it can have at most.</summary>
+    private static (Tensor B, Tensor A) Fitted(Tensor b, Tensor a)
+    {
+        var limit = Math.Min(a.shape[1], b.shape[0]);
+        if (a.shape[0] <= limit)
+            return (b, a);
+        var reduced = RankReduction.Reduce(a, b, limit);
+        return (reduced.B.to(b.dtype), reduced.A.to(a.dtype));
     }
 
     public static PeftConfig ConfigOf(IReadOnlyList<PeftLayer> layers, AdapterSession session)
@@ -26,14 +46,12 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
         var rank = Usual(layers.Select(layer => layer.Rank));
         var alpha = Usual(layers.Select(layer => layer.AlphaIf(stabilized)));
 
-        // The pattern of a longer name may be the end of a shorter one's, and the first that matches counts.
-        var special = layers.OrderByDescending(layer => layer.Module.Length).ThenBy(layer => layer.Module, StringComparer.Ordinal).ToArray();
         return new PeftConfig
         {
             Rank = (int)rank,
             Alpha = alpha,
-            RankPattern = special.Where(layer => layer.Rank != rank).ToDictionary(layer => layer.Module, layer => (int)layer.Rank),
-            AlphaPattern = special.Where(layer => layer.AlphaIf(stabilized) != alpha).ToDictionary(layer => layer.Module, layer => layer.AlphaIf(stabilized)),
+            RankPattern = Patterns(layers, layer => (int)layer.Rank, (int)rank),
+            AlphaPattern = Patterns(layers, layer => layer.AlphaIf(stabilized), alpha),
             Dropout = dropout,
             RankStabilized = stabilized,
             UsesDoRA = layers.Any(layer => layer.Magnitude is not null),
@@ -44,20 +62,40 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
     /// <summary>Everything in which a file differs from what a session has.</summary>
     public static IEnumerable<string> ProblemsOf(SafeTensorsFile file, PeftConfig config, IReadOnlyList<FactorSet> factors)
     {
-        var expected = factors.SelectMany(PeftAdapter.Parameters).ToDictionary(pair => pair.Name, pair => pair.Parameter);
+        var expected = factors.SelectMany(set => Expected(set, file)).ToDictionary(pair => pair.Name, pair => pair.Shape);
         foreach (var name in file.Names.Where(name => !expected.ContainsKey(name)))
             yield return $"it has '{name}', and the session has no such factor";
-        foreach (var (name, parameter) in expected)
+        foreach (var (name, shape) in expected)
             if (!file.Has(name))
                 yield return $"'{name}' is missing";
-            else if (!file.ShapeOf(name).SequenceEqual(parameter.shape))
-                yield return $"'{name}' is [{string.Join(", ", file.ShapeOf(name))}], and the session's is [{string.Join(", ", parameter.shape)}]";
+            else if (!file.ShapeOf(name).SequenceEqual(shape))
+                yield return $"'{name}' is [{string.Join(", ", file.ShapeOf(name))}], and the session's is [{string.Join(", ", shape)}]";
             else if (!IsFloatingPoint(file.TypeOf(name)))
                 yield return $"'{name}' is of dtype {file.TypeOf(name)}";
 
         foreach (var set in factors)
             if (ScaleOf(config, set) is var scale && Math.Abs(scale - set.Scale) > 1e-9 * Math.Abs(set.Scale))
                 yield return FormattableString.Invariant($"it scales '{set.Module}' by {scale:g6}, and the session by {set.Scale:g6}");
+    }
+
+    /// <summary>The tensors that a file must have. To factors of full rank it may bring more rows: their product fits all the same.</summary>
+    private static IEnumerable<(string Name, long[] Shape)> Expected(FactorSet set, SafeTensorsFile file)
+    {
+        var nameOfA = PeftAdapter.Parameters(set).First().Name;
+        var more = set.HasFullRank && file.Has(nameOfA) && file.ShapeOf(nameOfA) is [var rows, _] && rows > set.Rank ? rows - set.Rank : 0;
+        foreach (var (name, parameter) in PeftAdapter.Parameters(set))
+            yield return (name, ReferenceEquals(parameter, set.A) ? [parameter.shape[0] + more, parameter.shape[1]]
+                : ReferenceEquals(parameter, set.B) ? [parameter.shape[0], parameter.shape[1] + more]
+                : parameter.shape);
+    }
+
+    /// <summary>The layers with an unusual value, and those that the pattern of one would take for it, as "proj" takes "blocks.0.proj". The first pattern that matches counts, so the longest names come first.</summary>
+    private static Dictionary<string, TValue> Patterns<TValue>(IReadOnlyList<PeftLayer> layers, Func<PeftLayer, TValue> valueOf, TValue usual) where TValue : notnull
+    {
+        var endings = layers.Where(layer => !valueOf(layer).Equals(usual)).Select(layer => $".{layer.Module}").ToArray();
+        return layers.Where(layer => Array.Exists(endings, ending => $".{layer.Module}".EndsWith(ending, StringComparison.Ordinal)))
+            .OrderByDescending(layer => layer.Module.Length).ThenBy(layer => layer.Module, StringComparer.Ordinal)
+            .ToDictionary(layer => layer.Module, valueOf);
     }
 
     private static bool IsFloatingPoint(ScalarType type) => type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;

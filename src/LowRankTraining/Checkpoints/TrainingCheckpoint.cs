@@ -29,8 +29,7 @@ public static class TrainingCheckpoint
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
         var steps = StepsOf(optimizer, scheduler, completedSteps);
-        if (optimizer is LowRankOptimizer { Session: Adapters.AdapterSession { IsMerged: true } })
-            throw new InvalidOperationException("The factors are merged into the weights, and a checkpoint would hold them twice: call Unmerge() on the session first. Nothing was saved.");
+        RequireUnmerged(optimizer, "and a checkpoint would hold them twice", "saved");
 
         Directory.CreateDirectory(directory);
         AtomicFile.Write(Path.Combine(directory, FileName), writer => CheckpointFile.Write(writer, steps, model, optimizer));
@@ -47,11 +46,13 @@ public static class TrainingCheckpoint
     /// <remarks>Call it outside of dispose scopes when the optimizer is one of TorchSharp's own: those lose loaded state with the scope.</remarks>
     /// <exception cref="FileNotFoundException">There is no checkpoint.</exception>
     /// <exception cref="InvalidDataException">The checkpoint is damaged, or of another model, strategy, rank or optimizer. Neither model nor optimizer was changed.</exception>
+    /// <exception cref="InvalidOperationException">The session's factors are merged for a while. Nothing was changed.</exception>
     public static long Load(string directory, nn.Module model, OptimizerHelper optimizer)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
+        RequireUnmerged(optimizer, "and the weights from before would take the place of the loaded ones", "changed");
 
         var path = Path.Combine(directory, FileName);
         if (!File.Exists(path))
@@ -67,6 +68,12 @@ public static class TrainingCheckpoint
         {
             throw new InvalidDataException($"'{path}': {refusal.Message}", refusal);
         }
+    }
+
+    private static void RequireUnmerged(OptimizerHelper optimizer, string consequence, string done)
+    {
+        if (optimizer is LowRankOptimizer { Session: Adapters.AdapterSession { IsMerged: true } })
+            throw new InvalidOperationException($"The factors are merged into the weights, {consequence}: call Unmerge() on the session first. Nothing was {done}.");
     }
 
     private static long StepsOf(OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler, long? given)

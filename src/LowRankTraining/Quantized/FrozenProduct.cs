@@ -14,7 +14,7 @@ internal sealed class FrozenProduct : LeanFunction<FrozenProduct>
 
     /// <param name="ctx">Keeps the layer.</param>
     /// <param name="vars">X (N × n); the layer; b or nothing.</param>
-    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    protected override Tensor Output(AutogradContext ctx, object[] vars)
     {
         var (rows, layer) = ((Tensor)vars[0], (QuantizedLowRankLinear)vars[1]);
         ctx.save_data(Layer, layer);

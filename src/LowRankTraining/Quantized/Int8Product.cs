@@ -17,7 +17,7 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
 
     /// <param name="ctx">Keeps X and the layer, not the weight.</param>
     /// <param name="vars">X (N × n); the weight's parameter, which ties the product to the graph; the layer; b or nothing.</param>
-    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    protected override Tensor Output(AutogradContext ctx, object[] vars)
     {
         var (rows, layer) = ((Tensor)vars[0], (Int8Linear)vars[2]);
         ctx.save_for_backward([rows]);

@@ -1,5 +1,6 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Numerics;
 using LowRankTraining.Subspace;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
@@ -45,6 +46,12 @@ internal sealed class QuantizedSession : ILowRankSession
             layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
             : choices.TryGetValue(plan.Name, out var choice) ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {choice.Reason}" }.OfType<string>()) }
             : plan;
+    }
+
+    public void BeforeStep()
+    {
+        BackwardFailure.OfThisThread.Rethrow();
+        _inner.BeforeStep();
     }
 
     public void AfterStep(in StepContext step, IOptimizerState state)

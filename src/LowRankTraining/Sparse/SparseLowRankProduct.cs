@@ -16,7 +16,7 @@ internal sealed class SparseLowRankProduct : LeanFunction<SparseLowRankProduct>
 
     /// <param name="ctx">Keeps X, A, B, v and the layer, which knows the support; not the weight.</param>
     /// <param name="vars">X (N × n), A, B, v, the layer; b or nothing.</param>
-    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    protected override Tensor Output(AutogradContext ctx, object[] vars)
     {
         var (rows, layer) = ((Tensor)vars[0], (SparseLowRankLinear)vars[4]);
         var parts = new SparseLowRankParts((Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);

@@ -61,10 +61,8 @@ internal sealed record SparseRecipe
     /// <exception cref="ArgumentException">The weight is to be factorised, and holds NaN or infinity.</exception>
     public void RequireUsable(string name, Tensor weight)
     {
-        using var guard = no_grad();
-        using var scope = NewDisposeScope();
-        if (Start == WeightStart.FromWeight && !weight.isfinite().all().ToBoolean())
-            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorised. Load a sound one, or take WeightStart.Fresh. Nothing was changed.");
+        if (Start == WeightStart.FromWeight)
+            FactorStart.RequireFinite(name, weight, "take WeightStart.Fresh");
     }
 
     /// <summary>The parts that come near a weight that is there: its truncated SVD, each singular value shared by both factors, and on the support what that leaves.</summary>

@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
@@ -156,6 +157,60 @@ public class FactorInitTests
             using var scope = NewDisposeScope();
             Loss(model).backward();
         }
+    }
+
+    [Fact]
+    public void Start_from_a_gradient_comes_back_with_a_checkpoint_from_before_the_first_step()
+    {
+        var folder = Directory.CreateTempSubdirectory("lowrank-").FullName;
+        try
+        {
+            using var whole = Seeded(new OpenNetwork());
+            using var optimizer = Strategy(FactorInit.LoRAGA, Injection.Replace).Attach(whole).CreateOptimizer(0.01);
+            TrainingCheckpoint.Save(Path.Combine(folder, "waiting"), whole, optimizer);
+            Initialise(whole, optimizer);
+            TrainingCheckpoint.Save(Path.Combine(folder, "started"), whole, optimizer);
+            Run(whole, optimizer, 3);
+
+            using var resumed = Seeded(new OpenNetwork(), 99);
+            using var resumedOptimizer = Strategy(FactorInit.LoRAGA, Injection.Replace).Attach(resumed).CreateOptimizer(0.01);
+            TrainingCheckpoint.Load(Path.Combine(folder, "started"), resumed, resumedOptimizer);
+            FluentActions.Invoking(() => Initialise(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*have their start already*");
+            Run(resumed, resumedOptimizer, 3);
+            Weights(resumed).Should().BeEquivalentTo(Weights(whole));
+
+            TrainingCheckpoint.Load(Path.Combine(folder, "waiting"), resumed, resumedOptimizer);
+            FluentActions.Invoking(() => Step(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Initialise*before the first step*");
+            Initialise(resumed, resumedOptimizer);
+            Run(resumed, resumedOptimizer, 3);
+            Weights(resumed).Should().BeEquivalentTo(Weights(whole));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static void Initialise(OpenNetwork model, LowRankOptimizer optimizer)
+        {
+            using var scope = NewDisposeScope();
+            ((AdapterSession)optimizer.Session).Initialise(() => Loss(model).backward());
+        }
+    }
+
+    [Theory]
+    [InlineData(FactorInit.PiSSA, Injection.Replace)]
+    [InlineData(FactorInit.OLoRA, Injection.Hook)]
+    public void Weight_that_cannot_be_decomposed_is_an_error_before_anything_is_changed(FactorInit init, Injection injection)
+    {
+        using var model = Seeded(new OpenNetwork());
+        var names = model.named_parameters().Select(pair => pair.name).ToArray();
+        using (no_grad())
+            model.get_parameter("second.weight")!.fill_(double.NaN);
+
+        model.Invoking(broken => Strategy(init, injection).Attach(broken)).Should().Throw<ArgumentException>().WithMessage("*'second.weight' holds NaN*FactorInit.Kaiming*Nothing was changed*");
+
+        model.named_parameters().Select(pair => pair.name).Should().Equal(names);
+        model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
     }
 
     [Fact]

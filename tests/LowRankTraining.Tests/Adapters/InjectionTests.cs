@@ -105,15 +105,18 @@ public class InjectionTests
         Output(closed).Should().Equal(Output(open), "a hook that is asked for and one that is found to work are the same");
     }
 
-    [Fact]
-    public void Layer_that_the_model_does_not_run_is_an_error_at_the_second_step_unless_that_is_allowed()
+    [Theory]
+    [InlineData(Injection.Replace)]
+    [InlineData(Injection.Hook)]
+    public void Layer_that_the_model_does_not_run_is_an_error_at_the_second_step_unless_that_is_allowed(Injection way)
     {
-        using var model = Seeded(new IdleNetwork());
+        using nn.Module<Tensor, Tensor> model = way == Injection.Replace ? Seeded(new IdleNetwork()) : Seeded(new SealedIdleNetwork());
         using var strict = LoRA(Injection.Auto).Attach(model).CreateOptimizer();
         Run(model, strict, 1);
 
         FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>().WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*");
 
+        ((AdapterSession)strict.Session).Layers.Should().OnlyContain(layer => layer.Injection == way);
         strict.Session.Finish();
         using var lenient = new LoRAStrategy(new LoRAOptions { Rank = 4, AllowUnreached = true }).Attach(model).CreateOptimizer();
         Run(model, lenient, 3);
@@ -251,6 +254,18 @@ public class InjectionTests
         }
 
         public override Tensor forward(Tensor input) => layers["only"].call(input);
+    }
+
+    private sealed class SealedIdleNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly Linear busy = nn.Linear(12, 6);
+        private readonly Linear idle = nn.Linear(12, 12);
+
+        public SealedIdleNetwork() : base(nameof(SealedIdleNetwork)) => RegisterComponents();
+
+        public Linear Idle => idle;
+
+        public override Tensor forward(Tensor input) => busy.call(input);
     }
 
     private sealed class IdleNetwork : nn.Module<Tensor, Tensor>

@@ -153,6 +153,48 @@ public class MergeTests
         Directory.Exists(folder).Should().BeFalse();
     }
 
+    [Fact]
+    public void Checkpoint_is_not_loaded_into_a_merged_model()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Make("lora", Injection.Replace).Attach(model).CreateOptimizer(0.01);
+        var session = (AdapterSession)optimizer.Session;
+        var folder = Directory.CreateTempSubdirectory("lowrank-").FullName;
+        try
+        {
+            Run(model, optimizer, 2);
+            var saved = Weights(model);
+            TrainingCheckpoint.Save(folder, model, optimizer);
+            using var state = new MemoryStream();
+            optimizer.save_state_dict(new BinaryWriter(state));
+            Run(model, optimizer, 2);
+            session.Merge();
+            var merged = Weights(model);
+
+            FluentActions.Invoking(() => TrainingCheckpoint.Load(folder, model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*Nothing was changed*");
+            FluentActions.Invoking(() => optimizer.load_state_dict(new BinaryReader(new MemoryStream(state.ToArray())))).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+            Weights(model).Should().BeEquivalentTo(merged);
+
+            session.Unmerge();
+            TrainingCheckpoint.Load(folder, model, optimizer).Should().Be(2);
+            Weights(model).Should().BeEquivalentTo(saved);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Factors_do_not_start_from_a_gradient_while_merged()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var session = new LoRAStrategy(new() { Rank = 4, Init = FactorInit.LoRAGA }).Attach(model);
+        session.Merge();
+
+        session.Invoking(merged => merged.Initialise(() => model.call(Inputs(model)).square().mean().backward())).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+    }
+
     private static ILowRankStrategy Make(string method, Injection injection) => method switch
     {
         "lora" => new LoRAStrategy(new() { Rank = 4, Injection = injection }),

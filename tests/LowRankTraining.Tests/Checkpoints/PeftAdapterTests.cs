@@ -5,6 +5,7 @@ using LowRankTraining.Checkpoints;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;
+using TorchSharp.Modules;
 using Xunit;
 using static LowRankTraining.Tests.Adapters.Training;
 using static TorchSharp.torch;
@@ -151,6 +152,117 @@ public sealed class PeftAdapterTests : IDisposable
     }
 
     [Fact]
+    public void Factors_whose_start_is_not_known_any_more_are_neither_saved_nor_replaced()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var resumed = Seeded(new OpenNetwork());
+        using var optimizer = Attach(model);
+        Initialise(model, optimizer);
+        Run(model, optimizer, 2);
+        TrainingCheckpoint.Save(_folder, model, optimizer);
+        PeftAdapter.Save(Path.Combine(_folder, "known"), (AdapterSession)optimizer.Session);
+
+        using (var without = Attach(resumed))
+        {
+            TrainingCheckpoint.Load(_folder, resumed, without);
+            var session = (AdapterSession)without.Session;
+            session.Invoking(lost => PeftAdapter.Save(Path.Combine(_folder, "lost"), lost)).Should().Throw<InvalidOperationException>().WithMessage("*first.weight*not in the checkpoint*Initialise*Nothing was written*");
+            session.Invoking(lost => PeftAdapter.Load(Path.Combine(_folder, "known"), lost)).Should().Throw<InvalidOperationException>().WithMessage("*FactorInit.Kaiming*");
+            Directory.Exists(Path.Combine(_folder, "lost")).Should().BeFalse();
+        }
+
+        using var original = Seeded(new OpenNetwork());
+        using var with = Attach(original);
+        Initialise(original, with);
+        TrainingCheckpoint.Load(_folder, original, with);
+        PeftAdapter.Save(Path.Combine(_folder, "again"), (AdapterSession)with.Session);
+        File.ReadAllBytes(Path.Combine(_folder, "again", "adapter_model.safetensors")).Should().Equal(File.ReadAllBytes(Path.Combine(_folder, "known", "adapter_model.safetensors")));
+
+        static LowRankOptimizer Attach(OpenNetwork network) => new LoRAStrategy(Options with { Init = FactorInit.LoRAGA, Dropout = 0 }).Attach(network).CreateOptimizer(0.01);
+
+        static void Initialise(OpenNetwork network, LowRankOptimizer optimizer)
+        {
+            using var scope = NewDisposeScope();
+            ((AdapterSession)optimizer.Session).Initialise(() => network.call(Inputs(network)).square().mean().backward());
+        }
+    }
+
+    [Fact]
+    public void Factors_that_were_loaded_are_not_left_out_by_a_model_that_passes_hooks_by()
+    {
+        using var trained = Seeded(new SealedNetwork());
+        using var optimizer = new LoRAStrategy(Options with { Dropout = 0, Injection = Injection.Hook, TrainOthers = false }).Attach(trained).CreateOptimizer(0.01);
+        Run(trained, optimizer, 2);
+        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+        using var model = Seeded(new SealedNetwork(passesHooksBy: true));
+        using var passedBy = new LoRAStrategy(LoRAOptions.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder)).CreateOptimizer(0.01);
+        PeftAdapter.Load(_folder, (AdapterSession)passedBy.Session);
+        var before = Weights(model);
+
+        FluentActions.Invoking(() => Step(model, passedBy)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight' by forward()*were loaded*");
+
+        Weights(model).Should().BeEquivalentTo(before);
+    }
+
+    [Theory]
+    [InlineData(FactorInit.PiSSA)]
+    [InlineData(FactorInit.OLoRA)]
+    public void Change_of_a_weight_is_saved_in_no_more_rows_than_its_short_side(FactorInit init)
+    {
+        using var model = Seeded(new OpenNetwork(ScalarType.Float64));
+        using var original = Seeded(new OpenNetwork(ScalarType.Float64));
+        using var optimizer = new LoRAStrategy(Options with { Rank = 7, Init = init, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 3);
+
+        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+
+        using (var file = SafeTensorsFile.Open(Tensors))
+            file.Names.Where(name => name.Contains("lora_A")).Select(name => file.ShapeOf(name)[0]).Should().Equal(12, 14);
+        using var session = new LoRAStrategy(LoRAOptions.FromPeft(_folder) with { Strict = true }).Attach(original, PeftAdapter.TargetsOf(_folder));
+        PeftAdapter.Load(_folder, session);
+        Distance(Output(original), Output(model)).Should().BeLessThan(1e-12);
+    }
+
+    [Fact]
+    public void Adapter_of_a_rank_above_the_short_side_is_reduced_to_it()
+    {
+        using var scope = NewDisposeScope();
+        SaveTrained(new LoRAStrategy(Options with { Dropout = 0, TrainOthers = false }));
+        var (a, b) = (Normal(1, ScalarType.Float32, 15, 12), Normal(2, ScalarType.Float32, 16, 15));
+        SafeTensorsFile.Write(Tensors, [("base_model.model.first.lora_A.weight", a), ("base_model.model.first.lora_B.weight", b)]);
+        var config = JsonNode.Parse(File.ReadAllText(Config))!;
+        config["r"] = 15;
+        config["lora_alpha"] = 30;
+        File.WriteAllText(Config, config.ToJsonString());
+        using var model = Seeded(new OpenNetwork());
+        using var session = new LoRAStrategy(LoRAOptions.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder));
+
+        PeftAdapter.Load(_folder, session);
+
+        var layer = (LowRankLinear)model.named_children().First().module;
+        layer.Rank.Should().Be(12);
+        Distance(Values(layer.EffectiveWeight()), Values(layer.weight + b.mm(a).mul(2))).Should().BeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void Layer_whose_name_ends_another_s_keeps_its_rank_and_scale_to_itself()
+    {
+        using var model = Seeded(new Nested());
+        var special = new Dictionary<string, int> { ["blocks.0.proj"] = 4, ["blocks.1.proj"] = 4 };
+        using (var session = new LoRAStrategy(new() { Rank = 2, Alpha = 6, RankPattern = special }).Attach(model))
+            PeftAdapter.Save(_folder, session);
+
+        var config = JsonNode.Parse(File.ReadAllText(Config))!;
+        config["r"]!.GetValue<int>().Should().Be(4);
+        config["rank_pattern"]!.ToJsonString().Should().Be("""{"blocks.0.proj":4,"blocks.1.proj":4,"proj":2}""");
+
+        using var other = Seeded(new Nested());
+        using var loaded = new LoRAStrategy(LoRAOptions.FromPeft(_folder)).Attach(other, PeftAdapter.TargetsOf(_folder));
+        PeftAdapter.Load(_folder, loaded);
+        loaded.Layers.ToDictionary(layer => layer.Name, layer => layer.Rank).Should().BeEquivalentTo(new Dictionary<string, long> { ["proj.weight"] = 2, ["blocks.0.proj.weight"] = 4, ["blocks.1.proj.weight"] = 4 });
+    }
+
+    [Fact]
     public void Factors_that_have_left_a_quantised_weight_are_not_saved()
     {
         using var model = Seeded(new OpenNetwork());
@@ -250,6 +362,26 @@ public sealed class PeftAdapterTests : IDisposable
         "dora" => new DoRAStrategy(new() { Rank = 3, Alpha = 1, Injection = injection }),
         _ => new LoRAStrategy(Options with { Injection = injection }),
     };
+
+    /// <summary>Blocks whose layers have the name of one beside the blocks.</summary>
+    private sealed class Nested : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> proj = nn.Linear(12, 12);
+        private readonly ModuleList<Block> blocks = nn.ModuleList(new Block(), new Block());
+
+        public Nested() : base(nameof(Nested)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => blocks.Aggregate(proj.call(input), (hidden, block) => block.call(hidden));
+    }
+
+    private sealed class Block : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> proj = nn.Linear(12, 12);
+
+        public Block() : base(nameof(Block)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => proj.call(input);
+    }
 
     private void SaveTrained(LoRAStrategy strategy)
     {

@@ -155,6 +155,35 @@ public class RewardTests
     }
 
     [Fact]
+    public void View_of_a_warm_start_is_the_sketch_until_the_factors_take_over()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Training.Seeded(new OpenNetwork());
+        using var optimizer = new ReLoRAStrategy(new() { Rank = 4, WarmStartSteps = 2, MergeEvery = 10 }).Attach(model).CreateOptimizer();
+        using var mixer = new GradientAlignmentMixer(["a", "b"], GradientView.For(optimizer.Session));
+
+        Update("a");
+        Update("a");
+        mixer.SkippedUpdates.Should().Be(0, "the weights have gradients while the factors wait");
+        var reward = mixer.Mixture[0].Reward;
+        reward.Should().NotBeNull();
+
+        Update("a");
+        mixer.Mixture[0].Reward.Should().Be(reward, "a sketch is not compared with gradients of factors");
+        Update("a");
+        mixer.Mixture[0].Reward.Should().NotBe(reward);
+        mixer.SkippedUpdates.Should().Be(0);
+
+        void Update(string source)
+        {
+            optimizer.zero_grad();
+            mixer.Observe(source, () => model.call(Training.Inputs(model, optimizer.CompletedSteps)).square().mean().backward());
+            mixer.Update();
+            optimizer.step();
+        }
+    }
+
+    [Fact]
     public void Targets_alone_reward()
     {
         using var rehearsal = new Rehearsal(2, Products with { Targets = ["b"] });

@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Adapters;
+using LowRankTraining.Checkpoints;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using Microsoft.Extensions.Options;
@@ -110,6 +111,62 @@ public class PriLoRATests
         optimizer.step();
 
         Values(state["input_norms"]).Should().Equal(norms);
+    }
+
+    [Fact]
+    public void Batches_without_rows_and_inputs_that_are_not_finite_do_not_spoil_the_norms()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = Attach(model, new() { PruneEvery = 100, NormDecay = 0.5 }, rate: 0);
+        var (first, second) = (Factor("first"), Factor("second"));
+        Step(model, optimizer);
+        var (seen, inside) = (Norms(first), Norms(second));
+
+        model.call(zeros(0, 12));
+        var broken = ones(4, 12);
+        broken[1, 3] = float.NaN;
+        broken[2, 5] = float.PositiveInfinity;
+        model.call(broken);
+        optimizer.zero_grad();
+        optimizer.step();
+
+        Norms(first).Should().Equal(seen.Select((norm, index) => index is 3 or 5 ? norm : (float)(0.5 * norm) + 0.5f));
+        Norms(second).Should().Equal(inside, "the first layer has spread it over all entries");
+
+        Parameter Factor(string layer) => ((LowRankLinear)model.named_children().Single(child => child.name == layer).module).lora_A;
+        double[] Norms(Parameter factor) => Values(optimizer.For(factor)["input_norms"]);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Adapter_is_saved_as_the_end_of_the_training_leaves_it(bool atFinish)
+    {
+        var folder = Directory.CreateTempSubdirectory("lowrank-").FullName;
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var model = Seeded(new OpenNetwork(ScalarType.Float64));
+            using var optimizer = Attach(model, new() { PruneEvery = 100, PruneAtFinish = atFinish });
+            var before = model.get_parameter("first.weight")!.detach().clone();
+            Run(model, optimizer, 5);
+            var layer = (LowRankLinear)model.named_children().First().module;
+
+            PeftAdapter.Save(folder, (AdapterSession)optimizer.Session);
+
+            Values(layer.lora_A).Should().NotContain(0, "the session trains on with what it has");
+            using var file = SafeTensorsFile.Open(Path.Combine(folder, "adapter_model.safetensors"));
+            var (a, b) = (file.Read("base_model.model.first.lora_A.weight"), file.Read("base_model.model.first.lora_B.weight"));
+            Values(a).Chunk(12).Should().OnlyContain(row => row.Count(value => value == 0) == (atFinish ? 6 : 0));
+            var scale = layer.Scale;
+            optimizer.Session.Finish();
+            Draw.Error(model.get_parameter("first.weight")!.detach(), before + b.mm(a).mul(scale)).Should().BeLessThan(1e-12);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Theory]

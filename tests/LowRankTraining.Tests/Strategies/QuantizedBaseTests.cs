@@ -71,6 +71,18 @@ public sealed class QuantizedBaseTests : IDisposable
     }
 
     [Fact]
+    public void Model_that_is_not_finished_keeps_its_layers_when_the_session_is_disposed()
+    {
+        using var model = Seeded(new OpenNetwork());
+        var session = Strategy(BaseFormat.NF4).Attach(model);
+        var before = Output(model);
+
+        session.Dispose();
+
+        Output(model).Should().Equal(before);
+    }
+
+    [Fact]
     public void What_a_quantised_base_cannot_do_is_said_before_anything_is_changed()
     {
         using var model = Seeded(new OpenNetwork());

@@ -1,0 +1,69 @@
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Quantized;
+using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Adapters;
+using TorchSharp;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Numerics;
+
+/// <summary>An exception in a backward pass of the library's own, which must not leave it: native code would end the process.</summary>
+public class BackwardFailureTests
+{
+    [Fact]
+    public void Failure_is_thrown_by_the_next_forward_pass_and_only_once()
+    {
+        using var scope = NewDisposeScope();
+        using var broken = Layer();
+        using var sound = Layer();
+        var loss = broken.call(Inputs()).sum() + sound.call(Inputs()).sum();
+        broken.get_buffer("weight_codes")!.Dispose();
+
+        loss.Invoking(sum => sum.backward()).Should().NotThrow();
+
+        (broken.bias!.grad is null).Should().BeTrue("there is no gradient that could be taken for a result");
+        (sound.bias!.grad is null).Should().BeFalse();
+        sound.Invoking(layer => layer.call(Inputs())).Should().Throw<Exception>();
+        sound.Invoking(layer => layer.call(Inputs())).Should().NotThrow();
+    }
+
+    [Fact]
+    public void Failure_of_a_pass_on_another_thread_reaches_the_one_that_ran_the_forward_pass()
+    {
+        using var scope = NewDisposeScope();
+        using var broken = Layer();
+        using var sound = Layer();
+        var loss = broken.call(Inputs()).sum();
+        broken.get_buffer("weight_codes")!.Dispose();
+
+        var worker = new Thread(() => loss.backward());
+        worker.Start();
+        worker.Join();
+
+        sound.Invoking(layer => layer.call(Inputs())).Should().Throw<Exception>();
+    }
+
+    [Fact]
+    public void Failure_is_thrown_by_the_step_before_anything_is_changed()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }).Attach(model).CreateOptimizer(0.01);
+        var before = Weights(model);
+        var loss = model.call(Training.Inputs(model)).square().mean();
+        model.get_buffer("second.weight_codes")!.Dispose();
+        loss.backward();
+
+        optimizer.Invoking(own => own.step()).Should().Throw<Exception>();
+
+        optimizer.CompletedSteps.Should().Be(0);
+        Weights(model).Should().BeEquivalentTo(before);
+    }
+
+    private static QuantizedLowRankLinear Layer() => new(nn.Linear(8, 6), rank: 2);
+
+    private static Tensor Inputs() => Normal(1, ScalarType.Float32, 4, 8).requires_grad_();
+}
