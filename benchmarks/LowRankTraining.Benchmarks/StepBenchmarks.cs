@@ -5,6 +5,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Benchmarks;
 
 /// <summary>One steady optimizer step (no refresh) over the 56 projected matrices of the 60m configuration, float32.</summary>
+[MinColumn]
 public class StepBenchmarks
 {
     private Matrices _matrices = null!;
