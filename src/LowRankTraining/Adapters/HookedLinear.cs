@@ -164,7 +164,7 @@ internal sealed class HookedLinear : ParameterAdapter
 
         public string LayoutFor(IReadOnlyList<long> shape) => $"hook or {Shadow.LayoutFor(shape)}";
 
-        /// <summary>A hook that is reached keeps its state with the factors.</summary>
-        public long BytesFor(IReadOnlyList<long> shape) => Bypassed() ? Shadow.BytesFor(shape) : 0;
+        /// <summary>A hook that is reached keeps its state with the factors, after the warm start.</summary>
+        public long BytesFor(IReadOnlyList<long> shape) => Bypassed() ? Shadow.BytesFor(shape) : Shadow.BytesOfWarmStart(shape);
     }
 }

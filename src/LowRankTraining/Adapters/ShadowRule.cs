@@ -98,11 +98,16 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         return $"shadowed factors of rank {Recipe.RankAfter(0, limit)} of {limit}";
     }
 
+    /// <remarks>At the most: of the warm start and of the factors, which follow it.</remarks>
     public long BytesFor(IReadOnlyList<long> shape)
     {
         long rank = Recipe.RankAfter(0, shape.ShortSide()), columns = shape.Sides().Columns;
-        return StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + ((IStateLayout)Recipe.Adam).BytesFor([rank, shape[0] + columns]);
+        var factors = StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + ((IStateLayout)Recipe.Adam).BytesFor([rank, shape[0] + columns]);
+        return Math.Max(factors, BytesOfWarmStart(shape));
     }
+
+    /// <summary>What full-rank training takes until the factors take over; 0 where they begin.</summary>
+    public long BytesOfWarmStart(IReadOnlyList<long> shape) => Recipe.Clock.WarmStart > 0 ? ((IStateLayout)Recipe.Adam).BytesFor(shape) : 0;
 
     /// <summary>The factors' start. What of the weight they stand for stays in it: here the weight is always the merged one.</summary>
     private Tensor Draw(string name, Tensor matrix, Tensor? weight, long completed)

@@ -1,8 +1,10 @@
 using FluentAssertions;
+using LowRankTraining.Adapters;
 using LowRankTraining.Planning;
 using LowRankTraining.Quantized;
 using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Adapters;
 using LowRankTraining.Tests.Optimizer;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -62,6 +64,25 @@ public class MemoryPlanTests
 
         weight.WeightBytes.Should().Be(layer.WeightBytes).And.BeLessThan(32 * 64 * 2);
         weight.GradientBytes.Should().Be(32 * 64 * 4);
+    }
+
+    [Theory]
+    [InlineData(Injection.Auto, false)]
+    [InlineData(Injection.Auto, true)]
+    [InlineData(Injection.Hook, false)]
+    [InlineData(Injection.Shadow, false)]
+    [InlineData(Injection.Shadow, true)]
+    public void Warm_start_takes_no_more_than_planned(Injection injection, bool passesHooksBy)
+    {
+        using var model = Training.Seeded(new SealedNetwork(passesHooksBy));
+        using var optimizer = new ReLoRAStrategy(new() { Rank = 2, WarmStartSteps = 2, MergeEvery = 2, Injection = injection }).Attach(model).CreateOptimizer();
+        var planned = MemoryPlan.For(optimizer.Session).StateBytes;
+
+        for (var step = 1; step <= 6; step++)
+        {
+            Training.Step(model, optimizer);
+            optimizer.StateBytes.Should().BeLessThanOrEqualTo(MemoryPlan.For(optimizer.Session).StateBytes).And.BeLessThanOrEqualTo(planned);
+        }
     }
 
     [Fact]
