@@ -38,14 +38,12 @@ internal sealed class DroppedProduct : LeanFunction<DroppedProduct>
         var saved = ctx.get_saved_variables();
         var (x, a) = (saved[0], saved[1]);
 
-        List<Tensor?> gradients =
+        return
         [
             (bool)ctx.get_data(PropagatesToInput) ? OfInput(output, a, pass) : null,
             (bool)ctx.get_data(PropagatesToFactor) ? OfFactor(output, x, pass) : null,
             null,
         ];
-
-        return gradients;
     }
 
     private static Tensor OfInput(Tensor hidden, Tensor a, Pass pass)

@@ -17,7 +17,6 @@ public static class AffineQuantization
     /// <summary>Group size of the authors.</summary>
     public const int DefaultGroup = 256;
 
-    private const float SmallestNormal = 1.17549435e-38f;
     private const double ReferenceRange = 1e-5;
 
     /// <summary>Quantises a tensor.</summary>
@@ -151,7 +150,7 @@ public static class AffineQuantization
         min.clamp_max_(0);
         max.clamp_min_(0);
 
-        var scale = max.sub_(min).div_(stochastic ? levels - 1 : levels).clamp_min_(SmallestNormal);
+        var scale = max.sub_(min).div_(stochastic ? levels - 1 : levels).clamp_min_(Precision.SmallestNormal);
         var zero = min.neg_().div_(scale);
         return (scale, stochastic ? zero.ceil_() : zero.round_());
     }

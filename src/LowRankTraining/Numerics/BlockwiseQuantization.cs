@@ -14,8 +14,6 @@ namespace LowRankTraining.Numerics;
 /// </remarks>
 public static class BlockwiseQuantization
 {
-    private const float SmallestNormal = 1.17549435e-38f;
-
     /// <summary>Quantises a tensor.</summary>
     /// <param name="values">Floating-point, any shape, any strides.</param>
     /// <param name="table">The code.</param>
@@ -147,5 +145,5 @@ public static class BlockwiseQuantization
         target.copy_(chunk.Flat(rows.mul_(scales.unsqueeze(1))));
     }
 
-    private static Tensor Reciprocal(Tensor largest) => largest.clamp_min(SmallestNormal).reciprocal_().unsqueeze(1);
+    private static Tensor Reciprocal(Tensor largest) => largest.clamp_min(Precision.SmallestNormal).reciprocal_().unsqueeze(1);
 }

@@ -6,6 +6,9 @@ namespace LowRankTraining.Numerics;
 /// <summary>In which precision numbers are computed: half precision is for keeping them only.</summary>
 internal static class Precision
 {
+    /// <summary>The smallest float32 that keeps all its digits; its reciprocal is finite.</summary>
+    public const float SmallestNormal = 1.17549435e-38f;
+
     /// <summary>float64 for float64, float32 for everything else.</summary>
     public static ScalarType Computing(this ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 

@@ -7,8 +7,6 @@ namespace LowRankTraining.Numerics;
 /// <summary>The codes of <see cref="AffineQuantization"/> for numbers in the processor's own memory: one pass over each group, no scratch.</summary>
 internal static class SpanAffine
 {
-    private const float SmallestNormal = 1.17549435e-38f;
-
     /// <summary>Quantises whole groups, of which the last may be partial.</summary>
     /// <param name="numbers">What is quantised, finite.</param>
     /// <param name="uniform">One in [0, 1) for each number: it is rounded up where its own lies below the fraction. Nothing rounds to nearest.</param>
@@ -26,7 +24,7 @@ internal static class SpanAffine
             var part = numbers.Slice(start, Math.Min(group, numbers.Length - start));
             var isStochastic = !uniform.IsEmpty;
             var (min, max) = Range(part);
-            var scale = MathF.Max((max - min) / (isStochastic ? levels - 1 : levels), SmallestNormal);
+            var scale = MathF.Max((max - min) / (isStochastic ? levels - 1 : levels), Precision.SmallestNormal);
             var zero = isStochastic ? MathF.Ceiling(-min / scale) : MathF.Round(-min / scale);
 
             (scales[at], zeros[at]) = (scale, (byte)zero);

@@ -11,7 +11,6 @@ namespace LowRankTraining.Numerics;
 /// </remarks>
 internal sealed class SpanCodes
 {
-    private const float SmallestNormal = 1.17549435e-38f;
     private const int Octaves = 23, ExponentBias = 127, DroppedBits = 16;
     private const int Lowest = (ExponentBias - Octaves) << (23 - DroppedBits), Highest = ExponentBias << (23 - DroppedBits);
 
@@ -56,7 +55,7 @@ internal sealed class SpanCodes
             var start = at * block;
             var part = numbers.Slice(start, Math.Min(block, numbers.Length - start));
             absMax[at] = LargestMagnitude(part);
-            var reciprocal = 1 / MathF.Max(absMax[at], SmallestNormal);
+            var reciprocal = 1 / MathF.Max(absMax[at], Precision.SmallestNormal);
 
             if (_values.Length == 256)
                 EncodeBytes(part, reciprocal, codes[start..]);
