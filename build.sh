@@ -4,7 +4,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$root/.ci/build/stages.sh"
-. "$root/.ci/build/provider.sh"
+. "$root/.ci/build/prepare.sh"
 . "$root/.ci/build/test.sh"
 . "$root/.ci/build/bundle.sh"
 
@@ -12,45 +12,48 @@ usage() {
     cat << 'TEXT'
 Usage: ./build.sh COMMAND [ARGUMENTS]
 
-  setup                 find TorchSharp, once: the NuGet package, else the system's libtorch
+  build  [ARGS]         build everything (Release)
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet package
   bundle                make artifacts/bundle: programs and tests for a Linux machine with PyTorch and without .NET
-  verify-api            compile everything against the whole public surface of the real TorchSharp
 
-Each command does whatever set-up is missing. To choose yourself, with any command:
+  -p:TorchBackend=cpu|cuda-linux|cuda-windows   with any command: the libtorch of the programs (default cpu)
 
-  -p:TorchSharpProvider=package|system     where TorchSharp comes from
-  -p:TorchBackend=cpu|cuda-linux|cuda-windows   the package's libtorch
-  LIBTORCH=/path/to/libtorch               the system provider, over this libtorch
+Plain dotnet build, dotnet test and dotnet run do the same without set-up.
 TEXT
 }
 
-build() { stage build "Building (Release)" dotnet build "$root/LowRankTraining.sln" -c Release --nologo -v minimal "$@"; }
+# compile NAME TEXT PROJECT: restores and builds it.
+compile() {
+    restore "$3" $backend
+    stage "$1" "$2" dotnet build "$root/$3" -c Release --no-restore --nologo -v minimal $backend
+}
+
+build() { compile build 'Building (Release)' LowRankTraining.sln; }
 
 demo() {
     if [ $# = 0 ]; then
         mkdir -p "$root/artifacts/demo"
         set -- --demo --out "$root/artifacts/demo"
     fi
-    stage demo-build 'Building the comparison (Release)' dotnet build "$root/samples/Compare" -c Release --nologo -v minimal
-    dotnet run --project "$root/samples/Compare" -c Release --no-build -- "$@"
+    compile demo-build 'Building the comparison (Release)' samples/Compare
+    dotnet run --project "$root/samples/Compare" -c Release --no-build $backend -- "$@"
     if [ -f "$root/artifacts/demo/report.html" ]; then say "Report: artifacts/demo/report.html"; fi
 }
 
 bench() {
-    local project="$root/benchmarks/LowRankTraining.Benchmarks"
-    stage bench-build 'Building the benchmarks (Release)' dotnet build "$project" -c Release --nologo -v minimal
+    local project=benchmarks/LowRankTraining.Benchmarks
+    compile bench-build 'Building the benchmarks (Release)' "$project"
     case ${1:-} in
         '') set -- --filter '*' ;;
         figures) shift; set -- figures --out "$root/artifacts/figures.json" "$@" ;;
         -*) ;;
         *) local name=$1; shift; set -- --filter "*$name*" "$@" ;;
     esac
-    dotnet run --project "$project" -c Release --no-build -- "$@"
+    dotnet run --project "$root/$project" -c Release --no-build $backend -- "$@"
 }
 
 pack() {
@@ -61,24 +64,15 @@ pack() {
     (cd "$root" && ls artifacts/packages/*.nupkg artifacts/packages/*.snupkg)
 }
 
-verify_api() {
-    local stubs="$root/artifacts/verify-api/stubs"
-    stage stubs 'Writing the real public surface as source' dotnet run --project "$root/tests/TorchSharp.ApiStubs" -c Release -- "$stubs"
-    stage stubs-build 'Compiling it to an assembly TorchSharp' dotnet build "$stubs/TorchSharp.csproj" -c Release --nologo -v minimal
-    stage verify-api 'Compiling everything against it' dotnet build "$root/LowRankTraining.sln" -c Release --nologo -v minimal \
-        -p:TorchSharpReference="$stubs/bin/TorchSharp.dll" -p:ArtifactsPath="$root/artifacts/verify-api/" -p:RunAnalyzers=false "$@"
-}
-
 [ $# -gt 0 ] || { usage; exit 2; }
 command=$1
 shift
 
-# The two choices are taken out of the arguments: the set-up writes them down, so that later commands and plain dotnet keep to them.
-provider_option='' backend_option='' count=$#
+# The backend is taken out of the arguments: it belongs to the build, the others to what runs.
+backend='' count=$#
 while [ "$count" -gt 0 ]; do
     case $1 in
-        -p:TorchSharpProvider=* | --property:TorchSharpProvider=*) provider_option=${1#*=} ;;
-        -p:TorchBackend=* | --property:TorchBackend=*) backend_option=${1#*=} ;;
+        -p:TorchBackend=* | --property:TorchBackend=*) backend="-p:TorchBackend=${1#*=}" ;;
         *) set -- "$@" "$1" ;;
     esac
     shift
@@ -86,13 +80,8 @@ while [ "$count" -gt 0 ]; do
 done
 
 case $command in
-    setup) set_up; say "Ready: TorchSharp from the $(recorded TorchSharpProvider) provider. dotnet build, test and run work from here." ;;
-    test) set_up; build; run_tests "$@" ;;
-    demo) set_up; demo "$@" ;;
-    bench) set_up; bench "$@" ;;
-    pack) set_up; pack "$@" ;;
-    bundle) set_up; bundle "$@" ;;
-    verify-api) set_up; verify_api "$@" ;;
+    build | demo | bench | pack | bundle) require_dotnet; "$command" "$@" ;;
+    test) require_dotnet; build; run_tests "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; die "Unknown command '$command'." ;;
 esac
