@@ -100,12 +100,14 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     public override Tensor step(Func<Tensor>? closure = null)
     {
         RequireLiveParameters();
-        Session.BeforeStep();
 
         Tensor? loss = null;
         if (closure is not null)
             using (enable_grad())
                 loss = closure();
+
+        // What has gone wrong in the closure's backward pass is found here too.
+        Session.BeforeStep();
 
         using (no_grad())
         {

@@ -7,13 +7,10 @@ namespace LowRankTraining.Adapters;
 /// <summary>A weight-space method at work on one model: its matrices re-parameterised, and whatever happens to them between steps.</summary>
 public sealed partial class AdapterSession : ILowRankSession
 {
-    private const int StepsUntilReached = 2;
-
     private readonly AdapterMethod _method;
     private readonly IReadOnlyList<Adapter> _adapters;
     private readonly Parameter[] _frozen;
     private long _completed;
-    private int _observed;
     private bool _finished;
 
     internal AdapterSession(AdapterMethod method, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> parameters, Parameter[] frozen)
@@ -46,7 +43,7 @@ public sealed partial class AdapterSession : ILowRankSession
     public string Describe() => string.Join(Environment.NewLine, Layers);
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The session is finished; or the model has not run an adapted layer in the first two steps; or it passes by the hook of a layer whose factors were loaded; or factors that are to be merged hold NaN or infinity.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or factors that are to be merged hold NaN or infinity.</exception>
     public void AfterStep(in StepContext step, IOptimizerState state)
     {
         RequireUnfinished();
@@ -93,31 +90,6 @@ public sealed partial class AdapterSession : ILowRankSession
     {
         foreach (var adapter in _adapters)
             adapter.Release();
-    }
-
-    private void Observe(IOptimizerState state)
-    {
-        var before = _adapters.Count(adapter => adapter.Injection == Injection.Shadow);
-        foreach (var adapter in _adapters)
-            adapter.Observe(state);
-
-        var shadowed = _adapters.Where(adapter => adapter.Injection == Injection.Shadow).ToArray();
-        if (shadowed.Length > before)
-            _method.Logger?.HooksPassedBy(Strategy, shadowed.Length - before, Names(shadowed));
-
-        if (++_observed == StepsUntilReached)
-            JudgeUnreached([.. _adapters.Where(adapter => !adapter.IsReached)]);
-    }
-
-    private void JudgeUnreached(Adapter[] unreached)
-    {
-        if (unreached.Length > 0 && !_method.AllowsUnreached)
-            throw new InvalidOperationException(
-                $"The model has not run {Names(unreached)} in {StepsUntilReached} steps, so these layers do not train. "
-                + (unreached.Any(adapter => adapter.Injection == Injection.Hook) ? "A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), or use Injection.Shadow. " : "")
-                + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts.");
-        if (unreached.Length > 0)
-            _method.Logger?.NotReached(Strategy, Names(unreached));
     }
 
     private void RequireUnfinished()

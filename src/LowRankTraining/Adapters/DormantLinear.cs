@@ -8,13 +8,12 @@ namespace LowRankTraining.Adapters;
 internal sealed class DormantLinear(Site site)
 {
     private readonly Linear _original = site.Linear!;
-    private readonly Slot _slot = site.Slots[0];
 
     /// <summary>Puts another layer into the place.</summary>
     public void GiveWayTo(nn.Module<Tensor, Tensor> layer)
     {
         layer.train(_original.training);
-        _slot.Put(layer);
+        site.Put(layer);
 
         _original.weight.grad = null!;
         using var nothing = empty([0], _original.weight.dtype, device: _original.weight.device);
@@ -28,7 +27,7 @@ internal sealed class DormantLinear(Site site)
     {
         Hold(learned);
         _original.train(training);
-        _slot.Put(_original);
+        site.Put(_original);
     }
 
     /// <summary>The parameter stays the same object: others may refer to it.</summary>

@@ -34,7 +34,7 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override Injection Injection => _verdict == Verdict.Bypassed ? Injection.Shadow : Injection.Hook;
 
-    public override bool IsReached => _reached || _verdict == Verdict.Bypassed;
+    public override bool IsReached => _reached || _verdict == Verdict.Bypassed || IsPassedBy;
 
     public override IEnumerable<ParameterPlan> Plans =>
         _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
@@ -52,6 +52,18 @@ internal sealed class HookedLinear : ParameterAdapter
     /// <value>Whether the weight follows a shadow. One cannot begin where factors are given already: it knows nothing of them.</value>
     private bool IsShadowed => _verdict == Verdict.Bypassed || (_verdict == Verdict.Open && !_reached && !HasProduct);
 
+    /// <value>Whether the layer has run without its hook, while that is still to be found out.</value>
+    private bool IsPassedBy
+    {
+        get
+        {
+            if (_verdict != Verdict.Open || _reached)
+                return false;
+            using var gradient = Weight.grad;
+            return gradient is not null;
+        }
+    }
+
     protected override bool TrainsFactors => _verdict != Verdict.Bypassed;
 
     protected override bool TrainsWeight => _verdict != Verdict.Hooked;
@@ -67,19 +79,18 @@ internal sealed class HookedLinear : ParameterAdapter
         SetForm(Recipe.Clock.IsActiveAfter(0));
     }
 
+    public override void RequireRunnable()
+    {
+        if (IsPassedBy && HasProduct)
+            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, so the factors that were loaded for it take no part and are not trained. "
+                + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. Nothing was changed.");
+    }
+
     public override void Observe(IOptimizerState state)
     {
         base.Observe(state);
-        if (_verdict != Verdict.Open)
+        if (_verdict != Verdict.Open || !(_reached || IsPassedBy))
             return;
-
-        using var gradient = Weight.grad;
-        if (!_reached && gradient is null)
-            return;
-
-        if (!_reached && HasProduct)
-            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, so the factors that were loaded for it take no part and are not trained. "
-                + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. The weight was not changed.");
 
         Decide(_reached ? Verdict.Hooked : Verdict.Bypassed, state);
         SetForm(_active);

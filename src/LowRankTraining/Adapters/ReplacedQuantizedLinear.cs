@@ -39,7 +39,7 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
         Start();
         LeaveBase();
         SetForm(Recipe.Clock.IsActiveAfter(0));
-        Site.Slots[0].Put(_layer);
+        Site.Put(_layer);
     }
 
     public override void Release()
@@ -52,7 +52,7 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
     protected override void TakeOut()
     {
         _original.train(_layer.training);
-        Site.Slots[0].Put(_original);
+        Site.Put(_original);
     }
 
     protected override void Enable(bool active)

@@ -15,8 +15,18 @@ internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IRead
     /// <value>The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape meanwhile.</value>
     public long Limit { get; } = Math.Min(Weight.shape[0], Weight.numel() / Weight.shape[0]);
 
+    /// <value>Whether nothing but the way in which the model holds it stands against another layer in its place.</value>
+    public bool IsHeldTooNarrowly => Linear is not null && !IsTied && Slots.Any(slot => slot.IsTooNarrow);
+
     /// <summary>The name of another parameter of the same module.</summary>
     public string Sibling(string name) => Name.LastIndexOf('.') is >= 0 and var dot ? $"{Name[..dot]}.{name}" : name;
+
+    /// <summary>Puts another module into every place of the linear one.</summary>
+    public void Put(nn.Module module)
+    {
+        foreach (var slot in Slots)
+            slot.Put(module);
+    }
 
     public static IReadOnlyList<Site> Find(nn.Module model, IEnumerable<NamedParameter> candidates)
     {
@@ -60,10 +70,5 @@ internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IRead
         _ => Obstacle,
     };
 
-    private string? Obstacle => Slots switch
-    {
-        [] => "it is the model itself",
-        [var only] => only.Obstacle,
-        _ => "it hangs in several places",
-    };
+    private string? Obstacle => Slots.Count == 0 ? "it is the model itself" : Slots.Select(slot => slot.Obstacle).FirstOrDefault(obstacle => obstacle is not null);
 }

@@ -20,12 +20,15 @@ internal sealed class Slot
     private Slot(nn.Module parent, string name, nn.Module child)
     {
         (_parent, _name) = (parent, name);
-        _holders = [.. HoldersOf(parent, child)];
+        _holders = [.. Holder.Of(parent, FieldsOf(parent), child)];
         Obstacle = FindObstacle(child);
     }
 
     /// <value>Why the child cannot be replaced, or null.</value>
     public string? Obstacle { get; }
+
+    /// <value>Whether the obstacle is a holder that takes no other type of module, or none that is known.</value>
+    public bool IsTooNarrow => _holders.Length == 0 || _holders.Any(holder => !holder.TakesAnyModule);
 
     /// <summary>All slots of a model, by child.</summary>
     public static ILookup<nn.Module, Slot> Of(nn.Module model) =>
@@ -41,7 +44,7 @@ internal sealed class Slot
 
         // A Sequential's list is its register.
         var children = _parent.named_children().ToArray();
-        if (children.Any(child => ReferenceEquals(child.module, module)))
+        if (children.Any(child => child.name == _name && ReferenceEquals(child.module, module)))
             return;
 
         // A name that is registered again goes to the end, so everything behind it is taken out and put back as well.
@@ -56,18 +59,17 @@ internal sealed class Slot
     {
         var parent = _parent.GetType().Name;
         if (_holders.Length == 0)
-            return $"{parent} does not hold it in a field or list";
+            return $"{parent} does not hold it in a field, list or dictionary";
         if (_holders.FirstOrDefault(holder => !holder.TakesAnyModule) is { } narrow)
             return narrow.Obstacle(parent);
         return HasHooks(child) ? "it has forward hooks of its own" : null;
     }
 
-    private static IEnumerable<Holder> HoldersOf(nn.Module parent, nn.Module child)
+    private static IEnumerable<FieldInfo> FieldsOf(nn.Module parent)
     {
         for (var type = parent.GetType(); type is not null && type != typeof(object); type = type.BaseType)
             foreach (var field in type.GetFields(Declared))
-                if (Holder.Of(parent, field, child) is { } holder)
-                    yield return holder;
+                yield return field;
     }
 
     private static bool HasHooks(nn.Module child) =>

@@ -45,7 +45,7 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
         }
 
         Layer.train(Site.Linear!.training);
-        Site.Slots[0].Put(Layer);
+        Site.Put(Layer);
         Weight.grad = null!;
     }
 

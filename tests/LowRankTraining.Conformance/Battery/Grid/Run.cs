@@ -1,0 +1,52 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Conformance.Battery.Grid;
+
+/// <summary>A model of a style, with a method at work on it.</summary>
+internal sealed class Run : IDisposable
+{
+    private readonly Style _style;
+    private readonly ScalarType _dtype;
+
+    /// <param name="style">How the model is written.</param>
+    /// <param name="method">What trains it.</param>
+    /// <param name="seed">Of the model's weights.</param>
+    /// <param name="dtype">What the model is moved to before the method comes.</param>
+    public Run(Style style, ILowRankStrategy method, long seed = 1, ScalarType dtype = ScalarType.Float32)
+    {
+        (_style, _dtype, Model) = (style, dtype, style.Make(seed, dtype));
+        Optimizer = method.Attach(Model, style.Targets).CreateOptimizer(lr: 0.02);
+    }
+
+    public Run(string style, string method, long seed = 1, ScalarType dtype = ScalarType.Float32) : this(Styles.ByName[style], Methods.Make(method), seed, dtype) { }
+
+    public nn.Module<Tensor, Tensor> Model { get; }
+
+    public LowRankOptimizer Optimizer { get; }
+
+    /// <summary>Goes on until so many steps are done, all on the same batch.</summary>
+    /// <returns>The losses before each step.</returns>
+    public double[] Until(int steps) => [.. Enumerable.Range(0, steps - (int)Optimizer.CompletedSteps).Select(_ => Step())];
+
+    /// <summary>What the model says to the batch.</summary>
+    public double[] Output() => _style.OutputOf(Model, _dtype);
+
+    public void Dispose()
+    {
+        Optimizer.Dispose();
+        Model.Dispose();
+    }
+
+    private double Step()
+    {
+        using var scope = NewDisposeScope();
+        Optimizer.zero_grad();
+        var output = Model.call(_style.Batch(_dtype)).to(ScalarType.Float32);
+        var target = Problems.Data(output.shape[0], output.numel() / output.shape[0], seed: 21).reshape(output.shape);
+        var loss = (output - target).square().mean();
+        loss.backward();
+        Optimizer.step();
+        return loss.ToDouble();
+    }
+}
