@@ -72,7 +72,7 @@ internal abstract record Holder(Type Accepts)
     {
         public static Holder Or(FieldInfo field, IDictionary dictionary, nn.Module child)
         {
-            object[] keys = [.. dictionary.Cast<DictionaryEntry>().Where(entry => ReferenceEquals(entry.Value, child)).Select(entry => entry.Key)];
+            object[] keys = [.. dictionary.Keys.Cast<object>().Where(key => ReferenceEquals(dictionary[key], child))];
             return dictionary.IsReadOnly ? new InOther(field) : new InDictionary(field, dictionary, keys, ArgumentsOf(dictionary.GetType(), typeof(IDictionary<,>))?[1] ?? typeof(object));
         }
 

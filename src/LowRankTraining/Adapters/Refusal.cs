@@ -31,7 +31,7 @@ internal static class Refusal
         var ways = refused.Select(site => site.Choose(Injection.Auto, method.Ways).Way).Distinct().ToArray();
         var goesByItself = wanted != Injection.Auto && !ways.Contains(null);
         if (goesByItself)
-            yield return $"Injection.Auto, which comes to {string.Join(" or ", ways)}{(method.Ways.Contains(Injection.Shadow) ? "" : " and needs a model that runs the layers by call()")}";
+            yield return $"Injection.Auto, which comes to {string.Join(" or ", ways.Select(way => $"Injection.{way}"))}{(method.Ways.Contains(Injection.Shadow) ? "" : " and needs a model that runs the layers by call()")}";
         if (goesByItself && method.Ways.Contains(Injection.Shadow) && !ways.Contains(Injection.Shadow))
             yield return "Injection.Shadow";
         if (refused.All(site => site.IsHeldTooNarrowly))

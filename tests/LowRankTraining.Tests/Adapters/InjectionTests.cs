@@ -1,3 +1,5 @@
+using System.Collections;
+using System.Collections.ObjectModel;
 using FluentAssertions;
 using LowRankTraining.Adapters;
 using LowRankTraining.Strategies;
@@ -82,13 +84,77 @@ public class InjectionTests
     }
 
     [Fact]
-    public void Layer_in_a_dictionary_of_the_model_s_own_is_hooked()
+    public void Layer_in_a_dictionary_of_the_model_s_own_is_replaced()
     {
         using var model = Seeded(new DictionaryNetwork());
+        var before = Output(model);
         using var session = LoRA(Injection.Auto).Attach(model);
 
-        session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
-        session.Describe().Should().Contain("collection 'layers' of DictionaryNetwork holds it too");
+        session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Replace);
+        model.Layers["only"].Should().BeOfType<LowRankLinear>().And.BeSameAs(model.named_children().Single().module);
+        Output(model).Should().Equal(before);
+
+        session.Finish();
+        model.Layers["only"].Should().BeOfType<Linear>();
+    }
+
+    [Fact]
+    public void Layer_in_a_collection_that_takes_no_other_is_hooked()
+    {
+        using var queue = Seeded(new CollectionNetwork(layer => new Queue<nn.Module<Tensor, Tensor>>([layer])));
+        using var list = Seeded(new CollectionNetwork(layer => new List<nn.Module<Tensor, Tensor>>([layer]).AsReadOnly()));
+        using var dictionary = Seeded(new CollectionNetwork(layer => new ReadOnlyDictionary<string, nn.Module<Tensor, Tensor>>(new Dictionary<string, nn.Module<Tensor, Tensor>> { ["only"] = layer })));
+
+        foreach (var model in new[] { queue, list, dictionary })
+        {
+            using var session = LoRA(Injection.Auto).Attach(model);
+
+            session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
+            session.Describe().Should().Contain("collection 'layers' of CollectionNetwork holds it too");
+            session.Finish();
+        }
+    }
+
+    [Fact]
+    public void Layers_of_a_module_dictionary_are_replaced_in_their_order_and_come_back()
+    {
+        using var model = Seeded(new KeyedNetwork<nn.Module<Tensor, Tensor>>(nn.Linear(12, 16), nn.Linear(16, 6)));
+        using var narrow = Seeded(new KeyedNetwork<Linear>(nn.Linear(12, 16), nn.Linear(16, 6)));
+        var (names, before) = (model.state_dict().Keys.ToArray(), Output(model));
+
+        using var session = LoRA(Injection.Auto).Attach(model);
+        using var hooked = LoRA(Injection.Auto).Attach(narrow);
+
+        session.Layers.Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Replace);
+        hooked.Layers.Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Hook && layer.Reason.Contains("is of Linear"));
+        model.Layers["first"].Should().BeOfType<LowRankLinear>();
+        model.Layers[1].Item2.Should().BeSameAs(model.Layers["second"]);
+        Output(model).Should().Equal(before);
+
+        session.Finish();
+        model.state_dict().Keys.Should().Equal(names);
+        model.Layers["first"].Should().BeOfType<Linear>();
+        Output(model).Should().Equal(before);
+    }
+
+    [Fact]
+    public void Layer_under_several_names_is_replaced_under_all_of_them()
+    {
+        using var model = Seeded(new RepeatedNetwork());
+        var (names, before) = (model.state_dict().Keys.ToArray(), Output(model));
+
+        using var optimizer = LoRA(Injection.Replace).Attach(model).CreateOptimizer();
+
+        model.named_modules().Where(pair => pair.module is LowRankLinear).Should().NotBeEmpty();
+        model.named_modules().Should().NotContain(pair => pair.module is Linear);
+        Output(model).Should().Equal(before);
+
+        Run(model, optimizer, 2);
+        var trained = Output(model);
+        optimizer.Session.Finish();
+        model.named_modules().Should().NotContain(pair => pair.module is LowRankLinear);
+        model.state_dict().Keys.Should().Equal(names);
+        Distance(Output(model), trained).Should().BeLessThan(1e-5);
     }
 
     [Fact]
@@ -114,8 +180,12 @@ public class InjectionTests
         using var strict = LoRA(Injection.Auto).Attach(model).CreateOptimizer();
         Run(model, strict, 1);
 
-        FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>().WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*");
+        var before = Weights(model);
 
+        foreach (var _ in Enumerable.Range(0, 2))
+            FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>().WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*Nothing was changed.");
+
+        Weights(model).Should().BeEquivalentTo(before);
         ((AdapterSession)strict.Session).Layers.Should().OnlyContain(layer => layer.Injection == way);
         strict.Session.Finish();
         using var lenient = new LoRAStrategy(new LoRAOptions { Rank = 4, AllowUnreached = true }).Attach(model).CreateOptimizer();
@@ -123,13 +193,17 @@ public class InjectionTests
     }
 
     [Fact]
-    public void Hook_that_is_passed_by_is_an_error_at_the_second_step()
+    public void Hooks_that_are_all_passed_by_are_an_error_at_every_step_from_the_first_one_on()
     {
         using var model = Seeded(new SealedNetwork(passesHooksBy: true));
         using var optimizer = LoRA(Injection.Hook).Attach(model).CreateOptimizer();
-        Step(model, optimizer);
+        var before = Weights(model);
 
-        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight', 'second.weight'*Injection.Shadow*");
+        foreach (var _ in Enumerable.Range(0, 3))
+            FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight', 'second.weight'*Injection.Shadow*Nothing was changed.");
+
+        Weights(model).Should().BeEquivalentTo(before);
+        optimizer.CompletedSteps.Should().Be(0);
     }
 
     [Fact]
@@ -253,7 +327,57 @@ public class InjectionTests
             register_module("only", layers["only"]);
         }
 
+        public Dictionary<string, nn.Module<Tensor, Tensor>> Layers => layers;
+
         public override Tensor forward(Tensor input) => layers["only"].call(input);
+    }
+
+    private sealed class CollectionNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly ICollection layers;
+
+        public CollectionNetwork(Func<nn.Module<Tensor, Tensor>, ICollection> collect) : base(nameof(CollectionNetwork))
+        {
+            var only = nn.Linear(12, 12);
+            layers = collect(only);
+            register_module("only", only);
+        }
+
+        public override Tensor forward(Tensor input) => layers.Cast<nn.Module<Tensor, Tensor>>().Single().call(input);
+    }
+
+    private sealed class KeyedNetwork<TModule> : nn.Module<Tensor, Tensor> where TModule : nn.Module<Tensor, Tensor>
+    {
+        private readonly ModuleDict<TModule> layers;
+
+        public KeyedNetwork(TModule first, TModule second) : base("KeyedNetwork")
+        {
+            layers = nn.ModuleDict(("first", first), ("second", second));
+            RegisterComponents();
+        }
+
+        public ModuleDict<TModule> Layers => layers;
+
+        public override Tensor forward(Tensor input) => layers["second"].call(layers["first"].call(input).tanh());
+    }
+
+    /// <summary>One layer in two fields, twice in a list, twice in a sequence and in a field of a child.</summary>
+    private sealed class RepeatedNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> one, same;
+        private readonly ModuleList<nn.Module<Tensor, Tensor>> list;
+        private readonly Sequential sequence;
+        private readonly nn.Module<Tensor, Tensor> last = nn.Linear(12, 6);
+
+        public RepeatedNetwork() : base(nameof(RepeatedNetwork))
+        {
+            one = same = nn.Linear(12, 12);
+            list = nn.ModuleList(one, nn.Tanh(), one);
+            sequence = nn.Sequential(one, nn.Tanh(), one);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => last.call(sequence.call(list.Aggregate(same.call(one.call(input)), (rows, layer) => layer.call(rows))));
     }
 
     private sealed class SealedIdleNetwork : nn.Module<Tensor, Tensor>

@@ -24,10 +24,10 @@ internal static class Refusals
         new(NotLinear, LayersOfTheirOwn, "not the weight of a linear module", "Targets.Except", style => new Run(style with { Targets = Targets.AllLinear() }, Methods.Make("factorized"))),
         new(NotLinear, LayersOfTheirOwn, "not the weight of a linear module", "LoRA under Injection.Shadow", style => new Run(style, Methods.Make("lora+, shadow"))),
 
-        new(TypedFields, AskedToReplace, "is of type Linear", "Injection.Auto, which comes to Hook;", style => new Run(style, LoRA(Injection.Auto))),
-        new(["Linear fields run by call"], ["prilora"], "is of type Linear", "Injection.Auto, which comes to Hook and needs", style => new Run(style, PriLoRA(Injection.Auto))),
+        new(TypedFields, AskedToReplace, "is of type Linear", "Injection.Auto, which comes to Injection.Hook;", style => new Run(style, LoRA(Injection.Auto))),
+        new(["Linear fields run by call"], ["prilora"], "is of type Linear", "Injection.Auto, which comes to Injection.Hook and needs", style => new Run(style, PriLoRA(Injection.Auto))),
         new([Styles.ForwardedLinears], ["prilora"], "is of type Linear", "Module<Tensor, Tensor>", _ => new Run(Styles.ByName["Module fields"], PriLoRA(Injection.Replace))),
-        new(NotLinear, [.. AskedToReplace, .. AskedToHook], "not the weight of a linear module", "Injection.Auto, which comes to Shadow;", style => new Run(style, LoRA(Injection.Auto))),
+        new(NotLinear, [.. AskedToReplace, .. AskedToHook], "not the weight of a linear module", "Injection.Auto, which comes to Injection.Shadow;", style => new Run(style, LoRA(Injection.Auto))),
         new(NotLinear, ["prilora", .. NeverShadowed], "not the weight of a linear module", "Targets.Except", style => new Run(style with { Targets = Targets.AllLinear() }, PriLoRA(Injection.Replace))),
         new(NotLinear, ["prilora", .. NeverShadowed], "not the weight of a linear module", "GaLore", style => new Run(style, Methods.Make("galore"))),
 
