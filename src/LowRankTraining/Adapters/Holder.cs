@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,8 +16,8 @@ internal abstract record Holder(FieldInfo Field, Type Accepts)
     {
         // TorchSharp's own modules keep children in lists; a field of theirs that is a module is something else.
         nn.Module module => ReferenceEquals(module, child) && !IsOfTorchSharp(field) ? new InField(parent, field) : null,
-        IDictionary dictionary => Contains(dictionary.Values, child) && !IsOfTorchSharp(field) ? new InOther(field) : null,
-        IList list => Contains(list, child) ? new InList(field, list, list.Cast<object?>().ToList().FindIndex(item => ReferenceEquals(item, child))) : null,
+        IDictionary dictionary => KeyOf(dictionary, child) is not { } key ? null : dictionary.IsReadOnly ? new InOther(field) : new InDictionary(field, dictionary, key),
+        IList list => Contains(list, child) ? new InList(field, list, list.Cast<object?>().ToList().FindIndex(item => ReferenceEquals(item, child))) : InTuple.Of(field, list, child),
         ICollection collection => Contains(collection, child) && !IsOfTorchSharp(field) ? new InOther(field) : null,
         _ => null,
     };
@@ -26,6 +27,9 @@ internal abstract record Holder(FieldInfo Field, Type Accepts)
     public virtual string Obstacle(string parent) => $"field '{Field.Name}' of {parent} is of type {Field.FieldType.Name}";
 
     private static bool IsOfTorchSharp(FieldInfo field) => field.DeclaringType!.Assembly == typeof(nn.Module).Assembly;
+
+    private static object? KeyOf(IDictionary dictionary, nn.Module child) =>
+        dictionary.Keys.Cast<object>().FirstOrDefault(key => ReferenceEquals(dictionary[key], child));
 
     private static bool Contains(ICollection items, nn.Module child) => items.Cast<object?>().Any(item => ReferenceEquals(item, child));
 
@@ -41,6 +45,35 @@ internal abstract record Holder(FieldInfo Field, Type Accepts)
         public override string Obstacle(string parent) => $"list '{Field.Name}' of {parent} is of {Accepts.Name}";
 
         private static Type ElementOf(Type list) => list.GetElementType() ?? list.GetGenericArguments().FirstOrDefault() ?? typeof(object);
+    }
+
+    private sealed record InDictionary(FieldInfo Field, IDictionary Dictionary, object Key) : Holder(Field, Dictionary.GetType().GetGenericArguments().ElementAtOrDefault(1) ?? typeof(object))
+    {
+        public override void Put(nn.Module module) => Dictionary[Key] = module;
+
+        public override string Obstacle(string parent) => $"dictionary '{Field.Name}' of {parent} is of {Accepts.Name}";
+    }
+
+    /// <summary>A list of names with their modules, as a <c>ModuleDict</c> keeps beside its dictionary.</summary>
+    private sealed record InTuple(FieldInfo Field, IList List, int Index, int Item, Type Accepts) : Holder(Field, Accepts)
+    {
+        public static InTuple? Of(FieldInfo field, IList list, nn.Module child)
+        {
+            for (var index = 0; index < list.Count; index++)
+                if (list[index] is ITuple tuple)
+                    for (var item = 0; item < tuple.Length; item++)
+                        if (ReferenceEquals(tuple[item], child))
+                            return new(field, list, index, item, tuple.GetType().GetGenericArguments()[item]);
+            return null;
+        }
+
+        public override void Put(nn.Module module)
+        {
+            var tuple = (ITuple)List[Index]!;
+            List[Index] = Activator.CreateInstance(tuple.GetType(), [.. Enumerable.Range(0, tuple.Length).Select(item => item == Item ? module : tuple[item])]);
+        }
+
+        public override string Obstacle(string parent) => $"list '{Field.Name}' of {parent} is of {Accepts.Name}";
     }
 
     /// <summary>A collection in which nothing can be put into the place of something else.</summary>

@@ -7,7 +7,7 @@ public enum Injection
     /// and for layers whose hook the first step does not reach. A hooked weight stays in the graph until that is known, which costs its gradient once.</summary>
     Auto,
 
-    /// <summary>A <see cref="LowRankLinear"/> takes the layer's place. The parent must be a <c>Sequential</c>, or hold the layer in a field, array or list (a <c>ModuleList</c> too) of type <c>Module&lt;Tensor, Tensor&gt;</c> or a base of it.</summary>
+    /// <summary>A <see cref="LowRankLinear"/> takes the layer's place. The parent must be a <c>Sequential</c>, or hold the layer in a field, array, list or dictionary (a <c>ModuleList</c> or <c>ModuleDict</c> too) of type <c>Module&lt;Tensor, Tensor&gt;</c> or a base of it.</summary>
     Replace,
 
     /// <summary>A forward hook on the layer adds the factors' output. The model must run the layer by <c>call</c>; <c>forward</c> passes hooks by, which is an error at the second step.</summary>

@@ -82,13 +82,29 @@ public class InjectionTests
     }
 
     [Fact]
-    public void Layer_in_a_dictionary_of_the_model_s_own_is_hooked()
+    public void Layer_in_a_dictionary_of_the_model_s_own_is_replaced_where_it_takes_any_module_and_hooked_where_it_does_not()
     {
-        using var model = Seeded(new DictionaryNetwork());
+        using var open = Seeded(new DictionaryNetwork<nn.Module<Tensor, Tensor>>(nn.Linear(12, 12)));
+        using var closed = Seeded(new DictionaryNetwork<Linear>(nn.Linear(12, 12)));
+        var before = Output(open);
+
+        using var replaced = LoRA(Injection.Auto).Attach(open);
+        using var hooked = LoRA(Injection.Auto).Attach(closed);
+
+        replaced.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Replace);
+        Output(open).Should().Equal(before);
+        hooked.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
+        hooked.Describe().Should().Contain("dictionary 'layers' of DictionaryNetwork`1 is of Linear");
+    }
+
+    [Fact]
+    public void Layer_in_a_queue_of_the_model_s_own_is_hooked()
+    {
+        using var model = Seeded(new QueueNetwork());
         using var session = LoRA(Injection.Auto).Attach(model);
 
         session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
-        session.Describe().Should().Contain("collection 'layers' of DictionaryNetwork holds it too");
+        session.Describe().Should().Contain("collection 'layers' of QueueNetwork holds it too");
     }
 
     [Fact]
@@ -243,17 +259,26 @@ public class InjectionTests
         }
     }
 
-    private sealed class DictionaryNetwork : nn.Module<Tensor, Tensor>
+    private sealed class DictionaryNetwork<T> : nn.Module<Tensor, Tensor> where T : nn.Module<Tensor, Tensor>
     {
-        private readonly Dictionary<string, nn.Module<Tensor, Tensor>> layers = new() { ["only"] = nn.Linear(12, 12) };
+        private readonly Dictionary<string, T> layers = [];
 
-        public DictionaryNetwork() : base(nameof(DictionaryNetwork))
+        public DictionaryNetwork(T only) : base("DictionaryNetwork")
         {
-            RegisterComponents();
-            register_module("only", layers["only"]);
+            layers["only"] = only;
+            register_module("only", only);
         }
 
         public override Tensor forward(Tensor input) => layers["only"].call(input);
+    }
+
+    private sealed class QueueNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly Queue<nn.Module<Tensor, Tensor>> layers = new([nn.Linear(12, 12)]);
+
+        public QueueNetwork() : base(nameof(QueueNetwork)) => register_module("only", layers.Peek());
+
+        public override Tensor forward(Tensor input) => layers.Peek().call(input);
     }
 
     private sealed class SealedIdleNetwork : nn.Module<Tensor, Tensor>
