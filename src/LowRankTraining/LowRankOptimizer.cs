@@ -26,6 +26,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <param name="lr">Learning rate η, at least 0.</param>
     /// <param name="weight_decay">Decoupled weight decay λ, at least 0: W ← (1 − η λ) W.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
+    /// <exception cref="InvalidOperationException">The model was moved after the session began, and the session knows its parameters but not the model.</exception>
     public LowRankOptimizer(ILowRankSession session, double lr = 1e-3, double weight_decay = 0)
     {
         ArgumentNullException.ThrowIfNull(session);
@@ -33,10 +34,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         RequireNonNegative(weight_decay, nameof(weight_decay));
 
         Session = session;
-        _plans = session.Parameters.ToDictionary(plan => plan.Parameter.Handle);
+        var plans = session.Parameters;
+        RequireLive(plans);
+        _plans = plans.ToDictionary(plan => plan.Parameter.Handle);
         _defaults = new Options { LearningRate = lr, InitialLearningRate = lr, weight_decay = weight_decay };
         _parameter_groups = [];
-        add_param_group(new ParamGroup(session.Parameters.Select(plan => plan.Parameter)));
+        add_param_group(new ParamGroup(plans.Select(plan => plan.Parameter)));
     }
 
     /// <value>The session at work; call its <see cref="ILowRankSession.Finish"/> to get a plain model back.</value>
@@ -210,9 +213,21 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private void RequireLiveParameters()
     {
         foreach (var entry in _entries)
+        {
             if (entry.Parameter.IsInvalid)
                 throw new InvalidOperationException(
                     $"Parameter '{entry.Plan.Name}' is gone: model.to(...) makes new parameters and disposes the old ones. Move the model first, then make the optimizer (and load its state).");
+            if (entry.WasMoved)
+                throw new InvalidOperationException(
+                    $"Parameter '{entry.Plan.Name}' has another dtype or device than when the optimizer was made, as model.to(...) gives it. Move the model first, then make the optimizer (and load its state).");
+        }
+    }
+
+    private static void RequireLive(IReadOnlyList<ParameterPlan> plans)
+    {
+        if (plans.FirstOrDefault(plan => plan.Parameter.IsInvalid) is { } gone)
+            throw new InvalidOperationException(
+                $"Parameter '{gone.Name}' is gone: model.to(...) makes new parameters and disposes the old ones, and the strategy was attached to a list of the old ones. Move the model first, then attach the strategy.");
     }
 
     private static void RequireNonNegative(double value, string name)

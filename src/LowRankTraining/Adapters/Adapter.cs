@@ -31,6 +31,9 @@ internal abstract class Adapter(Site site, string reason)
     /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
     public virtual bool IsReached => true;
 
+    /// <summary>Brings parts of the adapter to where the model has been moved to, as far as the model has not done so itself.</summary>
+    public virtual void Follow() { }
+
     /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
     public abstract void Install();
 

@@ -37,11 +37,11 @@ internal static class AdapterPlanner
             method.Begin(adapter);
         }
 
-        var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).Select(other => other.Parameter).ToArray();
-        foreach (var parameter in frozen)
-            parameter.requires_grad = false;
+        var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).ToArray();
+        foreach (var other in frozen)
+            other.Parameter.requires_grad = false;
 
-        return new AdapterSession(method, adapters, Plan(parameters, adapters, method, notes), frozen);
+        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)]);
     }
 
     private static ParameterPlan[] Plan(

@@ -1,6 +1,7 @@
 using LowRankTraining.Diagnostics;
 using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
@@ -9,13 +10,20 @@ public sealed partial class AdapterSession : ILowRankSession
 {
     private readonly AdapterMethod _method;
     private readonly IReadOnlyList<Adapter> _adapters;
-    private readonly Parameter[] _frozen;
+    private readonly nn.Module _model;
+    private readonly IReadOnlyList<ParameterPlan> _plans;
+    private readonly string[] _frozen;
     private long _completed;
     private bool _finished;
 
-    internal AdapterSession(AdapterMethod method, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> parameters, Parameter[] frozen)
+    /// <param name="method">What is done.</param>
+    /// <param name="model">To what.</param>
+    /// <param name="adapters">Its adapted matrices.</param>
+    /// <param name="plans">What is to be trained.</param>
+    /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
+    internal AdapterSession(AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans, string[] frozen)
     {
-        (_method, _adapters, Parameters, _frozen) = (method, adapters, parameters, frozen);
+        (_method, _model, _adapters, _plans, _frozen) = (method, model, adapters, plans, frozen);
         method.Logger?.Adapted(Strategy, adapters.Count, Describe());
     }
 
@@ -26,7 +34,16 @@ public sealed partial class AdapterSession : ILowRankSession
     public ulong Seed => _method.Seed;
 
     /// <inheritdoc/>
-    public IReadOnlyList<ParameterPlan> Parameters { get; }
+    /// <remarks>Those that the model has now, also where it was moved to another dtype or device after the strategy was attached.</remarks>
+    public IReadOnlyList<ParameterPlan> Parameters
+    {
+        get
+        {
+            foreach (var adapter in _adapters)
+                adapter.Follow();
+            return _plans.In(_model);
+        }
+    }
 
     /// <value>The adapted matrices in the model's order, with how their factors entered the model and why.</value>
     public IReadOnlyList<AdaptedLayer> Layers =>
@@ -37,7 +54,7 @@ public sealed partial class AdapterSession : ILowRankSession
         [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter).Where(parameter => parameter.requires_grad)];
 
     /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
-    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + _frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + Frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
 
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
@@ -80,7 +97,7 @@ public sealed partial class AdapterSession : ILowRankSession
 
         foreach (var adapter in _adapters)
             adapter.Finish(_completed);
-        foreach (var parameter in _frozen)
+        foreach (var parameter in Frozen)
             parameter.requires_grad = true;
         _finished = true;
     }
@@ -91,6 +108,8 @@ public sealed partial class AdapterSession : ILowRankSession
         foreach (var adapter in _adapters)
             adapter.Release();
     }
+
+    private IEnumerable<Parameter> Frozen => _frozen.Select(name => _model.At(name)).OfType<Parameter>();
 
     private void RequireUnfinished()
     {

@@ -15,9 +15,8 @@ internal sealed class DormantLinear(Site site)
         layer.train(_original.training);
         site.Put(layer);
 
-        _original.weight.grad = null!;
         using var nothing = empty([0], _original.weight.dtype, device: _original.weight.device);
-        Hold(nothing);
+        _original.Hold(nothing);
     }
 
     /// <summary>Comes back, with what has been learned.</summary>
@@ -25,15 +24,8 @@ internal sealed class DormantLinear(Site site)
     /// <param name="training">The mode of the layer that was in its place.</param>
     public void ComeBack(Tensor learned, bool training)
     {
-        Hold(learned);
+        _original.Hold(learned);
         _original.train(training);
         site.Put(_original);
-    }
-
-    /// <summary>The parameter stays the same object: others may refer to it.</summary>
-    private void Hold(Tensor values)
-    {
-        using var guard = no_grad();
-        _original.weight.set_(values);
     }
 }

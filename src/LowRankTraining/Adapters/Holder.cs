@@ -1,113 +1,87 @@
 using System.Collections;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>What refers to a child module: a field, by itself or through a collection, or a module that is a dictionary.</summary>
-/// <param name="Accepts">The type of module that fits into the place.</param>
-internal abstract record Holder(Type Accepts)
+/// <summary>A field that refers to a child module, by itself or through a collection.</summary>
+internal abstract record Holder(FieldInfo Field, Type Accepts)
 {
     /// <value>Whether a module of another type fits.</value>
     public bool TakesAnyModule => Accepts.IsAssignableFrom(typeof(nn.Module<Tensor, Tensor>));
 
-    /// <summary>Everything in a parent that refers to a child.</summary>
-    public static IEnumerable<Holder> Of(nn.Module parent, IEnumerable<FieldInfo> fields, nn.Module child)
+    /// <summary>Everything in a field that refers to a child: one holder for each time that it does.</summary>
+    public static IEnumerable<Holder> Of(nn.Module parent, FieldInfo field, nn.Module child) => field.GetValue(parent) switch
     {
-        if (InKeyedModule.Find(parent, child) is { } keyed)
-            yield return keyed;
-        foreach (var field in fields)
-            if (Of(parent, field, child) is { } holder)
-                yield return holder;
-    }
+        // TorchSharp's own modules keep children in lists; a field of theirs that is a module is something else.
+        nn.Module module => ReferenceEquals(module, child) && !IsOfTorchSharp(field) ? [new InField(parent, field)] : [],
+        IDictionary dictionary => OrOther(field, dictionary.IsReadOnly, InDictionary.Of(field, dictionary, child)),
+        IList list => OrOther(field, list.IsReadOnly, InList.Of(field, list, child).Concat(InTuple.Of(field, list, child))),
+        ICollection collection => Contains(collection, child) && !IsOfTorchSharp(field) ? [new InOther(field)] : [],
+        _ => [],
+    };
 
     public abstract void Put(nn.Module module);
 
-    /// <summary>Why no other module fits.</summary>
-    /// <param name="parent">The name of the parent's type.</param>
-    public abstract string Obstacle(string parent);
-
-    private static Holder? Of(nn.Module parent, FieldInfo field, nn.Module child) => field.GetValue(parent) switch
-    {
-        // TorchSharp's own modules keep children in lists; a field of theirs that is a module is something else.
-        nn.Module module => ReferenceEquals(module, child) && !IsOfTorchSharp(field) ? new InField(parent, field) : null,
-        IDictionary dictionary => Contains(dictionary.Values, child) && !IsOfTorchSharp(field) ? InDictionary.Or(field, dictionary, child) : null,
-        IList list => !Contains(list, child) ? null : list.IsReadOnly ? new InOther(field) : new InList(field, list, child),
-        ICollection collection => Contains(collection, child) && !IsOfTorchSharp(field) ? new InOther(field) : null,
-        _ => null,
-    };
+    public virtual string Obstacle(string parent) => $"field '{Field.Name}' of {parent} is of type {Field.FieldType.Name}";
 
     private static bool IsOfTorchSharp(FieldInfo field) => field.DeclaringType!.Assembly == typeof(nn.Module).Assembly;
 
+    private static IEnumerable<Holder> OrOther(FieldInfo field, bool isReadOnly, IEnumerable<Holder> holders) => isReadOnly ? holders.Take(1).Select(_ => new InOther(field)) : holders;
+
     private static bool Contains(ICollection items, nn.Module child) => items.Cast<object?>().Any(item => ReferenceEquals(item, child));
 
-    private static Type[]? ArgumentsOf(Type type, Type generic) =>
-        type.GetInterfaces().FirstOrDefault(face => face.IsGenericType && face.GetGenericTypeDefinition() == generic)?.GetGenericArguments();
-
-    private sealed record InField(nn.Module Parent, FieldInfo Field) : Holder(Field.FieldType)
+    private sealed record InField(nn.Module Parent, FieldInfo Field) : Holder(Field, Field.FieldType)
     {
         public override void Put(nn.Module module) => Field.SetValue(Parent, module);
-
-        public override string Obstacle(string parent) => $"field '{Field.Name}' of {parent} is of type {Field.FieldType.Name}";
     }
 
-    private sealed record InList(FieldInfo Field, IList List, nn.Module Child) : Holder(ElementOf(List.GetType()))
+    private sealed record InList(FieldInfo Field, IList List, int Index) : Holder(Field, ElementOf(List.GetType()))
     {
-        private readonly int[] _places = [.. Enumerable.Range(0, List.Count).Where(index => ReferenceEquals(List[index], Child))];
+        public static IEnumerable<Holder> Of(FieldInfo field, IList list, nn.Module child) =>
+            Enumerable.Range(0, list.Count).Where(index => ReferenceEquals(list[index], child)).Select(index => new InList(field, list, index));
 
-        public override void Put(nn.Module module)
-        {
-            foreach (var place in _places)
-                List[place] = module;
-        }
+        public override void Put(nn.Module module) => List[Index] = module;
 
         public override string Obstacle(string parent) => $"list '{Field.Name}' of {parent} is of {Accepts.Name}";
 
         private static Type ElementOf(Type list) => list.GetElementType() ?? list.GetGenericArguments().FirstOrDefault() ?? typeof(object);
     }
 
-    /// <summary>A dictionary of the model's own.</summary>
-    private sealed record InDictionary(FieldInfo Field, IDictionary Dictionary, object[] Keys, Type Accepts) : Holder(Accepts)
+    private sealed record InDictionary(FieldInfo Field, IDictionary Dictionary, object Key) : Holder(Field, Dictionary.GetType().GetGenericArguments().ElementAtOrDefault(1) ?? typeof(object))
     {
-        public static Holder Or(FieldInfo field, IDictionary dictionary, nn.Module child)
-        {
-            object[] keys = [.. dictionary.Keys.Cast<object>().Where(key => ReferenceEquals(dictionary[key], child))];
-            return dictionary.IsReadOnly ? new InOther(field) : new InDictionary(field, dictionary, keys, ArgumentsOf(dictionary.GetType(), typeof(IDictionary<,>))?[1] ?? typeof(object));
-        }
+        public static IEnumerable<Holder> Of(FieldInfo field, IDictionary dictionary, nn.Module child) =>
+            [.. dictionary.Keys.Cast<object>().Where(key => ReferenceEquals(dictionary[key], child)).Select(key => new InDictionary(field, dictionary, key))];
 
-        public override void Put(nn.Module module)
-        {
-            foreach (var key in Keys)
-                Dictionary[key] = module;
-        }
+        public override void Put(nn.Module module) => Dictionary[Key] = module;
 
         public override string Obstacle(string parent) => $"dictionary '{Field.Name}' of {parent} is of {Accepts.Name}";
     }
 
-    /// <summary>A module that is a dictionary itself, as <c>ModuleDict</c>, which keeps names and children together where no field tells.</summary>
-    private sealed record InKeyedModule(nn.Module Parent, PropertyInfo Item, string[] Keys) : Holder(Item.PropertyType)
+    /// <summary>A list of names with their modules, as a <c>ModuleDict</c> keeps beside its dictionary.</summary>
+    private sealed record InTuple(FieldInfo Field, IList List, int Index, int Item, Type Accepts) : Holder(Field, Accepts)
     {
-        public static InKeyedModule? Find(nn.Module parent, nn.Module child)
-        {
-            if (ArgumentsOf(parent.GetType(), typeof(IDictionary<,>)) is not [var key, var value] || key != typeof(string) || !value.IsAssignableTo(typeof(nn.Module)))
-                return null;
-
-            string[] keys = [.. parent.named_children().Where(pair => ReferenceEquals(pair.module, child)).Select(pair => pair.name)];
-            return new InKeyedModule(parent, typeof(IDictionary<,>).MakeGenericType(key, value).GetProperty("Item")!, keys);
-        }
+        public static IEnumerable<Holder> Of(FieldInfo field, IList list, nn.Module child) =>
+            from index in Enumerable.Range(0, list.Count)
+            let tuple = list[index] as ITuple
+            where tuple is not null
+            from item in Enumerable.Range(0, tuple.Length)
+            where ReferenceEquals(tuple[item], child)
+            select new InTuple(field, list, index, item, tuple.GetType().GetGenericArguments()[item]);
 
         public override void Put(nn.Module module)
         {
-            foreach (var key in Keys)
-                Item.SetValue(Parent, module, [key]);
+            var tuple = (ITuple)List[Index]!;
+            List[Index] = Activator.CreateInstance(tuple.GetType(), [.. Enumerable.Range(0, tuple.Length).Select(item => item == Item ? module : tuple[item])]);
         }
 
-        public override string Obstacle(string parent) => $"{parent} is of {Accepts.Name}";
+        public override string Obstacle(string parent) => $"list '{Field.Name}' of {parent} is of {Accepts.Name}";
     }
 
     /// <summary>A collection in which nothing can be put into the place of something else.</summary>
-    private sealed record InOther(FieldInfo Field) : Holder(typeof(void))
+    private sealed record InOther(FieldInfo Field) : Holder(Field, typeof(void))
     {
         public override void Put(nn.Module module) => throw new InvalidOperationException("Refused before: the collection takes no other module.");
 

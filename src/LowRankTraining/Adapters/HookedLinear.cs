@@ -14,6 +14,7 @@ internal sealed class HookedLinear : ParameterAdapter
 {
     private const string Memory = "hook";
     private readonly Linear _linear;
+    private readonly HookedParts _parts;
     private readonly ShadowRule? _shadow;
     private Verdict _verdict;
     private bool _active;
@@ -22,10 +23,12 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public HookedLinear(Site site, AdapterRecipe recipe, string reason, bool mayShadow) : base(site, recipe, reason)
     {
-        _linear = site.Linear!;
+        (_linear, _parts) = (site.Linear!, new HookedParts(site.Linear!));
         _verdict = mayShadow ? Verdict.Open : Verdict.Hooked;
         _shadow = mayShadow ? new ShadowRule(recipe) : null;
-        (A, B) = LowRankFactors.Make(Weight, RankAfter(0), recipe.DrawKey(site.Name, 0));
+        var (a, b) = LowRankFactors.Make(Weight, RankAfter(0), recipe.DrawKey(site.Name, 0));
+        _parts.Add(LowRankFactors.A, a);
+        _parts.Add(LowRankFactors.B, b);
         Dropout = DropoutMask.For(recipe.DrawKey(site.Name, 0), recipe.Dropout);
         Start();
     }
@@ -39,9 +42,9 @@ internal sealed class HookedLinear : ParameterAdapter
     public override IEnumerable<ParameterPlan> Plans =>
         _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
 
-    protected override Parameter A { get; }
+    protected override Parameter A => _parts[LowRankFactors.A];
 
-    protected override Parameter B { get; }
+    protected override Parameter B => _parts[LowRankFactors.B];
 
     protected override DropoutMask? Dropout { get; }
 
@@ -68,11 +71,12 @@ internal sealed class HookedLinear : ParameterAdapter
 
     protected override bool TrainsWeight => _verdict != Verdict.Hooked;
 
+    public override void Follow() => _parts.Follow();
+
     public override void Install()
     {
         LeaveBase();
-        _linear.register_parameter(LowRankFactors.A, A);
-        _linear.register_parameter(LowRankFactors.B, B);
+        _parts.Register();
 
         Func<nn.Module<Tensor, Tensor>, Tensor, Tensor, Tensor> hook = (_, input, output) => AddFactors(input, output);
         _unhook = _linear.register_forward_hook(hook).remove;
@@ -125,8 +129,7 @@ internal sealed class HookedLinear : ParameterAdapter
     protected override void TakeOut()
     {
         _unhook();
-        ParameterRegistry.Remove(_linear, LowRankFactors.A);
-        ParameterRegistry.Remove(_linear, LowRankFactors.B);
+        _parts.Remove();
     }
 
     protected override void Enable(bool active) => _active = active;

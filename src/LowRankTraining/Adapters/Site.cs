@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -6,14 +7,15 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>A matrix that is to be adapted, and where it stands in the model.</summary>
 /// <param name="Name">The weight's qualified name.</param>
-/// <param name="Weight">The matrix.</param>
+/// <param name="Model">The model.</param>
+/// <param name="Limit">The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape meanwhile.</param>
 /// <param name="Linear">The linear module that it belongs to, if it is one.</param>
 /// <param name="Slots">Where that module hangs.</param>
 /// <param name="IsTied">Whether several modules share the weight.</param>
-internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IReadOnlyList<Slot> Slots, bool IsTied)
+internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Linear, IReadOnlyList<Slot> Slots, bool IsTied)
 {
-    /// <value>The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape meanwhile.</value>
-    public long Limit { get; } = Math.Min(Weight.shape[0], Weight.numel() / Weight.shape[0]);
+    /// <value>The matrix as it is now: to move a model is to make new parameters.</value>
+    public Parameter Weight => Linear?.weight ?? Model.At(Name)!;
 
     /// <value>Whether nothing but the way in which the model holds it stands against another layer in its place.</value>
     public bool IsHeldTooNarrowly => Linear is not null && !IsTied && Slots.Any(slot => slot.IsTooNarrow);
@@ -38,7 +40,7 @@ internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IRead
         return [.. candidates.Select(candidate =>
         {
             var linear = candidate.Module is Linear module && module.weight.Handle == candidate.Parameter.Handle ? module : null;
-            return new Site(candidate.Name, candidate.Parameter, linear, linear is null ? [] : [.. slots[linear]], owners[candidate.Parameter.Handle].Count() > 1);
+            return new Site(candidate.Name, model, candidate.Parameter.shape.ShortSide(), linear, linear is null ? [] : [.. slots[linear]], owners[candidate.Parameter.Handle].Count() > 1);
         })];
     }
 

@@ -20,7 +20,7 @@ internal sealed class Slot
     private Slot(nn.Module parent, string name, nn.Module child)
     {
         (_parent, _name) = (parent, name);
-        _holders = [.. Holder.Of(parent, FieldsOf(parent), child)];
+        _holders = [.. FieldsOf(parent).SelectMany(field => Holder.Of(parent, field, child))];
         Obstacle = FindObstacle(child);
     }
 

@@ -95,7 +95,7 @@ internal static class CheckpointFile
             if (!model.TryGetValue(header.Name, out var tensor))
                 throw Refusal($"it has '{header.Name}', which the model does not have");
 
-            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = plans.GetValueOrDefault(tensor.Handle)?.ExpectedShape(step, header.Shape) ?? tensor.shape };
+            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = plans.GetValueOrDefault(tensor.Handle)?.ExpectedEntry(step, header.Shape) ?? tensor.shape };
             if (!expected.Fits(header))
                 throw Refusal($"'{header.Name}' is {header} there and {expected} here");
         }

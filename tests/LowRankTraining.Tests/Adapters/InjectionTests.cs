@@ -84,18 +84,20 @@ public class InjectionTests
     }
 
     [Fact]
-    public void Layer_in_a_dictionary_of_the_model_s_own_is_replaced()
+    public void Layer_in_a_dictionary_of_the_model_s_own_is_replaced_where_it_takes_any_module_and_hooked_where_it_does_not()
     {
-        using var model = Seeded(new DictionaryNetwork());
-        var before = Output(model);
-        using var session = LoRA(Injection.Auto).Attach(model);
+        using var open = Seeded(new DictionaryNetwork<nn.Module<Tensor, Tensor>>(nn.Linear(12, 12)));
+        using var closed = Seeded(new DictionaryNetwork<Linear>(nn.Linear(12, 12)));
+        var before = Output(open);
 
-        session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Replace);
-        model.Layers["only"].Should().BeOfType<LowRankLinear>().And.BeSameAs(model.named_children().Single().module);
-        Output(model).Should().Equal(before);
+        using var replaced = LoRA(Injection.Auto).Attach(open);
+        using var hooked = LoRA(Injection.Auto).Attach(closed);
 
-        session.Finish();
-        model.Layers["only"].Should().BeOfType<Linear>();
+        replaced.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Replace);
+        open.Layers["only"].Should().BeOfType<LowRankLinear>().And.BeSameAs(open.named_children().Single().module);
+        Output(open).Should().Equal(before);
+        hooked.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
+        hooked.Describe().Should().Contain("dictionary 'layers' of DictionaryNetwork`1 is of Linear");
     }
 
     [Fact]
@@ -317,17 +319,17 @@ public class InjectionTests
         }
     }
 
-    private sealed class DictionaryNetwork : nn.Module<Tensor, Tensor>
+    private sealed class DictionaryNetwork<T> : nn.Module<Tensor, Tensor> where T : nn.Module<Tensor, Tensor>
     {
-        private readonly Dictionary<string, nn.Module<Tensor, Tensor>> layers = new() { ["only"] = nn.Linear(12, 12) };
+        private readonly Dictionary<string, T> layers = [];
 
-        public DictionaryNetwork() : base(nameof(DictionaryNetwork))
+        public DictionaryNetwork(T only) : base("DictionaryNetwork")
         {
-            RegisterComponents();
-            register_module("only", layers["only"]);
+            layers["only"] = only;
+            register_module("only", only);
         }
 
-        public Dictionary<string, nn.Module<Tensor, Tensor>> Layers => layers;
+        public Dictionary<string, T> Layers => layers;
 
         public override Tensor forward(Tensor input) => layers["only"].call(input);
     }
