@@ -11,8 +11,9 @@ namespace LowRankTraining.Adapters;
 /// <param name="Limit">The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape meanwhile.</param>
 /// <param name="Linear">The linear module that it belongs to, if it is one.</param>
 /// <param name="Slots">Where that module hangs.</param>
-/// <param name="IsTied">Whether several modules share the weight.</param>
-internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Linear, IReadOnlyList<Slot> Slots, bool IsTied)
+/// <param name="Names">All names of the weight and of what lies over it in memory, <paramref name="Name"/> first: more than one where several modules share it.</param>
+/// <param name="IsTied">Whether the weight is used in another place too, so that a change there would be seen here.</param>
+internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Linear, IReadOnlyList<Slot> Slots, IReadOnlyList<string> Names, bool IsTied)
 {
     /// <value>The matrix as it is now: to move a model is to make new parameters.</value>
     public Parameter Weight => Linear?.weight ?? Model.At(Name)!;
@@ -33,14 +34,13 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     public static IReadOnlyList<Site> Find(nn.Module model, IEnumerable<NamedParameter> candidates)
     {
         var slots = Slot.Of(model);
-        var owners = model.named_modules().Select(pair => pair.module).Prepend(model).Distinct()
-            .SelectMany(module => module.named_parameters(recurse: false).Select(pair => (pair.parameter.Handle, module)))
-            .ToLookup(pair => pair.Handle, pair => pair.module);
+        var neighbors = Neighbors.In(model);
 
         return [.. candidates.Select(candidate =>
         {
-            var linear = candidate.Module is Linear module && module.weight.Handle == candidate.Parameter.Handle ? module : null;
-            return new Site(candidate.Name, model, candidate.Parameter.shape.ShortSide(), linear, linear is null ? [] : [.. slots[linear]], owners[candidate.Parameter.Handle].Count() > 1);
+            var linear = candidate.Places.Select(place => place.Module).OfType<Linear>().FirstOrDefault(module => ParameterIdentity.Of(module.weight) == ParameterIdentity.Of(candidate.Parameter));
+            string[] over = [.. neighbors.Over(candidate.Parameter).Except(candidate.Names)];
+            return new Site(candidate.Name, model, candidate.Parameter.shape.ShortSide(), linear, linear is null ? [] : [.. slots[linear]], [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0);
         })];
     }
 
@@ -66,8 +66,8 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     private string? Against(Injection way) => way switch
     {
         Injection.Shadow => null,
+        _ when IsTied => $"several modules share it: {string.Join(", ", Names)}",
         _ when Linear is null => "it is not the weight of a linear module",
-        _ when IsTied => "several modules share it",
         Injection.Hook => null,
         _ => Obstacle,
     };

@@ -19,6 +19,7 @@ internal static class Styles
         ["block used twice"] = new(() => new LinearModels.ReusedBlock(), Rows),
         ["Embedding"] = new(() => new OtherModels.Table(), Text),
         ["tied embedding and head"] = new((device, dtype) => new OtherModels.TiedHead(device, dtype), Text),
+        ["tied head as a target"] = new((device, dtype) => new OtherModels.TiedHead(device, dtype), Text) { Targets = Targets.Matching("mixer", "output") },
         ["Conv1d"] = new(OtherModels.Signals, () => Draw(6, OtherModels.Channels, 8)) { Targets = Targets.AllMatrices() },
         ["Conv2d"] = new(OtherModels.Images, () => Draw(6, OtherModels.Channels, 4, 4)) { Targets = Targets.AllMatrices() },
         ["depthwise Conv2d"] = new(OtherModels.Depthwise, () => Draw(6, OtherModels.Channels, 4, 4)) { Targets = Targets.AllMatrices() },
