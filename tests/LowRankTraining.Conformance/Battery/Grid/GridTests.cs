@@ -13,10 +13,13 @@ public class GridTests : IClassFixture<OneThread>
     private const int Steps = Methods.Period + 2;
 
     /// <value>Style and method of whatever works.</value>
-    public static TheoryData<string, string> Working => Where((style, method) => !Refusals.All.Any(refusal => refusal.Holds(style, method)));
+    public static TheoryData<string, string> Working => Where(Works);
+
+    /// <value>Those of <see cref="Working"/> whose model TorchSharp can move.</value>
+    public static TheoryData<string, string> Movable => Where((style, method) => Works(style, method) && Styles.ByName[style].CanBeMoved);
 
     /// <value>Those of <see cref="Working"/> that leave a plain model behind.</value>
-    public static TheoryData<string, string> Plain => Where((style, method) => !Refusals.All.Any(refusal => refusal.Holds(style, method)) && method != Finishes.KeepsItsLayers);
+    public static TheoryData<string, string> Plain => Where((style, method) => Works(style, method) && method != Finishes.KeepsItsLayers);
 
     [Theory, MemberData(nameof(Working))]
     public void Method_trains_every_target(string style, string method)
@@ -65,6 +68,20 @@ public class GridTests : IClassFixture<OneThread>
         run.Model.parameters().Should().OnlyContain(parameter => parameter.dtype == ScalarType.BFloat16);
     }
 
+    [Theory, MemberData(nameof(Movable))]
+    public void Model_moved_to_bfloat16_between_method_and_optimizer_is_trained(string style, string method)
+    {
+        using var run = new Run(style, method, thenTo: ScalarType.BFloat16);
+
+        var losses = run.Until(3);
+        run.Optimizer.Session.Finish();
+
+        losses.Should().OnlyContain(loss => double.IsFinite(loss)).And.OnlyHaveUniqueItems();
+        run.Optimizer.NonFiniteGradients.Should().Be(0);
+        run.Model.parameters().Should().OnlyContain(parameter => parameter.dtype == ScalarType.BFloat16);
+        run.Output().Should().OnlyContain(value => double.IsFinite(value));
+    }
+
     [Theory, MemberData(nameof(Working))]
     public void Finished_model_computes_what_was_trained(string style, string method)
     {
@@ -102,6 +119,8 @@ public class GridTests : IClassFixture<OneThread>
                 data.Add(style, method);
         return data;
     }
+
+    private static bool Works(string style, string method) => !Refusals.All.Any(refusal => refusal.Holds(style, method));
 
     private static byte[] Saved(nn.Module model)
     {

@@ -6,8 +6,11 @@ namespace LowRankTraining.Conformance.Battery.Grid;
 /// <summary>Every combination of the grid that is refused. What stands nowhere here must work.</summary>
 internal static class Refusals
 {
+    private const string Shared = "several modules share it: tokens.weight, output.weight";
+
     private static readonly string[]
         TypedFields = ["Linear fields run by call", Styles.ForwardedLinears],
+        TiedTarget = ["tied head as a target"],
         NotLinear = ["Conv1d", "Conv2d", "depthwise Conv2d", "MultiheadAttention", "TransformerEncoderLayer", "GRU"];
 
     private static readonly string[]
@@ -31,10 +34,18 @@ internal static class Refusals
         new(NotLinear, ["prilora", .. NeverShadowed], "not the weight of a linear module", "Targets.Except", style => new Run(style with { Targets = Targets.AllLinear() }, PriLoRA(Injection.Replace))),
         new(NotLinear, ["prilora", .. NeverShadowed], "not the weight of a linear module", "GaLore", style => new Run(style, Methods.Make("galore"))),
 
+        new(TiedTarget, LayersOfTheirOwn, Shared, "Targets.Except", style => new Run(WithoutTable(style), Methods.Make("factorized"))),
+        new(TiedTarget, LayersOfTheirOwn, Shared, "GaLore", style => new Run(style, Methods.Make("galore"))),
+        new(TiedTarget, [.. AskedToReplace, .. AskedToHook], Shared, "Injection.Auto, which comes to Injection.Shadow;", style => new Run(style, LoRA(Injection.Auto))),
+        new(TiedTarget, ["prilora", .. NeverShadowed], Shared, "Targets.Except", style => new Run(WithoutTable(style), Methods.Make("dora"))),
+        new(TiedTarget, ["prilora", .. NeverShadowed], Shared, "LoRA under Injection.Shadow", style => new Run(style, LoRA(Injection.Shadow))),
+
         new([Styles.ForwardedLinears], [.. AskedToHook, .. LeaveTheWeight], "passes hooks by", "Injection.Shadow", style => new Run(style, LoRA(Injection.Shadow))) { ComesWithTheFirstStep = true },
         new([Styles.ForwardedLinears], NeverShadowed, "passes hooks by", "Module<Tensor, Tensor>", _ => new Run(Styles.ByName["Module fields"], Methods.Make("dora"))) { ComesWithTheFirstStep = true },
         new([Styles.ForwardedLinears], NeverShadowed, "passes hooks by", "GaLore", style => new Run(style, Methods.Make("galore"))) { ComesWithTheFirstStep = true },
     ];
+
+    private static Style WithoutTable(Style style) => style with { Targets = style.Targets!.Except("tokens.weight") };
 
     private static LoRAStrategy LoRA(Injection injection) => new(new() { Rank = 4, Alpha = 4, Injection = injection });
 

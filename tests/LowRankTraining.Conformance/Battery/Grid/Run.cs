@@ -13,13 +13,18 @@ internal sealed class Run : IDisposable
     /// <param name="method">What trains it.</param>
     /// <param name="seed">Of the model's weights.</param>
     /// <param name="dtype">What the model is moved to before the method comes.</param>
-    public Run(Style style, ILowRankStrategy method, long seed = 1, ScalarType dtype = ScalarType.Float32)
+    /// <param name="thenTo">What it is moved to between that and the optimizer; null for nothing.</param>
+    public Run(Style style, ILowRankStrategy method, long seed = 1, ScalarType dtype = ScalarType.Float32, ScalarType? thenTo = null)
     {
-        (_style, _dtype, Model) = (style, dtype, style.Make(seed, dtype));
-        Optimizer = method.Attach(Model, style.Targets).CreateOptimizer(lr: 0.02);
+        (_style, _dtype, Model) = (style, thenTo ?? dtype, style.Make(seed, dtype));
+        var session = method.Attach(Model, style.Targets);
+        if (thenTo is { } moved)
+            Model.to(moved);
+        Optimizer = session.CreateOptimizer(lr: 0.02);
     }
 
-    public Run(string style, string method, long seed = 1, ScalarType dtype = ScalarType.Float32) : this(Styles.ByName[style], Methods.Make(method), seed, dtype) { }
+    public Run(string style, string method, long seed = 1, ScalarType dtype = ScalarType.Float32, ScalarType? thenTo = null)
+        : this(Styles.ByName[style], Methods.Make(method), seed, dtype, thenTo) { }
 
     public nn.Module<Tensor, Tensor> Model { get; }
 

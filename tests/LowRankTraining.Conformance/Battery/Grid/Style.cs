@@ -10,7 +10,10 @@ internal sealed record Style(Func<Device, ScalarType, nn.Module<Tensor, Tensor>>
 {
     /// <param name="build">Makes the model on the CPU in float32, to be moved as a whole.</param>
     /// <param name="input">A batch of it.</param>
-    public Style(Func<nn.Module<Tensor, Tensor>> build, Func<Tensor> input) : this((device, dtype) => Moved(build(), device, dtype), input) { }
+    public Style(Func<nn.Module<Tensor, Tensor>> build, Func<Tensor> input) : this((device, dtype) => Moved(build(), device, dtype), input) => CanBeMoved = true;
+
+    /// <value>Whether TorchSharp's <c>to</c> takes the model to another dtype as it is.</value>
+    public bool CanBeMoved { get; }
 
     /// <value>The matrices that methods are put to work on; the methods' own choice when null.</value>
     public Targets? Targets { get; init; }
