@@ -98,7 +98,7 @@ public class SharedMemoryTests
         session.Parameters.Should().HaveCount(2);
     }
 
-    private static ILowRankSession Attach(Tensor left, Tensor right) => new GaLoreStrategy(new() { Rank = 2 }).Attach([("left", new Parameter(left)), ("right", new Parameter(right))]);
+    private static ILowRankSession Attach(Tensor left, Tensor right) => new GaLoreStrategy(new() { Rank = 2 }).Attach([("left", new Parameter(left.alias())), ("right", new Parameter(right.alias()))]);
 
     private static (nn.Module Module, Func<Parameter> Weight) Getter(string module)
     {

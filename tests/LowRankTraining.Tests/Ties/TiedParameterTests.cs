@@ -87,6 +87,18 @@ public class TiedParameterTests
     }
 
     [Fact]
+    public void Clipping_the_optimizers_parameters_counts_the_table_once()
+    {
+        using var model = TiedNetwork.Tied();
+        using var optimizer = Sgd.Attach(model).CreateOptimizer();
+        model.Loss().backward();
+        var squares = new[] { model.Table.weight!, model.named_parameters().Single(pair => pair.name == "body.weight").parameter, model.named_parameters().Single(pair => pair.name == "body.bias").parameter }
+            .Sum(parameter => TiedNetwork.Numbers(parameter.grad!).Sum(number => number * number));
+
+        nn.utils.clip_grad_norm_(optimizer.parameters(), max_norm: 1e9).Should().BeApproximately(Math.Sqrt(squares), 1e-5);
+    }
+
+    [Fact]
     public void List_of_parameters_is_enough_to_see_the_tie()
     {
         using var model = TiedNetwork.Tied();
