@@ -9,7 +9,7 @@ namespace LowRankTraining.Adapters;
 /// <param name="Weight">The matrix.</param>
 /// <param name="Linear">The linear module that it belongs to, if it is one.</param>
 /// <param name="Slots">Where that module hangs.</param>
-/// <param name="Names">All names of the weight and of what lies over it in memory, <paramref name="Name"/> first: more than one where several modules share it.</param>
+/// <param name="Names">The names of the weight and of what lies over it in memory, <paramref name="Name"/> first.</param>
 /// <param name="IsTied">Whether the weight is used in another place too, so that a change there would be seen here.</param>
 internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IReadOnlyList<Slot> Slots, IReadOnlyList<string> Names, bool IsTied)
 {
@@ -26,9 +26,11 @@ internal sealed record Site(string Name, Parameter Weight, Linear? Linear, IRead
 
         return [.. candidates.Select(candidate =>
         {
-            var linear = candidate.Places.Select(place => place.Module).OfType<Linear>().FirstOrDefault(module => ParameterIdentity.Of(module.weight) == ParameterIdentity.Of(candidate.Parameter));
+            var identity = ParameterIdentity.Of(candidate.Parameter);
+            var linear = candidate.Places.Select(place => place.Module).OfType<Linear>().FirstOrDefault(module => ParameterIdentity.Of(module.weight) == identity);
             string[] over = [.. neighbors.Over(candidate.Parameter).Except(candidate.Names)];
-            return new Site(candidate.Name, candidate.Parameter, linear, linear is null ? [] : [.. slots[linear]], [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0);
+            return new Site(candidate.Name, candidate.Parameter, linear, linear is null ? [] : [.. slots[linear]],
+                [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0);
         })];
     }
 
