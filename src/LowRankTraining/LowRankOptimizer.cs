@@ -83,7 +83,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             throw new ArgumentException("A parameter stands in two groups. Give each parameter to one group.", nameof(param_group));
 
         var plans = parameters.Select((parameter, index) => PlanFor(parameter, _entries.Count + index)).ToArray();
-        SharedMemory.Refuse(_entries.Select(entry => (entry.Plan.Name, entry.Parameter)).Concat(plans.Zip(parameters, (plan, parameter) => (plan.Name, parameter))));
+        SharedMemory.Refuse(_entries.Select(entry => (entry.Plan.Name, entry.Parameter))
+            .Concat(plans.Zip(parameters, (plan, parameter) => (plan.Name, parameter))));
 
         group.Parameters = parameters;
         group.Options ??= new Options();
@@ -215,9 +216,9 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private static Dictionary<ParameterIdentity, ParameterPlan> PlansOf(IReadOnlyList<ParameterPlan> parameters)
     {
         var plans = parameters.ToLookup(plan => ParameterIdentity.Of(plan.Parameter));
-        return plans.FirstOrDefault(same => same.Count() > 1) is { } twice
-            ? throw new ArgumentException($"The session plans one parameter {twice.Count()} times, as {string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))}: give it one plan.", nameof(parameters))
-            : plans.ToDictionary(same => same.Key, same => same.Single());
+        if (plans.FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new ArgumentException($"The session plans one parameter several times ({string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))}): give it one plan.");
+        return plans.ToDictionary(same => same.Key, same => same.Single());
     }
 
     private ParameterPlan PlanFor(Parameter parameter, int index) =>

@@ -28,7 +28,8 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     public bool IsShared => Places.DistinctBy(place => (place.Module, place.LocalName)).Count() > 1;
 
     /// <summary>The trainable parameters of a model, each once, in the model's order.</summary>
-    /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it; or parameters of it lie over each other in memory.</exception>
+    /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it; or some of its parameters lie over each other
+    /// in memory.</exception>
     public static IReadOnlyList<NamedParameter> Of(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -42,7 +43,8 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     /// <param name="parameters">Names and parameters, in order.</param>
     /// <param name="places">Where they stand, if that is known; else their names are all that is.</param>
     /// <exception cref="ArgumentException">Parameters lie over each other in memory.</exception>
-    public static IReadOnlyList<NamedParameter> From(IEnumerable<(string name, Parameter parameter)> parameters, ILookup<ParameterIdentity, ParameterPlace>? places = null)
+    public static IReadOnlyList<NamedParameter> From(
+        IEnumerable<(string name, Parameter parameter)> parameters, ILookup<ParameterIdentity, ParameterPlace>? places = null)
     {
         var listed = parameters.GroupBy(pair => ParameterIdentity.Of(pair.parameter), (identity, same) => Of([.. same], places?[identity] ?? [])).ToArray();
         var trained = WithViews(listed.Where(candidate => candidate.Parameter.is_leaf).ToArray(), listed.Where(candidate => !candidate.Parameter.is_leaf))

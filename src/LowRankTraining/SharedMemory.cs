@@ -24,7 +24,8 @@ internal static class SharedMemory
     /// <summary>Whether two tensors have a number in common.</summary>
     public static bool Meet(Tensor left, Tensor right) => StorageOf(left) is { } storage && storage == StorageOf(right) && MeetInStorage(left, right);
 
-    /// <summary>Whether the gradient of a view arrives at <paramref name="parameter"/>, so that the view is no parameter by itself: <c>new Parameter(parameter.t())</c>.</summary>
+    /// <summary>Whether the gradient of a view arrives at <paramref name="parameter"/>, so that the view is no parameter by itself:
+    /// <c>new Parameter(parameter.t())</c>.</summary>
     public static bool IsViewOf(Tensor view, Tensor parameter)
     {
         if (view.is_leaf || StorageOf(view) is not { } storage || storage != StorageOf(parameter))
@@ -48,9 +49,9 @@ internal static class SharedMemory
             for (var right = 1; right < entries.Length; right++)
                 if (Array.FindIndex(entries, 0, right, left => MeetInStorage(left.Parameter, entries[right].Parameter)) is >= 0 and var left)
                     throw new ArgumentException(
-                        $"'{entries[left].Name}' and '{entries[right].Name}' are two parameters over the same memory, each with a gradient of its own, so that a step would change the same numbers twice. "
-                        + "Let both modules hold one parameter (head.weight = embedding.weight; a transposed one is made outside of no_grad and without detach, new Parameter(embedding.weight.t())), "
-                        + "or freeze one of the two (requires_grad = false), or give it a copy (new Parameter(weight.detach().clone())). Nothing was changed.");
+                        $"'{entries[left].Name}' and '{entries[right].Name}' are two parameters over the same memory, each with a gradient of its own, "
+                        + "so that a step would change the same numbers twice. Let both modules hold one parameter (head.weight = embedding.weight; "
+                        + "a transposed one is made outside of no_grad and without detach, new Parameter(embedding.weight.t())), or freeze one of the two (requires_grad = false), or give it a copy (new Parameter(weight.detach().clone())). Nothing was changed.");
     }
 
     private static bool MeetInStorage(Tensor left, Tensor right)

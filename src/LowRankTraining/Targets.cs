@@ -7,7 +7,8 @@ namespace LowRankTraining;
 /// <summary>Chooses the matrices that a method is for. Everything else is trained by the method's full-rank rule.</summary>
 /// <remarks>A pattern is a part of the qualified name, as in the authors' scripts: "attn" matches "layers.0.self_attn.q_proj.weight". Upper and lower case differ.
 /// The table of an <see cref="Embedding"/> module, and what has fewer than two dimensions, is never chosen.
-/// A table that another module has too, as a tied output head, has several names: it counts as a table, unless a pattern names its place in that other module; <see cref="Except"/> looks at all of its names.</remarks>
+/// A table that another module has too, as a tied output head, has several names: it counts as a table, unless a pattern names its place in that other module.
+/// <see cref="Except"/> looks at all of its names.</remarks>
 public sealed class Targets
 {
     private readonly string _description;
@@ -16,7 +17,8 @@ public sealed class Targets
     private Targets(string description, Func<NamedParameter, bool> includes) => (_description, _includes) = (description, includes);
 
     /// <summary>The weights of all linear modules.</summary>
-    public static Targets AllLinear() => new("all linear weights", candidate => candidate.IsMatrix && !candidate.IsEmbedding && candidate.Places.Any(place => place.Module is Linear));
+    public static Targets AllLinear() =>
+        new("all linear weights", candidate => candidate.IsMatrix && !candidate.IsEmbedding && candidate.Places.Any(place => place.Module is Linear));
 
     /// <summary>All parameters of two or more dimensions: linear, convolution, recurrent.</summary>
     public static Targets AllMatrices() => new("all matrices", candidate => candidate.IsMatrix && !candidate.IsEmbedding);
@@ -25,11 +27,13 @@ public sealed class Targets
     public static Targets Matching(params string[] patterns)
     {
         Require(patterns);
-        return new($"names containing {List(patterns)}", candidate => candidate.IsMatrix && candidate.Places.Any(place => !place.IsTable && place.Matches(patterns)));
+        return new($"names containing {List(patterns)}", candidate =>
+            candidate.IsMatrix && candidate.Places.Any(place => !place.IsTable && place.Matches(patterns)));
     }
 
     /// <summary>The weights of these names.</summary>
-    internal static Targets Exactly(string description, IReadOnlySet<string> names) => new(description, candidate => candidate.IsMatrix && candidate.Names.Any(names.Contains));
+    internal static Targets Exactly(string description, IReadOnlySet<string> names) =>
+        new(description, candidate => candidate.IsMatrix && candidate.Names.Any(names.Contains));
 
     /// <summary>These targets without those whose name contains one of <paramref name="patterns"/>.</summary>
     public Targets Except(params string[] patterns)

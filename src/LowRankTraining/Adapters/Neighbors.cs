@@ -12,7 +12,8 @@ internal sealed class Neighbors
     private Neighbors(ILookup<(DeviceType, int, IntPtr), (string, Tensor)> byStorage) => _byStorage = byStorage;
 
     public static Neighbors In(nn.Module model) => new(
-        model.named_parameters().Select(pair => (pair.name, tensor: (Tensor)pair.parameter)).Concat(model.named_buffers().Select(pair => (pair.name, tensor: pair.buffer)))
+        model.named_parameters().Select(pair => (pair.name, tensor: (Tensor)pair.parameter))
+            .Concat(model.named_buffers().Select(pair => (pair.name, tensor: pair.buffer)))
             .Select(pair => (pair, storage: SharedMemory.StorageOf(pair.tensor)))
             .Where(entry => entry.storage is not null)
             .ToLookup(entry => entry.storage!.Value, entry => entry.pair));

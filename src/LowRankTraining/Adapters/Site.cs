@@ -11,7 +11,7 @@ namespace LowRankTraining.Adapters;
 /// <param name="Limit">The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape meanwhile.</param>
 /// <param name="Linear">The linear module that it belongs to, if it is one.</param>
 /// <param name="Slots">Where that module hangs.</param>
-/// <param name="Names">All names of the weight and of what lies over it in memory, <paramref name="Name"/> first: more than one where several modules share it.</param>
+/// <param name="Names">The names of the weight and of what lies over it in memory, <paramref name="Name"/> first.</param>
 /// <param name="IsTied">Whether the weight is used in another place too, so that a change there would be seen here.</param>
 internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Linear, IReadOnlyList<Slot> Slots, IReadOnlyList<string> Names, bool IsTied)
 {
@@ -38,9 +38,11 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
 
         return [.. candidates.Select(candidate =>
         {
-            var linear = candidate.Places.Select(place => place.Module).OfType<Linear>().FirstOrDefault(module => ParameterIdentity.Of(module.weight) == ParameterIdentity.Of(candidate.Parameter));
+            var identity = ParameterIdentity.Of(candidate.Parameter);
+            var linear = candidate.Places.Select(place => place.Module).OfType<Linear>().FirstOrDefault(module => ParameterIdentity.Of(module.weight) == identity);
             string[] over = [.. neighbors.Over(candidate.Parameter).Except(candidate.Names)];
-            return new Site(candidate.Name, model, candidate.Parameter.shape.ShortSide(), linear, linear is null ? [] : [.. slots[linear]], [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0);
+            return new Site(candidate.Name, model, candidate.Parameter.shape.ShortSide(), linear, linear is null ? [] : [.. slots[linear]],
+                [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0);
         })];
     }
 

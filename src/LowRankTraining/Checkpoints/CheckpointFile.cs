@@ -94,7 +94,8 @@ internal static class CheckpointFile
             if (!model.TryGetValue(header.Name, out var tensor))
                 throw Refusal($"it has '{header.Name}', which the model does not have");
 
-            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = plans.GetValueOrDefault(ParameterIdentity.Of(tensor))?.ExpectedEntry(step, header.Shape) ?? tensor.shape };
+            var plan = plans.GetValueOrDefault(ParameterIdentity.Of(tensor));
+            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = plan?.ExpectedEntry(step, header.Shape) ?? tensor.shape };
             if (!expected.Fits(header))
                 throw Refusal($"'{header.Name}' is {header} there and {expected} here");
         }

@@ -90,7 +90,8 @@ public class SharedMemoryTests
     }
 
     private static void Refused(Tensor left, Tensor right) =>
-        FluentActions.Invoking(() => Attach(left, right)).Should().Throw<ArgumentException>().WithMessage("'left' and 'right' are two parameters over the same memory*");
+        FluentActions.Invoking(() => Attach(left, right)).Should().Throw<ArgumentException>()
+            .WithMessage("'left' and 'right' are two parameters over the same memory*");
 
     private static void Taken(Tensor left, Tensor right)
     {
@@ -98,7 +99,8 @@ public class SharedMemoryTests
         session.Parameters.Should().HaveCount(2);
     }
 
-    private static ILowRankSession Attach(Tensor left, Tensor right) => new GaLoreStrategy(new() { Rank = 2 }).Attach([("left", new Parameter(left)), ("right", new Parameter(right))]);
+    private static ILowRankSession Attach(Tensor left, Tensor right) =>
+        new GaLoreStrategy(new() { Rank = 2 }).Attach([("left", new Parameter(left.alias())), ("right", new Parameter(right.alias()))]);
 
     private static (nn.Module Module, Func<Parameter> Weight) Getter(string module)
     {

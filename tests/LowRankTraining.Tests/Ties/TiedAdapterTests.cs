@@ -48,14 +48,16 @@ public class TiedAdapterTests
     public void Quantised_base_keeps_a_tied_head_dense_and_says_so()
     {
         using var model = TiedNetwork.Tied();
-        using var optimizer = new LoRAStrategy(new() { Rank = 2, Base = BaseFormat.NF4 }).Attach(model, Targets.Matching("body", "decoder")).CreateOptimizer(lr: 0.01);
+        using var session = new LoRAStrategy(new() { Rank = 2, Base = BaseFormat.NF4 }).Attach(model, Targets.Matching("body", "decoder"));
+        using var optimizer = session.CreateOptimizer(lr: 0.01);
 
         model.Step(optimizer);
         var logits = model.Logits();
         optimizer.Session.Finish();
 
         model.Logits().Zip(logits, (one, other) => Math.Abs(one - other)).Max().Should().BeLessThan(1e-5);
-        optimizer.Session.Parameters.Single(plan => plan.Name == "tokens.weight").Note.Should().Be("not in NF4: several modules share it: tokens.weight, decoder.weight");
+        session.Parameters.Single(plan => plan.Name == "tokens.weight").Note.Should()
+            .Be("not in NF4: several modules share it: tokens.weight, decoder.weight");
     }
 
     [Fact]
@@ -64,7 +66,8 @@ public class TiedAdapterTests
         using var model = TiedNetwork.Tied();
         var before = model.Snapshot();
 
-        Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Replace }), "*several modules share it: tokens.weight, decoder.weight*Injection.Shadow*Targets.Except*");
+        Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Replace }),
+            "*several modules share it: tokens.weight, decoder.weight*Injection.Shadow*Targets.Except*");
         Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Hook }), "*several modules share it*Injection.Shadow*Targets.Except*");
         Refused(new LoRAStrategy(new() { Rank = 2, Init = FactorInit.LoRAGA }), "*several modules share it*Targets.Except*");
         Refused(new DoRAStrategy(new() { Rank = 2 }), "*several modules share it*Targets.Except*");
@@ -96,7 +99,8 @@ public class TiedAdapterTests
         model.Head.weight = model.Table.weight!;
         var attach = () => new LoRAStrategy(new() { Rank = 2 }).Attach(model, Targets.AllLinear().Except("body"));
 
-        attach.Should().Throw<ArgumentException>().WithMessage("*tokens.weight (the table of an embedding, and also decoder.weight: chosen where a pattern names it there)*");
+        attach.Should().Throw<ArgumentException>()
+            .WithMessage("*tokens.weight (the table of an embedding, and also decoder.weight: chosen where a pattern names it there)*");
     }
 
     [Fact]

@@ -87,6 +87,18 @@ public class TiedParameterTests
     }
 
     [Fact]
+    public void Clipping_the_optimizers_parameters_counts_the_table_once()
+    {
+        using var model = TiedNetwork.Tied();
+        using var optimizer = Sgd.Attach(model).CreateOptimizer();
+        model.Loss().backward();
+        var squares = model.named_parameters().Where(pair => pair.name is "tokens.weight" or "body.weight" or "body.bias")
+            .Sum(pair => TiedNetwork.Numbers(pair.parameter.grad!).Sum(number => number * number));
+
+        nn.utils.clip_grad_norm_(optimizer.parameters(), max_norm: 1e9).Should().BeApproximately(Math.Sqrt(squares), 1e-5);
+    }
+
+    [Fact]
     public void List_of_parameters_is_enough_to_see_the_tie()
     {
         using var model = TiedNetwork.Tied();
@@ -185,7 +197,8 @@ public class TiedParameterTests
     {
         var named = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
         var table = named["tokens.weight"].detach().clone().requires_grad_();
-        var hidden = nn.functional.linear(table.index_select(0, arange(0, TiedNetwork.Rows, ScalarType.Int64)), named["body.weight"].detach(), named["body.bias"].detach()).tanh();
+        var rows = table.index_select(0, arange(0, TiedNetwork.Rows, ScalarType.Int64));
+        var hidden = nn.functional.linear(rows, named["body.weight"].detach(), named["body.bias"].detach()).tanh();
         hidden.mm(table.t()).square().mean().backward();
         return (table - rate * table.grad!).detach();
     }

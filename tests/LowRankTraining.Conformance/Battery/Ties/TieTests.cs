@@ -88,7 +88,7 @@ public class TieTests
         }
 
         using var optimizer = session.CreateOptimizer(lr: 0.01);
-        TrainsBothUsesAndKeepsTheFunction(model, optimizer);
+        TrainsBothUses(method, model, optimizer);
     }
 
     [Theory, MemberData(nameof(Bodies))]
@@ -111,7 +111,7 @@ public class TieTests
         }
 
         using var optimizer = session.CreateOptimizer(lr: 0.01);
-        TrainsBothUsesAndKeepsTheFunction(model, optimizer);
+        TrainsBothUses(method, model, optimizer);
     }
 
     [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
@@ -136,7 +136,7 @@ public class TieTests
     }
 
     /// <summary>The loss moves; and the end of the training leaves the function.</summary>
-    private static void TrainsBothUsesAndKeepsTheFunction(TiedModel model, LowRankOptimizer optimizer)
+    private static void TrainsBothUses(string method, TiedModel model, LowRankOptimizer optimizer)
     {
         using var loss = model.Loss(1);
         var before = loss.ToDouble();
@@ -147,7 +147,8 @@ public class TieTests
         var logits = model.Logits();
         optimizer.Session.Finish();
 
-        Close(model.Logits(), logits);
+        if (Methods.FinishKeepsTheFunction(method))
+            Close(model.Logits(), logits);
         model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
     }
 

@@ -73,7 +73,7 @@ public sealed class TiedHead : TiedModel
     private readonly nn.Module? decoder;
     private readonly Func<Tensor, Tensor> _logits;
 
-    public TiedHead(string way, ulong seed) 
+    public TiedHead(string way, ulong seed)
     {
         var linear = nn.Linear(Width, Width);
         body = linear;
@@ -82,7 +82,8 @@ public sealed class TiedHead : TiedModel
         Fill(seed, tokens.weight!, linear.weight, linear.bias!);
     }
 
-    public static string[] Ways { get; } = ["head takes the table's", "table takes the head's", "constructor", "two names", "transposed view", "slice of the table's storage"];
+    public static string[] Ways { get; } =
+        ["head takes the table's", "table takes the head's", "constructor", "two names", "transposed view", "slice of the table's storage"];
 
     /// <summary>The table is used, and nothing but the embedding holds it.</summary>
     public const string Functional = "functional";
