@@ -40,8 +40,8 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>What a reader should know about this choice ("rank 128 lowered to 64, the short side"), or null.</value>
     public string? Note { get; init; }
 
-    /// <value>The weight's shape, wherever its numbers are kept.</value>
-    internal long[] Shape => Store?.Shape ?? Parameter.shape;
+    /// <value>The weight's shape, which its gradient has too, wherever its numbers are kept.</value>
+    public long[] Shape => Store?.Shape ?? Parameter.shape;
 
     /// <summary>The shape that a checkpoint of so many steps is to have for this weight, given what it has.</summary>
     internal long[] ExpectedShape(long step, long[] saved) =>

@@ -46,6 +46,7 @@ public static class QGaLoreFunctions
         using var layer = new Int8Linear(nn.Linear(shape[1], shape[0]), golden.Whole("hp.group"));
         layer.load_state_dict(new()
         {
+            ["weight"] = empty(0),
             ["weight_codes"] = Trajectory.ToTensor(golden["codes"]).to(ScalarType.Byte),
             ["weight_scales"] = Trajectory.ToTensor(golden["scales"]),
             ["weight_zeros"] = Trajectory.ToTensor(golden["zeros"]).to(ScalarType.Byte),
