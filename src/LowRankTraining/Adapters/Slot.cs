@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Reflection;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -10,8 +9,6 @@ namespace LowRankTraining.Adapters;
 internal sealed class Slot
 {
     private const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
-
-    private static readonly string[] HookFields = ["pre_hooks", "post_hooks", "module_pre_hooks", "module_post_hooks"];
 
     private readonly nn.Module _parent;
     private readonly string _name;
@@ -59,7 +56,7 @@ internal sealed class Slot
             return $"{parent} does not hold it in a field or list";
         if (_holders.FirstOrDefault(holder => !holder.TakesAnyModule) is { } narrow)
             return narrow.Obstacle(parent);
-        return HasHooks(child) ? "it has forward hooks of its own" : null;
+        return ForwardHooks.AnyOf(child) ? "it has forward hooks of its own" : null;
     }
 
     private static IEnumerable<Holder> HoldersOf(nn.Module parent, nn.Module child)
@@ -69,8 +66,4 @@ internal sealed class Slot
                 if (Holder.Of(parent, field, child) is { } holder)
                     yield return holder;
     }
-
-    private static bool HasHooks(nn.Module child) =>
-        HookFields.Select(name => child.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)?.GetValue(child))
-            .Any(hooks => hooks is IDictionary { Count: > 0 });
 }
