@@ -63,6 +63,23 @@ public class DisposeScopeTests
         Array.ForEach(layers, layer => layer.Dispose());
     }
 
+    /// <summary>Its own copy of the parameter goes with the scope, without a word; the layer still computes.</summary>
+    [Fact]
+    public void Native_layer_that_is_made_in_a_scope_is_without_parameters_after_it()
+    {
+        TorchSharp.Modules.Embedding table;
+        using (NewDisposeScope())
+        {
+            table = nn.Embedding(3, 2);
+            table.parameters().Should().ContainSingle();
+        }
+
+        table.parameters().Should().BeEmpty();
+        using var weight = table.weight!;
+        weight.shape.Should().Equal(3, 2);
+        table.Dispose();
+    }
+
     [Fact]
     public void Module_disposes_the_parameters_and_buffers_of_its_whole_tree()
     {

@@ -112,6 +112,24 @@ public class RegistrationTests
         model.state_dict().Keys.Should().Equal("scale", "first.weight", "second.weight", "offset");
     }
 
+    private static readonly Dictionary<string, Func<nn.Module>> Native = new()
+    {
+        ["MultiheadAttention"] = () => nn.MultiheadAttention(4, 2),
+        ["TransformerEncoderLayer"] = () => nn.TransformerEncoderLayer(4, 2),
+        ["GRU"] = () => nn.GRU(4, 2),
+    };
+
+    public static TheoryData<string> NativeLayers => [.. Native.Keys];
+
+    [Theory, MemberData(nameof(NativeLayers))]
+    public void Layer_made_of_native_ones_has_matrices_and_no_children(string layer)
+    {
+        using var model = Native[layer]();
+
+        model.named_modules().Should().BeEmpty();
+        model.parameters().Should().Contain(parameter => parameter.dim() == 2);
+    }
+
     private static Linear Plain(float weight) => nn.Linear(new Parameter(full(1, 1, weight)));
 
     private sealed class Pair : nn.Module<Tensor, Tensor>
