@@ -7,7 +7,11 @@ namespace LowRankTraining.Adapters;
 /// <summary>Takes parameters out of a module again. TorchSharp has a method to register one, and none to undo that.</summary>
 internal static class ParameterRegistry
 {
+    /// <summary>Fails where <see cref="Remove"/> would, while nothing is changed yet.</summary>
     /// <exception cref="NotSupportedException">This version of TorchSharp keeps its parameters elsewhere.</exception>
-    public static void Remove(nn.Module module, string name) =>
-        TorchSharpField.Read<OrderedDict<string, Parameter>>(module, typeof(nn.Module), "_internal_params").Remove(name);
+    public static void Require(nn.Module module) => Of(module);
+
+    public static void Remove(nn.Module module, string name) => Of(module).Remove(name);
+
+    private static OrderedDict<string, Parameter> Of(nn.Module module) => TorchSharpField.Read<OrderedDict<string, Parameter>>(module, typeof(nn.Module), "_internal_params");
 }

@@ -25,10 +25,14 @@ internal sealed class Slot
     public string? Obstacle { get; }
 
     /// <summary>All slots of a model, by child.</summary>
-    public static ILookup<nn.Module, Slot> Of(nn.Module model) =>
-        model.named_modules().Select(pair => pair.module).Prepend(model).Distinct()
+    /// <exception cref="NotSupportedException">This version of TorchSharp keeps parameters or hooks elsewhere than the known one.</exception>
+    public static ILookup<nn.Module, Slot> Of(nn.Module model)
+    {
+        ParameterRegistry.Require(model);
+        return model.named_modules().Select(pair => pair.module).Prepend(model).Distinct()
             .SelectMany(parent => parent.named_children().Select(child => (child.module, slot: new Slot(parent, child.name, child.module))))
             .ToLookup(pair => pair.module, pair => pair.slot);
+    }
 
     /// <summary>Puts another module into the slot, under the same name and in the same order.</summary>
     public void Put(nn.Module module)

@@ -51,6 +51,18 @@ public class MovingTests
     }
 
     [Fact]
+    public void Linear_takes_its_weight_and_bias_along_and_nothing_else()
+    {
+        using var layer = nn.Linear(3, 2);
+        layer.register_parameter("added", new Parameter(ones(1)));
+
+        layer.to(ScalarType.Float64);
+
+        layer.state_dict().ToDictionary(entry => entry.Key, entry => entry.Value.dtype).Should().BeEquivalentTo(
+            new Dictionary<string, ScalarType> { ["weight"] = ScalarType.Float64, ["bias"] = ScalarType.Float64, ["added"] = ScalarType.Float32 });
+    }
+
+    [Fact]
     public void Values_gradients_and_frozen_parameters_survive_a_conversion()
     {
         using var scope = NewDisposeScope();
