@@ -4,6 +4,7 @@ namespace LowRankTraining.Adapters;
 internal static class Refusal
 {
     private const int Few = 8;
+    private const string Untouched = "a method that leaves the layers as they are, such as GaLore, or LoRA under Injection.Shadow with its usual start,";
 
     /// <summary>The sentence for matrices that are refused.</summary>
     /// <param name="refused">The matrices, each with the reason against it.</param>
@@ -23,8 +24,6 @@ internal static class Refusal
     public static string WithoutHooks(AdapterMethod method) => method.Ways.Contains(Injection.Shadow)
         ? "or use Injection.Shadow"
         : $"or hold the layer in a field of type Module<Tensor, Tensor>, where it is replaced; {Untouched} works as the model is";
-
-    private const string Untouched = "a method that leaves the layers as they are, such as GaLore, or LoRA under Injection.Shadow,";
 
     private static IEnumerable<string> Alternatives(Site[] refused, int chosen, Injection wanted, AdapterMethod method)
     {

@@ -67,11 +67,11 @@ public class TiedAdapterTests
         var before = model.Snapshot();
 
         Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Replace }),
-            "*several modules share it: tokens.weight, decoder.weight*Injection.Shadow*Targets.Except*");
-        Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Hook }), "*several modules share it*Injection.Shadow*Targets.Except*");
-        Refused(new LoRAStrategy(new() { Rank = 2, Init = FactorInit.LoRAGA }), "*several modules share it*Targets.Except*");
-        Refused(new DoRAStrategy(new() { Rank = 2 }), "*several modules share it*Targets.Except*");
-        Refused(new CoLAStrategy(new() { Rank = 2 }), "*several modules share it*Targets.Except*");
+            "*several modules share it: tokens.weight, decoder.weight*Injection.Auto, which comes to Injection.Shadow*");
+        Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Hook }), "*several modules share it*Injection.Auto, which comes to Injection.Shadow*");
+        Refused(new LoRAStrategy(new() { Rank = 2, Init = FactorInit.LoRAGA }), "*several modules share it*GaLore*LoRA under Injection.Shadow*");
+        Refused(new DoRAStrategy(new() { Rank = 2 }), "*several modules share it*GaLore*LoRA under Injection.Shadow*");
+        Refused(new CoLAStrategy(new() { Rank = 2 }), "*several modules share it*GaLore*LoRA under Injection.Shadow*");
 
         void Refused(ILowRankStrategy strategy, string message)
         {
