@@ -34,10 +34,10 @@ internal static class ReportCharts
     /// <summary>Perplexity against optimizer state.</summary>
     public static XElement TradeOff(Findings findings)
     {
-        var series = findings.Results
-            .Select((result, place) => new Series(result.Method.Title, Color(place), [(100 * findings.StateShare(result), result.Perplexity)]))
+        var series = findings.Results.Index().Where(entry => entry.Item.IsMeasured)
+            .Select(entry => new Series(entry.Item.Method.Title, Color(entry.Index), [(100 * findings.StateShare(entry.Item), entry.Item.Perplexity)]))
             .ToList();
-        var perplexities = findings.Results.Select(result => result.Perplexity).ToList();
+        var perplexities = findings.Measured.Select(result => result.Perplexity).ToList();
         var (low, high) = (perplexities.Min(), perplexities.Max());
         var margin = Math.Max(0.15 * (high - low), 0.01 * low);
         return DotChart.Draw(
@@ -53,8 +53,10 @@ internal static class ReportCharts
     private static List<Series> Curves(Findings findings, Func<MethodResult, IReadOnlyList<LossPoint>> curve, Func<double, double> value)
     {
         var tokensPerStep = (double)findings.Settings.Batch * findings.Settings.Sequence;
-        return [.. findings.Results.Select((result, place) =>
-            new Series(result.Method.Title, Color(place), [.. curve(result).Select(point => (point.Step * tokensPerStep, value(point.Loss)))]))];
+        return [.. findings.Results.Index().Where(entry => entry.Item.IsMeasured).Select(entry => new Series(
+            entry.Item.Method.Title,
+            Color(entry.Index),
+            [.. curve(entry.Item).Select(point => (X: point.Step * tokensPerStep, Y: value(point.Loss))).Where(point => double.IsFinite(point.Y))]))];
     }
 
     /// <summary>From a little below the lowest value to the highest that any curve has after its steep part.</summary>

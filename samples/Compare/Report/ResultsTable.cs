@@ -12,12 +12,18 @@ internal static class ResultsTable
     {
         var table = new Table().RoundedBorder();
         table.AddColumn("Method");
-        foreach (var heading in new[] { "Validation\nperplexity", "Optimizer\nstate", "of\nAdamW's", "Optimizer\nms/step", "Peak\nmemory", "Training\ntime" })
+        foreach (var heading in new[] { "Validation\nperplexity", "Optimizer\nstate", "of\nAdamW's", "Optimizer\nms/step", "Peak of\ntensors", "Peak of\nprocess", "Training\ntime" })
             table.AddColumn(new TableColumn(heading).RightAligned().NoWrap());
 
-        var best = findings.Results.Min(result => result.Perplexity);
+        var best = findings.Measured.Min(result => result.Perplexity);
         foreach (var result in findings.Results)
         {
+            if (!result.IsMeasured)
+            {
+                table.AddRow(result.Method.Title, result.HasFailed ? "failed" : "–");
+                continue;
+            }
+
             var spread = result.PerplexitySpread is { } share ? $" ± {Describe.Fixed(result.Perplexity * share, 3)}" : "";
             var perplexity = Describe.Fixed(result.Perplexity, 3) + spread;
             table.AddRow(
@@ -26,7 +32,8 @@ internal static class ResultsTable
                 Describe.Bytes(result.StateBytes),
                 $"{Describe.Fixed(100 * findings.StateShare(result), 0)} %",
                 Describe.Fixed(result.OptimizerMilliseconds, 1),
-                Describe.Bytes(result.PeakBytes),
+                Describe.Bytes(result.PeakTensorBytes),
+                Describe.Bytes(result.PeakProcessBytes),
                 Describe.Duration(TimeSpan.FromSeconds(result.Seconds)));
         }
 

@@ -4,11 +4,11 @@ using Spectre.Console;
 
 namespace LanguageModel.CommandLine;
 
-/// <summary>Runs a command so that mistakes of the user end in one line and exit code 2.</summary>
+/// <summary>Runs a command so that mistakes of the user end in one line and exit code 1.</summary>
 public static class SampleCommand
 {
-    /// <summary>Exit code for what the user can put right.</summary>
-    public const int BadInput = 2;
+    /// <summary>Exit code for what could not be done.</summary>
+    public const int Failed = 1;
 
     /// <summary>Exit code after Ctrl-C, as shells have it.</summary>
     public const int Interrupted = 130;
@@ -28,13 +28,9 @@ public static class SampleCommand
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (UserException mistake)
+        catch (Exception failure) when (OneLine.Suffices(failure))
         {
-            return Complain(mistake.Message);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return Complain(failure.Message);
+            return Complain(OneLine.Of(failure));
         }
     }
 
@@ -52,6 +48,6 @@ public static class SampleCommand
     private static int Complain(string message)
     {
         Console.Error.WriteLine($"error: {message}");
-        return BadInput;
+        return Failed;
     }
 }
