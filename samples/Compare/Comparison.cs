@@ -69,15 +69,11 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         return findings with { State = interruption.IsCancellationRequested ? ComparisonState.Interrupted : ComparisonState.Complete };
     }
 
-    private Findings With(Findings findings, int place, RunOutcome outcome)
+    private Findings With(Findings findings, int place, RunOutcome outcome) => findings with
     {
-        var result = findings.Results[place];
-        return findings with
-        {
-            Results = [.. findings.Results.Take(place), result with { Outcomes = [.. result.Outcomes, outcome] }, .. findings.Results.Skip(place + 1)],
-            Elapsed = Stopwatch.GetElapsedTime(start),
-        };
-    }
+        Results = [.. findings.Results.Select((result, other) => other == place ? result.With(outcome) : result)],
+        Elapsed = Stopwatch.GetElapsedTime(start),
+    };
 
     private RunOutcome Run(Method method, int place, long seed, TextCorpus corpus) =>
         TrainingDisplay.Show(console, $"{Title(method, seed)} ({place + 1} of {settings.Methods.Count})", 0, settings.Steps, display =>

@@ -5,10 +5,19 @@ using LanguageModel.Training;
 namespace Compare;
 
 /// <summary>What the runs of one method came to, one for each seed that was begun. All numbers are of the finished runs, of which there must be one: see <see cref="IsMeasured"/>.</summary>
-internal sealed record MethodResult(Method Method, double LearningRate, IReadOnlyList<RunOutcome> Outcomes)
+internal sealed class MethodResult(Method method, double learningRate, IReadOnlyList<RunOutcome> outcomes)
 {
+    /// <value>The method.</value>
+    public Method Method => method;
+
+    /// <value>Its learning rate.</value>
+    public double LearningRate => learningRate;
+
+    /// <value>What came of each run that was begun, in the order of the seeds.</value>
+    public IReadOnlyList<RunOutcome> Outcomes => outcomes;
+
     /// <value>The reports of the finished runs.</value>
-    public IReadOnlyList<TrainingReport> Runs { get; } = [.. Outcomes.Where(outcome => outcome.IsFinished).Select(outcome => outcome.Report!)];
+    public IReadOnlyList<TrainingReport> Runs { get; } = [.. outcomes.Where(outcome => outcome.IsFinished).Select(outcome => outcome.Report!)];
 
     /// <value>Whether a run was finished.</value>
     public bool IsMeasured => Runs.Count > 0;
@@ -55,6 +64,9 @@ internal sealed record MethodResult(Method Method, double LearningRate, IReadOnl
     private double MeanLoss => Runs.Average(run => run.ValidationLoss!.Value);
 
     private double LossDeviation => Math.Sqrt(Runs.Sum(run => Math.Pow(run.ValidationLoss!.Value - MeanLoss, 2)) / (Runs.Count - 1));
+
+    /// <summary>The same with one run more.</summary>
+    public MethodResult With(RunOutcome outcome) => new(method, learningRate, [.. outcomes, outcome]);
 
     /// <summary>What became of the runs that were not finished, of <paramref name="seeds"/> in all; null when all were.</summary>
     public string? Shortfall(IReadOnlyList<long> seeds, long steps)

@@ -165,6 +165,7 @@ public sealed class Trainer
         OptimizerMilliseconds = update.MedianMilliseconds,
         OptimizerMeanMilliseconds = update.MeanMilliseconds,
         OptimizerStateBytes = Math.Max(largestState, method.StateBytes),
+        PeakTensorBytes = memory.PeakTensorBytes,
         PeakProcessBytes = memory.PeakProcessBytes,
         SkippedUpdates = method.SkippedUpdates,
     };
