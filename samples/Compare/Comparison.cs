@@ -95,7 +95,7 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
 
         // What was measured is shown before it is written: a disk may be full.
         console.WriteLine();
-        console.Write(ResultsTable.Render(findings));
+        console.Write(ResultsTable.Render(findings, console.Profile.Width));
         foreach (var (result, why) in findings.Shortfalls)
             Write($"{result.Method.Title}: {why}");
         files.Write(findings);

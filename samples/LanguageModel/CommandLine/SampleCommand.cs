@@ -13,6 +13,8 @@ public static class SampleCommand
     /// <summary>Exit code after Ctrl-C, as shells have it.</summary>
     public const int Interrupted = 130;
 
+    private const int WidthOfFiles = 160;
+
     /// <summary>Parses <paramref name="arguments"/> and runs <paramref name="command"/>.</summary>
     public static int Run(RootCommand command, string[] arguments)
     {
@@ -20,9 +22,12 @@ public static class SampleCommand
         if (parsed.Errors.Count > 0)
             return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + " See --help.");
 
-        // What is written to a file or a pipe has no use for colours.
+        // What is written to a file or a pipe has no use for colours, and no edge to keep within.
         if (Console.IsOutputRedirected)
+        {
             AnsiConsole.Console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
+            AnsiConsole.Profile.Width = WidthOfFiles;
+        }
 
         try
         {
