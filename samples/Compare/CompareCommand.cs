@@ -87,6 +87,7 @@ internal static class CompareCommand
             Command = string.Join(' ', ["dotnet run -c Release --project samples/Compare --", .. parsed.Tokens.Select(token => token.Value)]),
         };
         Check(settings);
+        _ = Dtypes.Find(settings.Dtype);
         return settings;
     }
 
@@ -116,6 +117,7 @@ internal static class CompareCommand
     {
         string?[] wrong =
         [
+            string.IsNullOrWhiteSpace(settings.Out) ? "--out must name a folder" : null,
             settings.Rank >= 1 ? null : $"--rank must be at least 1 (is {settings.Rank})",
             settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",

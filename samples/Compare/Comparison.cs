@@ -27,12 +27,13 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
     private readonly long start = Stopwatch.GetTimestamp();
 
     /// <summary>Compares, and returns the exit code: 0 when all methods were finished, 1 when one failed, 130 after an interruption.</summary>
-    /// <exception cref="UserException">Something cannot be used, or every method failed.</exception>
+    /// <exception cref="UserException">Something cannot be used by any method, or every method failed.</exception>
     public int Execute()
     {
         var device = Devices.Find(settings.Device);
         var corpus = TextCorpus.Load(settings.Data);
         var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
+        _ = new SingleText(corpus, RunRequest.For(settings, settings.Methods[0], settings.Seeds[0]).TrainingOptions());
         files.Prepare();
         Write($"{config.Name} model, {Describe.Count(config.Parameters)} parameters, rank {settings.Rank}; "
             + $"{settings.Steps} steps of {settings.Batch} × {settings.Sequence} tokens for each of {settings.Methods.Count} methods");
@@ -91,7 +92,7 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         }
 
         if (!findings.Measured.Any())
-            throw new UserException("No method could be measured. " + string.Join(" ", findings.Shortfalls.Select(entry => $"{entry.Result.Method.Title}: {entry.Why.TrimEnd('.')}.")));
+            throw new UserException($"No method could be measured. {Reasons(findings)}");
 
         // What was measured is shown before it is written: a disk may be full.
         console.WriteLine();
@@ -102,6 +103,11 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         Write($"{(isInterrupted ? "Interrupted after " : "")}{Describe.Duration(findings.Elapsed)}{(isInterrupted ? "" : " in all")}. Report: {files.Report}");
         return isInterrupted ? SampleCommand.Interrupted : findings.Results.Any(result => result.HasFailed) ? SampleCommand.Failed : 0;
     }
+
+    /// <summary>A reason that all methods have is told once.</summary>
+    private static string Reasons(Findings findings) => findings.Shortfalls.Select(entry => entry.Why).Distinct().ToList() is [var common]
+        ? common
+        : string.Join(' ', findings.Shortfalls.Select(entry => $"{entry.Result.Method.Title}: {entry.Why.TrimEnd('.')}."));
 
     private void Write(string line) => console.Profile.Out.Writer.WriteLine(line);
 }

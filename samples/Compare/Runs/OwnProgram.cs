@@ -21,6 +21,9 @@ internal static class OwnProgram
     {
         (start.RedirectStandardInput, start.RedirectStandardOutput, start.RedirectStandardError) = (true, true, true);
         (start.UseShellExecute, start.CreateNoWindow) = (false, true);
+
+        // libtorch's threads wait for one another many times a step. On a busy machine those that spin while they wait keep the others from going on.
+        start.Environment.TryAdd("OMP_WAIT_POLICY", "PASSIVE");
         return start;
     }
 
