@@ -49,7 +49,7 @@ internal sealed record Findings
             {
                 ComparisonState.Interrupted => $"Interrupted: {done} of {Results.Count} methods were finished.",
                 ComparisonState.Running => $"Still running: {done} of {Results.Count} methods are finished.",
-                _ when Results.Any(result => result.HasFailed) => $"{done} of {Results.Count} methods were finished; the others failed.",
+                _ when Results.Any(result => result.HasFailed) => $"{done} of {Results.Count} methods were finished; see the table for what failed.",
                 _ => null,
             };
         }

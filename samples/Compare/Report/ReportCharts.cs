@@ -13,6 +13,9 @@ internal static class ReportCharts
     /// <summary>Part of the run whose fast fall is left above the chart, so that the differences can be seen.</summary>
     private const double SteepPart = 0.15;
 
+    /// <summary>Ratio of the highest to the lowest value from which on one method would press the others together.</summary>
+    private const double WideRange = 3;
+
     /// <summary>The colour of the method at <paramref name="place"/>.</summary>
     public static int Color(int place) => place % Colors;
 
@@ -40,10 +43,11 @@ internal static class ReportCharts
         var perplexities = findings.Measured.Select(result => result.Perplexity).ToList();
         var (low, high) = (perplexities.Min(), perplexities.Max());
         var margin = Math.Max(0.15 * (high - low), 0.01 * low);
+        var isWide = high > WideRange * low;
         return DotChart.Draw(
             "Validation perplexity against optimizer state",
             Axis.Linear("optimizer state (% of AdamW’s)", 0, Math.Max(100, series.Max(one => one.Points[0].X)) * 1.02),
-            Axis.Linear("validation perplexity", low - margin, high + margin),
+            isWide ? Axis.Logarithmic("validation perplexity (log scale)", low / 1.15, high * 1.15) : Axis.Linear("validation perplexity", low - margin, high + margin),
             series);
     }
 
