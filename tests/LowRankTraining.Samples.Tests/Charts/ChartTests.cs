@@ -68,7 +68,7 @@ public class ChartTests
         var chart = Draw(series);
 
         var box = chart.Attribute("viewBox")!.Value.Split(' ').Select(double.Parse).ToArray();
-        var names = chart.Descendants().Where(element => element.Attribute("class")?.Value.StartsWith("label") == true).ToList();
+        var names = chart.Descendants().Where(element => element.Attribute("class")?.Value.StartsWith("label", StringComparison.Ordinal) == true).ToList();
         names.Should().HaveCount(30);
         names.Should().OnlyContain(name => (double)name.Attribute("x")! + 7 * name.Value.Length <= box[2]);
         names.Should().OnlyContain(name => (double)name.Attribute("y")! >= 0 && (double)name.Attribute("y")! <= box[3]);

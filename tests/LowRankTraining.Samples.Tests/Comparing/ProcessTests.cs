@@ -1,6 +1,8 @@
 using Compare;
 using Compare.Runs;
 using FluentAssertions;
+using LanguageModel.Data;
+using LanguageModel.Methods;
 using LowRankTraining.ByteCounting;
 using Xunit;
 
@@ -47,13 +49,28 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public void Process_that_ends_before_its_time_is_a_failure_with_its_last_words()
     {
-        var request = RunRequest.For(Comparisons.Settings(folder, "adamw"), LanguageModel.Methods.AllMethods.Find("adamw"), 42);
-        var corpus = LanguageModel.Data.TextCorpus.Split("test", ["one", "two"]);
+        var request = RunRequest.For(Comparisons.Settings(folder, "adamw"), AllMethods.Find("adamw"), 42);
+        var corpus = TextCorpus.Split("test", ["one", "two"]);
 
         var outcome = RunProcess.Execute(OwnProgram.Start("no-such-command"), request, corpus, _ => { }, CancellationToken.None);
 
         outcome.IsFinished.Should().BeFalse();
         outcome.Failure.Should().Contain("exit code 1").And.Contain("no-such-command");
+    }
+
+    [Fact]
+    public void Interrupted_process_stops_after_a_step_and_tells_how_far_it_came()
+    {
+        var settings = Comparisons.Settings(folder, "adamw") with { Tokens = 64_000_000 };
+        var corpus = TextCorpus.Load(settings.Data);
+        using var stop = new CancellationTokenSource();
+
+        var outcome = Comparisons.InProcesses(RunRequest.For(settings, settings.Methods[0], 42), corpus, _ => stop.Cancel(), stop.Token);
+
+        outcome.IsFinished.Should().BeFalse();
+        outcome.Failure.Should().BeNull();
+        outcome.Report!.Steps.Should().BeInRange(1, settings.Steps - 1);
+        outcome.Report.Training.Should().HaveCount((int)outcome.Report.Steps);
     }
 
     private ReportFolder Compared(string[] methods)
