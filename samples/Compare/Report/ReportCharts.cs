@@ -8,7 +8,7 @@ namespace Compare.Report;
 internal static class ReportCharts
 {
     /// <summary>Number of colours in the style sheet; further methods begin again.</summary>
-    private const int Colors = 7;
+    private const int Colors = 12;
 
     /// <summary>Part of the run whose fast fall is left above the chart, so that the differences can be seen.</summary>
     private const double SteepPart = 0.15;
