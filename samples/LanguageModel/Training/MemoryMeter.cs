@@ -1,4 +1,6 @@
-using System.Runtime.InteropServices;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using LowRankTraining.ByteCounting;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -6,10 +8,10 @@ namespace LanguageModel.Training;
 
 /// <summary>Measures the largest memory in use at once, by the best means that this process has.</summary>
 /// <remarks>
-/// On the CPU: the bytes of all tensors, counted by the native part of TorchSharp.SystemLibtorch; or, with the TorchSharp package, which does
-/// not count them, the working set of the process, read after each phase of a step. On CUDA nothing can be read: TorchSharp shows no statistics.
+/// On the CPU: the bytes of all tensors, where they can be counted; else the working set of the process, read after each phase of a step. On CUDA nothing
+/// can be read: TorchSharp shows no statistics.
 /// </remarks>
-public sealed partial class MemoryMeter
+public sealed class MemoryMeter
 {
     private enum Means { TensorBytes, WorkingSet, None }
 
@@ -19,9 +21,9 @@ public sealed partial class MemoryMeter
     /// <summary>A meter that starts now.</summary>
     public MemoryMeter(Device device)
     {
-        means = device.type != DeviceType.CPU ? Means.None : CanCountTensors() ? Means.TensorBytes : Means.WorkingSet;
+        means = device.type != DeviceType.CPU ? Means.None : ByteCounter.IsAvailable ? Means.TensorBytes : Means.WorkingSet;
         if (means == Means.TensorBytes)
-            ResetPeak();
+            ByteCounter.ResetPeak();
         Sample();
     }
 
@@ -36,7 +38,7 @@ public sealed partial class MemoryMeter
     /// <value>The most bytes in use at once since the start; null when nothing can be measured.</value>
     public long? PeakBytes => means switch
     {
-        Means.TensorBytes => Peak(),
+        Means.TensorBytes => ByteCounter.Peak,
         Means.WorkingSet => largestWorkingSet,
         _ => null,
     };
@@ -48,27 +50,8 @@ public sealed partial class MemoryMeter
             largestWorkingSet = Math.Max(largestWorkingSet, Environment.WorkingSet);
     }
 
-    private static bool CanCountTensors()
-    {
-        try
-        {
-            return Live() >= 0;
-        }
-        catch (Exception missing) when (missing is DllNotFoundException or EntryPointNotFoundException)
-        {
-            return false;
-        }
-    }
-
-    [LibraryImport("SystemLibtorch", EntryPoint = "lt_memory_live")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory)]
-    private static partial long Live();
-
-    [LibraryImport("SystemLibtorch", EntryPoint = "lt_memory_peak")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory)]
-    private static partial long Peak();
-
-    [LibraryImport("SystemLibtorch", EntryPoint = "lt_memory_reset_peak")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory)]
-    private static partial void ResetPeak();
+    /// <summary>Counting starts with this assembly: a model that is made before a meter is counted as well.</summary>
+    [ModuleInitializer]
+    [SuppressMessage("Usage", "CA2255", Justification = "Only the samples use this assembly, and they make no tensor before they use it.")]
+    internal static void StartCounting() => _ = ByteCounter.IsAvailable;
 }

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Reflection;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -10,8 +9,6 @@ namespace LowRankTraining.Adapters;
 internal sealed class Slot
 {
     private const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
-
-    private static readonly string[] HookFields = ["pre_hooks", "post_hooks", "module_pre_hooks", "module_post_hooks"];
 
     private readonly nn.Module _parent;
     private readonly string _name;
@@ -28,10 +25,14 @@ internal sealed class Slot
     public string? Obstacle { get; }
 
     /// <summary>All slots of a model, by child.</summary>
-    public static ILookup<nn.Module, Slot> Of(nn.Module model) =>
-        model.named_modules().Select(pair => pair.module).Prepend(model).Distinct()
+    /// <exception cref="NotSupportedException">This version of TorchSharp keeps parameters or hooks elsewhere than the known one.</exception>
+    public static ILookup<nn.Module, Slot> Of(nn.Module model)
+    {
+        ParameterRegistry.Require(model);
+        return model.named_modules().Select(pair => pair.module).Prepend(model).Distinct()
             .SelectMany(parent => parent.named_children().Select(child => (child.module, slot: new Slot(parent, child.name, child.module))))
             .ToLookup(pair => pair.module, pair => pair.slot);
+    }
 
     /// <summary>Puts another module into the slot, under the same name and in the same order.</summary>
     public void Put(nn.Module module)
@@ -59,7 +60,7 @@ internal sealed class Slot
             return $"{parent} does not hold it in a field or list";
         if (_holders.FirstOrDefault(holder => !holder.TakesAnyModule) is { } narrow)
             return narrow.Obstacle(parent);
-        return HasHooks(child) ? "it has forward hooks of its own" : null;
+        return ForwardHooks.AnyOf(child) ? "it has forward hooks of its own" : null;
     }
 
     private static IEnumerable<Holder> HoldersOf(nn.Module parent, nn.Module child)
@@ -69,8 +70,4 @@ internal sealed class Slot
                 if (Holder.Of(parent, field, child) is { } holder)
                     yield return holder;
     }
-
-    private static bool HasHooks(nn.Module child) =>
-        HookFields.Select(name => child.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)?.GetValue(child))
-            .Any(hooks => hooks is IDictionary { Count: > 0 });
 }

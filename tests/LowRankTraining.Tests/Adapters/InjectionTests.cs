@@ -94,15 +94,40 @@ public class InjectionTests
     [Fact]
     public void Hook_and_replacement_train_alike()
     {
-        using var open = Seeded(new SealedNetwork());
-        using var closed = Seeded(new SealedNetwork());
-        using var hooked = ReLoRA(Injection.Hook).Attach(open).CreateOptimizer();
-        using var auto = ReLoRA(Injection.Auto).Attach(closed).CreateOptimizer();
+        using var open = Seeded(new OpenTwin());
+        using var closed = Seeded(new SealedNetwork(dtype: ScalarType.Float64));
+        using var replaced = ReLoRA(Injection.Replace).Attach(open).CreateOptimizer();
+        using var hooked = ReLoRA(Injection.Hook).Attach(closed).CreateOptimizer();
+        var start = Output(open);
 
-        Run(open, hooked, 7);
-        Run(closed, auto, 7);
+        Run(open, replaced, 7);
+        Run(closed, hooked, 7);
 
-        Output(closed).Should().Equal(Output(open), "a hook that is asked for and one that is found to work are the same");
+        LayersOf(replaced).Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Replace);
+        LayersOf(hooked).Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Hook);
+        Distance(Output(open), start).Should().BeGreaterThan(1e-3, "seven steps and two merges have moved the model");
+        Distance(Output(closed), Output(open)).Should().BeLessThan(1e-12);
+
+        replaced.Session.Finish();
+        hooked.Session.Finish();
+        var (ours, theirs) = (Weights(open), Weights(closed));
+        ours.Keys.Should().BeEquivalentTo(theirs.Keys);
+        ours.Should().OnlyContain(pair => Distance(pair.Value, theirs[pair.Key]) < 1e-12);
+    }
+
+    [Fact]
+    public void Hook_that_is_asked_for_and_one_that_is_found_to_work_are_the_same()
+    {
+        using var asked = Seeded(new SealedNetwork());
+        using var found = Seeded(new SealedNetwork());
+        using var hooked = ReLoRA(Injection.Hook).Attach(asked).CreateOptimizer();
+        using var auto = ReLoRA(Injection.Auto).Attach(found).CreateOptimizer();
+
+        Run(asked, hooked, 7);
+        Run(found, auto, 7);
+
+        LayersOf(auto).Should().OnlyContain(layer => layer.Injection == Injection.Hook);
+        Output(found).Should().Equal(Output(asked));
     }
 
     [Theory]
@@ -209,6 +234,24 @@ public class InjectionTests
 
     internal static ReLoRAStrategy ReLoRA(Injection injection) =>
         new(new ReLoRAOptions { Rank = 4, Alpha = 8, MergeEvery = 3, Reset = OptimizerReset.Zero, Injection = injection });
+
+    private static IEnumerable<AdaptedLayer> LayersOf(LowRankOptimizer optimizer) => ((AdapterSession)optimizer.Session).Layers;
+
+    /// <summary>Computes what a <see cref="SealedNetwork"/> does, in float64, with fields that take any module.</summary>
+    private sealed class OpenTwin : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> first = nn.Linear(12, 16, dtype: ScalarType.Float64);
+        private readonly nn.Module<Tensor, Tensor> second = nn.Linear(16, 16, hasBias: false, dtype: ScalarType.Float64);
+        private readonly nn.Module<Tensor, Tensor> lm_head = nn.Linear(16, 6, dtype: ScalarType.Float64);
+
+        public OpenTwin() : base(nameof(OpenTwin)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            using var scope = NewDisposeScope();
+            return lm_head.call(second.call(first.call(input).tanh())).MoveToOuterDisposeScope();
+        }
+    }
 
     private sealed class TiedNetwork : nn.Module<Tensor, Tensor>
     {
