@@ -117,8 +117,9 @@ function Invoke-Demo([string[]] $arguments) {
     if ($arguments.Count -eq 0) { $arguments = '--demo', '--out', (Split-Path $report) }
     Build-Project 'demo-build' 'Building the comparison (Release)' 'samples/Compare'
     & dotnet run --project (Join-Path $root 'samples/Compare') -c Release --no-build @backend -- @arguments
-    if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+    $status = $LASTEXITCODE
     if (Test-Path $report) { Write-Host 'Report: artifacts/demo/report.html' }
+    exit $status
 }
 
 function Invoke-Bench([string[]] $arguments) {

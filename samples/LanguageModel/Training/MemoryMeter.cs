@@ -1,57 +1,48 @@
-using System.Diagnostics.CodeAnalysis;
-using System.Runtime.CompilerServices;
 using LowRankTraining.ByteCounting;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LanguageModel.Training;
 
-/// <summary>Measures the largest memory in use at once, by the best means that this process has.</summary>
+/// <summary>Measures the most memory that a training takes at once, on the CPU: of all tensors, exactly, and of the process.</summary>
 /// <remarks>
-/// On the CPU: the bytes of all tensors, where they can be counted; else the working set of the process, read after each phase of a step. On CUDA nothing
-/// can be read: TorchSharp shows no statistics.
+/// A meter is made before the model. What there is at that moment (the runtime, the libraries, the text) is not counted; weights, gradients,
+/// activations, the optimizer's state and all scratch are. Made later, it counts what comes later. TorchSharp shows no statistics of a CUDA device, so there nothing is measured.
 /// </remarks>
 public sealed class MemoryMeter
 {
-    private enum Means { TensorBytes, WorkingSet, None }
-
-    private readonly Means means;
-    private long largestWorkingSet;
+    private readonly bool countsTensors;
+    private readonly ProcessMemory? process;
+    private readonly long tensorsBefore;
+    private readonly long processBefore;
 
     /// <summary>A meter that starts now.</summary>
     public MemoryMeter(Device device)
     {
-        means = device.type != DeviceType.CPU ? Means.None : ByteCounter.IsAvailable ? Means.TensorBytes : Means.WorkingSet;
-        if (means == Means.TensorBytes)
+        if (device.type != DeviceType.CPU)
+            return;
+
+        // What nobody needs any more must not be freed later, as if the training had given it back.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+
+        if (countsTensors = ByteCounter.IsAvailable)
+        {
             ByteCounter.ResetPeak();
-        Sample();
+            tensorsBefore = ByteCounter.Live;
+        }
+
+        process = new ProcessMemory();
+        process.StartPeak();
+        processBefore = process.Bytes;
     }
 
-    /// <value>What <see cref="PeakBytes"/> counts, in words.</value>
-    public string Kind => means switch
-    {
-        Means.TensorBytes => "bytes of all tensors",
-        Means.WorkingSet => "working set of the process",
-        _ => "not measured on CUDA",
-    };
+    /// <value>The most bytes of tensors at once, less those when this meter was made; null where they cannot be counted.</value>
+    public long? PeakTensorBytes => countsTensors ? ByteCounter.Peak - tensorsBefore : null;
 
-    /// <value>The most bytes in use at once since the start; null when nothing can be measured.</value>
-    public long? PeakBytes => means switch
-    {
-        Means.TensorBytes => ByteCounter.Peak,
-        Means.WorkingSet => largestWorkingSet,
-        _ => null,
-    };
+    /// <value>The most bytes that the process had taken at once, less what it held when this meter was made; null where they cannot be measured.</value>
+    public long? PeakProcessBytes => process is null ? null : Math.Max(0, process.PeakBytes - processBefore);
 
-    /// <summary>Looks at the working set, when that is what is measured.</summary>
-    public void Sample()
-    {
-        if (means == Means.WorkingSet)
-            largestWorkingSet = Math.Max(largestWorkingSet, Environment.WorkingSet);
-    }
-
-    /// <summary>Counting starts with this assembly: a model that is made before a meter is counted as well.</summary>
-    [ModuleInitializer]
-    [SuppressMessage("Usage", "CA2255", Justification = "Only the samples use this assembly, and they make no tensor before they use it.")]
-    internal static void StartCounting() => _ = ByteCounter.IsAvailable;
+    /// <summary>Looks at the process, where the system keeps no peak of its own; to be called after each phase of a step.</summary>
+    public void Sample() => process?.Look();
 }
