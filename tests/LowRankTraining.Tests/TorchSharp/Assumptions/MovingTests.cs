@@ -26,6 +26,15 @@ public class MovingTests
     }
 
     [Fact]
+    public void ModuleDict_is_moved_nowhere_for_its_two_indexers()
+    {
+        using var model = nn.ModuleDict<nn.Module<Tensor, Tensor>>(("layer", nn.Linear(3, 2)));
+
+        model.Invoking(dictionary => dictionary.to(ScalarType.Float64)).Should().Throw<ArgumentException>("properties are looked up by name")
+            .WithMessage("*Item*");
+    }
+
+    [Fact]
     public void Conversion_to_what_it_is_keeps_the_parameters()
     {
         using var model = new Scaled();
