@@ -8,9 +8,11 @@ namespace LowRankTraining.Conformance.Battery.Grid;
 /// <summary>What cannot work is refused before anything is changed, with words that say what works, and that works.</summary>
 public class RefusalTests : IClassFixture<OneThread>
 {
-    public static TheoryData<string, string> AtAttach => GridTests.Where((style, method) => Of(style, method).Any(refusal => !refusal.ComesWithTheFirstStep));
+    public static TheoryData<string, string> AtAttach =>
+        GridTests.Where((style, method) => Of(style, method).Any(refusal => !refusal.ComesWithTheFirstStep));
 
-    public static TheoryData<string, string> AtTheFirstStep => GridTests.Where((style, method) => Of(style, method).Any(refusal => refusal.ComesWithTheFirstStep));
+    public static TheoryData<string, string> AtTheFirstStep =>
+        GridTests.Where((style, method) => Of(style, method).Any(refusal => refusal.ComesWithTheFirstStep));
 
     public static TheoryData<string, string> Advised
     {
