@@ -19,9 +19,8 @@ public class RefusalTests : IClassFixture<OneThread>
         get
         {
             var data = new TheoryData<string, string>();
-            foreach (var refusal in Refusals.All)
-                foreach (var style in refusal.Styles)
-                    data.Add(style, refusal.Advice);
+            foreach (var (style, advice) in Refusals.All.SelectMany(refusal => refusal.Styles.Select(style => (style, refusal.Advice))).Distinct())
+                data.Add(style, advice);
             return data;
         }
     }
