@@ -38,5 +38,8 @@ public readonly record struct MomentSlot(string Name, int Order, double Decay = 
         return steps == 0 || Decay == 0 ? 1 : 1 - Math.Pow(Decay, steps);
     }
 
+    /// <summary>The moment in the processor's own memory, made where there is none; null where it lies elsewhere or cannot be had in pieces.</summary>
+    internal HostMoment? OnHost(StateBag state, in TensorKind like) => Format.OnHost(state, this, like);
+
     internal Tensor Read(StateBag state, in TensorKind like) => Format.Read(state, this, like);
 }

@@ -22,6 +22,9 @@ public abstract record QuantizedFormat : StateFormat
 
     private protected abstract long QuantizedBytes(long elements);
 
+    /// <summary>Codes in the processor's own memory; null where that is not offered.</summary>
+    private protected virtual HostMoment? CodesOnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
+
     internal sealed override Tensor Read(StateBag state, MomentSlot slot, in TensorKind like)
     {
         if (!Quantizes(like.Shape.Elements()))
@@ -29,6 +32,9 @@ public abstract record QuantizedFormat : StateFormat
 
         return state.TryGet(slot.Name, out var codes) ? Decode(state, slot, codes, like) : like.Zeros();
     }
+
+    internal sealed override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) =>
+        Quantizes(like.Shape.Elements()) ? CodesOnHost(state, slot, like) : Float32.OnHost(state, slot, like);
 
     internal sealed override void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step)
     {

@@ -34,6 +34,9 @@ public abstract record StateFormat
     /// <summary>Stores <paramref name="value"/>. Where it is the stored tensor itself, nothing happens.</summary>
     internal abstract void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step);
 
+    /// <summary>The stored tensor in the processor's own memory, made of zeros where there is none; null where it lies elsewhere, or changes in ways that no piece can by itself.</summary>
+    internal virtual HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
+
     /// <summary>Whether the slot holds anything.</summary>
     internal virtual bool Holds(StateBag state, MomentSlot slot) => state.TryGet(slot.Name, out _);
 
@@ -53,6 +56,12 @@ public abstract record StateFormat
         }
 
         internal override void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step) => state.Set(slot.Name, value);
+
+        internal override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like)
+        {
+            var stored = Read(state, slot, like);
+            return stored.IsOnHost() ? new HostFloats(stored) : null;
+        }
 
         internal override long BytesFor(long elements) => 4 * elements;
 
