@@ -16,6 +16,9 @@ internal static class HostMemory
         ? MemoryMarshal.Cast<byte, float>(tensor.bytes)
         : throw new ArgumentException($"These numbers are {tensor.dtype} and must be float32.", nameof(tensor));
 
+    /// <summary>The numbers themselves of a contiguous tensor of int64. The tensor must outlive the span: nothing checks that it does.</summary>
+    public static ReadOnlySpan<long> Longs(this Tensor tensor) => MemoryMarshal.Cast<byte, long>(tensor.bytes);
+
     /// <summary>Whether the numbers are float32, so that spans can hold them as they are.</summary>
     public static bool IsSingle(this Tensor tensor) => tensor.dtype == ScalarType.Float32;
 
@@ -33,8 +36,8 @@ internal static class HostMemory
     /// <param name="work">What is done to a range, given its start and its length. What comes out must not depend on where ranges end.</param>
     public static void ForRanges(int length, int multiple, int worthSharing, Action<int, int> work)
     {
-        var threads = get_num_threads();
-        if (threads == 1 || length < worthSharing)
+        var threads = length < worthSharing ? 1 : get_num_threads();
+        if (threads == 1)
         {
             work(0, length);
             return;

@@ -46,10 +46,10 @@ public sealed record BlockwiseFormat : QuantizedFormat
 
     private protected override HostMoment? CodesOnHost(StateBag state, MomentSlot slot, in TensorKind like)
     {
-        if (like.Device.type != DeviceType.CPU)
+        if (like.Like.device_type != DeviceType.CPU || like.Computing != ScalarType.Float32)
             return null;
 
-        var blocks = Blocks.Of(like.Shape.Elements(), Block, Bits);
+        var blocks = Blocks.Of(like.Elements, Block, Bits);
         if (!state.TryGet(slot.Name, out var codes))
         {
             state.Set(slot.Name, codes = PackedCodes.Empty(like.Shape, Bits, like.Device).zero_());

@@ -21,14 +21,14 @@ internal sealed class HostAdam
         if (!gradient.IsOnHost())
             return null;
 
-        var kind = TensorKind.Of(gradient);
+        var kind = new TensorKind(gradient);
         return mean.OnHost(state, kind) is { } first && square.OnHost(state, kind) is { } second && first.Block == second.Block ? new(first, second) : null;
     }
 
     /// <summary>The direction of a step, in the gradient's shape; owned by the current dispose scope.</summary>
     public Tensor Advance(Tensor gradient, SpanAdam numbers)
     {
-        var direction = empty(gradient.shape, ScalarType.Float32);
+        var direction = empty_like(gradient);
         ForPieces(gradient, (start, g, m, v, _) => numbers.Advance(g, m, v, direction.Floats().Slice(start, g.Length)));
         return direction;
     }

@@ -27,14 +27,14 @@ public abstract record QuantizedFormat : StateFormat
 
     internal sealed override Tensor Read(StateBag state, MomentSlot slot, in TensorKind like)
     {
-        if (!Quantizes(like.Shape.Elements()))
+        if (!Quantizes(like.Elements))
             return Float32.Read(state, slot, like);
 
         return state.TryGet(slot.Name, out var codes) ? Decode(state, slot, codes, like) : like.Zeros();
     }
 
     internal sealed override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) =>
-        Quantizes(like.Shape.Elements()) ? CodesOnHost(state, slot, like) : Float32.OnHost(state, slot, like);
+        Quantizes(like.Elements) ? CodesOnHost(state, slot, like) : Float32.OnHost(state, slot, like);
 
     internal sealed override void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step)
     {

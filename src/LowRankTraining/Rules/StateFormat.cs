@@ -94,13 +94,17 @@ public abstract record StateFormat
     }
 }
 
-/// <summary>Shape, dtype and device of a tensor that need not exist yet.</summary>
-internal readonly record struct TensorKind(long[] Shape, ScalarType Dtype, Device Device)
+/// <summary>Shape, dtype and device of a tensor that need not exist yet: those of another, with a shape of its own where that is given. Nothing is asked for that nobody needs.</summary>
+internal readonly record struct TensorKind(Tensor Like, long[]? Own = null)
 {
-    public static TensorKind Of(Tensor tensor) => new(tensor.shape, tensor.dtype, tensor.device);
+    public long[] Shape => Own ?? Like.shape;
+
+    public long Elements => Own?.Elements() ?? Like.numel();
+
+    public Device Device => Like.device;
 
     /// <value>float64 beside float64, float32 beside anything else.</value>
-    public ScalarType Computing => Dtype.Computing();
+    public ScalarType Computing => Like.dtype.Computing();
 
     public Tensor Zeros() => zeros(Shape, Computing, Device);
 }
