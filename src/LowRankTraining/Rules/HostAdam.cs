@@ -38,7 +38,7 @@ internal sealed class HostAdam
         ForPieces(gradient, (start, g, m, v, room) =>
         {
             numbers.Advance(g, m, v, room);
-            SpanAdam.Add(accumulator.Floats().Slice(start, g.Length), room, factor);
+            SpanScaling.Add(accumulator.Floats().Slice(start, g.Length), room, factor);
         });
 
     private void ForPieces(Tensor gradient, Work work)
