@@ -3,21 +3,21 @@
 $ErrorActionPreference = 'Stop'
 $root = $PSScriptRoot
 $logs = Join-Path $root 'artifacts/logs'
-$choice = Join-Path $root 'TorchSharpProvider.props'
 
 function Show-Usage {
     Write-Host @'
 Usage: .\build.ps1 COMMAND [ARGUMENTS]
 
-  setup                 check the SDK and choose the package's libtorch, once
+  build                 build everything (Release)
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet package
-  verify-api            compile everything against the whole public surface of the real TorchSharp
 
-  -p:TorchBackend=cpu|cuda-windows   with any command: the package's libtorch
+  -p:TorchBackend=cpu|cuda-windows   with any command: the libtorch of the programs (default cpu)
+
+Plain dotnet build, dotnet test and dotnet run do the same without set-up.
 '@
 }
 
@@ -41,37 +41,32 @@ function Invoke-Stage([string] $name, [string] $text, [string[]] $arguments) {
     Write-Host ('ok  {0,3:0} s' -f $clock.Elapsed.TotalSeconds)
 }
 
-function Get-Recorded([string] $property) {
-    if (-not (Test-Path $choice)) { return '' }
-    $found = ([xml](Get-Content $choice -Raw)).SelectSingleNode("//$property")
-    if ($found) { return $found.InnerText } else { return '' }
-}
-
-function Initialize-Build([string] $backend) {
+function Assert-Sdk {
     $sdks = @()
     if (Get-Command dotnet -ErrorAction SilentlyContinue) { $sdks = @(& dotnet --list-sdks) }
     if (-not ($sdks | Where-Object { [int]($_ -split '\.')[0] -ge 10 })) {
-        Stop-Build "This needs the .NET SDK 10 or newer.`nInstall it from https://dotnet.microsoft.com/download/dotnet/10.0 and run this command again."
+        Stop-Build 'This needs the .NET SDK 10 or newer: install it from https://dotnet.microsoft.com/download/dotnet/10.0 and run this command again.'
     }
     $env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'
     $env:DOTNET_NOLOGO = '1'
+    $env:DOTNET_CLI_UI_LANGUAGE = 'en'
+}
 
-    if (-not $backend) { $backend = $env:TorchBackend }
-    if (-not $backend) { $backend = Get-Recorded 'TorchBackend' }
-    if (-not $backend) { $backend = 'cpu' }
-    if ('cpu', 'cuda-linux', 'cuda-windows' -notcontains $backend) { Stop-Build "TorchBackend is '$backend'; it must be 'cpu', 'cuda-linux' or 'cuda-windows'." }
-    if ((Get-Recorded 'TorchSharpProvider') -eq 'package' -and (Get-Recorded 'TorchBackend') -eq $backend) { return }
+# The packages of a project, or one sentence that says which is missing and why.
+function Restore-Packages([string] $project) {
+    New-Item -ItemType Directory -Force $logs | Out-Null
+    $log = Join-Path $logs 'restore.log'
+    & dotnet restore (Join-Path $root $project) -v minimal @backend > $log
+    if ($LASTEXITCODE -eq 0) { return }
+    $reason = 'the whole output is in artifacts/logs/restore.log.'
+    $line = Get-Content $log | Where-Object { $_ -match 'error ([A-Z]+[0-9]+): ' } | Select-Object -First 1
+    if ($line -and $line -match 'error ([A-Z]+[0-9]+): (.*)$') { $reason = ($Matches[2] -replace ' \[[^\]]*(proj|sln)\]', '') + " ($($Matches[1]))" }
+    Stop-Build "Packages could not be restored: $reason"
+}
 
-    Set-Content -Path $choice -Encoding UTF8 -Value @"
-<Project>
-  <!-- Written by the set-up and not kept in git: what this machine builds with. A value given on the command line wins. -->
-  <PropertyGroup>
-    <TorchSharpProvider Condition="'`$(TorchSharpProvider)' == ''">package</TorchSharpProvider>
-    <TorchBackend Condition="'`$(TorchBackend)' == ''">$backend</TorchBackend>
-  </PropertyGroup>
-</Project>
-"@
-    Write-Host "  TorchSharp comes from the NuGet package, with TorchSharp-$backend."
+function Build-Project([string] $name, [string] $text, [string] $project) {
+    Restore-Packages $project
+    Invoke-Stage $name $text (@('build', (Join-Path $root $project), '-c', 'Release', '--no-restore', '--nologo', '-v', 'minimal') + $backend)
 }
 
 function Get-Counter([xml] $trx, [string] $name) { [int] $trx.SelectSingleNode("//*[local-name()='Counters']").GetAttribute($name) }
@@ -118,22 +113,22 @@ function Invoke-Tests([string[]] $arguments) {
 }
 
 function Invoke-Demo([string[]] $arguments) {
-    $project = Join-Path $root 'samples/Compare'
     $report = Join-Path $root 'artifacts/demo/report.html'
     if ($arguments.Count -eq 0) { $arguments = '--demo', '--out', (Split-Path $report) }
-    Invoke-Stage 'demo-build' 'Building the comparison (Release)' @('build', $project, '-c', 'Release', '--nologo', '-v', 'minimal')
-    & dotnet run --project $project -c Release --no-build -- @arguments
-    if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+    Build-Project 'demo-build' 'Building the comparison (Release)' 'samples/Compare'
+    & dotnet run --project (Join-Path $root 'samples/Compare') -c Release --no-build @backend -- @arguments
+    $status = $LASTEXITCODE
     if (Test-Path $report) { Write-Host 'Report: artifacts/demo/report.html' }
+    exit $status
 }
 
 function Invoke-Bench([string[]] $arguments) {
-    $project = Join-Path $root 'benchmarks/LowRankTraining.Benchmarks'
+    $project = 'benchmarks/LowRankTraining.Benchmarks'
     if ($arguments.Count -eq 0) { $arguments = '--filter', '*' }
     elseif ($arguments[0] -eq 'figures') { $arguments = @('figures', '--out', (Join-Path $root 'artifacts/figures.json')) + @($arguments | Select-Object -Skip 1) }
     elseif (-not $arguments[0].StartsWith('-')) { $arguments = @('--filter', "*$($arguments[0])*") + @($arguments | Select-Object -Skip 1) }
-    Invoke-Stage 'bench-build' 'Building the benchmarks (Release)' @('build', $project, '-c', 'Release', '--nologo', '-v', 'minimal')
-    & dotnet run --project $project -c Release --no-build -- @arguments
+    Build-Project 'bench-build' 'Building the benchmarks (Release)' $project
+    & dotnet run --project (Join-Path $root $project) -c Release --no-build @backend -- @arguments
     exit $LASTEXITCODE
 }
 
@@ -145,37 +140,22 @@ function Invoke-Pack {
     Get-ChildItem $packages | ForEach-Object { Write-Host "artifacts/packages/$($_.Name)" }
 }
 
-function Invoke-VerifyApi {
-    $stubs = Join-Path $root 'artifacts/verify-api/stubs'
-    Invoke-Stage 'stubs' 'Writing the real public surface as source' @('run', '--project', (Join-Path $root 'tests/TorchSharp.ApiStubs'), '-c', 'Release', '--', $stubs)
-    Invoke-Stage 'stubs-build' 'Compiling it to an assembly TorchSharp' @('build', (Join-Path $stubs 'TorchSharp.csproj'), '-c', 'Release', '--nologo', '-v', 'minimal')
-    Invoke-Stage 'verify-api' 'Compiling everything against it' @('build', (Join-Path $root 'LowRankTraining.sln'), '-c', 'Release', '--nologo', '-v', 'minimal',
-        "-p:TorchSharpReference=$(Join-Path $stubs 'bin/TorchSharp.dll')", "-p:ArtifactsPath=$(Join-Path $root 'artifacts/verify-api')", '-p:RunAnalyzers=false')
-}
-
-$backend = ''
+# The backend belongs to the build, the other arguments to what runs. PowerShell hands -p:NAME over in two words.
+$backend = @()
 $words = @()
-foreach ($word in $args) {
-    if ($word -match '^-p:TorchBackend=(.*)$') { $backend = $Matches[1] }
-    elseif ($word -match '^-p:TorchSharpProvider=(.*)$') {
-        if ($Matches[1] -ne 'package') { Stop-Build "TorchSharpProvider '$($Matches[1])': on Windows only 'package' is there." }
-    }
-    else { $words += $word }
+$text = ($args | ForEach-Object { [string] $_ }) -join "`n" -replace '(?m)^-p:?\n(?=TorchBackend=)', '-p:'
+foreach ($word in $text -split "`n") {
+    if ($word -match '^-p:TorchBackend=') { $backend = @($word) } elseif ($word) { $words += $word }
 }
 if ($words.Count -eq 0) { Show-Usage; exit 2 }
 $command = $words[0]
 $rest = @($words | Select-Object -Skip 1)
 
 switch ($command) {
-    'setup' { Initialize-Build $backend; Write-Host 'Ready: dotnet build, test and run work from here.' }
-    'test' {
-        Initialize-Build $backend
-        Invoke-Stage 'build' 'Building (Release)' @('build', (Join-Path $root 'LowRankTraining.sln'), '-c', 'Release', '--nologo', '-v', 'minimal')
-        Invoke-Tests $rest
-    }
-    'demo' { Initialize-Build $backend; Invoke-Demo $rest }
-    'bench' { Initialize-Build $backend; Invoke-Bench $rest }
-    'pack' { Initialize-Build $backend; Invoke-Pack }
-    'verify-api' { Initialize-Build $backend; Invoke-VerifyApi }
+    'build' { Assert-Sdk; Build-Project 'build' 'Building (Release)' 'LowRankTraining.sln' }
+    'test' { Assert-Sdk; Build-Project 'build' 'Building (Release)' 'LowRankTraining.sln'; Invoke-Tests $rest }
+    'demo' { Assert-Sdk; Invoke-Demo $rest }
+    'bench' { Assert-Sdk; Invoke-Bench $rest }
+    'pack' { Assert-Sdk; Invoke-Pack }
     default { Show-Usage; Stop-Build "Unknown command '$command'." }
 }

@@ -40,8 +40,10 @@ demo() {
         set -- --demo --out "$root/artifacts/demo"
     fi
     compile demo-build 'Building the comparison (Release)' samples/Compare
-    dotnet run --project "$root/samples/Compare" -c Release --no-build $backend -- "$@"
+    local status=0
+    dotnet run --project "$root/samples/Compare" -c Release --no-build $backend -- "$@" || status=$?
     if [ -f "$root/artifacts/demo/report.html" ]; then say "Report: artifacts/demo/report.html"; fi
+    return $status
 }
 
 bench() {

@@ -2,11 +2,9 @@
 
 bundle() {
     local name=lowranktraining-linux-x64 out="$root/artifacts/bundle" limit=60 folder program
-    [ "$(recorded TorchSharpProvider)" = system ] || die 'The bundle is compiled over a libtorch where it is unpacked, so it is made with our binding:' \
-        '  ./build.sh bundle -p:TorchSharpProvider=system'
     folder="$out/$name"
     rm -rf "$out"
-    mkdir -p "$folder/app" "$folder/native"
+    mkdir -p "$folder/app"
 
     publish pretrain samples/Pretrain "$folder/app" "$@"
     publish compare samples/Compare "$folder/app" "$@"
@@ -14,12 +12,9 @@ bundle() {
     publish conformance tests/LowRankTraining.Conformance.Runner "$folder/app" "$@"
     rm -r "$out/publish"
 
-    # The native part of this machine would not fit another one's libtorch.
-    rm -f "$folder/app/libSystemLibtorch.so"
     for program in pretrain compare conformance; do starter "$folder" "$program" "$program"; done
     starter "$folder" benchmarks LowRankTraining.Benchmarks
-    cp "$root/src/TorchSharp.SystemLibtorch/native/"{build.sh,SystemLibtorch.cpp} "$folder/native/"
-    cp "$root/.ci/bundle/"{setup.sh,README.txt} "$root/LICENSE" "$folder/"
+    cp "$root/.ci/bundle/README.txt" "$root/LICENSE" "$folder/"
     default_text "$folder/dotnet"
 
     stage bundle-archive 'Packing it up' tar -C "$out" --sort=name --owner=0 --group=0 -cJf "$out/$name.tar.xz" "$name"
@@ -33,7 +28,7 @@ publish() {
     local name=$1 project=$2 folder=$3 own="$root/artifacts/bundle/publish/$1" file
     shift 3
     stage "bundle-$name" "Publishing $project" dotnet publish "$root/$project" -c Release -r linux-x64 --self-contained -o "$own" --nologo -v minimal \
-        -p:ContinuousIntegrationBuild=true "$@"
+        -p:TorchBackend=none -p:ContinuousIntegrationBuild=true "$@"
     (cd "$own" && find . -type f) | while read -r file; do
         if [ -e "$folder/$file" ] && ! cmp -s "$own/$file" "$folder/$file"; then die "$project brings a '$file' that differs from the one of a program before it."; fi
     done

@@ -18,6 +18,6 @@ restore() {
         return
     fi
     printf 'failed\n'
-    reason=$(sed -n 's/.*error \([A-Z]*[0-9]*\): \(.*\)/\2 (\1)/p' "$log" | sed 's/ \[[^]]*proj\]//' | head -n 1)
+    reason=$(sed -n 's/.*error \([A-Z]*[0-9]*\): \(.*\)/\2 (\1)/p' "$log" | sed -E 's/ \[[^]]*(proj|sln)\]//' | head -n 1)
     die "Packages could not be restored: ${reason:-the whole output is in artifacts/logs/restore.log.}"
 }

@@ -27,6 +27,9 @@ public sealed class LoadableTorchSharp : Task
     [Required]
     public string Folder { get; set; }
 
+    /// <value>Whether to make the copy on any system: for a program that will run elsewhere.</value>
+    public bool Always { get; set; }
+
     /// <value>The library to take: the package's own where this system loads it, else the copy.</value>
     [Output]
     public string Loadable { get; set; }
@@ -35,7 +38,7 @@ public sealed class LoadableTorchSharp : Task
     public override bool Execute()
     {
         Loadable = Library;
-        if (!RuntimeLacksVersion())
+        if (!Always && !RuntimeLacksVersion())
             return true;
 
         var copy = Path.Combine(Folder, Path.GetFileName(Library));

@@ -1,9 +1,13 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 
-/// <summary>Loads TorchSharp's native library when the program starts, and ends the program with one line where that fails.</summary>
-/// <remarks>Compiled into every program and test project of the repository. TorchSharp itself would throw a TypeInitializationException wherever it is first used.</remarks>
+/// <summary>Loads TorchSharp's native library when a program starts, and ends the program with one line where that fails.</summary>
+/// <remarks>
+/// Compiled into every program and test project of the repository. TorchSharp itself throws a TypeInitializationException wherever it is first used,
+/// after it has printed what it tried and copied the package's natives beside the program. A file that was cut off would end the process by a signal.
+/// </remarks>
 internal static class NativeCheck
 {
     private const string Name = "LibTorchSharp";
@@ -11,44 +15,75 @@ internal static class NativeCheck
     [ModuleInitializer]
     internal static void Load()
     {
+        if ((Damage() ?? Refusal()) is not { } reason)
+            return;
+        Console.Error.WriteLine($"TorchSharp's native library cannot be loaded: {reason.TrimEnd('.')}. {Advice(reason)} See docs/troubleshooting.md.");
+        Environment.Exit(1);
+    }
+
+    private static string? Damage()
+    {
+        var folders = (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        var natives = folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, $"lib{Name}.so")));
+        var damaged = natives is null ? null : Directory.EnumerateFiles(natives, "lib*.so*").FirstOrDefault(file => !IsWhole(file));
+        return damaged is null ? null : $"{damaged} is damaged";
+    }
+
+    /// <summary>The table of sections is the last thing in a shared library.</summary>
+    private static bool IsWhole(string path)
+    {
+        using var file = File.OpenRead(path);
+        Span<byte> header = stackalloc byte[64];
+        return file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length
+            && header[..4].SequenceEqual("\x7f"u8 + "ELF"u8)
+            && BinaryPrimitives.ReadInt64LittleEndian(header[0x28..])
+                + BinaryPrimitives.ReadUInt16LittleEndian(header[0x3a..]) * BinaryPrimitives.ReadUInt16LittleEndian(header[0x3c..]) <= file.Length;
+    }
+
+    /// <summary>What the loader of the system says.</summary>
+    private static string? Refusal()
+    {
+        try
+        {
+            if (OperatingSystem.IsWindows())
+                LoadByTorchSharp();
+            else
+                NativeLibrary.Load(Name, typeof(torch).Assembly, null);
+            return null;
+        }
+        catch (Exception failure)
+        {
+            // One line for each place that was looked at, most of which say that nothing is there.
+            var lines = failure.GetBaseException().Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            return lines.Skip(1).FirstOrDefault(line => !line.Contains($"{Name}.so: cannot open") && !line.Contains($"{Name}: cannot open")
+                && !line.Contains($"{Name}.dylib' (no such file)") && !line.Contains($"{Name}' (no such file)")) ?? $"{Name} is not in the program's folder";
+        }
+    }
+
+    /// <summary>Windows wants the natives in an order that TorchSharp knows. It reports on the console.</summary>
+    private static void LoadByTorchSharp()
+    {
+        var console = Console.Out;
+        Console.SetOut(TextWriter.Null);
         try
         {
             torch.InitializeDeviceType(DeviceType.CPU);
         }
-        catch (Exception failure)
+        finally
         {
-            var reason = Reason() ?? failure.GetBaseException().Message.ReplaceLineEndings(" ");
-            Console.Error.WriteLine($"TorchSharp's native library cannot be loaded: {reason}. {Advice(reason)} More: docs/troubleshooting.md");
-            Environment.Exit(1);
+            Console.SetOut(console);
         }
-    }
-
-    /// <summary>What the loader of the system says, of the file that is there; it also says, for every place it looked at, that the file is not there.</summary>
-    private static string? Reason()
-    {
-        try
-        {
-            NativeLibrary.Load(Name, typeof(torch).Assembly, null);
-            return null;
-        }
-        catch (Exception failure) when (failure is DllNotFoundException or BadImageFormatException)
-        {
-            var lines = failure.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-            return (lines.FirstOrDefault(line => line.Contains(Name) && !IsAbsence(line)) ?? lines.FirstOrDefault(line => line.Contains("lib")) ?? lines[0]).TrimEnd('.');
-        }
-
-        static bool IsAbsence(string line) => line.Contains($"{Name}.so: cannot open shared object file") || line.Contains($"{Name}: cannot open shared object file");
     }
 
     private static string Advice(string reason) => reason switch
     {
-        _ when reason.Contains("GLIBCXX") => "This system's libstdc++ is older than GCC 13's, and the program was built on a newer one: build it here, or install a libstdc++ of GCC 13 or newer.",
-        _ when reason.Contains("GLIBC_") => "This system's C library is too old: use Debian 12, Ubuntu 22.04, RHEL 9 or newer.",
-        _ when reason.Contains("file too short") || reason.Contains("ELF") || reason.Contains("Bad") || reason.Contains("corrupt") =>
-            "The file is damaged: delete the folders artifacts and, in the NuGet package cache, torchsharp and libtorch-cpu-*, then build again.",
-        _ when RuntimeInformation.IsOSPlatform(OSPlatform.Windows) => "Install the Visual C++ redistributable (x64) from https://aka.ms/vs/17/release/vc_redist.x64.exe.",
-        _ when reason.Contains("musl") => "libtorch needs glibc: Alpine and other systems on musl cannot run it.",
-        _ when reason.Contains("cannot open shared object file") => "Install the library that is named here with the system's package manager.",
-        _ => "Check that the libtorch of this system and processor is in the program's folder.",
+        _ when OperatingSystem.IsWindows() => "Install the Visual C++ redistributable (x64): https://aka.ms/vs/17/release/vc_redist.x64.exe.",
+        _ when reason.Contains("damaged") => "Delete the folder artifacts and, in the NuGet package cache, the folders torchsharp and libtorch-*, then build again.",
+        _ when reason.Contains("GLIBCXX") => "libstdc++ is older than GCC 13's: build on this system, which mends the library, or install a newer libstdc++.",
+        _ when reason.Contains("GLIBC_") => "The C library is too old: Debian 12, Ubuntu 22.04, RHEL 9 and what is newer will do.",
+        _ when reason.Contains("musl") => "libtorch needs glibc, which Alpine does not have: use a system or container image with glibc.",
+        _ when reason.Contains("libtorch") || reason.Contains("libc10") => "libtorch is missing: build again, or reference libtorch-cpu or TorchSharp-cuda-* for this system.",
+        _ when reason.Contains("cannot open shared object file") => "Install the package of your system that has this library.",
+        _ => "TorchSharp runs on linux-x64 (glibc), win-x64, win-arm64 and osx-arm64, with a package libtorch-* or TorchSharp-* for that system.",
     };
 }

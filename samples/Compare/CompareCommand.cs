@@ -1,8 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
+using Compare.Runs;
 using LanguageModel;
+using LanguageModel.CommandLine;
+using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
+using LanguageModel.Training;
 
 namespace Compare;
 
@@ -28,29 +32,43 @@ internal static class CompareCommand
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<long?> EvaluationTokens = new("--eval-tokens") { Description = "Tokens validated on, at most [default: as many as cost a quarter of the training, at most 65,536; with --demo 8,192]." };
     private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for report.html and results.json [default: runs/compare; with --demo runs/demo]." };
 
     /// <summary>The root command.</summary>
     public static RootCommand Create()
     {
-        var command = new RootCommand("Trains the same model by each method, on the same data with the same number of tokens, and reports what each is worth.")
+        var command = new RootCommand("Trains the same model by each method, each in a process of its own, on the same data with the same number of tokens, and reports what each is worth. Ends with 0 when all methods were finished, with 1 when one failed; Ctrl-C keeps what is finished.")
         {
-            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, Out,
+            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out,
         };
-        command.SetAction(parsed => new Comparison(Settings(parsed)).Execute());
+        command.SetAction(Execute);
+        command.Subcommands.Add(RunWorker.Create());
         return command;
+    }
+
+    private static int Execute(ParseResult parsed)
+    {
+        var settings = Settings(parsed);
+        using var interruption = new Interruption();
+        return new Comparison(settings, RunApart, interruption.Token).Execute();
+
+        static RunOutcome RunApart(RunRequest request, TextCorpus corpus, Action<StepReport> stepped, CancellationToken interruption) =>
+            RunProcess.Execute(OwnProgram.Start(RunWorker.Name), request, corpus, stepped, interruption);
     }
 
     private static CompareSettings Settings(ParseResult parsed)
     {
         var demo = parsed.GetValue(Demo);
         var config = LlamaConfigs.Find(parsed.GetValue(Model) ?? "9m");
+        var tokens = parsed.GetValue(Tokens) ?? (demo ? 204_800 : 4_000_000);
+        var evaluations = demo ? 10 : 16;
         var settings = new CompareSettings
         {
             Methods = Chosen(parsed.GetValue(Methods) ?? []),
             Model = config.Name,
             Rank = parsed.GetValue(Rank) ?? config.Hidden / 4,
-            Tokens = parsed.GetValue(Tokens) ?? (demo ? 204_800 : 4_000_000),
+            Tokens = tokens,
             Batch = parsed.GetValue(Batch) ?? (demo ? 4 : 8),
             Sequence = parsed.GetValue(Sequence) ?? (demo ? 128 : 256),
             LearningRates = Rates(parsed.GetValue(LearningRates) ?? []),
@@ -63,14 +81,18 @@ internal static class CompareCommand
             Dtype = parsed.GetRequiredValue(Dtype),
             Device = parsed.GetRequiredValue(Device),
             Data = parsed.GetValue(Data) ?? [],
-            EvaluationTokens = demo ? 8192 : 65_536,
-            Evaluations = demo ? 10 : 16,
+            EvaluationTokens = parsed.GetValue(EvaluationTokens) ?? Math.Min(demo ? 8192 : 65_536, AffordableValidation(tokens, evaluations)),
+            Evaluations = evaluations,
             Out = parsed.GetValue(Out) ?? Path.Combine("runs", demo ? "demo" : "compare"),
             Command = string.Join(' ', ["dotnet run -c Release --project samples/Compare --", .. parsed.Tokens.Select(token => token.Value)]),
         };
         Check(settings);
+        _ = Dtypes.Find(settings.Dtype);
         return settings;
     }
+
+    /// <summary>A validation takes a third of what training on the same tokens takes; all of them together may take a quarter of the training, as long as enough is left to tell methods apart.</summary>
+    private static long AffordableValidation(long tokens, int validations) => Math.Max(2048, tokens / 4 * 3 / validations);
 
     private static List<Method> Chosen(string[] texts)
     {
@@ -95,6 +117,7 @@ internal static class CompareCommand
     {
         string?[] wrong =
         [
+            string.IsNullOrWhiteSpace(settings.Out) ? "--out must name a folder" : null,
             settings.Rank >= 1 ? null : $"--rank must be at least 1 (is {settings.Rank})",
             settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
@@ -102,6 +125,7 @@ internal static class CompareCommand
             settings.Scale is null or > 0 ? null : $"--scale must be above 0 (is {settings.Scale})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",
+            settings.EvaluationTokens >= 1 ? null : $"--eval-tokens must be at least 1 (is {settings.EvaluationTokens})",
             settings.MergeEvery is null or >= 1 ? null : $"--merge-every must be at least 1 (is {settings.MergeEvery})",
         ];
         var complaints = wrong.OfType<string>().ToList();

@@ -1,104 +1,113 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Compare.Report;
+using Compare.Runs;
 using LanguageModel;
 using LanguageModel.CommandLine;
 using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
-using Compare.Report;
 using Spectre.Console;
-using static TorchSharp.torch;
+using TorchSharp;
 
 namespace Compare;
 
+/// <summary>Does a run and gives what it came to; never throws for what goes wrong with the run.</summary>
+internal delegate RunOutcome Runner(RunRequest request, TextCorpus corpus, Action<StepReport> stepped, CancellationToken interruption);
+
 /// <summary>Runs every method under the same conditions and writes down what came out.</summary>
-internal sealed class Comparison(CompareSettings settings)
+/// <param name="settings">What is compared.</param>
+/// <param name="run">How a run is done.</param>
+/// <param name="interruption">Stops the comparison; what is finished is kept.</param>
+internal sealed class Comparison(CompareSettings settings, Runner run, CancellationToken interruption)
 {
     private readonly IAnsiConsole console = AnsiConsole.Console;
+    private readonly ReportFiles files = new(settings.Out);
+    private readonly long start = Stopwatch.GetTimestamp();
 
-    /// <summary>Compares, and returns the exit code.</summary>
+    /// <summary>Compares, and returns the exit code: 0 when all methods were finished, 1 when one failed, 130 after an interruption.</summary>
+    /// <exception cref="UserException">Something cannot be used by any method, or every method failed.</exception>
     public int Execute()
     {
         var device = Devices.Find(settings.Device);
         var corpus = TextCorpus.Load(settings.Data);
         var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
+        _ = new SingleText(corpus, RunRequest.For(settings, settings.Methods[0], settings.Seeds[0]).TrainingOptions());
+        files.Prepare();
         Write($"{config.Name} model, {Describe.Count(config.Parameters)} parameters, rank {settings.Rank}; "
             + $"{settings.Steps} steps of {settings.Batch} × {settings.Sequence} tokens for each of {settings.Methods.Count} methods");
         Write($"{corpus.Source}: {Describe.Bytes(corpus.Training.Length)} to train on, {Describe.Bytes(corpus.Validation.Length)} to validate on");
 
-        using var interruption = new Interruption();
-        var start = Stopwatch.GetTimestamp();
-        var results = new List<MethodResult>();
-        foreach (var method in settings.Methods)
+        var findings = new Findings
         {
-            var runs = settings.Seeds.Select(seed => Run(method, seed, config, corpus, device, interruption.Token)).TakeWhile(run => run.Completed).ToList();
-            if (interruption.Token.IsCancellationRequested)
+            Settings = settings,
+            State = ComparisonState.Running,
+            Results = [.. settings.Methods.Select(method => new MethodResult(method, settings.LearningRate(method), []))],
+            Corpus = corpus,
+            Parameters = config.Parameters,
+            Machine = $"{(device.type == DeviceType.CUDA ? "CUDA" : $"CPU, {Environment.ProcessorCount} cores")}, {RuntimeInformation.OSDescription}",
+            Elapsed = TimeSpan.Zero,
+        };
+        return Conclude(RunAll(findings));
+    }
+
+    private Findings RunAll(Findings findings)
+    {
+        foreach (var (place, seed) in settings.Methods.Index().SelectMany(method => settings.Seeds.Select(seed => (method.Index, seed))))
+        {
+            if (interruption.IsCancellationRequested)
                 break;
 
-            results.Add(new MethodResult(method, settings.LearningRate(method), runs));
+            var outcome = Run(settings.Methods[place], place, seed, findings.Corpus);
+            findings = With(findings, place, outcome);
+            if (outcome.Failure is { } reason)
+                Write($"{Title(settings.Methods[place], seed)} failed: {reason}");
+            if (outcome.IsFinished)
+                files.TryWrite(findings);
         }
 
-        if (results.Count == 0)
+        return findings with { State = interruption.IsCancellationRequested ? ComparisonState.Interrupted : ComparisonState.Complete };
+    }
+
+    private Findings With(Findings findings, int place, RunOutcome outcome) => findings with
+    {
+        Results = [.. findings.Results.Select((result, other) => other == place ? result.With(outcome) : result)],
+        Elapsed = Stopwatch.GetElapsedTime(start),
+    };
+
+    private RunOutcome Run(Method method, int place, long seed, TextCorpus corpus) =>
+        TrainingDisplay.Show(console, $"{Title(method, seed)} ({place + 1} of {settings.Methods.Count})", 0, settings.Steps, display =>
+            run(RunRequest.For(settings, method, seed), corpus, display.Stepped, interruption));
+
+    private string Title(Method method, long seed) => settings.Seeds.Count == 1 ? method.Title : $"{method.Title}, seed {seed}";
+
+    private int Conclude(Findings findings)
+    {
+        var isInterrupted = findings.State == ComparisonState.Interrupted;
+        if (!findings.Measured.Any() && isInterrupted)
         {
-            Write("Stopped before the first method was done: there is nothing to report.");
+            Write("Stopped before the first run was done: there is nothing to report.");
             return SampleCommand.Interrupted;
         }
 
-        Conclude(new Findings
-        {
-            Settings = settings with { Methods = [.. results.Select(result => result.Method)] },
-            Results = results,
-            Corpus = corpus,
-            Parameters = config.Parameters,
-            Machine = $"{(device.type == TorchSharp.DeviceType.CUDA ? "CUDA" : $"CPU, {Environment.ProcessorCount} cores")}, {RuntimeInformation.OSDescription}",
-            Elapsed = Stopwatch.GetElapsedTime(start),
-        });
-        return interruption.Token.IsCancellationRequested ? SampleCommand.Interrupted : 0;
-    }
+        if (!findings.Measured.Any())
+            throw new UserException($"No method could be measured. {Reasons(findings)}");
 
-    private TrainingReport Run(Method method, long seed, LlamaConfig config, TextCorpus corpus, Device device, CancellationToken interruption)
-    {
-        using var model = Llama.Create(config, seed, device, Dtypes.Find(settings.Dtype));
-        using var attached = method.AttachTo(model, new MethodSettings
-        {
-            Steps = settings.Steps,
-            LearningRate = settings.LearningRate(method),
-            Warmup = settings.Steps / 10,
-            Rank = settings.Rank,
-            Scale = settings.Scale,
-            RefreshEvery = settings.RefreshEvery,
-            MergeEvery = settings.MergeEvery,
-            WarmStart = settings.WarmStart,
-            Base = settings.Base,
-            Seed = seed,
-        });
-        var options = new TrainingOptions
-        {
-            Steps = settings.Steps,
-            Batch = settings.Batch,
-            Sequence = settings.Sequence,
-            Device = device,
-            Seed = seed,
-            EvaluateEvery = (settings.Steps + settings.Evaluations - 1) / settings.Evaluations,
-            EvaluationTokens = settings.EvaluationTokens,
-        };
-        var title = settings.Seeds.Count == 1 ? method.Title : $"{method.Title} (seed {seed})";
-        return TrainingDisplay.Show(console, title, 0, settings.Steps, display =>
-            new Trainer(model, attached, corpus, options) { Stepped = display.Stepped }.Run(0, interruption));
-    }
-
-    private void Conclude(Findings findings)
-    {
-        Directory.CreateDirectory(settings.Out);
-        var report = Path.GetFullPath(Path.Combine(settings.Out, "report.html"));
-        File.WriteAllText(report, ReportPage.Render(findings));
-        File.WriteAllText(Path.Combine(settings.Out, "results.json"), ResultsFile.Render(findings));
-
+        // What was measured is shown before it is written: a disk may be full.
         console.WriteLine();
-        console.Write(ResultsTable.Render(findings));
-        Write($"{Describe.Duration(findings.Elapsed)} in all. Report: {report}");
+        console.Write(ResultsTable.Render(findings, console.Profile.Width));
+        foreach (var (result, why) in findings.Shortfalls)
+            Write($"{result.Method.Title}: {why}");
+        files.Write(findings);
+        Write($"{(isInterrupted ? "Interrupted after " : "")}{Describe.Duration(findings.Elapsed)}{(isInterrupted ? "" : " in all")}. Report: {files.Report}");
+        return isInterrupted ? SampleCommand.Interrupted : findings.Results.Any(result => result.HasFailed) ? SampleCommand.Failed : 0;
     }
+
+    /// <summary>A reason that all methods have is told once.</summary>
+    private static string Reasons(Findings findings) => findings.Shortfalls.Select(entry => entry.Why).Distinct().ToList() is [var common]
+        ? common
+        : string.Join(' ', findings.Shortfalls.Select(entry => $"{entry.Result.Method.Title}: {entry.Why.TrimEnd('.')}."));
 
     private void Write(string line) => console.Profile.Out.Writer.WriteLine(line);
 }

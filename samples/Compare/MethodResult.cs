@@ -1,11 +1,30 @@
+using Compare.Runs;
 using LanguageModel.Methods;
 using LanguageModel.Training;
 
 namespace Compare;
 
-/// <summary>What the runs of one method came to, one for each seed.</summary>
-internal sealed record MethodResult(Method Method, double LearningRate, IReadOnlyList<TrainingReport> Runs)
+/// <summary>What the runs of one method came to, one for each seed that was begun. All numbers are of the finished runs, of which there must be one: see <see cref="IsMeasured"/>.</summary>
+internal sealed class MethodResult(Method method, double learningRate, IReadOnlyList<RunOutcome> outcomes)
 {
+    /// <value>The method.</value>
+    public Method Method => method;
+
+    /// <value>Its learning rate.</value>
+    public double LearningRate => learningRate;
+
+    /// <value>What came of each run that was begun, in the order of the seeds.</value>
+    public IReadOnlyList<RunOutcome> Outcomes => outcomes;
+
+    /// <value>The reports of the finished runs.</value>
+    public IReadOnlyList<TrainingReport> Runs { get; } = [.. outcomes.Where(outcome => outcome.IsFinished).Select(outcome => outcome.Report!)];
+
+    /// <value>Whether a run was finished.</value>
+    public bool IsMeasured => Runs.Count > 0;
+
+    /// <value>Whether a run failed.</value>
+    public bool HasFailed => Outcomes.Any(outcome => outcome.Failure is not null);
+
     /// <value>Exponential of the mean validation loss.</value>
     public double Perplexity => Math.Exp(MeanLoss);
 
@@ -15,8 +34,11 @@ internal sealed record MethodResult(Method Method, double LearningRate, IReadOnl
     /// <value>Bytes that the optimizer keeps between steps.</value>
     public long StateBytes => Runs[0].OptimizerStateBytes;
 
-    /// <value>Largest memory in use at once, of all runs; null where it cannot be measured.</value>
-    public long? PeakBytes => Runs.Max(run => run.PeakBytes);
+    /// <value>The most bytes of tensors at once, of all runs; null where they cannot be counted.</value>
+    public long? PeakTensorBytes => Runs.Max(run => run.PeakTensorBytes);
+
+    /// <value>The most bytes that a process took at once, of all runs; null where they cannot be measured.</value>
+    public long? PeakProcessBytes => Runs.Max(run => run.PeakProcessBytes);
 
     /// <value>Median milliseconds of the optimizer's step, in the middle of the runs.</value>
     public double OptimizerMilliseconds => Runs.Select(run => run.OptimizerMilliseconds).Order().ElementAt(Runs.Count / 2);
@@ -42,6 +64,22 @@ internal sealed record MethodResult(Method Method, double LearningRate, IReadOnl
     private double MeanLoss => Runs.Average(run => run.ValidationLoss!.Value);
 
     private double LossDeviation => Math.Sqrt(Runs.Sum(run => Math.Pow(run.ValidationLoss!.Value - MeanLoss, 2)) / (Runs.Count - 1));
+
+    /// <summary>The same with one run more.</summary>
+    public MethodResult With(RunOutcome outcome) => new(method, learningRate, [.. outcomes, outcome]);
+
+    /// <summary>What became of the runs that were not finished, of <paramref name="seeds"/> in all; null when all were.</summary>
+    public string? Shortfall(IReadOnlyList<long> seeds, long steps)
+    {
+        if (Outcomes.Count == 0)
+            return "not begun";
+
+        var parts = Outcomes.Where(outcome => !outcome.IsFinished)
+            .Select(outcome => (seeds.Count > 1 ? $"seed {outcome.Seed}: " : "") + (outcome.Failure ?? $"stopped after {outcome.Report?.Steps ?? 0} of {steps} steps"))
+            .Concat(seeds.Skip(Outcomes.Count).Select(seed => $"seed {seed}: not begun"))
+            .ToList();
+        return parts.Count == 0 ? null : string.Join("; ", parts);
+    }
 
     private List<LossPoint> Mean(Func<TrainingReport, IReadOnlyList<LossPoint>> curve) =>
         [.. curve(Runs[0]).Select((point, place) => point with { Loss = Runs.Average(run => curve(run)[place].Loss) })];

@@ -36,11 +36,11 @@ internal sealed class PretrainResult(PretrainSettings settings, TrainingReport r
     /// <value>Bytes kept between steps.</value>
     public long OptimizerStateBytes => report.OptimizerStateBytes;
 
-    /// <value>Null where it cannot be measured.</value>
-    public long? PeakBytes => report.PeakBytes;
+    /// <value>Null where they cannot be counted.</value>
+    public long? PeakTensorBytes => report.PeakTensorBytes;
 
-    /// <value>What <see cref="PeakBytes"/> counts.</value>
-    public string PeakBytesOf => report.PeakBytesOf;
+    /// <value>Less what the process held before the training; null where it cannot be measured.</value>
+    public long? PeakProcessBytes => report.PeakProcessBytes;
 
     /// <value>Updates left out because a gradient was not finite.</value>
     public long SkippedUpdates => report.SkippedUpdates;

@@ -34,6 +34,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         settings = settings with { DataHash = texts.Hash };
 
         var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
+        var memory = new MemoryMeter(device);
         using var model = Llama.Create(config, settings.Seed, device, type);
         using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings));
         using var mixer = texts.Mixer(settings, model, method);
@@ -45,7 +46,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         folder.WriteSettings(settings);
         using var interruption = new Interruption();
         var report = TrainingDisplay.Show(console, settings.Strategy, firstStep, settings.Steps, display =>
-            new Trainer(model, method, data, options)
+            new Trainer(model, method, data, options, memory)
             {
                 Stepped = display.Stepped,
                 Validated = display.Validated,
@@ -118,7 +119,7 @@ internal sealed class PretrainRun(PretrainRequest request)
 
         Write($"{Describe.Count(report.TokensPerSecond)} tokens/s; a step: forward {Describe.Significant(report.ForwardMilliseconds)} ms, "
             + $"backward {Describe.Significant(report.BackwardMilliseconds)} ms, optimizer {Describe.Significant(report.OptimizerMilliseconds)} ms");
-        Write($"optimizer state {Describe.Bytes(report.OptimizerStateBytes)}; peak memory {Describe.Bytes(report.PeakBytes)} ({report.PeakBytesOf})");
+        Write($"optimizer state {Describe.Bytes(report.OptimizerStateBytes)}; peak memory {Describe.PeakMemory(report)}");
         if (report.SkippedUpdates > 0)
             Write($"{report.SkippedUpdates} updates were left out, because their gradients were not finite: try a smaller --lr, or --clip 1");
         Write(report.Completed ? $"model saved as {folder.ModelFile}" : $"checkpoint saved in {folder.Path}");

@@ -53,10 +53,18 @@ internal sealed class RunFolder
     }
 
     /// <summary>Makes the folder and writes the settings for a later run to read.</summary>
+    /// <exception cref="UserException">They cannot be written.</exception>
     public void WriteSettings(PretrainSettings settings)
     {
-        Directory.CreateDirectory(Path);
-        File.WriteAllText(SettingsFile, JsonSerializer.Serialize(settings, PretrainJson.Indented));
+        try
+        {
+            Directory.CreateDirectory(Path);
+            File.WriteAllText(SettingsFile, JsonSerializer.Serialize(settings, PretrainJson.Indented));
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"The run cannot be written to {Path}: {failure.Message} Name another folder with --out.");
+        }
     }
 
     private static string FirstFree() => Enumerable.Range(1, int.MaxValue)

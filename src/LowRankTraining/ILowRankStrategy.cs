@@ -10,7 +10,7 @@ public interface ILowRankStrategy
     string Name { get; }
 
     /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterise it, but does not change the function that it computes, except for a method that starts from scratch and says so.</summary>
-    /// <param name="model">The model, already on its device and in its dtype: moving it later makes new parameters.</param>
+    /// <param name="model">The model. It may be moved to another device or dtype later, as long as the optimizer is made after that: moving makes new parameters.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
     ILowRankSession Attach(torch.nn.Module model, Targets? targets = null);

@@ -9,6 +9,9 @@ namespace LowRankTraining;
 /// <remarks>The optimizer opens it, adds decay and update in computing precision, and closes it: one rounding a step. It is opened only where the gradient is usable.</remarks>
 public interface IWeightStore
 {
+    /// <value>The weight's shape, which is that of its gradient.</value>
+    long[] Shape { get; }
+
     /// <value>Bytes that the weight takes as it is stored.</value>
     long WeightBytes { get; }
 
@@ -25,6 +28,8 @@ public interface IWeightStore
 /// <summary>A weight that is kept in its parameter: in half precision it is rounded stochastically.</summary>
 internal sealed class ParameterStore(Parameter parameter) : IWeightStore
 {
+    public long[] Shape => parameter.shape;
+
     public long WeightBytes => parameter.NumberOfElements * parameter.ElementSize;
 
     public Tensor Open() => parameter.Widened();

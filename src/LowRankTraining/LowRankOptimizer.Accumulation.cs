@@ -49,8 +49,10 @@ public sealed partial class LowRankOptimizer
     }
 
     /// <summary>Zeroes every gradient, and drops what <see cref="accumulate"/> has taken.</summary>
+    /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made.</exception>
     public override void zero_grad()
     {
+        RequireLiveParameters();
         base.zero_grad();
         DropAccumulated();
     }
@@ -98,7 +100,7 @@ public sealed partial class LowRankOptimizer
     {
         if (entry.Parameter.grad is { } gradient)
             return gradient.Widened();
-        return AccumulatedIn(entry) is null ? null : zeros_like(entry.Parameter).Widened();
+        return AccumulatedIn(entry) is null ? null : zeros(entry.Plan.Shape, entry.Parameter.dtype.Computing(), entry.Parameter.device);
     }
 
     private static Tensor? AccumulatedIn(ParameterState entry) => (entry.Plan.Rule as IAccumulatingRule)?.AccumulatedIn(entry.Bag);

@@ -26,7 +26,8 @@ public sealed partial class LowRankOptimizer
         /// <summary>Writes the options, preceded by what the states that follow belong to.</summary>
         public override void SaveStateDict(BinaryWriter writer)
         {
-            _optimizer!.ManifestOf(_group!).Write(writer);
+            _optimizer!.RequireLiveParameters();
+            _optimizer.ManifestOf(_group!).Write(writer);
             writer.Write(InitialLearningRate);
             writer.Write(LearningRate!.Value);
             writer.Write(weight_decay!.Value);
@@ -36,6 +37,7 @@ public sealed partial class LowRankOptimizer
         /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
         public override void LoadStateDict(BinaryReader reader)
         {
+            _optimizer!.RequireLiveParameters();
             var manifest = Checkpoints.GroupManifest.Read(reader);
             var loaded = new Options
             {
@@ -43,7 +45,7 @@ public sealed partial class LowRankOptimizer
                 LearningRate = reader.ReadDouble(),
                 weight_decay = reader.ReadDouble(),
             };
-            _optimizer!.Stage(this, loaded, _group!, manifest);
+            _optimizer.Stage(this, loaded, _group!, manifest);
         }
 
         /// <summary>Copies the options of another optimizer.</summary>

@@ -1,5 +1,6 @@
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Rules;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -9,9 +10,11 @@ public sealed partial class LowRankOptimizer
 {
     /// <summary>Copies the state of another optimizer of the same strategy, all of it or nothing.</summary>
     /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made. Nothing was changed.</exception>
     public override void load_state_dict(StateDictionary state_dict)
     {
         ArgumentNullException.ThrowIfNull(state_dict);
+        RequireLiveParameters();
         var sources = state_dict.State.OfType<ParameterState>().ToArray();
         if (sources.Length != state_dict.State.Count || sources.Length != _entries.Count || state_dict.Options.Count != _parameter_groups.Count)
             throw new InvalidDataException("The state is not of a LowRankOptimizer with the same parameters. Load into an optimizer made like the one that saved it.");
@@ -35,11 +38,19 @@ public sealed partial class LowRankOptimizer
         Commit(pending);
     }
 
+    /// <summary>Options and state, to be given to another optimizer of the same strategy.</summary>
+    /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made.</exception>
+    public override StateDictionary state_dict()
+    {
+        RequireLiveParameters();
+        return base.state_dict();
+    }
+
     private GroupManifest ManifestOf(ParamGroup group) => new(
         Session.Strategy,
         CompletedSteps,
         [.. group.Parameters.Select(parameter => (ParameterState)_state[parameter.Handle])
-            .Select(entry => new ParameterManifest(entry.Plan.Name, entry.Parameter.shape, LayoutOf(entry.Plan, entry.Parameter.shape)))]);
+            .Select(entry => new ParameterManifest(entry.Plan.Name, entry.Plan.Shape, LayoutOf(entry.Plan, entry.Plan.Shape)))]);
 
     private void Stage(Options target, Options loaded, ParamGroup group, GroupManifest manifest)
     {
@@ -93,12 +104,18 @@ public sealed partial class LowRankOptimizer
     /// <summary>The optimizer's memory of one parameter, as TorchSharp wants to see it.</summary>
     private sealed class ParameterState : OptimizerState
     {
+        private readonly (ScalarType, DeviceType, int) _madeFor;
+
         public ParameterState(Parameter parameter, ParameterPlan plan, int index, LowRankOptimizer owner) : base(parameter)
         {
             Plan = plan;
             Index = index;
             Owner = owner;
+            _madeFor = Placement;
         }
+
+        /// <value>Whether the parameter has been moved since, without becoming another: those that live in native code do not.</value>
+        public bool WasMoved => Placement != _madeFor;
 
         public ParameterPlan Plan { get; }
 
@@ -109,6 +126,8 @@ public sealed partial class LowRankOptimizer
         public StateBag Bag { get; } = new();
 
         public Parameter Parameter => _parameter;
+
+        private (ScalarType, DeviceType, int) Placement => (_parameter.dtype, _parameter.device_type, _parameter.device_index);
 
         public override void Initialize(OptimizerOptions options) => Bag.Clear();
 

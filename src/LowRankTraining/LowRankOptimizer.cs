@@ -16,7 +16,8 @@ namespace LowRankTraining;
 /// </remarks>
 public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 {
-    private readonly Dictionary<IntPtr, ParameterPlan> _plans;
+    private readonly Dictionary<ParameterIdentity, ParameterPlan> _plans;
+    private readonly Dictionary<ParameterIdentity, ParameterState> _states = [];
     private readonly List<ParameterState> _entries = [];
     private readonly StepCounters _counters = new();
     private PendingLoad? _pending;
@@ -26,6 +27,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <param name="lr">Learning rate η, at least 0.</param>
     /// <param name="weight_decay">Decoupled weight decay λ, at least 0: W ← (1 − η λ) W.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
+    /// <exception cref="InvalidOperationException">The model was moved after the session began, and the session knows its parameters but not the model.</exception>
     public LowRankOptimizer(ILowRankSession session, double lr = 1e-3, double weight_decay = 0)
     {
         ArgumentNullException.ThrowIfNull(session);
@@ -33,10 +35,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         RequireNonNegative(weight_decay, nameof(weight_decay));
 
         Session = session;
-        _plans = session.Parameters.ToDictionary(plan => plan.Parameter.Handle);
+        var plans = session.Parameters;
+        RequireLive(plans);
+        _plans = PlansOf(plans);
         _defaults = new Options { LearningRate = lr, InitialLearningRate = lr, weight_decay = weight_decay };
         _parameter_groups = [];
-        add_param_group(new ParamGroup(session.Parameters.Select(plan => plan.Parameter)));
+        add_param_group(new ParamGroup(plans.Select(plan => plan.Parameter)));
     }
 
     /// <value>The session at work; call its <see cref="ILowRankSession.Finish"/> to get a plain model back.</value>
@@ -61,8 +65,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     public StateBag For(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        return _state.TryGetValue(parameter.Handle, out var state)
-            ? ((ParameterState)state).Bag
+        return EntryOf(parameter) is { } entry
+            ? entry.Bag
             : throw new ArgumentException("This optimizer does not handle the parameter.", nameof(parameter));
     }
 
@@ -73,20 +77,25 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         if (param_group is not ParamGroup group)
             throw new ArgumentException($"A {nameof(LowRankOptimizer)} takes groups of type {nameof(LowRankOptimizer)}.{nameof(ParamGroup)}.", nameof(param_group));
 
-        // The sequence that users pass is often lazy: it would walk the whole model at every step.
-        var parameters = group.Parameters.ToArray();
-        if (parameters.Any(parameter => _state.ContainsKey(parameter.Handle)))
+        // The sequence that users pass is often lazy: it would walk the whole model at every step. A shared parameter may come in several objects.
+        var parameters = group.Parameters.DistinctBy(parameter => ParameterIdentity.Of(parameter)).ToArray();
+        if (parameters.Any(parameter => EntryOf(parameter) is not null))
             throw new ArgumentException("A parameter stands in two groups. Give each parameter to one group.", nameof(param_group));
+
+        var plans = parameters.Select((parameter, index) => PlanFor(parameter, _entries.Count + index)).ToArray();
+        SharedMemory.Refuse(_entries.Select(entry => (entry.Plan.Name, entry.Parameter))
+            .Concat(plans.Zip(parameters, (plan, parameter) => (plan.Name, parameter))));
 
         group.Parameters = parameters;
         group.Options ??= new Options();
         group.Options.FillFrom((Options)_defaults);
         group.Options.Attach(this, group);
 
-        foreach (var parameter in parameters)
+        foreach (var (parameter, plan) in parameters.Zip(plans))
         {
-            var entry = new ParameterState(parameter, PlanFor(parameter), _entries.Count, this);
+            var entry = new ParameterState(parameter, plan, _entries.Count, this);
             _entries.Add(entry);
+            _states[ParameterIdentity.Of(parameter)] = entry;
             _state[parameter.Handle] = entry;
         }
 
@@ -100,12 +109,14 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     public override Tensor step(Func<Tensor>? closure = null)
     {
         RequireLiveParameters();
-        Session.BeforeStep();
 
         Tensor? loss = null;
         if (closure is not null)
             using (enable_grad())
                 loss = closure();
+
+        // What has gone wrong in the closure's backward pass is found here too.
+        Session.BeforeStep();
 
         using (no_grad())
         {
@@ -202,15 +213,39 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => (GradientVerdict?)pair.Second);
     }
 
-    private ParameterPlan PlanFor(Parameter parameter) =>
-        _plans.TryGetValue(parameter.Handle, out var plan) ? plan : new ParameterPlan($"added[{_entries.Count}]", parameter, new AdamRule());
+    private static Dictionary<ParameterIdentity, ParameterPlan> PlansOf(IReadOnlyList<ParameterPlan> parameters)
+    {
+        var plans = parameters.ToLookup(plan => ParameterIdentity.Of(plan.Parameter));
+        if (plans.FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new ArgumentException($"The session plans one parameter several times ({string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))}): give it one plan.");
+        return plans.ToDictionary(same => same.Key, same => same.Single());
+    }
+
+    private ParameterPlan PlanFor(Parameter parameter, int index) =>
+        _plans.TryGetValue(ParameterIdentity.Of(parameter), out var plan) ? plan : new ParameterPlan($"added[{index}]", parameter, new AdamRule());
+
+    /// <summary>What is known of a parameter, whichever object stands for it. Once it has been disposed, another tensor may lie at its address.</summary>
+    private ParameterState? EntryOf(Parameter parameter) =>
+        _states.TryGetValue(ParameterIdentity.Of(parameter), out var entry) && !entry.Parameter.IsInvalid ? entry : null;
 
     private void RequireLiveParameters()
     {
         foreach (var entry in _entries)
+        {
             if (entry.Parameter.IsInvalid)
                 throw new InvalidOperationException(
                     $"Parameter '{entry.Plan.Name}' is gone: model.to(...) makes new parameters and disposes the old ones. Move the model first, then make the optimizer (and load its state).");
+            if (entry.WasMoved)
+                throw new InvalidOperationException(
+                    $"Parameter '{entry.Plan.Name}' has another dtype or device than when the optimizer was made, as model.to(...) gives it. Move the model first, then make the optimizer (and load its state).");
+        }
+    }
+
+    private static void RequireLive(IReadOnlyList<ParameterPlan> plans)
+    {
+        if (plans.FirstOrDefault(plan => plan.Parameter.IsInvalid) is { } gone)
+            throw new InvalidOperationException(
+                $"Parameter '{gone.Name}' is gone: model.to(...) makes new parameters and disposes the old ones, and the strategy was attached to a list of the old ones. Move the model first, then attach the strategy.");
     }
 
     private static void RequireNonNegative(double value, string name)

@@ -5,43 +5,69 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
-/// <summary>A trainable parameter, where it stands in the model, and the module that it belongs to where that is known.</summary>
-internal sealed record NamedParameter(string Name, Parameter Parameter, nn.Module? Module)
+/// <summary>A trainable parameter, and where it stands in the model. A shared one stands in several places, and is one parameter all the same.</summary>
+/// <param name="Name">The first of its names in the model's order.</param>
+/// <param name="Parameter">One of the objects for it.</param>
+/// <param name="Places">Every place, the first one first; a view of it, such as its transpose, is a place of its.</param>
+internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnlyList<ParameterPlace> Places)
 {
-    /// <value>Whether it is the table of an embedding: rows that are looked up, not a matrix that is multiplied.</value>
-    public bool IsEmbedding => Module is not null && IsTable(Module);
+    /// <value>Whether it is the table of an embedding, in one of its places.</value>
+    public bool IsEmbedding => Places.Any(place => place.IsTable);
+
+    /// <value>Whether it is nothing but that.</value>
+    public bool IsOnlyEmbedding => Places.All(place => place.IsTable);
 
     public bool IsMatrix => Parameter.dim() >= 2;
 
-    public bool Matches(string[] patterns) => patterns.Any(pattern => Name.Contains(pattern, StringComparison.Ordinal));
+    /// <value>Its names, in the model's order.</value>
+    public IEnumerable<string> Names => Places.Select(place => place.Name);
 
-    /// <summary>The trainable parameters of a model, each once, in the model's order. A weight shared by several modules belongs to the embedding among them.</summary>
-    /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it.</exception>
+    public bool Matches(string[] patterns) => Places.Any(place => place.Matches(patterns));
+
+    /// <value>Whether more than one place in the model has it. A module that hangs in several places is one.</value>
+    public bool IsShared => Places.DistinctBy(place => (place.Module, place.LocalName)).Count() > 1;
+
+    /// <summary>The trainable parameters of a model, each once, in the model's order.</summary>
+    /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it; or some of its parameters lie over each other
+    /// in memory.</exception>
     public static IReadOnlyList<NamedParameter> Of(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var owners = new Dictionary<IntPtr, nn.Module>();
-        foreach (var module in model.named_modules().Select(pair => pair.module).Prepend(model))
-        {
-            if (module is Int8Linear)
-                throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. Nothing was changed.");
-            foreach (var (_, parameter) in module.named_parameters(recurse: false))
-                if (IsTable(module) || !owners.ContainsKey(parameter.Handle))
-                    owners[parameter.Handle] = module;
-        }
+        if (ParameterPlace.ModulesOf(model).Any(pair => pair.Module is Int8Linear))
+            throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. Nothing was changed.");
 
-        return From(model.named_parameters(), owners);
+        return From(model.named_parameters(), ParameterPlace.In(model));
     }
 
-    private static bool IsTable(nn.Module module) => module is Embedding || module.GetName() == "EmbeddingBag";
-
     /// <summary>The trainable ones of a list, each once.</summary>
-    public static IReadOnlyList<NamedParameter> From(IEnumerable<(string name, Parameter parameter)> parameters, IReadOnlyDictionary<IntPtr, nn.Module>? owners = null) =>
-        [.. parameters.Where(pair => pair.parameter.requires_grad)
-            .DistinctBy(pair => pair.parameter.Handle)
-            .Select(pair => new NamedParameter(pair.name, pair.parameter, owners?.GetValueOrDefault(pair.parameter.Handle)))];
+    /// <param name="parameters">Names and parameters, in order.</param>
+    /// <param name="places">Where they stand, if that is known; else their names are all that is.</param>
+    /// <exception cref="ArgumentException">Parameters lie over each other in memory.</exception>
+    public static IReadOnlyList<NamedParameter> From(
+        IEnumerable<(string name, Parameter parameter)> parameters, ILookup<ParameterIdentity, ParameterPlace>? places = null)
+    {
+        var listed = parameters.GroupBy(pair => ParameterIdentity.Of(pair.parameter), (identity, same) => Of([.. same], places?[identity] ?? [])).ToArray();
+        var trained = WithViews(listed.Where(candidate => candidate.Parameter.is_leaf).ToArray(), listed.Where(candidate => !candidate.Parameter.is_leaf))
+            .Where(candidate => candidate.Parameter.requires_grad).ToArray();
+        SharedMemory.Refuse(trained.Select(candidate => (candidate.Name, candidate.Parameter)));
+        return trained;
+    }
 
     /// <summary>Gives names to parameters that came without.</summary>
     public static IEnumerable<(string name, Parameter parameter)> Numbered(IEnumerable<Parameter> parameters) =>
         parameters.Select((parameter, index) => ($"parameters[{index}]", parameter));
+
+    private static NamedParameter Of((string Name, Parameter Parameter)[] same, IEnumerable<ParameterPlace> places)
+    {
+        var (name, parameter) = same[0];
+        var names = same.Select(pair => new ParameterPlace(pair.Name, null));
+        return new(name, parameter, [.. places.Concat(names).DistinctBy(place => place.Name).OrderByDescending(place => place.Name == name)]);
+    }
+
+    /// <summary>A view is no parameter: its gradient arrives at the one that it shows, and its places are places of that.</summary>
+    private static IEnumerable<NamedParameter> WithViews(NamedParameter[] leaves, IEnumerable<NamedParameter> computed)
+    {
+        var shown = computed.ToLookup(view => Array.Find(leaves, leaf => SharedMemory.IsViewOf(view.Parameter, leaf.Parameter)));
+        return leaves.Select(leaf => leaf with { Places = [.. leaf.Places, .. shown[leaf].SelectMany(view => view.Places)] }).Concat(shown[null]);
+    }
 }

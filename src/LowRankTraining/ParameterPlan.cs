@@ -24,7 +24,7 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as in PyTorch. Default false: it changes nothing.</value>
     public bool AcceptZeroGradient { get; init; }
 
-    /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient, shape and identity alone. Default: null, in the parameter.</value>
+    /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient and identity alone. Default: null, in the parameter.</value>
     public IWeightStore? Store { get; init; }
 
     /// <value>Bytes that belong to the weight without being learned, such as the positions of sparse values. Default 0.</value>
@@ -40,9 +40,15 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>What a reader should know about this choice ("rank 128 lowered to 64, the short side"), or null.</value>
     public string? Note { get; init; }
 
-    /// <summary>The shape that a checkpoint of so many steps is to have for this parameter, given what it has.</summary>
+    /// <value>The weight's shape, which its gradient has too, wherever its numbers are kept.</value>
+    public long[] Shape => Store?.Shape ?? Parameter.shape;
+
+    /// <summary>The shape that a checkpoint of so many steps is to have for this weight, given what it has.</summary>
     internal long[] ExpectedShape(long step, long[] saved) =>
-        CanHaveShape?.Invoke(saved) == true ? saved : ShapeAt?.Invoke(step) ?? Parameter.shape;
+        CanHaveShape?.Invoke(saved) == true ? saved : ShapeAt?.Invoke(step) ?? Shape;
+
+    /// <summary>The shape that it is to have for the parameter itself.</summary>
+    internal long[] ExpectedEntry(long step, long[] saved) => Store is null ? ExpectedShape(step, saved) : Parameter.shape;
 }
 
 /// <summary>When decoupled weight decay W ← (1 − η λ) W is applied within a step.</summary>

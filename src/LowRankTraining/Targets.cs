@@ -6,7 +6,9 @@ namespace LowRankTraining;
 
 /// <summary>Chooses the matrices that a method is for. Everything else is trained by the method's full-rank rule.</summary>
 /// <remarks>A pattern is a part of the qualified name, as in the authors' scripts: "attn" matches "layers.0.self_attn.q_proj.weight". Upper and lower case differ.
-/// A parameter of an <see cref="Embedding"/> module, and one of fewer than two dimensions, is never chosen.</remarks>
+/// The table of an <see cref="Embedding"/> module, and what has fewer than two dimensions, is never chosen.
+/// A table that another module has too, as a tied output head, has several names: it counts as a table, unless a pattern names its place in that other module.
+/// <see cref="Except"/> looks at all of its names.</remarks>
 public sealed class Targets
 {
     private readonly string _description;
@@ -15,20 +17,23 @@ public sealed class Targets
     private Targets(string description, Func<NamedParameter, bool> includes) => (_description, _includes) = (description, includes);
 
     /// <summary>The weights of all linear modules.</summary>
-    public static Targets AllLinear() => new("all linear weights", candidate => candidate.Module is Linear && candidate.IsMatrix);
+    public static Targets AllLinear() =>
+        new("all linear weights", candidate => candidate.IsMatrix && !candidate.IsEmbedding && candidate.Places.Any(place => place.Module is Linear));
 
     /// <summary>All parameters of two or more dimensions: linear, convolution, recurrent.</summary>
-    public static Targets AllMatrices() => new("all matrices", candidate => candidate.IsMatrix);
+    public static Targets AllMatrices() => new("all matrices", candidate => candidate.IsMatrix && !candidate.IsEmbedding);
 
     /// <summary>Parameters of two or more dimensions whose name contains one of <paramref name="patterns"/>.</summary>
     public static Targets Matching(params string[] patterns)
     {
         Require(patterns);
-        return new($"names containing {List(patterns)}", candidate => candidate.IsMatrix && candidate.Matches(patterns));
+        return new($"names containing {List(patterns)}", candidate =>
+            candidate.IsMatrix && candidate.Places.Any(place => !place.IsTable && place.Matches(patterns)));
     }
 
     /// <summary>The weights of these names.</summary>
-    internal static Targets Exactly(string description, IReadOnlySet<string> names) => new(description, candidate => candidate.IsMatrix && names.Contains(candidate.Name));
+    internal static Targets Exactly(string description, IReadOnlySet<string> names) =>
+        new(description, candidate => candidate.IsMatrix && candidate.Names.Any(names.Contains));
 
     /// <summary>These targets without those whose name contains one of <paramref name="patterns"/>.</summary>
     public Targets Except(params string[] patterns)
@@ -44,7 +49,7 @@ public sealed class Targets
     /// <inheritdoc/>
     public override string ToString() => _description;
 
-    internal bool Includes(NamedParameter candidate) => !candidate.IsEmbedding && _includes(candidate);
+    internal bool Includes(NamedParameter candidate) => !candidate.IsOnlyEmbedding && _includes(candidate);
 
     /// <summary>Throws when nothing is chosen, and says what there was to choose from.</summary>
     internal void RequireAny(IReadOnlyCollection<NamedParameter> candidates)
@@ -52,12 +57,16 @@ public sealed class Targets
         if (candidates.Any(Includes))
             return;
 
-        var matrices = candidates.Where(candidate => candidate.IsMatrix).Select(candidate => candidate.Name).ToArray();
+        var matrices = candidates.Where(candidate => candidate.IsMatrix).Select(Described).ToArray();
         var seen = matrices.Length == 0
             ? "it has no trainable matrix at all"
             : $"its matrices are {string.Join(", ", matrices.Take(12))}{(matrices.Length > 12 ? $" and {matrices.Length - 12} more" : "")}";
         throw new ArgumentException($"No matrix of the model is matched by the targets ({_description}): {seen}. Pass Targets that match some of them, for example Targets.AllMatrices().");
     }
+
+    private static string Described(NamedParameter candidate) => candidate.Places.Count == 1 || !candidate.IsEmbedding
+        ? candidate.Name
+        : $"{candidate.Name} (the table of an embedding, and also {string.Join(", ", candidate.Names.Skip(1))}: chosen where a pattern names it there)";
 
     private static void Require(string[] patterns)
     {

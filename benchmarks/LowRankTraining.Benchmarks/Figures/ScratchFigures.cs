@@ -1,10 +1,10 @@
-using LowRankTraining.Conformance.Battery;
+using LowRankTraining.ByteCounting;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks.Figures;
 
 /// <summary>The most bytes that a step holds above those at rest, in units of the largest matrix.</summary>
-/// <remarks>Counted by the allocator of the system provider; the TorchSharp package counts nothing, and then there are no such figures.</remarks>
+/// <remarks>There are no such figures where the bytes of tensors cannot be counted.</remarks>
 internal static class ScratchFigures
 {
     private const int Rank = 128;

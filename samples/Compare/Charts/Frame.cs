@@ -5,22 +5,33 @@ namespace Compare.Charts;
 
 /// <summary>The drawing area of a chart, with its axes.</summary>
 /// <remarks>Elements rather than text are put together, so that what comes out is well-formed and escaped whatever the names are.</remarks>
-internal sealed class Frame(string title, Axis across, Axis up)
+/// <param name="title">For those who cannot see it.</param>
+/// <param name="across">What goes to the right.</param>
+/// <param name="up">What goes up.</param>
+/// <param name="names">What is named in it: the names need room on the right, and one below the other.</param>
+internal sealed class Frame(string title, Axis across, Axis up, IReadOnlyList<string> names)
 {
+    /// <summary>Height of a name, with the space between it and the next.</summary>
+    public const double NameHeight = 17;
+
+    private const double LetterWidth = 7.8;
     private const double Width = 760;
-    private const double Height = 380;
     private const double Left = 62;
-    private const double Right = 96;
     private const double Top = 14;
     private const double Bottom = 52;
 
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
     /// <value>Largest height at which something is drawn.</value>
-    public static double Floor => Height - Bottom;
+    public double Floor => Height - Bottom;
 
     /// <value>Where the drawing area ends on the right.</value>
-    public static double Edge => Width - Right;
+    public double Edge => Width - Math.Max(96, 20 + names.Select(NameWidth).DefaultIfEmpty().Max());
+
+    private double Height { get; } = Math.Max(380, Top + names.Count * NameHeight + Bottom);
+
+    /// <summary>About the room that <paramref name="name"/> takes.</summary>
+    public static double NameWidth(string name) => LetterWidth * name.Length;
 
     /// <summary>An SVG element.</summary>
     public static XElement Element(string name, params object?[] content) => new(Svg + name, content);
@@ -35,7 +46,7 @@ internal sealed class Frame(string title, Axis across, Axis up)
 
     /// <summary>The point of the page for a point of the data.</summary>
     public (double X, double Y) At(double x, double y) =>
-        (Left + across.Place(x) * (Width - Left - Right), Height - Bottom - up.Place(y) * (Height - Top - Bottom));
+        (Left + across.Place(x) * (Edge - Left), Height - Bottom - up.Place(y) * (Height - Top - Bottom));
 
     /// <summary>The chart: axes below, <paramref name="content"/> on top.</summary>
     public XElement Draw(IEnumerable<XElement> content)

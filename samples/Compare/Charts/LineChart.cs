@@ -7,8 +7,6 @@ namespace Compare.Charts;
 /// <summary>Curves, each named where it ends.</summary>
 internal static class LineChart
 {
-    private const double LabelGap = 17;
-
     /// <summary>Draws <paramref name="series"/>.</summary>
     /// <param name="title">For those who cannot see it.</param>
     /// <param name="across">What goes to the right.</param>
@@ -17,15 +15,15 @@ internal static class LineChart
     /// <param name="withDots">Whether each value is marked, and tells its numbers under the pointer.</param>
     public static XElement Draw(string title, Axis across, Axis up, IReadOnlyList<Series> series, bool withDots)
     {
-        var frame = new Frame(title, across, up);
         var drawn = series.Where(one => one.Points.Count > 0).ToList();
-        var ends = Labels.Spread([.. drawn.Select(one => frame.At(one.Points[^1].X, one.Points[^1].Y).Y)], LabelGap, Frame.Floor);
+        var frame = new Frame(title, across, up, [.. drawn.Select(one => one.Name)]);
+        var ends = Labels.Spread([.. drawn.Select(one => frame.At(one.Points[^1].X, one.Points[^1].Y).Y)], Frame.NameHeight, frame.Floor);
 
         return frame.Draw(
         [
             .. drawn.Select(one => Curve(frame, one)),
             .. withDots ? drawn.SelectMany(one => Dots(frame, up, one)) : [],
-            .. drawn.Select((one, place) => Frame.Text(Frame.Edge + 10, ends[place] + 4, one.Name, $"label c{one.Color}")),
+            .. drawn.Select((one, place) => Frame.Text(frame.Edge + 10, ends[place] + 4, one.Name, $"label c{one.Color}")),
         ]);
     }
 

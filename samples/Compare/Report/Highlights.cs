@@ -8,9 +8,9 @@ internal static class Highlights
     /// <summary>Best perplexity, smallest state, fastest optimizer step.</summary>
     public static string Render(Findings findings)
     {
-        var perplexity = findings.Results.MinBy(result => result.Perplexity)!;
-        var state = findings.Results.MinBy(result => result.StateBytes)!;
-        var time = findings.Results.MinBy(result => result.OptimizerMilliseconds)!;
+        var perplexity = findings.Measured.MinBy(result => result.Perplexity)!;
+        var state = findings.Measured.MinBy(result => result.StateBytes)!;
+        var time = findings.Measured.MinBy(result => result.OptimizerMilliseconds)!;
         return $"""
             <ul class="facts">
             {Fact("Lowest perplexity", perplexity, $"{Describe.Fixed(perplexity.Perplexity, 3)} on unseen text")}

@@ -26,6 +26,7 @@ internal static class ReportPage
         <main>
         <h1>{Text(Title(findings))}</h1>
         <p class="lead">{Text(Lead(findings))}</p>
+        {Status(findings)}
         {Highlights.Render(findings)}
         <section>
         <h2>Results</h2>
@@ -47,6 +48,9 @@ internal static class ReportPage
     /// <summary><paramref name="text"/> with the characters escaped that HTML would read as markup.</summary>
     public static string Text(string text) => WebUtility.HtmlEncode(text);
 
+    private static string Status(Findings findings) =>
+        findings.Status is { } status ? $"<p class=\"status\">{Text(status)}</p>" : "";
+
     private static string Title(Findings findings) => findings.Results.Count == 1
         ? $"{findings.Results[0].Method.Title} on one model"
         : $"{Count(findings.Results.Count)} ways to train the same model";
@@ -60,14 +64,20 @@ internal static class ReportPage
         + $"on the same {Describe.Count(findings.Settings.Steps * findings.Settings.Batch * findings.Settings.Sequence)} tokens in the same order, once by each method"
         + (findings.Settings.Seeds.Count > 1 ? $" and seed ({findings.Settings.Seeds.Count} seeds, means shown)." : ".");
 
-    private static string TableNote(Findings findings) =>
-        $"Optimizer time is the median step, with the mean, refreshes and merges included, in parentheses. Peak memory: {findings.PeakBytesOf}, weights and activations included.";
+    private static string TableNote(Findings findings)
+    {
+        var note = "Optimizer time is the median step, with the mean, refreshes and merges included, in parentheses.";
+        return findings.Measured.Any(result => result.PeakTensorBytes is not null || result.PeakProcessBytes is not null)
+            ? note + " Peak memory is the most at once in training: of all tensors (weights, gradients, activations, state and scratch), and of the process, "
+                + "less what it held before the model was made. Each method has a process of its own; a process takes more than its tensors, since its allocator keeps what was freed."
+            : note;
+    }
 
     private static string Chart(Findings findings, string title, string note, XElement chart) => $"""
         <section>
         <h2>{Text(title)}</h2>
         <p>{Text(note)}</p>
-        <ul class="legend">{string.Concat(findings.Results.Select((result, place) => $"<li class=\"c{ReportCharts.Color(place)}\"><span class=\"chip\"></span>{Text(result.Method.Title)}</li>"))}</ul>
+        <ul class="legend">{string.Concat(findings.Results.Index().Where(entry => entry.Item.IsMeasured).Select(entry => $"<li class=\"c{ReportCharts.Color(entry.Index)}\"><span class=\"chip\"></span>{Text(entry.Item.Method.Title)}</li>"))}</ul>
         {chart.ToString(SaveOptions.DisableFormatting)}
         </section>
         """;
@@ -85,7 +95,7 @@ internal static class ReportPage
             (settings.Seeds.Count == 1 ? "Seed" : "Seeds", string.Join(", ", settings.Seeds)),
             ("Weights", settings.Dtype),
             ("Machine", findings.Machine),
-            ("Training time", string.Join(", ", findings.Results.Select(result => $"{result.Method.Title} {Describe.Duration(TimeSpan.FromSeconds(result.Seconds))}")) + " a run"),
+            ("Training time", string.Join(", ", findings.Measured.Select(result => $"{result.Method.Title} {Describe.Duration(TimeSpan.FromSeconds(result.Seconds))}")) + " a run"),
         ];
         return $"""
             <dl>

@@ -8,25 +8,43 @@ internal static class ReportTable
     /// <summary>One row for each method.</summary>
     public static string Render(Findings findings) => $"""
         <table>
-        <thead><tr><th>Method</th><th>Validation<br>perplexity</th><th>Optimizer state<br>share of AdamW’s</th><th>Optimizer<br>ms a step</th><th>Peak<br>memory</th><th>Training<br>time</th></tr></thead>
+        <thead><tr><th>Method</th><th>Validation<br>perplexity</th><th>Optimizer state<br>share of AdamW’s</th><th>Optimizer<br>ms a step</th>{PeakHeadings(findings)}<th>Training<br>time</th></tr></thead>
         <tbody>
         {string.Join('\n', findings.Results.Select((result, place) => Row(findings, result, ReportCharts.Color(place))))}
         </tbody>
         </table>
         """;
 
+    private static string PeakHeadings(Findings findings) =>
+        string.Concat(Peaks(findings).Select(peak => $"<th>{peak.Heading}</th>"));
+
+    /// <summary>The kinds of peak memory that were measured.</summary>
+    private static List<(string Heading, Func<MethodResult, long?> Bytes)> Peaks(Findings findings)
+    {
+        (string, Func<MethodResult, long?> Bytes)[] kinds = [("Peak memory<br>of tensors", result => result.PeakTensorBytes), ("Peak memory<br>of the process", result => result.PeakProcessBytes)];
+        return [.. kinds.Where(kind => findings.Measured.Any(result => kind.Bytes(result) is not null))];
+    }
+
     private static string Row(Findings findings, MethodResult result, int color)
     {
-        var all = findings.Results;
+        var name = $"<tr class=\"c{color}\"><td><span class=\"chip\"></span>{ReportPage.Text(result.Method.Title)}";
+        var shortfall = result.Shortfall(findings.Settings.Seeds, findings.Settings.Steps) is { } why ? ReportPage.Text(why) : null;
+        return result.IsMeasured
+            ? $"{name}{(shortfall is null ? "" : $"<small class=\"why\">{shortfall}</small>")}</td>{Cells(findings, result)}</tr>"
+            : $"{name}</td><td class=\"why\" colspan=\"{4 + Peaks(findings).Count}\">{shortfall}</td></tr>";
+    }
+
+    private static string Cells(Findings findings, MethodResult result)
+    {
+        var all = findings.Measured.ToList();
         var share = findings.StateShare(result);
         var spread = result.PerplexitySpread is { } deviation ? $" <small>± {Describe.Fixed(result.Perplexity * deviation, 3)}</small>" : "";
         return $"""
-            <tr class="c{color}"><td><span class="chip"></span>{ReportPage.Text(result.Method.Title)}</td>
             {Cell(result.Perplexity == all.Min(other => other.Perplexity), Describe.Fixed(result.Perplexity, 3) + spread)}
             {Cell(result.StateBytes == all.Min(other => other.StateBytes), $"{Describe.Bytes(result.StateBytes)} <small>{Describe.Fixed(100 * share, 0)} %</small><span class=\"bar\"><i style=\"width:{Describe.Fixed(Math.Min(100, 100 * share), 1)}%\"></i></span>")}
             {Cell(result.OptimizerMilliseconds == all.Min(other => other.OptimizerMilliseconds), $"{Describe.Significant(result.OptimizerMilliseconds)} <small>({Describe.Significant(result.OptimizerMeanMilliseconds)})</small>")}
-            {Cell(result.PeakBytes is not null && result.PeakBytes == all.Min(other => other.PeakBytes), Describe.Bytes(result.PeakBytes))}
-            {Cell(false, Describe.Duration(TimeSpan.FromSeconds(result.Seconds)))}</tr>
+            {string.Concat(Peaks(findings).Select(peak => Cell(peak.Bytes(result) is { } bytes && bytes == all.Min(peak.Bytes), Describe.Bytes(peak.Bytes(result)))))}
+            {Cell(false, Describe.Duration(TimeSpan.FromSeconds(result.Seconds)))}
             """;
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using LanguageModel.Training;
 
 namespace Compare.Report;
@@ -12,6 +13,7 @@ internal static class ResultsFile
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         WriteIndented = true,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
     /// <summary>Everything measured, curves included.</summary>
@@ -19,6 +21,7 @@ internal static class ResultsFile
         new
         {
             findings.Settings.Command,
+            State = findings.State.ToString().ToLowerInvariant(),
             findings.Settings.Model,
             findings.Parameters,
             findings.Settings.Rank,
@@ -30,36 +33,48 @@ internal static class ResultsFile
             Data = findings.Corpus.Source,
             DataHash = findings.Corpus.Hash,
             findings.Machine,
-            findings.PeakBytesOf,
+            EvaluationTokens = Math.Min(findings.Settings.EvaluationTokens, findings.Corpus.Validation.Length),
             Methods = findings.Results.Select(result => Method(findings, result)),
         },
         Format);
 
-    private static object Method(Findings findings, MethodResult result) => new
+    private static object Method(Findings findings, MethodResult result)
+    {
+        var shortfall = result.Shortfall(findings.Settings.Seeds, findings.Settings.Steps);
+        return result.IsMeasured ? Measured(findings, result, shortfall) : new { result.Method.Name, result.LearningRate, Shortfall = shortfall };
+    }
+
+    private static object Measured(Findings findings, MethodResult result, string? shortfall) => new
     {
         result.Method.Name,
         result.LearningRate,
+        Shortfall = shortfall,
         result.Perplexity,
         result.StateBytes,
         StateShareOfAdamw = findings.StateShare(result),
         OptimizerMs = result.OptimizerMilliseconds,
         OptimizerMeanMs = result.OptimizerMeanMilliseconds,
-        result.PeakBytes,
+        result.PeakTensorBytes,
+        result.PeakProcessBytes,
         result.TokensPerSecond,
         result.Seconds,
         result.SkippedUpdates,
-        Runs = result.Runs.Zip(findings.Settings.Seeds, (run, seed) => new
-        {
-            Seed = seed,
-            run.ValidationLoss,
-            run.Perplexity,
-            StepMs = run.StepMilliseconds,
-            ForwardMs = run.ForwardMilliseconds,
-            BackwardMs = run.BackwardMilliseconds,
-            OptimizerMs = run.OptimizerMilliseconds,
-            Validation = run.Validation.Select(Pair),
-            Training = run.Training.Select(Pair),
-        }),
+        Runs = result.Outcomes.Where(outcome => outcome.IsFinished).Select(outcome => Run(outcome.Seed, outcome.Report!)),
+    };
+
+    private static object Run(long seed, TrainingReport run) => new
+    {
+        Seed = seed,
+        run.ValidationLoss,
+        run.Perplexity,
+        run.PeakTensorBytes,
+        run.PeakProcessBytes,
+        StepMs = run.StepMilliseconds,
+        ForwardMs = run.ForwardMilliseconds,
+        BackwardMs = run.BackwardMilliseconds,
+        OptimizerMs = run.OptimizerMilliseconds,
+        Validation = run.Validation.Select(Pair),
+        Training = run.Training.Select(Pair),
     };
 
     private static double[] Pair(LossPoint point) => [point.Step, Math.Round(point.Loss, 6)];

@@ -1,4 +1,5 @@
 using System.Globalization;
+using LanguageModel.Training;
 
 namespace LanguageModel.CommandLine;
 
@@ -15,6 +16,17 @@ public static class Describe
 
         var (size, unit) = ByteUnits.FirstOrDefault(candidate => count >= candidate.Size, (1, "B"));
         return $"{Significant(count / size)} {unit}";
+    }
+
+    /// <summary>The most that a run took: <c>41.4 MB of tensors, 210 MB of the process</c>, as far as it was measured.</summary>
+    public static string PeakMemory(TrainingReport report)
+    {
+        string?[] parts =
+        [
+            report.PeakTensorBytes is { } tensors ? $"{Bytes(tensors)} of tensors" : null,
+            report.PeakProcessBytes is { } process ? $"{Bytes(process)} of the process" : null,
+        ];
+        return string.Join(", ", parts.OfType<string>()) is { Length: > 0 } text ? text : "not measured on CUDA";
     }
 
     /// <summary>Three significant digits, without an exponent: <c>0.0123</c>, <c>1.23</c>, <c>12.3</c>, <c>1234</c>.</summary>

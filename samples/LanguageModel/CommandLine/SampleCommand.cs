@@ -4,14 +4,16 @@ using Spectre.Console;
 
 namespace LanguageModel.CommandLine;
 
-/// <summary>Runs a command so that mistakes of the user end in one line and exit code 2.</summary>
+/// <summary>Runs a command so that mistakes of the user end in one line and exit code 1.</summary>
 public static class SampleCommand
 {
-    /// <summary>Exit code for what the user can put right.</summary>
-    public const int BadInput = 2;
+    /// <summary>Exit code for what could not be done.</summary>
+    public const int Failed = 1;
 
     /// <summary>Exit code after Ctrl-C, as shells have it.</summary>
     public const int Interrupted = 130;
+
+    private const int WidthOfFiles = 160;
 
     /// <summary>Parses <paramref name="arguments"/> and runs <paramref name="command"/>.</summary>
     public static int Run(RootCommand command, string[] arguments)
@@ -20,21 +22,20 @@ public static class SampleCommand
         if (parsed.Errors.Count > 0)
             return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + " See --help.");
 
-        // What is written to a file or a pipe has no use for colours.
+        // What is written to a file or a pipe has no use for colours, and no edge to keep within.
         if (Console.IsOutputRedirected)
+        {
             AnsiConsole.Console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
+            AnsiConsole.Profile.Width = WidthOfFiles;
+        }
 
         try
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (UserException mistake)
+        catch (Exception failure) when (OneLine.Suffices(failure))
         {
-            return Complain(mistake.Message);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            return Complain(failure.Message);
+            return Complain(OneLine.Of(failure));
         }
     }
 
@@ -52,6 +53,6 @@ public static class SampleCommand
     private static int Complain(string message)
     {
         Console.Error.WriteLine($"error: {message}");
-        return BadInput;
+        return Failed;
     }
 }

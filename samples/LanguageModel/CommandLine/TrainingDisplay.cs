@@ -12,7 +12,7 @@ public abstract class TrainingDisplay
     /// <param name="firstStep">Steps done before.</param>
     /// <param name="steps">Steps of the whole run.</param>
     /// <param name="train">The run; it tells the display what it has done.</param>
-    public static TrainingReport Show(IAnsiConsole console, string title, long firstStep, long steps, Func<TrainingDisplay, TrainingReport> train)
+    public static T Show<T>(IAnsiConsole console, string title, long firstStep, long steps, Func<TrainingDisplay, T> train)
     {
         if (!console.Profile.Capabilities.Interactive || !console.Profile.Out.IsTerminal)
             return train(new PlainDisplay(console, title, steps));

@@ -5,7 +5,7 @@ namespace LanguageModel.Data;
 /// <summary>The user's own text files, as documents.</summary>
 internal static class TextFiles
 {
-    /// <summary>Characters after which a document ends at the next line break: long enough to read on, short enough to split finely.</summary>
+    /// <summary>Characters after which a document ends at the next line break, or the next white space of a line this long: long enough to read on, short enough to split finely.</summary>
     private const int DocumentLength = 4096;
 
     private static readonly string[] Endings = [".txt", ".md"];
@@ -37,10 +37,11 @@ internal static class TextFiles
 
     private static IEnumerable<string> Documents(string file)
     {
+        using var reader = File.OpenText(file);
         var document = new StringBuilder();
-        foreach (var line in File.ReadLines(file))
+        foreach (var line in BoundedLines.Read(reader, DocumentLength))
         {
-            document.Append(line).Append('\n');
+            document.Append(line);
             if (document.Length < DocumentLength)
                 continue;
 

@@ -9,7 +9,8 @@ namespace LanguageModel.Training;
 public static class Evaluation
 {
     /// <summary>Mean loss over all tokens of <paramref name="batches"/>, each token weighing the same, in nats.</summary>
-    public static double Loss(Llama model, IReadOnlyList<TokenBatch> batches, Device device)
+    /// <exception cref="OperationCanceledException"><paramref name="interruption"/> came before the last batch.</exception>
+    public static double Loss(Llama model, IReadOnlyList<TokenBatch> batches, Device device, CancellationToken interruption = default)
     {
         using var frozen = no_grad();
         model.eval();
@@ -18,6 +19,7 @@ public static class Evaluation
             var (sum, tokens) = (0.0, 0L);
             foreach (var batch in batches)
             {
+                interruption.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
                 sum += Batches.Loss(model, batch, device).ToDouble() * batch.Inputs.Length;
                 tokens += batch.Inputs.Length;

@@ -1,74 +1,48 @@
-using System.Runtime.InteropServices;
+using LowRankTraining.ByteCounting;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LanguageModel.Training;
 
-/// <summary>Measures the largest memory in use at once, by the best means that this process has.</summary>
+/// <summary>Measures the most memory that a training takes at once, on the CPU: of all tensors, exactly, and of the process.</summary>
 /// <remarks>
-/// On the CPU: the bytes of all tensors, counted by the native part of TorchSharp.SystemLibtorch; or, with the TorchSharp package, which does
-/// not count them, the working set of the process, read after each phase of a step. On CUDA nothing can be read: TorchSharp shows no statistics.
+/// A meter is made before the model. What there is at that moment (the runtime, the libraries, the text) is not counted; weights, gradients,
+/// activations, the optimizer's state and all scratch are. Made later, it counts what comes later. TorchSharp shows no statistics of a CUDA device, so there nothing is measured.
 /// </remarks>
-public sealed partial class MemoryMeter
+public sealed class MemoryMeter
 {
-    private enum Means { TensorBytes, WorkingSet, None }
-
-    private readonly Means means;
-    private long largestWorkingSet;
+    private readonly bool countsTensors;
+    private readonly ProcessMemory? process;
+    private readonly long tensorsBefore;
+    private readonly long processBefore;
 
     /// <summary>A meter that starts now.</summary>
     public MemoryMeter(Device device)
     {
-        means = device.type != DeviceType.CPU ? Means.None : CanCountTensors() ? Means.TensorBytes : Means.WorkingSet;
-        if (means == Means.TensorBytes)
-            ResetPeak();
-        Sample();
-    }
+        if (device.type != DeviceType.CPU)
+            return;
 
-    /// <value>What <see cref="PeakBytes"/> counts, in words.</value>
-    public string Kind => means switch
-    {
-        Means.TensorBytes => "bytes of all tensors",
-        Means.WorkingSet => "working set of the process",
-        _ => "not measured on CUDA",
-    };
+        // What nobody needs any more must not be freed later, as if the training had given it back.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
 
-    /// <value>The most bytes in use at once since the start; null when nothing can be measured.</value>
-    public long? PeakBytes => means switch
-    {
-        Means.TensorBytes => Peak(),
-        Means.WorkingSet => largestWorkingSet,
-        _ => null,
-    };
-
-    /// <summary>Looks at the working set, when that is what is measured.</summary>
-    public void Sample()
-    {
-        if (means == Means.WorkingSet)
-            largestWorkingSet = Math.Max(largestWorkingSet, Environment.WorkingSet);
-    }
-
-    private static bool CanCountTensors()
-    {
-        try
+        if (countsTensors = ByteCounter.IsAvailable)
         {
-            return Live() >= 0;
+            ByteCounter.ResetPeak();
+            tensorsBefore = ByteCounter.Live;
         }
-        catch (Exception missing) when (missing is DllNotFoundException or EntryPointNotFoundException)
-        {
-            return false;
-        }
+
+        process = new ProcessMemory();
+        process.StartPeak();
+        processBefore = process.Bytes;
     }
 
-    [LibraryImport("SystemLibtorch", EntryPoint = "lt_memory_live")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory)]
-    private static partial long Live();
+    /// <value>The most bytes of tensors at once, less those when this meter was made; null where they cannot be counted.</value>
+    public long? PeakTensorBytes => countsTensors ? ByteCounter.Peak - tensorsBefore : null;
 
-    [LibraryImport("SystemLibtorch", EntryPoint = "lt_memory_peak")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory)]
-    private static partial long Peak();
+    /// <value>The most bytes that the process had taken at once, less what it held when this meter was made; null where they cannot be measured.</value>
+    public long? PeakProcessBytes => process is null ? null : Math.Max(0, process.PeakBytes - processBefore);
 
-    [LibraryImport("SystemLibtorch", EntryPoint = "lt_memory_reset_peak")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory)]
-    private static partial void ResetPeak();
+    /// <summary>Looks at the process, where the system keeps no peak of its own; to be called after each phase of a step.</summary>
+    public void Sample() => process?.Look();
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
@@ -18,6 +17,7 @@ public sealed class Trainer
     private readonly PhaseClock forward;
     private readonly PhaseClock backward;
     private readonly PhaseClock update;
+    private readonly TimeLeft timeLeft;
     private readonly MemoryMeter memory;
     private readonly List<LossPoint> trainingLosses = [];
     private readonly List<LossPoint> validationLosses = [];
@@ -26,17 +26,23 @@ public sealed class Trainer
 
     /// <summary>Prepares to train <paramref name="model"/> on <paramref name="corpus"/>.</summary>
     /// <exception cref="UserException">The corpus is too small for a sequence.</exception>
-    public Trainer(Llama model, AttachedMethod method, TextCorpus corpus, TrainingOptions options)
-        : this(model, method, new SingleText(corpus, options), options)
+    public Trainer(Llama model, AttachedMethod method, TextCorpus corpus, TrainingOptions options, MemoryMeter? memory = null)
+        : this(model, method, new SingleText(corpus, options), options, memory)
     {
     }
 
     /// <summary>Prepares to train <paramref name="model"/> on <paramref name="data"/>.</summary>
-    public Trainer(Llama model, AttachedMethod method, TrainingData data, TrainingOptions options)
+    /// <param name="model">What is trained.</param>
+    /// <param name="method">The method at work on it.</param>
+    /// <param name="data">What it is trained and validated on.</param>
+    /// <param name="options">What the run does.</param>
+    /// <param name="memory">Made before the model, it counts the weights too; null for what is taken from now on.</param>
+    public Trainer(Llama model, AttachedMethod method, TrainingData data, TrainingOptions options, MemoryMeter? memory = null)
     {
         (this.model, this.method, this.data, this.options) = (model, method, data, options);
         (whole, forward, backward, update) = (new(options.Device), new(options.Device), new(options.Device), new(options.Device));
-        memory = new MemoryMeter(options.Device);
+        timeLeft = new TimeLeft(data.Validation.Sum(part => part.Batches.Sum(batch => (double)batch.Inputs.Length)) / options.TokensPerStep);
+        this.memory = memory ?? new MemoryMeter(options.Device);
     }
 
     /// <value>Called after every step.</value>
@@ -55,25 +61,22 @@ public sealed class Trainer
     public TrainingReport Run(long firstStep, CancellationToken interruption)
     {
         var done = firstStep;
-        var training = new Stopwatch();
         while (done < options.Steps && !interruption.IsCancellationRequested)
         {
-            training.Start();
             var step = done++;
-            var loss = whole.Time(() => Step(step));
-            training.Stop();
+            var loss = TimeLeft.Timed(timeLeft.AddStep, () => whole.Time(() => Step(step)));
 
             trainingLosses.Add(new LossPoint(done, loss));
-            Stepped?.Invoke(Progress(done, done - firstStep, loss, training.Elapsed));
+            Stepped?.Invoke(Progress(done, done - firstStep, loss));
             if (done % options.EvaluateEvery == 0 && done < options.Steps)
-                Validate(done);
+                Validate(done, interruption);
             if (done % options.SaveEvery == 0 && done < options.Steps)
                 Save?.Invoke(done);
         }
 
         if (done > firstStep)
             Save?.Invoke(done);
-        return Report(done, done - firstStep, done == options.Steps ? Validate(done) : null, training.Elapsed);
+        return Report(done, done - firstStep, done == options.Steps ? Validate(done, interruption) : null);
     }
 
     private double Step(long step)
@@ -103,15 +106,27 @@ public sealed class Trainer
         return value;
     }
 
-    private double Validate(long done)
+    /// <returns>The loss; null when it was interrupted.</returns>
+    private double? Validate(long done, CancellationToken interruption)
     {
         largestState = Math.Max(largestState, method.StateBytes);
-        var losses = data.Validation.Select(part => Evaluation.Loss(model, part.Batches, options.Device)).ToList();
-        var point = new LossPoint(done, losses is [var only] ? only : Mean(losses));
+        try
+        {
+            var losses = TimeLeft.Timed(timeLeft.AddValidation, () => data.Validation.Select(part => Evaluation.Loss(model, part.Batches, options.Device, interruption)).ToList());
+            return Note(new LossPoint(done, losses is [var only] ? only : Mean(losses)), losses);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    private double Note(LossPoint point, List<double> losses)
+    {
         validationLosses.Add(point);
         Validated?.Invoke(point);
         if (data.Mixture is { } mixture)
-            Report(new MixturePoint(done, [.. mixture.Zip(losses, (share, loss) => new SourcePoint(share.Source, share.Probability, share.Draws, share.Reward, loss))]));
+            Report(new MixturePoint(point.Step, [.. mixture.Zip(losses, (share, loss) => new SourcePoint(share.Source, share.Probability, share.Draws, share.Reward, loss))]));
         return point.Loss;
     }
 
@@ -128,27 +143,30 @@ public sealed class Trainer
         Mixed?.Invoke(mixture);
     }
 
-    private StepReport Progress(long done, long here, double loss, TimeSpan spent) =>
-        new(done, loss, here * options.TokensPerStep / spent.TotalSeconds, spent / here * (options.Steps - done));
+    private StepReport Progress(long done, long here, double loss) =>
+        new(done, loss, here * options.TokensPerStep / timeLeft.StepSeconds, timeLeft.Estimate(options.Steps - done, ValidationsFrom(done)));
 
-    private TrainingReport Report(long done, long here, double? validationLoss, TimeSpan spent) => new()
+    /// <summary>Validations that come at <paramref name="done"/> or later: the multiples of the period before the last step, and the last step.</summary>
+    private long ValidationsFrom(long done) => 1 + (options.EvaluateEvery is { } period ? (options.Steps - 1) / period - (done - 1) / period : 0);
+
+    private TrainingReport Report(long done, long here, double? validationLoss) => new()
     {
         Steps = done,
-        Completed = done == options.Steps,
+        Completed = validationLoss is not null,
         ValidationLoss = validationLoss,
         Training = trainingLosses,
         Validation = validationLosses,
         Mixtures = mixtures,
-        TokensPerSecond = here == 0 ? 0 : here * options.TokensPerStep / spent.TotalSeconds,
-        Seconds = spent.TotalSeconds,
+        TokensPerSecond = here == 0 ? 0 : here * options.TokensPerStep / timeLeft.StepSeconds,
+        Seconds = timeLeft.StepSeconds,
         StepMilliseconds = whole.MedianMilliseconds,
         ForwardMilliseconds = forward.MedianMilliseconds,
         BackwardMilliseconds = backward.MedianMilliseconds,
         OptimizerMilliseconds = update.MedianMilliseconds,
         OptimizerMeanMilliseconds = update.MeanMilliseconds,
         OptimizerStateBytes = Math.Max(largestState, method.StateBytes),
-        PeakBytes = memory.PeakBytes,
-        PeakBytesOf = memory.Kind,
+        PeakTensorBytes = memory.PeakTensorBytes,
+        PeakProcessBytes = memory.PeakProcessBytes,
         SkippedUpdates = method.SkippedUpdates,
     };
 }

@@ -9,7 +9,7 @@ public readonly record struct LossPoint(long Step, double Loss);
 /// <param name="Step">Optimizer steps done.</param>
 /// <param name="Loss">Loss of this step's batch, nats a token.</param>
 /// <param name="TokensPerSecond">Over the steps of this run so far.</param>
-/// <param name="Remaining">Time that the steps left will take at that pace.</param>
+/// <param name="Remaining">Time that the steps and validations left will take at their pace so far.</param>
 public readonly record struct StepReport(long Step, double Loss, double TokensPerSecond, TimeSpan Remaining);
 
 /// <summary>What a run came to.</summary>
@@ -18,7 +18,7 @@ public sealed record TrainingReport
     /// <value>Optimizer steps done, those before a resume included.</value>
     public required long Steps { get; init; }
 
-    /// <value>Whether every step was done; false after an interruption.</value>
+    /// <value>Whether every step was done and the last validation too; false after an interruption.</value>
     public required bool Completed { get; init; }
 
     /// <value>Token-weighted mean over the validation set, nats a token; null after an interruption.</value>
@@ -60,11 +60,11 @@ public sealed record TrainingReport
     /// <value>Bytes that the optimizer keeps between steps, the most seen at any validation.</value>
     public required long OptimizerStateBytes { get; init; }
 
-    /// <value>Largest memory in use at once; null where it cannot be measured.</value>
-    public required long? PeakBytes { get; init; }
+    /// <value>The most bytes of tensors that were there at once; null where they cannot be counted.</value>
+    public long? PeakTensorBytes { get; init; }
 
-    /// <value>What <see cref="PeakBytes"/> counts, in words.</value>
-    public required string PeakBytesOf { get; init; }
+    /// <value>The most bytes that the process took at once, less what it held before the training; null where they cannot be measured.</value>
+    public required long? PeakProcessBytes { get; init; }
 
     /// <value>Updates left out because a gradient was not finite.</value>
     public required long SkippedUpdates { get; init; }

@@ -31,8 +31,15 @@ internal abstract class Adapter(Site site, string reason)
     /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
     public virtual bool IsReached => true;
 
+    /// <summary>Brings parts of the adapter to where the model has been moved to, as far as the model has not done so itself.</summary>
+    public virtual void Follow() { }
+
     /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
     public abstract void Install();
+
+    /// <summary>Looks at the gradients of a step that is about to be taken.</summary>
+    /// <exception cref="InvalidOperationException">The parts take no part in it, and cannot. Nothing was changed.</exception>
+    public virtual void RequireRunnable() { }
 
     /// <summary>Learns from the step that has just been taken.</summary>
     public virtual void Observe(IOptimizerState state) { }

@@ -23,7 +23,8 @@ internal static class AdapterPlanner
 
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
-        RefuseImpossible(ways.Where(way => way.choice.Way is null).Select(way => $"{way.site.Name} ({way.choice.Reason})"), options.Injection, method);
+        if (ways.Where(way => way.choice.Way is null).Select(way => (way.site, way.choice.Reason)).ToArray() is { Length: > 0 } refused)
+            throw new ArgumentException(Refusal.Of(refused, sites.Count, options.Injection, method));
         method.Check(sites);
         var notes = CheckRanks(sites, options, method);
         foreach (var (name, note) in method.NotesOn([.. ways.Select(way => (way.site, way.choice.Way!.Value))]))
@@ -36,11 +37,11 @@ internal static class AdapterPlanner
             method.Begin(adapter);
         }
 
-        var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).Select(other => other.Parameter).ToArray();
-        foreach (var parameter in frozen)
-            parameter.requires_grad = false;
+        var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).ToArray();
+        foreach (var other in frozen)
+            other.Parameter.requires_grad = false;
 
-        return new AdapterSession(method, adapters, Plan(parameters, adapters, method, notes), frozen);
+        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)]);
     }
 
     private static ParameterPlan[] Plan(
@@ -57,20 +58,6 @@ internal static class AdapterPlanner
         var adapted = chosen.Select(candidate => candidate.Name).Where(name => name.EndsWith(LowRankFactors.A, StringComparison.Ordinal) || name.EndsWith(FactorizedLinear.NameOfV, StringComparison.Ordinal)).ToArray();
         if (adapted.Length > 0)
             throw new ArgumentException($"The model holds low-rank factors already ({string.Join(", ", adapted.Take(4))}). Call Finish() on the session that put them there, then attach again. Nothing was changed.");
-    }
-
-    private static void RefuseImpossible(IEnumerable<string> refused, Injection wanted, AdapterMethod method)
-    {
-        var names = refused.ToArray();
-        if (names.Length == 0)
-            return;
-
-        var list = $"{names.Length} of the matrices: {string.Join("; ", names.Take(8))}{(names.Length > 8 ? "; ..." : "")}";
-        throw new ArgumentException(method.Ways is [Injection.Replace]
-            ? $"'{method.Strategy}' puts layers of its own in the place of linear ones, and cannot do so for {list}. "
-                + "Hold each layer in a field of type Module<Tensor, Tensor>, a sequence or a list, or leave them out with Targets.Except. Nothing was changed."
-            : $"Injection.{wanted} does not work for {list}. "
-                + (method.Ways.Contains(Injection.Shadow) ? "Use Injection.Auto or Injection.Shadow, or leave" : "Leave") + " them out with Targets.Except. Nothing was changed.");
     }
 
     private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, AdapterMethod method)

@@ -77,7 +77,7 @@ internal sealed record AdapterRecipe
     {
         if (Layers is null)
             return this;
-        var (rank, scale) = Layers.For(site.Name);
+        var (rank, scale) = Layers.For(site);
         return this with { Rank = rank, Scale = scale, Layers = null };
     }
 

@@ -1,24 +1,29 @@
 using LowRankTraining.Diagnostics;
 using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
 /// <summary>A weight-space method at work on one model: its matrices re-parameterised, and whatever happens to them between steps.</summary>
 public sealed partial class AdapterSession : ILowRankSession
 {
-    private const int StepsUntilReached = 2;
-
     private readonly AdapterMethod _method;
     private readonly IReadOnlyList<Adapter> _adapters;
-    private readonly Parameter[] _frozen;
+    private readonly nn.Module _model;
+    private readonly IReadOnlyList<ParameterPlan> _plans;
+    private readonly string[] _frozen;
     private long _completed;
-    private int _observed;
     private bool _finished;
 
-    internal AdapterSession(AdapterMethod method, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> parameters, Parameter[] frozen)
+    /// <param name="method">What is done.</param>
+    /// <param name="model">To what.</param>
+    /// <param name="adapters">Its adapted matrices.</param>
+    /// <param name="plans">What is to be trained.</param>
+    /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
+    internal AdapterSession(AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans, string[] frozen)
     {
-        (_method, _adapters, Parameters, _frozen) = (method, adapters, parameters, frozen);
+        (_method, _model, _adapters, _plans, _frozen) = (method, model, adapters, plans, frozen);
         method.Logger?.Adapted(Strategy, adapters.Count, Describe());
     }
 
@@ -29,7 +34,16 @@ public sealed partial class AdapterSession : ILowRankSession
     public ulong Seed => _method.Seed;
 
     /// <inheritdoc/>
-    public IReadOnlyList<ParameterPlan> Parameters { get; }
+    /// <remarks>Those that the model has now, also where it was moved to another dtype or device after the strategy was attached.</remarks>
+    public IReadOnlyList<ParameterPlan> Parameters
+    {
+        get
+        {
+            foreach (var adapter in _adapters)
+                adapter.Follow();
+            return _plans.In(_model);
+        }
+    }
 
     /// <value>The adapted matrices in the model's order, with how their factors entered the model and why.</value>
     public IReadOnlyList<AdaptedLayer> Layers =>
@@ -40,13 +54,13 @@ public sealed partial class AdapterSession : ILowRankSession
         [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter).Where(parameter => parameter.requires_grad)];
 
     /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
-    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + _frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + Frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
 
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The session is finished; or the model has not run an adapted layer in the first two steps; or it passes by the hook of a layer whose factors were loaded; or factors that are to be merged hold NaN or infinity.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or factors that are to be merged hold NaN or infinity.</exception>
     public void AfterStep(in StepContext step, IOptimizerState state)
     {
         RequireUnfinished();
@@ -83,7 +97,7 @@ public sealed partial class AdapterSession : ILowRankSession
 
         foreach (var adapter in _adapters)
             adapter.Finish(_completed);
-        foreach (var parameter in _frozen)
+        foreach (var parameter in Frozen)
             parameter.requires_grad = true;
         _finished = true;
     }
@@ -95,30 +109,7 @@ public sealed partial class AdapterSession : ILowRankSession
             adapter.Release();
     }
 
-    private void Observe(IOptimizerState state)
-    {
-        var before = _adapters.Count(adapter => adapter.Injection == Injection.Shadow);
-        foreach (var adapter in _adapters)
-            adapter.Observe(state);
-
-        var shadowed = _adapters.Where(adapter => adapter.Injection == Injection.Shadow).ToArray();
-        if (shadowed.Length > before)
-            _method.Logger?.HooksPassedBy(Strategy, shadowed.Length - before, Names(shadowed));
-
-        if (++_observed == StepsUntilReached)
-            JudgeUnreached([.. _adapters.Where(adapter => !adapter.IsReached)]);
-    }
-
-    private void JudgeUnreached(Adapter[] unreached)
-    {
-        if (unreached.Length > 0 && !_method.AllowsUnreached)
-            throw new InvalidOperationException(
-                $"The model has not run {Names(unreached)} in {StepsUntilReached} steps, so these layers do not train. "
-                + (unreached.Any(adapter => adapter.Injection == Injection.Hook) ? "A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), or use Injection.Shadow. " : "")
-                + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts.");
-        if (unreached.Length > 0)
-            _method.Logger?.NotReached(Strategy, Names(unreached));
-    }
+    private IEnumerable<Parameter> Frozen => _frozen.Select(name => _model.At(name)).OfType<Parameter>();
 
     private void RequireUnfinished()
     {

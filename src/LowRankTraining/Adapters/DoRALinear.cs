@@ -1,6 +1,5 @@
 using TorchSharp;
 using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
@@ -13,26 +12,9 @@ namespace LowRankTraining.Adapters;
 /// <para>In the state dict: <c>weight</c>, <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>, <c>lora_magnitude_vector</c>.</para>
 /// <para>Source: Liu et al., DoRA, arXiv 2402.09353, equations 5 to 7 and section 4.3.</para>
 /// </remarks>
-public sealed class DoRALinear : nn.Module<Tensor, Tensor>
+public sealed class DoRALinear : ReparameterizedLinear
 {
     internal const string MagnitudeName = "lora_magnitude_vector";
-
-#pragma warning disable IDE0044 // TorchSharp writes these fields when the module moves.
-    [ComponentName(Name = "weight")]
-    private Parameter _weight;
-
-    [ComponentName(Name = "bias")]
-    private Parameter? _bias;
-
-    [ComponentName(Name = LowRankFactors.A)]
-    private Parameter _a;
-
-    [ComponentName(Name = LowRankFactors.B)]
-    private Parameter _b;
-
-    [ComponentName(Name = MagnitudeName)]
-    private Parameter _magnitude;
-#pragma warning restore IDE0044
 
     private readonly bool _normGradient;
 
@@ -48,28 +30,28 @@ public sealed class DoRALinear : nn.Module<Tensor, Tensor>
     {
         LowRankFactors.Require(source, rank, scale, dropout);
 
-        (_weight, _bias, Scale, _normGradient) = (source.weight, source.bias, scale, normGradient);
-        Mask = DropoutMask.For(key, dropout);
-        (_a, _b) = LowRankFactors.Make(_weight, rank, key);
-        _magnitude = Magnitudes(_weight, _a, _b, scale);
-        _weight.requires_grad = false;
-        RegisterComponents();
+        (Scale, Mask, _normGradient) = (scale, DropoutMask.For(key, dropout), normGradient);
+        var (a, b) = LowRankFactors.Make(source.weight, rank, key);
+        Own(WeightName, source.weight);
+        Own(BiasName, source.bias);
+        Own(LowRankFactors.A, a);
+        Own(LowRankFactors.B, b);
+        Own(MagnitudeName, Magnitudes(source.weight, a, b, scale));
+        ShareWith(source);
+        weight.requires_grad = false;
     }
 
     /// <value>W, m × n; the same object as the source's.</value>
-    public Parameter weight => _weight;
-
-    /// <value>b, m entries, or null.</value>
-    public Parameter? bias => _bias;
+    public Parameter weight => Part(WeightName);
 
     /// <value>A, r × n.</value>
-    public Parameter lora_A => _a;
+    public Parameter lora_A => Part(LowRankFactors.A);
 
     /// <value>B, m × r.</value>
-    public Parameter lora_B => _b;
+    public Parameter lora_B => Part(LowRankFactors.B);
 
     /// <value>m, the lengths of W′'s rows.</value>
-    public Parameter lora_magnitude_vector => _magnitude;
+    public Parameter lora_magnitude_vector => Part(MagnitudeName);
 
     /// <value>s, the factor on the product B A.</value>
     public double Scale { get; }
@@ -80,9 +62,6 @@ public sealed class DoRALinear : nn.Module<Tensor, Tensor>
     /// <value>What drops entries, or null.</value>
     internal DropoutMask? Mask { get; }
 
-    /// <value>Whether the layer has been run.</value>
-    internal bool Reached { get; private set; }
-
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
@@ -90,12 +69,12 @@ public sealed class DoRALinear : nn.Module<Tensor, Tensor>
         Reached = true;
 
         var rows = LowRankFactors.Rows(input);
-        var output = Enabled ? Turned(rows) : nn.functional.linear(rows, _weight, _bias);
-        return output.reshape([.. input.shape[..^1], _weight.shape[0]]).MoveToOuterDisposeScope();
+        var output = Enabled ? Turned(rows) : nn.functional.linear(rows, weight, bias);
+        return output.reshape([.. input.shape[..^1], weight.shape[0]]).MoveToOuterDisposeScope();
     }
 
     /// <summary>W′ as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
-    public Tensor EffectiveWeight() => RowMagnitudes.Effective(_weight, _a, _b, _magnitude, Scale);
+    public Tensor EffectiveWeight() => RowMagnitudes.Effective(weight, lora_A, lora_B, lora_magnitude_vector, Scale);
 
     /// <summary>m = ‖W‖ while B is zero, by the formula of the forward pass, so that m / c is 1 and not nearly so.</summary>
     internal static Parameter Magnitudes(Tensor weight, Tensor a, Tensor b, double scale)
@@ -116,8 +95,8 @@ public sealed class DoRALinear : nn.Module<Tensor, Tensor>
 
     private Tensor Turned(Tensor rows)
     {
-        var direction = nn.functional.linear(rows, _weight).addmm_(LowRankFactors.Hidden(rows, _a, Scale, Mask, training), _b.t());
-        var output = direction.mul(Gain(_weight, _a, _b, _magnitude, Scale, _normGradient));
-        return _bias is null ? output : output.add_(_bias);
+        var direction = nn.functional.linear(rows, weight).addmm_(LowRankFactors.Hidden(rows, lora_A, Scale, Mask, training), lora_B.t());
+        var output = direction.mul(Gain(weight, lora_A, lora_B, lora_magnitude_vector, Scale, _normGradient));
+        return bias is null ? output : output.add_(bias);
     }
 }

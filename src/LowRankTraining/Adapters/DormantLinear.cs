@@ -8,17 +8,15 @@ namespace LowRankTraining.Adapters;
 internal sealed class DormantLinear(Site site)
 {
     private readonly Linear _original = site.Linear!;
-    private readonly Slot _slot = site.Slots[0];
 
     /// <summary>Puts another layer into the place.</summary>
     public void GiveWayTo(nn.Module<Tensor, Tensor> layer)
     {
         layer.train(_original.training);
-        _slot.Put(layer);
+        site.Put(layer);
 
-        _original.weight.grad = null!;
         using var nothing = empty([0], _original.weight.dtype, device: _original.weight.device);
-        Hold(nothing);
+        _original.Hold(nothing);
     }
 
     /// <summary>Comes back, with what has been learned.</summary>
@@ -26,15 +24,8 @@ internal sealed class DormantLinear(Site site)
     /// <param name="training">The mode of the layer that was in its place.</param>
     public void ComeBack(Tensor learned, bool training)
     {
-        Hold(learned);
+        _original.Hold(learned);
         _original.train(training);
-        _slot.Put(_original);
-    }
-
-    /// <summary>The parameter stays the same object: others may refer to it.</summary>
-    private void Hold(Tensor values)
-    {
-        using var guard = no_grad();
-        _original.weight.set_(values);
+        site.Put(_original);
     }
 }

@@ -8,16 +8,19 @@ namespace LowRankTraining.Adapters;
 internal sealed class HookedDoRA : MagnitudeAdapter
 {
     private readonly Linear _linear;
+    private readonly HookedParts _parts;
     private readonly bool _normGradient;
     private bool _active, _reached;
     private Action _unhook = () => { };
 
     public HookedDoRA(Site site, AdapterRecipe recipe, bool normGradient, string reason) : base(site, recipe, reason)
     {
-        (_linear, _normGradient) = (site.Linear!, normGradient);
+        (_linear, _parts, _normGradient) = (site.Linear!, new HookedParts(site.Linear!), normGradient);
         var key = recipe.DrawKey(site.Name, 0);
-        (A, B) = LowRankFactors.Make(Weight, RankAfter(0), key);
-        Magnitude = DoRALinear.Magnitudes(Weight, A, B, recipe.Scale);
+        var (a, b) = LowRankFactors.Make(Weight, RankAfter(0), key);
+        _parts.Add(LowRankFactors.A, a);
+        _parts.Add(LowRankFactors.B, b);
+        _parts.Add(DoRALinear.MagnitudeName, DoRALinear.Magnitudes(Weight, a, b, recipe.Scale));
         Dropout = DropoutMask.For(key, recipe.Dropout);
     }
 
@@ -25,19 +28,19 @@ internal sealed class HookedDoRA : MagnitudeAdapter
 
     public override bool IsReached => _reached;
 
-    protected override Parameter A { get; }
+    protected override Parameter A => _parts[LowRankFactors.A];
 
-    protected override Parameter B { get; }
+    protected override Parameter B => _parts[LowRankFactors.B];
 
-    protected override Parameter Magnitude { get; }
+    protected override Parameter Magnitude => _parts[DoRALinear.MagnitudeName];
 
     protected override DropoutMask? Dropout { get; }
 
+    public override void Follow() => _parts.Follow();
+
     public override void Install()
     {
-        _linear.register_parameter(LowRankFactors.A, A);
-        _linear.register_parameter(LowRankFactors.B, B);
-        _linear.register_parameter(DoRALinear.MagnitudeName, Magnitude);
+        _parts.Register();
 
         Func<nn.Module<Tensor, Tensor>, Tensor, Tensor, Tensor> hook = (_, input, output) => Turn(input, output);
         _unhook = _linear.register_forward_hook(hook).remove;
@@ -47,8 +50,7 @@ internal sealed class HookedDoRA : MagnitudeAdapter
     protected override void TakeOut()
     {
         _unhook();
-        foreach (var name in new[] { LowRankFactors.A, LowRankFactors.B, DoRALinear.MagnitudeName })
-            ParameterRegistry.Remove(_linear, name);
+        _parts.Remove();
     }
 
     protected override void Enable(bool active) => _active = active;

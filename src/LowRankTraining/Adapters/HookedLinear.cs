@@ -14,6 +14,7 @@ internal sealed class HookedLinear : ParameterAdapter
 {
     private const string Memory = "hook";
     private readonly Linear _linear;
+    private readonly HookedParts _parts;
     private readonly ShadowRule? _shadow;
     private Verdict _verdict;
     private bool _active;
@@ -22,10 +23,12 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public HookedLinear(Site site, AdapterRecipe recipe, string reason, bool mayShadow) : base(site, recipe, reason)
     {
-        _linear = site.Linear!;
+        (_linear, _parts) = (site.Linear!, new HookedParts(site.Linear!));
         _verdict = mayShadow ? Verdict.Open : Verdict.Hooked;
         _shadow = mayShadow ? new ShadowRule(recipe) : null;
-        (A, B) = LowRankFactors.Make(Weight, RankAfter(0), recipe.DrawKey(site.Name, 0));
+        var (a, b) = LowRankFactors.Make(Weight, RankAfter(0), recipe.DrawKey(site.Name, 0));
+        _parts.Add(LowRankFactors.A, a);
+        _parts.Add(LowRankFactors.B, b);
         Dropout = DropoutMask.For(recipe.DrawKey(site.Name, 0), recipe.Dropout);
         Start();
     }
@@ -34,14 +37,14 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override Injection Injection => _verdict == Verdict.Bypassed ? Injection.Shadow : Injection.Hook;
 
-    public override bool IsReached => _reached || _verdict == Verdict.Bypassed;
+    public override bool IsReached => _reached || _verdict == Verdict.Bypassed || IsPassedBy;
 
     public override IEnumerable<ParameterPlan> Plans =>
         _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
 
-    protected override Parameter A { get; }
+    protected override Parameter A => _parts[LowRankFactors.A];
 
-    protected override Parameter B { get; }
+    protected override Parameter B => _parts[LowRankFactors.B];
 
     protected override DropoutMask? Dropout { get; }
 
@@ -52,34 +55,46 @@ internal sealed class HookedLinear : ParameterAdapter
     /// <value>Whether the weight follows a shadow. One cannot begin where factors are given already: it knows nothing of them.</value>
     private bool IsShadowed => _verdict == Verdict.Bypassed || (_verdict == Verdict.Open && !_reached && !HasProduct);
 
+    /// <value>Whether the layer has run without its hook, while that is still to be found out.</value>
+    private bool IsPassedBy
+    {
+        get
+        {
+            if (_verdict != Verdict.Open || _reached)
+                return false;
+            using var gradient = Weight.grad;
+            return gradient is not null;
+        }
+    }
+
     protected override bool TrainsFactors => _verdict != Verdict.Bypassed;
 
     protected override bool TrainsWeight => _verdict != Verdict.Hooked;
 
+    public override void Follow() => _parts.Follow();
+
     public override void Install()
     {
         LeaveBase();
-        _linear.register_parameter(LowRankFactors.A, A);
-        _linear.register_parameter(LowRankFactors.B, B);
+        _parts.Register();
 
         Func<nn.Module<Tensor, Tensor>, Tensor, Tensor, Tensor> hook = (_, input, output) => AddFactors(input, output);
         _unhook = _linear.register_forward_hook(hook).remove;
         SetForm(Recipe.Clock.IsActiveAfter(0));
     }
 
+    public override void RequireRunnable()
+    {
+        if (IsPassedBy && HasProduct)
+            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, so the factors that were loaded for it take no part and are not trained. "
+                + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. Nothing was changed.");
+    }
+
     public override void Observe(IOptimizerState state)
     {
         base.Observe(state);
-        if (_verdict != Verdict.Open)
+        if (_verdict != Verdict.Open || !(_reached || IsPassedBy))
             return;
-
-        using var gradient = Weight.grad;
-        if (!_reached && gradient is null)
-            return;
-
-        if (!_reached && HasProduct)
-            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, so the factors that were loaded for it take no part and are not trained. "
-                + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. The weight was not changed.");
 
         Decide(_reached ? Verdict.Hooked : Verdict.Bypassed, state);
         SetForm(_active);
@@ -114,8 +129,7 @@ internal sealed class HookedLinear : ParameterAdapter
     protected override void TakeOut()
     {
         _unhook();
-        ParameterRegistry.Remove(_linear, LowRankFactors.A);
-        ParameterRegistry.Remove(_linear, LowRankFactors.B);
+        _parts.Remove();
     }
 
     protected override void Enable(bool active) => _active = active;

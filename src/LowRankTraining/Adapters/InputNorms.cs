@@ -22,6 +22,7 @@ internal sealed class InputNorms(double decay) : IDisposable
         using var scope = NewDisposeScope();
         var norms = rows.detach().norm(0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0]));
         _average ??= zeros_like(norms).DetachFromDisposeScope();
+        Follow(norms);
         _average.copy_(where(norms.isfinite(), _average.mul(decay).add_(norms, 1 - decay), _average));
     }
 
@@ -39,12 +40,30 @@ internal sealed class InputNorms(double decay) : IDisposable
     }
 
     /// <summary>I_ij = |A_ij| ẑ_j, or null before the first batch.</summary>
-    public Tensor? Importance(Tensor a) => _average is null ? null : a.detach().abs().to(ScalarType.Float32).mul(_average);
+    public Tensor? Importance(Tensor a)
+    {
+        if (_average is null)
+            return null;
+
+        Follow(a);
+        return a.detach().abs().to(ScalarType.Float32).mul(_average);
+    }
 
     public void Dispose()
     {
         _average?.Dispose();
         _average = null;
+    }
+
+    /// <summary>Goes to where the layer has been moved to.</summary>
+    private void Follow(Tensor tensor)
+    {
+        if (_average is null || _average.IsBeside(tensor))
+            return;
+
+        var old = _average;
+        _average = old.to(tensor.device).DetachFromDisposeScope();
+        old.Dispose();
     }
 
     /// <summary>A rule for A whose state has the norms beside it.</summary>

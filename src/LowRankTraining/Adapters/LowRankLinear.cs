@@ -1,6 +1,5 @@
 using TorchSharp;
 using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
@@ -12,22 +11,8 @@ namespace LowRankTraining.Adapters;
 /// <para>In the state dict: <c>weight</c>, <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>.</para>
 /// <para>Source: Hu et al., LoRA, arXiv 2106.09685, section 4.1.</para>
 /// </remarks>
-public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
+public sealed class LowRankLinear : ReparameterizedLinear
 {
-#pragma warning disable IDE0044 // TorchSharp writes these fields when the module moves.
-    [ComponentName(Name = "weight")]
-    private Parameter _weight;
-
-    [ComponentName(Name = "bias")]
-    private Parameter? _bias;
-
-    [ComponentName(Name = LowRankFactors.A)]
-    private Parameter _a;
-
-    [ComponentName(Name = LowRankFactors.B)]
-    private Parameter _b;
-#pragma warning restore IDE0044
-
     /// <summary>Puts factors beside a linear layer, whose weight (frozen from now on) and bias it shares.</summary>
     /// <param name="source">The layer.</param>
     /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
@@ -39,33 +24,33 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
     {
         LowRankFactors.Require(source, rank, scale, dropout);
 
-        (_weight, _bias, Scale, Dropout) = (source.weight, source.bias, scale, dropout);
-        Mask = DropoutMask.For(key, dropout);
-        (_a, _b) = LowRankFactors.Make(_weight, rank, key);
-        _weight.requires_grad = false;
-        RegisterComponents();
+        (Scale, Dropout, Mask) = (scale, dropout, DropoutMask.For(key, dropout));
+        var (a, b) = LowRankFactors.Make(source.weight, rank, key);
+        Own(WeightName, source.weight);
+        Own(BiasName, source.bias);
+        Own(LowRankFactors.A, a);
+        Own(LowRankFactors.B, b);
+        ShareWith(source);
+        weight.requires_grad = false;
     }
 
     /// <value>W, m × n; the same object as the source's.</value>
-    public Parameter weight => _weight;
-
-    /// <value>b, m entries, or null.</value>
-    public Parameter? bias => _bias;
+    public Parameter weight => Part(WeightName);
 
     /// <value>A, r × n.</value>
-    public Parameter lora_A => _a;
+    public Parameter lora_A => Part(LowRankFactors.A);
 
     /// <value>B, m × r.</value>
-    public Parameter lora_B => _b;
+    public Parameter lora_B => Part(LowRankFactors.B);
 
     /// <value>n, entries of an input row.</value>
-    public long in_features => _weight.shape[1];
+    public long in_features => weight.shape[1];
 
     /// <value>m, entries of an output row.</value>
-    public long out_features => _weight.shape[0];
+    public long out_features => weight.shape[0];
 
     /// <value>r.</value>
-    public long Rank => _a.shape[0];
+    public long Rank => lora_A.shape[0];
 
     /// <value>s, the factor on the product B A.</value>
     public double Scale { get; }
@@ -78,9 +63,6 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
 
     /// <value>What drops entries, or null.</value>
     internal DropoutMask? Mask { get; }
-
-    /// <value>Whether the layer has been run.</value>
-    internal bool Reached { get; private set; }
 
     /// <value>What follows the inputs of training batches, or null.</value>
     internal InputNorms? Inputs { get; init; }
@@ -95,33 +77,33 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
         if (training && is_grad_enabled())
             Inputs?.See(rows);
 
-        var output = Enabled && !(Mask is not null && training) && MergedProduct.PaysFor(rows, _weight) ? Merged(rows) : Apart(rows);
+        var output = Enabled && !(Mask is not null && training) && MergedProduct.PaysFor(rows, weight) ? Merged(rows) : Apart(rows);
         return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
     }
 
-    private Tensor Merged(Tensor rows) => _bias is null
-        ? MergedProduct.apply(rows, _weight, _a, _b, Scale)
-        : MergedProduct.apply(rows, _weight, _a, _b, Scale, _bias);
+    private Tensor Merged(Tensor rows) => bias is null
+        ? MergedProduct.apply(rows, weight, lora_A, lora_B, Scale)
+        : MergedProduct.apply(rows, weight, lora_A, lora_B, Scale, bias);
 
     private Tensor Apart(Tensor rows)
     {
-        var output = nn.functional.linear(rows, _weight, _bias);
-        return Enabled ? output.addmm_(LowRankFactors.Hidden(rows, _a, Scale, Mask, training), _b.t()) : output;
+        var output = nn.functional.linear(rows, weight, bias);
+        return Enabled ? output.addmm_(LowRankFactors.Hidden(rows, lora_A, Scale, Mask, training), lora_B.t()) : output;
     }
 
     /// <summary>W + s B A as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
-    public Tensor EffectiveWeight() => LowRankFactors.Effective(_weight, _a, _b, Scale);
+    public Tensor EffectiveWeight() => LowRankFactors.Effective(weight, lora_A, lora_B, Scale);
 
     /// <summary>Folds the factors into the weight and sets B to zero. The layer computes what it computed before, up to one rounding of the weight.</summary>
     /// <param name="rounding">Rounds a half-precision weight stochastically; to the nearest when null.</param>
     /// <exception cref="InvalidOperationException">The factors hold NaN or infinity. Nothing was changed.</exception>
     public void Merge(Generator? rounding = null)
     {
-        if (!LowRankFactors.AreFinite(_a, _b))
+        if (!LowRankFactors.AreFinite(lora_A, lora_B))
             throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
 
         using var guard = no_grad();
-        LowRankFactors.MergeInto(_weight, _a, _b, Scale, rounding);
-        _b.zero_();
+        LowRankFactors.MergeInto(weight, lora_A, lora_B, Scale, rounding);
+        lora_B.zero_();
     }
 }

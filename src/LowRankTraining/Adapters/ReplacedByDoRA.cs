@@ -32,13 +32,13 @@ internal sealed class ReplacedByDoRA : MagnitudeAdapter
     public override void Install()
     {
         _layer.train(_original.training);
-        Site.Slots[0].Put(_layer);
+        Site.Put(_layer);
     }
 
     protected override void TakeOut()
     {
         _original.train(_layer.training);
-        Site.Slots[0].Put(_original);
+        Site.Put(_original);
     }
 
     protected override void Enable(bool active) => _layer.Enabled = active;

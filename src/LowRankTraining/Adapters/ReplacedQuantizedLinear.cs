@@ -39,7 +39,7 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
         Start();
         LeaveBase();
         SetForm(Recipe.Clock.IsActiveAfter(0));
-        Site.Slots[0].Put(_layer);
+        Site.Put(_layer);
     }
 
     public override void Release()
@@ -52,7 +52,7 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
     protected override void TakeOut()
     {
         _original.train(_layer.training);
-        Site.Slots[0].Put(_original);
+        Site.Put(_original);
     }
 
     protected override void Enable(bool active)
@@ -84,7 +84,7 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
 
         using var scope = NewDisposeScope();
         using var generator = new Generator(Recipe.MergeKey(Name, completed), A.device);
-        Hold(LowRankFactors.Rounded(_layer.EffectiveWeight(), A.dtype, Recipe.Rounding == MergeRounding.Nearest ? null : generator));
+        _original.Hold(LowRankFactors.Rounded(_layer.EffectiveWeight(), A.dtype, Recipe.Rounding == MergeRounding.Nearest ? null : generator));
     }
 
     private void Quantize()
@@ -94,21 +94,13 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
         _layer.Quantize(Weight);
         if (Recipe.Rounding == MergeRounding.CarryResidual)
             Carry(Weight.to(ScalarType.Float32, copy: true).sub_(_layer.BaseWeight()), completed: 0);
-        Hold(empty([0], A.dtype, device: A.device));
+        _original.Hold(empty([0], A.dtype, device: A.device));
     }
 
     private void Unquantize()
     {
         using var scope = NewDisposeScope();
-        Hold(_layer.BaseWeight());
+        _original.Hold(_layer.BaseWeight());
         _layer.Unquantize();
-    }
-
-    /// <summary>The parameter stays the same object: others may refer to it.</summary>
-    private void Hold(Tensor values)
-    {
-        using var guard = no_grad();
-        Weight.grad = null!;
-        Weight.set_(values);
     }
 }

@@ -79,11 +79,10 @@ internal static class CheckpointFile
         }
     }
 
-    /// <summary>The optimizer's plans by native handle of the parameter.</summary>
-    private static Dictionary<IntPtr, ParameterPlan> PlansOf(OptimizerHelper optimizer) =>
-        optimizer is LowRankOptimizer { Session.Parameters: var plans } ? plans.ToDictionary(plan => plan.Parameter.Handle) : [];
+    private static Dictionary<ParameterIdentity, ParameterPlan> PlansOf(OptimizerHelper optimizer) =>
+        optimizer is LowRankOptimizer { Session.Parameters: var plans } ? plans.ToDictionary(plan => ParameterIdentity.Of(plan.Parameter)) : [];
 
-    private static void RequireSame(TensorHeader[] saved, Dictionary<string, Tensor> model, Dictionary<IntPtr, ParameterPlan> plans, long step)
+    private static void RequireSame(TensorHeader[] saved, Dictionary<string, Tensor> model, Dictionary<ParameterIdentity, ParameterPlan> plans, long step)
     {
         var names = saved.Select(header => header.Name).ToHashSet();
         var missing = model.Keys.FirstOrDefault(name => !names.Contains(name));
@@ -95,7 +94,8 @@ internal static class CheckpointFile
             if (!model.TryGetValue(header.Name, out var tensor))
                 throw Refusal($"it has '{header.Name}', which the model does not have");
 
-            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = plans.GetValueOrDefault(tensor.Handle)?.ExpectedShape(step, header.Shape) ?? tensor.shape };
+            var plan = plans.GetValueOrDefault(ParameterIdentity.Of(tensor));
+            var expected = TensorHeader.Of(header.Name, tensor) with { Shape = plan?.ExpectedEntry(step, header.Shape) ?? tensor.shape };
             if (!expected.Fits(header))
                 throw Refusal($"'{header.Name}' is {header} there and {expected} here");
         }

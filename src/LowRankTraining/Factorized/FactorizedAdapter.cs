@@ -38,6 +38,7 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
 
     public override void Install()
     {
+        Layer.ShareWith(Site.Linear!);
         if (Layer.weight is null)
         {
             _original.GiveWayTo(Layer);
@@ -45,7 +46,7 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
         }
 
         Layer.train(Site.Linear!.training);
-        Site.Slots[0].Put(Layer);
+        Site.Put(Layer);
         Weight.grad = null!;
     }
 
@@ -61,7 +62,7 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
             MergeIntoWeight(Layer.factor_U, Layer.factor_V, completed);
 
         using var scope = NewDisposeScope();
-        _original.ComeBack(Layer.weight ?? Layer.EffectiveWeight().to(Weight.dtype), Layer.training);
+        _original.ComeBack(Layer.weight ?? Layer.EffectiveWeight().to(Layer.factor_U.dtype), Layer.training);
         Weight.requires_grad = true;
         _finished = true;
     }

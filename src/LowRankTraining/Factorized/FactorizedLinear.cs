@@ -2,7 +2,6 @@ using LowRankTraining.Adapters;
 using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Factorized;
@@ -13,23 +12,9 @@ namespace LowRankTraining.Factorized;
 /// <para>k (m + n) numbers instead of m n, and for N rows 6 N k (m + n) operations forward and backward instead of 6 N m n: less of both where k is below m n / (m + n).</para>
 /// <para>In the state dict: <c>weight</c> (W₀), <c>bias</c>, <c>factor_U</c>, <c>factor_V</c>.</para>
 /// </remarks>
-public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
+public sealed class FactorizedLinear : ReparameterizedLinear
 {
     internal const string NameOfU = "factor_U", NameOfV = "factor_V";
-
-#pragma warning disable IDE0044 // TorchSharp writes these fields when the module moves.
-    [ComponentName(Name = "weight")]
-    private Parameter? _weight;
-
-    [ComponentName(Name = "bias")]
-    private Parameter? _bias;
-
-    [ComponentName(Name = NameOfU)]
-    private Parameter _u;
-
-    [ComponentName(Name = NameOfV)]
-    private Parameter _v;
-#pragma warning restore IDE0044
 
     /// <summary>Factorises the weight of a linear layer by its truncated singular value decomposition, and shares its bias. The layer itself is left as it is.</summary>
     /// <param name="source">The layer.</param>
@@ -37,7 +22,7 @@ public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
     /// <param name="activation">σ. Default: none.</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank out of range.</exception>
     public FactorizedLinear(Linear source, int rank, FactorActivation activation = FactorActivation.None)
-        : this(source?.bias, FactorPair.OfSvd(Weight(source, rank), rank, key: 0), activation) { }
+        : this(source?.bias, FactorPair.OfSvd(Weight(source, rank), rank, key: 0), activation) => ShareWith(source!);
 
     /// <summary>A layer with random factors, to train from scratch or to load a state dict into: U and V normal, such that entries of U V have the variance 1 / (m + n).</summary>
     /// <param name="inputs">n.</param>
@@ -58,41 +43,35 @@ public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
 
     internal FactorizedLinear(Parameter? bias, FactorPair factors, FactorActivation activation = FactorActivation.None, Parameter? frozen = null) : base(nameof(FactorizedLinear))
     {
-        (_weight, _bias, Activation) = (frozen, bias, activation);
-        (_u, _v) = (new Parameter(factors.U), new Parameter(factors.V));
-        foreach (var parameter in new[] { _u, _v, _bias })
-            parameter?.DetachFromDisposeScope();
-        if (_weight is not null)
-            _weight.requires_grad = false;
-        RegisterComponents();
+        Activation = activation;
+        Own(WeightName, frozen);
+        Own(BiasName, bias);
+        Own(NameOfU, new Parameter(factors.U));
+        Own(NameOfV, new Parameter(factors.V));
+        if (frozen is not null)
+            frozen.requires_grad = false;
     }
 
     /// <value>W₀, m × n and frozen, or null.</value>
-    public Parameter? weight => _weight;
-
-    /// <value>b, m entries, or null; the same object as the source's.</value>
-    public Parameter? bias => _bias;
+    public Parameter? weight => PartOrNull(WeightName);
 
     /// <value>U, m × k.</value>
-    public Parameter factor_U => _u;
+    public Parameter factor_U => Part(NameOfU);
 
     /// <value>V, k × n.</value>
-    public Parameter factor_V => _v;
+    public Parameter factor_V => Part(NameOfV);
 
     /// <value>n, entries of an input row.</value>
-    public long in_features => _v.shape[1];
+    public long in_features => factor_V.shape[1];
 
     /// <value>m, entries of an output row.</value>
-    public long out_features => _u.shape[0];
+    public long out_features => factor_U.shape[0];
 
     /// <value>k.</value>
-    public long Rank => _v.shape[0];
+    public long Rank => factor_V.shape[0];
 
     /// <value>σ.</value>
     public FactorActivation Activation { get; }
-
-    /// <value>Whether the layer has been run.</value>
-    internal bool Reached { get; private set; }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
@@ -101,10 +80,10 @@ public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
         Reached = true;
 
         var rows = LowRankFactors.Rows(input);
-        var hidden = Activate(rows.mm(_v.t()));
-        var output = nn.functional.linear(hidden, _u, _bias);
-        if (_weight is not null)
-            output = output.addmm(rows, _weight.t());
+        var hidden = Activate(rows.mm(factor_V.t()));
+        var output = nn.functional.linear(hidden, factor_U, bias);
+        if (weight is not null)
+            output = output.addmm(rows, weight.t());
 
         return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
     }
@@ -118,9 +97,9 @@ public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var precise = _u.dtype.Computing();
-        var product = _u.to(precise).mm(_v.to(precise));
-        return (_weight is null ? product : product.add_(_weight)).MoveToOuterDisposeScope();
+        var precise = factor_U.dtype.Computing();
+        var product = factor_U.to(precise).mm(factor_V.to(precise));
+        return (weight is null ? product : product.add_(weight)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Takes other factors, perhaps of another rank. The parameters stay the same objects: TorchSharp keys optimizer state by them.</summary>
@@ -128,17 +107,17 @@ public sealed class FactorizedLinear : nn.Module<Tensor, Tensor>
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        (_u.grad, _v.grad) = (null!, null!);
-        _u.set_(factors.U.to(_u.dtype).contiguous().clone());
-        _v.set_(factors.V.to(_v.dtype).contiguous().clone());
+        (factor_U.grad, factor_V.grad) = (null!, null!);
+        factor_U.set_(factors.U.to(factor_U.dtype).contiguous().clone());
+        factor_V.set_(factors.V.to(factor_V.dtype).contiguous().clone());
     }
 
     /// <summary>Frees the factors, when the layer has left the model.</summary>
     internal void Release()
     {
-        (_u.grad, _v.grad) = (null!, null!);
-        _u.Dispose();
-        _v.Dispose();
+        (factor_U.grad, factor_V.grad) = (null!, null!);
+        factor_U.Dispose();
+        factor_V.Dispose();
     }
 
     private Tensor Activate(Tensor hidden) => Activation switch

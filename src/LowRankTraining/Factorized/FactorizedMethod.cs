@@ -19,7 +19,7 @@ internal class FactorizedMethod(string strategy, WeightSpaceOptions options, Fac
 
     public FactorActivation Activation { get; init; }
 
-    public override long WantedRank(Site site) => Ranks?.For(site.Name) ?? _options.Rank;
+    public override long WantedRank(Site site) => Ranks?.For(site) ?? _options.Rank;
 
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) =>
         new FactorizedAdapter(site, new FactorizedLinear(site.Linear!.bias, Start(site), Activation), reason) { Seed = Seed, RuleOfU = _options.Adam, RuleOfV = _options.Adam };

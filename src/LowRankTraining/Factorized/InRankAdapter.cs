@@ -93,8 +93,8 @@ internal sealed class InRankAdapter : FactorizedAdapter
     {
         AcceptZeroGradient = name == FactorizedLinear.NameOfV && Layer.weight is not null,
         CanHaveShape = shape => shape.Length == 2 && (name == FactorizedLinear.NameOfV
-            ? shape[1] == parameter.shape[1] && IsPossible(shape[0])
-            : shape[0] == parameter.shape[0] && IsPossible(shape[1])),
+            ? shape[1] == Layer.in_features && IsPossible(shape[0])
+            : shape[0] == Layer.out_features && IsPossible(shape[1])),
     };
 
     private bool IsPossible(long rank) => rank >= 1 && rank <= _growth.MaxRank(_limit);

@@ -1,3 +1,5 @@
+using LowRankTraining.Adapters;
+
 namespace LowRankTraining.Factorized;
 
 /// <summary>A rank for each matrix of a model, by the name of its weight.</summary>
@@ -10,6 +12,9 @@ public sealed record RankAllocation(IReadOnlyDictionary<string, int> Ranks)
 
     /// <summary>The rank of a matrix; null where it has none.</summary>
     public int? For(string name) => Ranks.TryGetValue(name, out var rank) ? rank : null;
+
+    /// <summary>The rank of a matrix by any of its names, the first one first.</summary>
+    internal int? For(Site site) => site.Names.Select(For).FirstOrDefault(rank => rank is not null);
 
     /// <summary>The same proportions at another mean, rounded, and nowhere below 1: what a method with small ranks takes from a plan with large ones.</summary>
     /// <param name="mean">The mean to come to, at least 1.</param>

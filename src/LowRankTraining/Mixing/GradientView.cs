@@ -64,7 +64,7 @@ public abstract class GradientView
     private static Parameter[] Require(IEnumerable<Parameter> parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        Parameter[] list = [.. parameters];
+        Parameter[] list = [.. parameters.DistinctBy(parameter => ParameterIdentity.Of(parameter))];
         return list.Length > 0 ? list : throw new ArgumentException("There are no trainable parameters to watch the gradients of.", nameof(parameters));
     }
 }

@@ -1,4 +1,5 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using TorchSharp.Modules;
@@ -64,8 +65,8 @@ public sealed class MemoryPlan
 
     private static ParameterMemory Of(ParameterPlan plan)
     {
-        var (shape, layout) = (plan.Parameter.shape, plan.Rule as IStateLayout);
-        var elements = plan.Parameter.NumberOfElements;
+        var (shape, layout) = (plan.Shape, plan.Rule as IStateLayout);
+        var elements = shape.Elements();
         var gradient = elements * plan.Parameter.ElementSize;
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
         return new(plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);

@@ -2,7 +2,6 @@ using LowRankTraining.Adapters;
 using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Quantized;
@@ -10,33 +9,16 @@ namespace LowRankTraining.Quantized;
 /// <summary>A linear layer whose weight is kept, and trained, in 8 bits a number.</summary>
 /// <remarks>
 /// <para>y = x Wᵀ + b with W m × n = scale · (code − zero), one scale and zero point for every group of the weight read row by row. Forward and backward decode it for one product and forget it again.</para>
-/// <para>In the state dict: <c>weight_codes</c> (uint8, m × n), <c>weight_scales</c> (float32), <c>weight_zeros</c> (uint8), <c>bias</c>.
+/// <para>In the state dict: <c>weight</c> (without entries), <c>bias</c>, <c>weight_codes</c> (uint8, m × n), <c>weight_scales</c> (float32), <c>weight_zeros</c> (uint8).
 /// Bytes of the weight: 1 + 5 / group for each number.</para>
-/// <para><see cref="weight"/> is a parameter without memory of its own: it has the weight's shape and takes its gradient, so that <c>parameters()</c>, <c>zero_grad</c> and gradient clipping work as for any layer,
-/// but its values mean nothing, no optimizer but a <see cref="LowRankOptimizer"/> can update it, and it is not in the state dict.</para>
+/// <para><see cref="weight"/> is a parameter without entries that takes the gradient of the whole weight, so that <c>parameters()</c>, <c>zero_grad</c> and gradient clipping work as for any layer.
+/// No optimizer but a <see cref="LowRankOptimizer"/> can update it.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, section 3.3.</para>
 /// </remarks>
-public sealed class Int8Linear : nn.Module<Tensor, Tensor>, IWeightStore
+public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
 {
     private const int Bits = 8;
-    private const string Weight = "weight";
-
-#pragma warning disable IDE0044 // TorchSharp writes these fields when the module moves.
-    [ComponentName(Name = Weight)]
-    private Parameter _weight;
-
-    [ComponentName(Name = "bias")]
-    private Parameter? _bias;
-
-    [ComponentName(Name = "weight_codes")]
-    private Tensor _codes;
-
-    [ComponentName(Name = "weight_scales")]
-    private Tensor _scales;
-
-    [ComponentName(Name = "weight_zeros")]
-    private Tensor _zeros;
-#pragma warning restore IDE0044
+    private const string CodesName = "weight_codes", ScalesName = "weight_scales", ZerosName = "weight_zeros";
 
     /// <summary>Quantises the weight of a linear layer, to the nearest, and shares its bias. The layer itself is left as it is.</summary>
     /// <param name="source">The layer.</param>
@@ -47,75 +29,68 @@ public sealed class Int8Linear : nn.Module<Tensor, Tensor>, IWeightStore
         ArgumentNullException.ThrowIfNull(source);
         using var guard = no_grad();
 
-        (_bias, Group) = (source.bias, group);
-        (_codes, _scales, _zeros) = AffineQuantization.Quantize(source.weight, Bits, group);
-        _weight = Handle(source.weight);
-        foreach (var tensor in new[] { _codes, _scales, _zeros, _weight })
-            tensor.DetachFromDisposeScope();
-        RegisterComponents();
+        Group = group;
+        var (codes, scales, zeros) = AffineQuantization.Quantize(source.weight, Bits, group);
+        Own(WeightName, new Parameter(empty([0], source.weight.dtype, source.weight.device), source.weight.requires_grad));
+        Own(BiasName, source.bias);
+        OwnBuffer(CodesName, codes);
+        OwnBuffer(ScalesName, scales);
+        OwnBuffer(ZerosName, zeros);
+        ShareWith(source);
     }
 
-    /// <value>Stands for W where gradients are concerned, m × n: its values mean nothing.</value>
-    public Parameter weight => _weight;
-
-    /// <value>b, m entries, or null; the same object as the source's.</value>
-    public Parameter? bias => _bias;
+    /// <value>Stands for W where gradients are concerned: it has no entries, and its gradient is m × n.</value>
+    public Parameter weight => Part(WeightName);
 
     /// <value>n, entries of an input row.</value>
-    public long in_features => _codes.shape[1];
+    public long in_features => Codes.shape[1];
 
     /// <value>m, entries of an output row.</value>
-    public long out_features => _codes.shape[0];
+    public long out_features => Codes.shape[0];
 
     /// <value>Numbers that share a scale.</value>
     public int Group { get; }
 
     /// <value>Bytes that the weight takes between steps.</value>
-    public long WeightBytes => new[] { _codes, _scales, _zeros }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
+    public long WeightBytes => new[] { Codes, Scales, Zeros }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
         var rows = LowRankFactors.Rows(input);
-        var output = _bias is null ? Int8Product.apply(rows, _weight, this) : Int8Product.apply(rows, _weight, this, _bias);
+        var output = bias is null ? Int8Product.apply(rows, weight, this) : Int8Product.apply(rows, weight, this, bias);
         return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
     }
 
     /// <summary>W as a new tensor, in the dtype of the layer that this one was made from.</summary>
-    public Tensor EffectiveWeight() => Decode(_weight.dtype);
-
-    /// <summary>Parameters and buffers by name, without <see cref="weight"/>.</summary>
-    public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null)
-    {
-        // A parent has put all parameters below it in before it asks its children.
-        var entries = base.state_dict(destination, prefix);
-        entries.Remove(string.IsNullOrEmpty(prefix) ? Weight : $"{prefix}.{Weight}");
-        return entries;
-    }
+    public Tensor EffectiveWeight() => Decode(weight.dtype);
 
     /// <inheritdoc/>
-    Tensor IWeightStore.Open() => Decode(_weight.dtype.Computing());
+    long[] IWeightStore.Shape => Codes.shape;
+
+    /// <inheritdoc/>
+    Tensor IWeightStore.Open() => Decode(weight.dtype.Computing());
 
     /// <inheritdoc/>
     void IWeightStore.Close(Tensor accumulator, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        using var generator = step.Generator("rounding", _codes.device);
+        using var generator = step.Generator("rounding", Codes.device);
         var (codes, scales, zeros) = AffineQuantization.Quantize(accumulator, Bits, Group, generator);
-        _codes.copy_(codes);
-        _scales.copy_(scales);
-        _zeros.copy_(zeros);
+        Codes.copy_(codes);
+        Scales.copy_(scales);
+        Zeros.copy_(zeros);
     }
 
     /// <summary>∂W += ∂Yᵀ X, without a second matrix where there is one already.</summary>
     internal void AddGradient(Tensor outputGradient, Tensor rows)
     {
-        if (!_weight.requires_grad)
+        if (!weight.requires_grad)
             return;
 
         using var transposed = outputGradient.t();
-        using var sum = _weight.grad;
+        using var sum = weight.grad;
         if (sum is not null)
         {
             sum.addmm_(transposed, rows);
@@ -123,23 +98,22 @@ public sealed class Int8Linear : nn.Module<Tensor, Tensor>, IWeightStore
         }
 
         using var first = transposed.mm(rows);
-        _weight.grad = first;
+        weight.grad = first;
     }
 
     /// <summary>Frees everything but the bias, when the layer has left the model.</summary>
     internal void Release()
     {
-        _weight.grad = null!;
-        foreach (var tensor in new[] { _codes, _scales, _zeros, _weight })
+        weight.grad = null!;
+        foreach (var tensor in new[] { Codes, Scales, Zeros, weight })
             tensor.Dispose();
     }
 
-    private Tensor Decode(ScalarType dtype) => AffineQuantization.Dequantize(_codes, _scales, _zeros, Bits, Group, _codes.shape, dtype);
+    private Tensor Codes => Buffer(CodesName);
 
-    /// <summary>One zero, seen as a whole matrix.</summary>
-    private static Parameter Handle(Parameter source)
-    {
-        var zero = zeros(1, 1, source.dtype, source.device);
-        return new Parameter(zero.expand(source.shape), source.requires_grad);
-    }
+    private Tensor Scales => Buffer(ScalesName);
+
+    private Tensor Zeros => Buffer(ZerosName);
+
+    private Tensor Decode(ScalarType dtype) => AffineQuantization.Dequantize(Codes, Scales, Zeros, Bits, Group, Codes.shape, dtype);
 }

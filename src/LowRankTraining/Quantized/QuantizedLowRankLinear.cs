@@ -2,7 +2,6 @@ using LowRankTraining.Adapters;
 using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Quantized;
@@ -14,27 +13,9 @@ namespace LowRankTraining.Quantized;
 /// Bytes of the weight: 0.5625 for each number in NF4, 1.016 in 8 bits.</para>
 /// <para>Source: Dettmers et al., QLoRA, arXiv 2305.14314.</para>
 /// </remarks>
-public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
+public sealed class QuantizedLowRankLinear : ReparameterizedLinear
 {
-#pragma warning disable IDE0044 // TorchSharp writes these fields when the module moves.
-    [ComponentName(Name = "weight")]
-    private Parameter? _weight;
-
-    [ComponentName(Name = "bias")]
-    private Parameter? _bias;
-
-    [ComponentName(Name = LowRankFactors.A)]
-    private Parameter _a;
-
-    [ComponentName(Name = LowRankFactors.B)]
-    private Parameter _b;
-
-    [ComponentName(Name = "weight_codes")]
-    private Tensor _codes;
-
-    [ComponentName(Name = "weight_absmax")]
-    private Tensor _absMax;
-#pragma warning restore IDE0044
+    private const string CodesName = "weight_codes", AbsMaxName = "weight_absmax";
 
     private readonly BaseCode _code;
     private readonly long[] _shape;
@@ -58,23 +39,24 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
             throw new ArgumentException($"A weight in {source.weight.dtype} cannot be quantised: convert the layer to float32, bfloat16 or float16 first.", nameof(source));
 
         (_code, _shape) = (BaseCode.Of(format), source.weight.shape);
-        (_weight, _bias, Scale, Dropout) = (sharesWeight ? source.weight : null, source.bias, scale, dropout);
-        (_a, _b) = LowRankFactors.Make(source.weight, rank, key);
-        Mask = DropoutMask.For(key, dropout);
+        (Scale, Dropout, Mask) = (scale, dropout, DropoutMask.For(key, dropout));
+        var (a, b) = LowRankFactors.Make(source.weight, rank, key);
+        Own(WeightName, sharesWeight ? source.weight : null);
+        Own(BiasName, source.bias);
+        Own(LowRankFactors.A, a);
+        Own(LowRankFactors.B, b);
+        ShareWith(source);
+
         var device = source.weight.device;
-        _codes = zeros(PackedCodes.Shape(_shape, _code.Table.Bits), ScalarType.Byte, device).DetachFromDisposeScope();
-        _absMax = zeros([Blocks.Of(_shape.Elements(), _code.Block, _code.Table.Bits).Count], ScalarType.Float32, device).DetachFromDisposeScope();
-        RegisterComponents();
+        OwnBuffer(CodesName, zeros(PackedCodes.Shape(_shape, _code.Table.Bits), ScalarType.Byte, device));
+        OwnBuffer(AbsMaxName, zeros([Blocks.Of(_shape.Elements(), _code.Block, _code.Table.Bits).Count], ScalarType.Float32, device));
     }
 
-    /// <value>b, m entries, or null; the same object as the source's.</value>
-    public Parameter? bias => _bias;
-
     /// <value>A, r × n.</value>
-    public Parameter lora_A => _a;
+    public Parameter lora_A => Part(LowRankFactors.A);
 
     /// <value>B, m × r.</value>
-    public Parameter lora_B => _b;
+    public Parameter lora_B => Part(LowRankFactors.B);
 
     /// <value>n, entries of an input row.</value>
     public long in_features => _shape[1];
@@ -83,7 +65,7 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
     public long out_features => _shape[0];
 
     /// <value>r.</value>
-    public long Rank => _a.shape[0];
+    public long Rank => lora_A.shape[0];
 
     /// <value>s, the factor on the product B A.</value>
     public double Scale { get; }
@@ -95,13 +77,10 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
     public bool Enabled { get; set; } = true;
 
     /// <value>Bytes that the quantised weight takes.</value>
-    public long WeightBytes => new[] { _codes, _absMax }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
+    public long WeightBytes => new[] { Codes, AbsMax }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
 
     /// <value>What drops entries of the input, or null.</value>
     internal DropoutMask? Mask { get; }
-
-    /// <value>Whether the layer has been run.</value>
-    internal bool Reached { get; private set; }
 
     /// <value>Whether the layer runs on its codes.</value>
     internal bool IsQuantized { get; private set; }
@@ -116,10 +95,10 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
         Reached = true;
 
         var rows = LowRankFactors.Rows(input);
-        var output = !IsQuantized ? nn.functional.linear(rows, _weight!, _bias)
-            : _bias is null ? FrozenProduct.apply(rows, this) : FrozenProduct.apply(rows, this, _bias);
+        var output = !IsQuantized ? nn.functional.linear(rows, Part(WeightName), bias)
+            : bias is null ? FrozenProduct.apply(rows, this) : FrozenProduct.apply(rows, this, bias);
         if (Enabled)
-            output = output.addmm(LowRankFactors.Hidden(rows, _a, Scale, Mask, training), _b.t());
+            output = output.addmm(LowRankFactors.Hidden(rows, lora_A, Scale, Mask, training), lora_B.t());
 
         return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
     }
@@ -129,7 +108,7 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        return Decode(ScalarType.Float32).addmm_(_b.to(ScalarType.Float32).mul(Scale), _a.to(ScalarType.Float32)).MoveToOuterDisposeScope();
+        return Decode(ScalarType.Float32).addmm_(lora_B.to(ScalarType.Float32).mul(Scale), lora_A.to(ScalarType.Float32)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Folds the factors into the weight, which is rounded to its format again, and sets B to zero.</summary>
@@ -137,12 +116,12 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
     /// <exception cref="InvalidOperationException">The factors hold NaN or infinity. Nothing was changed.</exception>
     public void Merge(Generator? rounding)
     {
-        if (!LowRankFactors.AreFinite(_a, _b))
+        if (!LowRankFactors.AreFinite(lora_A, lora_B))
             throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
 
-        Add(_a, _b, rounding, measures: false);
+        Add(lora_A, lora_B, rounding, measures: false);
         using var guard = no_grad();
-        _b.zero_();
+        lora_B.zero_();
     }
 
     /// <summary>W ← W + s B A, a few rows at a time.</summary>
@@ -152,9 +131,9 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var (left, right) = (b.to(ScalarType.Float32).mul(Scale), a.to(ScalarType.Float32));
-        var loss = measures ? empty(_shape, ScalarType.Float32, _codes.device) : null;
+        var loss = measures ? empty(_shape, ScalarType.Float32, Codes.device) : null;
 
-        BlockwiseQuantization.Add(_codes, _absMax, _code.Table, _code.Block, _shape.Elements(),
+        BlockwiseQuantization.Add(Codes, AbsMax, _code.Table, _code.Block, _shape.Elements(),
             chunk => LowRankFactors.PartOfProduct(left, right, chunk.Start, chunk.Length), rounding, loss);
         return loss?.MoveToOuterDisposeScope();
     }
@@ -165,8 +144,8 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var (codes, absMax) = BlockwiseQuantization.Quantize(weight, _code.Table, _code.Block);
-        _codes.copy_(codes);
-        _absMax.copy_(absMax);
+        Codes.copy_(codes);
+        AbsMax.copy_(absMax);
         IsQuantized = true;
     }
 
@@ -174,14 +153,18 @@ public sealed class QuantizedLowRankLinear : nn.Module<Tensor, Tensor>
     internal void Unquantize() => IsQuantized = false;
 
     /// <summary>W as a new tensor in the layer's dtype.</summary>
-    internal Tensor BaseWeight() => Decode(_a.dtype);
+    internal Tensor BaseWeight() => Decode(lora_A.dtype);
 
     /// <summary>Frees the factors' neighbour, when the layer has left the model.</summary>
     internal void Release()
     {
-        _codes.Dispose();
-        _absMax.Dispose();
+        Codes.Dispose();
+        AbsMax.Dispose();
     }
 
-    private Tensor Decode(ScalarType dtype) => BlockwiseQuantization.Dequantize(_codes, _absMax, _code.Table, _code.Block, _shape, dtype);
+    private Tensor Codes => Buffer(CodesName);
+
+    private Tensor AbsMax => Buffer(AbsMaxName);
+
+    private Tensor Decode(ScalarType dtype) => BlockwiseQuantization.Dequantize(Codes, AbsMax, _code.Table, _code.Block, _shape, dtype);
 }

@@ -13,17 +13,19 @@ namespace LowRankTraining.Quantized;
 internal sealed class QuantizedSession : ILowRankSession
 {
     private readonly ILowRankSession _inner;
+    private readonly nn.Module _model;
+    private readonly IReadOnlyList<ParameterPlan> _plans;
     private readonly IReadOnlyList<QuantizedLayer> _layers;
     private bool _finished;
 
-    private QuantizedSession(ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> parameters) =>
-        (_inner, _layers, Parameters) = (inner, layers, parameters);
+    private QuantizedSession(nn.Module model, ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> plans) =>
+        (_model, _inner, _layers, _plans) = (model, inner, layers, plans);
 
     public string Strategy => _inner.Strategy;
 
     public ulong Seed => _inner.Seed;
 
-    public IReadOnlyList<ParameterPlan> Parameters { get; }
+    public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
 
     /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a note.</summary>
     public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
@@ -40,7 +42,7 @@ internal sealed class QuantizedSession : ILowRankSession
         foreach (var (name, choice) in choices.Where(choice => choice.Value.IsOpen))
             layers[name] = new QuantizedLayer(choice.Site, group);
 
-        return new(inner, [.. layers.Values], [.. inner.Parameters.Select(Plan)]);
+        return new(model, inner, [.. layers.Values], [.. inner.Parameters.Select(Plan)]);
 
         ParameterPlan Plan(ParameterPlan plan) =>
             layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }

@@ -12,13 +12,16 @@ internal readonly record struct SparseLowRankParts(Tensor A, Tensor B, Tensor Va
 /// <summary>The algebra of a weight that is nothing but low-rank factors and a sparse part: W = s B A + S.</summary>
 internal static class SparseLowRank
 {
+    /// <summary>Numbers that are widened at once: 2 MiB of scratch.</summary>
+    private const long WidenedAtOnce = 1 << 18;
+
     /// <summary>W in one buffer: S is scattered into it, and the product added by the multiplication itself, so that a half-precision entry is rounded once.</summary>
     public static Tensor Weight(in SparseLowRankParts parts, Tensor indices, double scale)
     {
         using var scope = NewDisposeScope();
         var (a, b, values) = parts;
         var weight = zeros(b.shape[0], a.shape[1], b.dtype, b.device);
-        weight.view(-1).index_add_(0, indices, values, 1);
+        AddOnSupport(weight, indices, values);
 
         // The factor of a fused product is a float32, which a float64 weight would notice.
         if (weight.dtype == ScalarType.Float64)
@@ -40,6 +43,19 @@ internal static class SparseLowRank
     {
         using var transposed = a.t();
         return gradient.mm(transposed).mul_(scale);
+    }
+
+    /// <summary>Adds values to the entries of a contiguous tensor that the support numbers.</summary>
+    /// <remarks>Adding goes by numbers of 64 bits only, so shorter ones are widened block by block. No entry is numbered twice, so the blocks change no bit.</remarks>
+    public static void AddOnSupport(Tensor tensor, Tensor indices, Tensor values)
+    {
+        using var entries = tensor.view(-1);
+        for (long start = 0, count = indices.shape[0]; start < count; start += WidenedAtOnce)
+        {
+            using var scope = NewDisposeScope();
+            var length = Math.Min(WidenedAtOnce, count - start);
+            entries.index_add_(0, indices.narrow(0, start, length).to(ScalarType.Int64), values.narrow(0, start, length), 1);
+        }
     }
 
     /// <summary>The entries of a matrix on the support: of G it is ∂v.</summary>

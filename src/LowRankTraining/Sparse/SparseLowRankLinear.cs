@@ -1,7 +1,6 @@
 using LowRankTraining.Adapters;
 using TorchSharp;
 using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Sparse;
@@ -15,26 +14,9 @@ namespace LowRankTraining.Sparse;
 /// Numbers: r (m + n) + δ m n trained, in place of m n.</para>
 /// <para>Source: Han et al., SLTrain, arXiv 2406.02214, section 3.</para>
 /// </remarks>
-public sealed class SparseLowRankLinear : nn.Module<Tensor, Tensor>
+public sealed class SparseLowRankLinear : ReparameterizedLinear
 {
     internal const string ValuesName = "sparse_values", IndicesName = "sparse_indices";
-
-#pragma warning disable IDE0044 // TorchSharp writes these fields when the module moves.
-    [ComponentName(Name = "bias")]
-    private Parameter? _bias;
-
-    [ComponentName(Name = LowRankFactors.A)]
-    private Parameter _a;
-
-    [ComponentName(Name = LowRankFactors.B)]
-    private Parameter _b;
-
-    [ComponentName(Name = ValuesName)]
-    private Parameter _values;
-
-    [ComponentName(Name = IndicesName)]
-    private Tensor? _indices;
-#pragma warning restore IDE0044
 
     private readonly Support _support;
 
@@ -59,44 +41,41 @@ public sealed class SparseLowRankLinear : nn.Module<Tensor, Tensor>
     internal SparseLowRankLinear(in SparseLowRankParts parts, Parameter? bias, in Support support, double scale, SupportStorage storage) : base(nameof(SparseLowRankLinear))
     {
         using var guard = no_grad();
-        (_bias, _support, Scale, Storage) = (bias, support, scale, storage);
-        (_a, _b, _values) = (Own(parts.A), Own(parts.B), Own(parts.Values));
-        _indices = storage == SupportStorage.Indices ? support.Indices(_b.device).DetachFromDisposeScope() : null;
-        RegisterComponents();
+        (_support, Scale, Storage) = (support, scale, storage);
+        Own(BiasName, bias);
+        Own(LowRankFactors.A, new Parameter(parts.A));
+        Own(LowRankFactors.B, new Parameter(parts.B));
+        Own(ValuesName, new Parameter(parts.Values));
+        if (storage == SupportStorage.Indices)
+            OwnBuffer(IndicesName, support.Indices(lora_B.device));
     }
 
     private SparseLowRankLinear(SparseRecipe recipe, long rows, long columns, bool hasBias, ScalarType dtype, Device device)
-        : this(recipe.Fresh("", rows, columns, dtype, device), hasBias ? Own(recipe.Bias(rows, columns, dtype, device)) : null, recipe.SupportOf("", rows, columns), recipe.Scale, recipe.Storage) { }
-
-    /// <value>b, m entries, or null.</value>
-    public Parameter? bias => _bias;
+        : this(recipe.Fresh("", rows, columns, dtype, device), hasBias ? new Parameter(recipe.Bias(rows, columns, dtype, device)) : null, recipe.SupportOf("", rows, columns), recipe.Scale, recipe.Storage) { }
 
     /// <value>A, r × n.</value>
-    public Parameter lora_A => _a;
+    public Parameter lora_A => Part(LowRankFactors.A);
 
     /// <value>B, m × r.</value>
-    public Parameter lora_B => _b;
+    public Parameter lora_B => Part(LowRankFactors.B);
 
     /// <value>v, the entries of S on the support, in the order of their numbers.</value>
-    public Parameter sparse_values => _values;
+    public Parameter sparse_values => Part(ValuesName);
 
     /// <value>n, entries of an input row.</value>
-    public long in_features => _a.shape[1];
+    public long in_features => lora_A.shape[1];
 
     /// <value>m, entries of an output row.</value>
-    public long out_features => _b.shape[0];
+    public long out_features => lora_B.shape[0];
 
     /// <value>r.</value>
-    public long Rank => _a.shape[0];
+    public long Rank => lora_A.shape[0];
 
     /// <value>s, the factor on the product B A.</value>
     public double Scale { get; }
 
     /// <value>How the support is kept.</value>
     public SupportStorage Storage { get; }
-
-    /// <value>Whether the layer has been run.</value>
-    internal bool Reached { get; private set; }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
@@ -105,7 +84,7 @@ public sealed class SparseLowRankLinear : nn.Module<Tensor, Tensor>
         Reached = true;
 
         var rows = LowRankFactors.Rows(input);
-        var output = _bias is null ? SparseLowRankProduct.apply(rows, _a, _b, _values, this) : SparseLowRankProduct.apply(rows, _a, _b, _values, this, _bias);
+        var output = bias is null ? SparseLowRankProduct.apply(rows, lora_A, lora_B, sparse_values, this) : SparseLowRankProduct.apply(rows, lora_A, lora_B, sparse_values, this, bias);
         return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
     }
 
@@ -113,11 +92,11 @@ public sealed class SparseLowRankLinear : nn.Module<Tensor, Tensor>
     public Tensor EffectiveWeight()
     {
         using var guard = no_grad();
-        return Rebuild(new(_a, _b, _values));
+        return Rebuild(new(lora_A, lora_B, sparse_values));
     }
 
     /// <summary>The numbers of the support's entries, row by row, ascending: the layer's own, or a temporary of the current dispose scope.</summary>
-    internal Tensor Indices() => _indices ?? _support.Indices(_b.device);
+    internal Tensor Indices() => BufferOrNull(IndicesName) ?? _support.Indices(lora_B.device);
 
     internal Tensor Rebuild(in SparseLowRankParts parts)
     {
@@ -125,19 +104,12 @@ public sealed class SparseLowRankLinear : nn.Module<Tensor, Tensor>
         return SparseLowRank.Weight(parts, Indices(), Scale).MoveToOuterDisposeScope();
     }
 
-    internal bool IsFinite() => SparseLowRank.AreFinite(new(_a, _b, _values));
+    internal bool IsFinite() => SparseLowRank.AreFinite(new(lora_A, lora_B, sparse_values));
 
     /// <summary>Frees everything but the bias, when the layer has left the model.</summary>
     internal void Release()
     {
-        foreach (var tensor in new[] { _a, _b, _values, _indices })
+        foreach (var tensor in new[] { lora_A, lora_B, sparse_values, BufferOrNull(IndicesName) })
             tensor?.Dispose();
-    }
-
-    private static Parameter Own(Tensor values)
-    {
-        var parameter = new Parameter(values);
-        parameter.DetachFromDisposeScope();
-        return parameter;
     }
 }

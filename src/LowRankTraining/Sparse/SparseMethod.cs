@@ -33,7 +33,7 @@ internal sealed class SparseMethod(string strategy, SparseRecipe recipe, WeightS
     /// <value>Ranks by name; null for the same everywhere.</value>
     public RankAllocation? Ranks { get; init; }
 
-    public override long WantedRank(Site site) => Ranks?.For(site.Name) ?? recipe.Rank;
+    public override long WantedRank(Site site) => Ranks?.For(site) ?? recipe.Rank;
 
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow)
     {

@@ -49,7 +49,11 @@ internal sealed class SparseReplacement : Adapter
         }
     }
 
-    public override void Install() => _original.GiveWayTo(_layer);
+    public override void Install()
+    {
+        _layer.ShareWith(Site.Linear!);
+        _original.GiveWayTo(_layer);
+    }
 
     public override void ResumeAt(long completed, IOptimizerState state) { }
 

@@ -92,7 +92,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : IUpdateRule, ISta
             weight.addmm_(left, right);
         else
             weight.add_(left.mm(right).reshape(weight.shape));
-        weight.view(-1).index_add_(0, indices, change.Values, 1);
+        SparseLowRank.AddOnSupport(weight, indices, change.Values);
     }
 
     private static Tensor Join(in SparseLowRankParts parts) => cat([parts.A.reshape(-1), parts.B.reshape(-1), parts.Values], 0);

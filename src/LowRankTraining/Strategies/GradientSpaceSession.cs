@@ -1,3 +1,4 @@
+using LowRankTraining.Adapters;
 using LowRankTraining.Diagnostics;
 using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
@@ -9,8 +10,9 @@ namespace LowRankTraining.Strategies;
 /// <summary>A gradient-space method at work: the model stays as it is, matrices get a subspace rule, everything else a full-rank one.</summary>
 internal sealed class GradientSpaceSession : ILowRankSession
 {
-    private GradientSpaceSession(string strategy, ulong seed, IReadOnlyList<ParameterPlan> parameters) =>
-        (Strategy, Seed, Parameters) = (strategy, seed, parameters);
+    private readonly IReadOnlyList<ParameterPlan> _plans;
+
+    private GradientSpaceSession(string strategy, ulong seed, IReadOnlyList<ParameterPlan> plans) => (Strategy, Seed, _plans) = (strategy, seed, plans);
 
     /// <summary>The matrices that official scripts leave to plain Adam: embeddings and the output head.</summary>
     public static Targets DefaultTargets { get; } = Targets.AllMatrices().Except("embed", "lm_head");
@@ -19,7 +21,13 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public ulong Seed { get; }
 
-    public IReadOnlyList<ParameterPlan> Parameters { get; }
+    /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
+    public nn.Module? Model { get; init; }
+
+    public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);
+
+    /// <summary>The same session on the parameters of a model.</summary>
+    public GradientSpaceSession On(nn.Module model) => new(Strategy, Seed, _plans) { Model = model };
 
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(

@@ -23,7 +23,7 @@ public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions>
     /// <param name="place">Its place among them, from 0.</param>
     private protected virtual IUpdateRule RuleOf(Tensor parameter, int place) => parameter.dim() > 2 ? ProjectedTensor : Projected;
 
-    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
+    private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
         var place = 0;
         return GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => RuleOf(parameter, place++), Full);

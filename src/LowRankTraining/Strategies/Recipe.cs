@@ -41,7 +41,7 @@ public static partial class Recipe
 
     private sealed class OwnStrategy(string name, IUpdateRule matrices, IUpdateRule others, OwnOptions options) : UpdateStrategy<OwnOptions>(name, options)
     {
-        private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
+        private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
             GradientSpaceSession.Plan(Name, Options, parameters, targets ?? GradientSpaceSession.DefaultTargets, _ => matrices, others);
     }
 }

@@ -16,7 +16,7 @@ public abstract class UpdateStrategy<TOptions> : ILowRankStrategy where TOptions
     private protected TOptions Options { get; }
 
     /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Install(model, Plan(NamedParameter.Of(model), targets));
+    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Install(model, Plan(NamedParameter.Of(model), targets).On(model));
 
     /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
     /// <param name="named_parameters">The model's <c>named_parameters()</c>.</param>
@@ -27,5 +27,5 @@ public abstract class UpdateStrategy<TOptions> : ILowRankStrategy where TOptions
     /// <summary>What the method does to the model itself. Nothing for most.</summary>
     private protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
 
-    private protected abstract ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets);
+    private protected abstract GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets);
 }

@@ -19,7 +19,7 @@ public abstract class WeightSpaceStrategy<TOptions> : ILowRankStrategy where TOp
     private protected abstract AdapterMethod Method { get; }
 
     /// <inheritdoc cref="ILowRankStrategy.Attach"/>
-    /// <param name="model">The model, already on its device and in its dtype.</param>
+    /// <param name="model">The model. The optimizer is made after it has been moved to its device and dtype.</param>
     /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
     public AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Method, Options);
 

@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Adapters;
+using LowRankTraining.ByteCounting;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

@@ -1,4 +1,5 @@
 using FluentAssertions;
+using LowRankTraining.ByteCounting;
 using LowRankTraining.Planning;
 using LowRankTraining.Quantized;
 using LowRankTraining.Strategies;

@@ -137,6 +137,9 @@ public static class Methods
     /// <summary>Whether a method trains float64 weights; a quantised base is made from shorter ones.</summary>
     public static bool TakesFloat64(string name) => !name.Contains("NF4", StringComparison.Ordinal) && !name.Contains("8-bit base", StringComparison.Ordinal);
 
+    /// <summary>Whether the end of a training leaves the model's function; PRILoRA prunes its factors once more.</summary>
+    public static bool FinishKeepsTheFunction(string name) => !name.StartsWith("prilora", StringComparison.Ordinal);
+
     private static ReLoRAStrategy ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, Base = format, Rounding = rounding });
 
     private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });

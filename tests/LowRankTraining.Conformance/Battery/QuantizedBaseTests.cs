@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Adapters;
+using LowRankTraining.ByteCounting;
 using LowRankTraining.Quantized;
 using LowRankTraining.Strategies;
 using TorchSharp;

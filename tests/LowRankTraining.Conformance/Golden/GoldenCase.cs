@@ -18,6 +18,8 @@ public sealed class GoldenCase
 
     public string Method => _metadata["method"];
 
+    public IReadOnlyDictionary<string, string> Metadata => _metadata;
+
     public IReadOnlyDictionary<string, GoldenTensor> Tensors => _tensors;
 
     /// <summary>Largest relative deviation allowed.</summary>
@@ -37,6 +39,10 @@ public sealed class GoldenCase
 
         return result;
     }
+
+    /// <summary>The tensors whose names begin with a prefix, without it, in the file's order.</summary>
+    public IEnumerable<string> NamesAfter(string prefix) =>
+        _tensors.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Select(name => name[prefix.Length..]);
 
     public bool Has(string key) => _metadata.TryGetValue(key, out var value) && value != "none";
 

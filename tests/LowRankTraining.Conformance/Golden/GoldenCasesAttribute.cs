@@ -7,5 +7,5 @@ namespace LowRankTraining.Conformance.Golden;
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class GoldenCasesAttribute : DataAttribute
 {
-    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => GoldenFolder.Cases.Select(golden => new object[] { golden.Name });
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => GoldenFolder.Chosen.Names.Select(name => new object[] { name });
 }

@@ -9,7 +9,7 @@ public class GoldenTests
     [GoldenCases]
     public void Case_is_reproduced(string name)
     {
-        var golden = GoldenFolder.Case(name);
+        var golden = GoldenFolder.Chosen.Case(name);
 
         var deviations = Replays.Of(golden);
 

@@ -42,15 +42,18 @@ public static class QGaLoreFunctions
     public static IReadOnlyList<Deviation> Int8Layer(GoldenCase golden)
     {
         using var scope = NewDisposeScope();
-        var shape = golden["codes"].Shape;
-        using var layer = new Int8Linear(nn.Linear(shape[1], shape[0]), golden.Whole("hp.group"));
-        layer.load_state_dict(new()
+        var (shape, hasBias) = (golden["codes"].Shape, golden.Tensors.ContainsKey("bias"));
+        using var layer = new Int8Linear(nn.Linear(shape[1], shape[0], hasBias), golden.Whole("hp.group"));
+        var state = new Dictionary<string, Tensor>
         {
+            ["weight"] = empty(0),
             ["weight_codes"] = Trajectory.ToTensor(golden["codes"]).to(ScalarType.Byte),
             ["weight_scales"] = Trajectory.ToTensor(golden["scales"]),
             ["weight_zeros"] = Trajectory.ToTensor(golden["zeros"]).to(ScalarType.Byte),
-            ["bias"] = Trajectory.ToTensor(golden["bias"]),
-        });
+        };
+        if (hasBias)
+            state["bias"] = Trajectory.ToTensor(golden["bias"]);
+        layer.load_state_dict(state);
 
         var x = Trajectory.ToTensor(golden["x"]).requires_grad_();
         var y = layer.call(x);
@@ -61,7 +64,7 @@ public static class QGaLoreFunctions
             Deviation.Of("y", y, golden["y"]),
             Deviation.Of("grad_x", x.grad!, golden["grad_x"]),
             Deviation.Of("grad_w", layer.weight.grad!, golden["grad_w"]),
-            Deviation.Of("grad_bias", layer.bias!.grad!, golden["grad_bias"]),
+            .. hasBias ? [Deviation.Of("grad_bias", layer.bias!.grad!, golden["grad_bias"])] : Array.Empty<Deviation>(),
         ];
     }
 

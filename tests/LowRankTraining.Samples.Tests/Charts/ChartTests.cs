@@ -61,6 +61,20 @@ public class ChartTests
     }
 
     [Fact]
+    public void Names_stay_within_the_chart_however_long_and_many_they_are()
+    {
+        var series = Enumerable.Range(0, 30).Select(number => new Series($"Online Subspace Descent {number}", 0, [(0, 1), (10, 2)])).ToArray();
+
+        var chart = Draw(series);
+
+        var box = chart.Attribute("viewBox")!.Value.Split(' ').Select(double.Parse).ToArray();
+        var names = chart.Descendants().Where(element => element.Attribute("class")?.Value.StartsWith("label", StringComparison.Ordinal) == true).ToList();
+        names.Should().HaveCount(30);
+        names.Should().OnlyContain(name => (double)name.Attribute("x")! + 7 * name.Value.Length <= box[2]);
+        names.Should().OnlyContain(name => (double)name.Attribute("y")! >= 0 && (double)name.Attribute("y")! <= box[3]);
+    }
+
+    [Fact]
     public void Smoothing_averages_over_the_neighbours_that_there_are()
     {
         var smooth = new Series("A", 0, [(0, 0), (1, 3), (2, 0), (3, 9)]).Smoothed(reach: 1);

@@ -72,6 +72,45 @@ public sealed class TextCorpusTests : IDisposable
         Pieces(corpus.Training)[0].Should().StartWith("line ");
     }
 
+    [Theory]
+    [InlineData("one word after another ", 500_000)]
+    [InlineData("𝄞nospaceatall", 500_000)]
+    [InlineData("word ", 12_000)]
+    public void Text_of_one_line_is_split_and_arrives_whole(string unit, int length)
+    {
+        var text = string.Concat(Enumerable.Range(0, length / unit.Length).Select(number => $"{number}{unit}"));
+
+        var corpus = TextCorpus.Load([folder.Write("line.txt", text)]);
+
+        var pieces = Pieces(corpus.Training).Concat(Pieces(corpus.Validation)).ToList();
+        pieces.Sum(piece => piece.Length).Should().Be(text.Length + 1, "nothing is lost, and the line ends");
+        pieces.Should().OnlyContain(piece => text.Contains(piece.TrimEnd('\n')) && !piece.Contains('\uFFFD'));
+        pieces.Count.Should().BeInRange(text.Length / 5200, text.Length / 4096 + 1);
+    }
+
+    [Fact]
+    public void Long_line_is_parted_between_words()
+    {
+        var corpus = TextCorpus.Load([folder.Write("line.txt", string.Join(' ', Enumerable.Range(1_000_000, 5000)))]);
+
+        Pieces(corpus.Training).Concat(Pieces(corpus.Validation)).SelectMany(piece => piece.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+            .Should().OnlyContain(word => word.Length == 7).And.HaveCount(5000);
+    }
+
+    [Theory]
+    [InlineData("\n")]
+    [InlineData("\r\n")]
+    [InlineData("\r")]
+    public void Lines_end_alike_whatever_system_wrote_them(string end)
+    {
+        var text = string.Concat(Enumerable.Range(0, 2000).Select(number => $"line {number}{end}"));
+
+        var pieces = Pieces(TextCorpus.Load([folder.Write("lines.txt", text)]).Training);
+
+        pieces[0].Should().StartWith("line 0\nline 1\n");
+        pieces.Should().OnlyContain(piece => piece.StartsWith("line ") && piece.EndsWith('\n'));
+    }
+
     [Fact]
     public void Folder_stands_for_its_text_files()
     {

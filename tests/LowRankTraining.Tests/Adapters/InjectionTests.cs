@@ -1,3 +1,5 @@
+using System.Collections;
+using System.Collections.ObjectModel;
 using FluentAssertions;
 using LowRankTraining.Adapters;
 using LowRankTraining.Strategies;
@@ -82,27 +84,118 @@ public class InjectionTests
     }
 
     [Fact]
-    public void Layer_in_a_dictionary_of_the_model_s_own_is_hooked()
+    public void Layer_in_a_dictionary_of_the_model_s_own_is_replaced_where_it_takes_any_module_and_hooked_where_it_does_not()
     {
-        using var model = Seeded(new DictionaryNetwork());
-        using var session = LoRA(Injection.Auto).Attach(model);
+        using var open = Seeded(new DictionaryNetwork<nn.Module<Tensor, Tensor>>(nn.Linear(12, 12)));
+        using var closed = Seeded(new DictionaryNetwork<Linear>(nn.Linear(12, 12)));
+        var before = Output(open);
 
-        session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
-        session.Describe().Should().Contain("collection 'layers' of DictionaryNetwork holds it too");
+        using var replaced = LoRA(Injection.Auto).Attach(open);
+        using var hooked = LoRA(Injection.Auto).Attach(closed);
+
+        replaced.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Replace);
+        open.Layers["only"].Should().BeOfType<LowRankLinear>().And.BeSameAs(open.named_children().Single().module);
+        Output(open).Should().Equal(before);
+        hooked.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
+        hooked.Describe().Should().Contain("dictionary 'layers' of DictionaryNetwork`1 is of Linear");
+    }
+
+    [Fact]
+    public void Layer_in_a_collection_that_takes_no_other_is_hooked()
+    {
+        using var queue = Seeded(new CollectionNetwork(layer => new Queue<nn.Module<Tensor, Tensor>>([layer])));
+        using var list = Seeded(new CollectionNetwork(layer => new List<nn.Module<Tensor, Tensor>>([layer]).AsReadOnly()));
+        using var dictionary = Seeded(new CollectionNetwork(layer => new ReadOnlyDictionary<string, nn.Module<Tensor, Tensor>>(new Dictionary<string, nn.Module<Tensor, Tensor>> { ["only"] = layer })));
+
+        foreach (var model in new[] { queue, list, dictionary })
+        {
+            using var session = LoRA(Injection.Auto).Attach(model);
+
+            session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Hook);
+            session.Describe().Should().Contain("collection 'layers' of CollectionNetwork holds it too");
+            session.Finish();
+        }
+    }
+
+    [Fact]
+    public void Layers_of_a_module_dictionary_are_replaced_in_their_order_and_come_back()
+    {
+        using var model = Seeded(new KeyedNetwork<nn.Module<Tensor, Tensor>>(nn.Linear(12, 16), nn.Linear(16, 6)));
+        using var narrow = Seeded(new KeyedNetwork<Linear>(nn.Linear(12, 16), nn.Linear(16, 6)));
+        var (names, before) = (model.state_dict().Keys.ToArray(), Output(model));
+
+        using var session = LoRA(Injection.Auto).Attach(model);
+        using var hooked = LoRA(Injection.Auto).Attach(narrow);
+
+        session.Layers.Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Replace);
+        hooked.Layers.Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Hook && layer.Reason.Contains("is of Linear"));
+        model.Layers["first"].Should().BeOfType<LowRankLinear>();
+        model.Layers[1].Item2.Should().BeSameAs(model.Layers["second"]);
+        Output(model).Should().Equal(before);
+
+        session.Finish();
+        model.state_dict().Keys.Should().Equal(names);
+        model.Layers["first"].Should().BeOfType<Linear>();
+        Output(model).Should().Equal(before);
+    }
+
+    [Fact]
+    public void Layer_under_several_names_is_replaced_under_all_of_them()
+    {
+        using var model = Seeded(new RepeatedNetwork());
+        var (names, before) = (model.state_dict().Keys.ToArray(), Output(model));
+
+        using var optimizer = LoRA(Injection.Replace).Attach(model).CreateOptimizer();
+
+        model.named_modules().Where(pair => pair.module is LowRankLinear).Should().NotBeEmpty();
+        model.named_modules().Should().NotContain(pair => pair.module is Linear);
+        Output(model).Should().Equal(before);
+
+        Run(model, optimizer, 2);
+        var trained = Output(model);
+        optimizer.Session.Finish();
+        model.named_modules().Should().NotContain(pair => pair.module is LowRankLinear);
+        model.state_dict().Keys.Should().Equal(names);
+        Distance(Output(model), trained).Should().BeLessThan(1e-5);
     }
 
     [Fact]
     public void Hook_and_replacement_train_alike()
     {
-        using var open = Seeded(new SealedNetwork());
-        using var closed = Seeded(new SealedNetwork());
-        using var hooked = ReLoRA(Injection.Hook).Attach(open).CreateOptimizer();
-        using var auto = ReLoRA(Injection.Auto).Attach(closed).CreateOptimizer();
+        using var open = Seeded(new OpenTwin());
+        using var closed = Seeded(new SealedNetwork(dtype: ScalarType.Float64));
+        using var replaced = ReLoRA(Injection.Replace).Attach(open).CreateOptimizer();
+        using var hooked = ReLoRA(Injection.Hook).Attach(closed).CreateOptimizer();
+        var start = Output(open);
 
-        Run(open, hooked, 7);
-        Run(closed, auto, 7);
+        Run(open, replaced, 7);
+        Run(closed, hooked, 7);
 
-        Output(closed).Should().Equal(Output(open), "a hook that is asked for and one that is found to work are the same");
+        LayersOf(replaced).Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Replace);
+        LayersOf(hooked).Should().HaveCount(2).And.OnlyContain(layer => layer.Injection == Injection.Hook);
+        Distance(Output(open), start).Should().BeGreaterThan(1e-3, "seven steps and two merges have moved the model");
+        Distance(Output(closed), Output(open)).Should().BeLessThan(1e-12);
+
+        replaced.Session.Finish();
+        hooked.Session.Finish();
+        var (ours, theirs) = (Weights(open), Weights(closed));
+        ours.Keys.Should().BeEquivalentTo(theirs.Keys);
+        ours.Should().OnlyContain(pair => Distance(pair.Value, theirs[pair.Key]) < 1e-12);
+    }
+
+    [Fact]
+    public void Hook_that_is_asked_for_and_one_that_is_found_to_work_are_the_same()
+    {
+        using var asked = Seeded(new SealedNetwork());
+        using var found = Seeded(new SealedNetwork());
+        using var hooked = ReLoRA(Injection.Hook).Attach(asked).CreateOptimizer();
+        using var auto = ReLoRA(Injection.Auto).Attach(found).CreateOptimizer();
+
+        Run(asked, hooked, 7);
+        Run(found, auto, 7);
+
+        LayersOf(auto).Should().OnlyContain(layer => layer.Injection == Injection.Hook);
+        Output(found).Should().Equal(Output(asked));
     }
 
     [Theory]
@@ -114,8 +207,12 @@ public class InjectionTests
         using var strict = LoRA(Injection.Auto).Attach(model).CreateOptimizer();
         Run(model, strict, 1);
 
-        FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>().WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*");
+        var before = Weights(model);
 
+        foreach (var _ in Enumerable.Range(0, 2))
+            FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>().WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*Nothing was changed.");
+
+        Weights(model).Should().BeEquivalentTo(before);
         ((AdapterSession)strict.Session).Layers.Should().OnlyContain(layer => layer.Injection == way);
         strict.Session.Finish();
         using var lenient = new LoRAStrategy(new LoRAOptions { Rank = 4, AllowUnreached = true }).Attach(model).CreateOptimizer();
@@ -123,13 +220,17 @@ public class InjectionTests
     }
 
     [Fact]
-    public void Hook_that_is_passed_by_is_an_error_at_the_second_step()
+    public void Hooks_that_are_all_passed_by_are_an_error_at_every_step_from_the_first_one_on()
     {
         using var model = Seeded(new SealedNetwork(passesHooksBy: true));
         using var optimizer = LoRA(Injection.Hook).Attach(model).CreateOptimizer();
-        Step(model, optimizer);
+        var before = Weights(model);
 
-        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight', 'second.weight'*Injection.Shadow*");
+        foreach (var _ in Enumerable.Range(0, 3))
+            FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight', 'second.weight'*Injection.Shadow*Nothing was changed.");
+
+        Weights(model).Should().BeEquivalentTo(before);
+        optimizer.CompletedSteps.Should().Be(0);
     }
 
     [Fact]
@@ -210,6 +311,24 @@ public class InjectionTests
     internal static ReLoRAStrategy ReLoRA(Injection injection) =>
         new(new ReLoRAOptions { Rank = 4, Alpha = 8, MergeEvery = 3, Reset = OptimizerReset.Zero, Injection = injection });
 
+    private static IEnumerable<AdaptedLayer> LayersOf(LowRankOptimizer optimizer) => ((AdapterSession)optimizer.Session).Layers;
+
+    /// <summary>Computes what a <see cref="SealedNetwork"/> does, in float64, with fields that take any module.</summary>
+    private sealed class OpenTwin : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> first = nn.Linear(12, 16, dtype: ScalarType.Float64);
+        private readonly nn.Module<Tensor, Tensor> second = nn.Linear(16, 16, hasBias: false, dtype: ScalarType.Float64);
+        private readonly nn.Module<Tensor, Tensor> lm_head = nn.Linear(16, 6, dtype: ScalarType.Float64);
+
+        public OpenTwin() : base(nameof(OpenTwin)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            using var scope = NewDisposeScope();
+            return lm_head.call(second.call(first.call(input).tanh())).MoveToOuterDisposeScope();
+        }
+    }
+
     private sealed class TiedNetwork : nn.Module<Tensor, Tensor>
     {
         private readonly nn.Module<Tensor, Tensor> encoder;
@@ -243,17 +362,67 @@ public class InjectionTests
         }
     }
 
-    private sealed class DictionaryNetwork : nn.Module<Tensor, Tensor>
+    private sealed class DictionaryNetwork<T> : nn.Module<Tensor, Tensor> where T : nn.Module<Tensor, Tensor>
     {
-        private readonly Dictionary<string, nn.Module<Tensor, Tensor>> layers = new() { ["only"] = nn.Linear(12, 12) };
+        private readonly Dictionary<string, T> layers = [];
 
-        public DictionaryNetwork() : base(nameof(DictionaryNetwork))
+        public DictionaryNetwork(T only) : base("DictionaryNetwork")
         {
-            RegisterComponents();
-            register_module("only", layers["only"]);
+            layers["only"] = only;
+            register_module("only", only);
         }
 
+        public Dictionary<string, T> Layers => layers;
+
         public override Tensor forward(Tensor input) => layers["only"].call(input);
+    }
+
+    private sealed class CollectionNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly ICollection layers;
+
+        public CollectionNetwork(Func<nn.Module<Tensor, Tensor>, ICollection> collect) : base(nameof(CollectionNetwork))
+        {
+            var only = nn.Linear(12, 12);
+            layers = collect(only);
+            register_module("only", only);
+        }
+
+        public override Tensor forward(Tensor input) => layers.Cast<nn.Module<Tensor, Tensor>>().Single().call(input);
+    }
+
+    private sealed class KeyedNetwork<TModule> : nn.Module<Tensor, Tensor> where TModule : nn.Module<Tensor, Tensor>
+    {
+        private readonly ModuleDict<TModule> layers;
+
+        public KeyedNetwork(TModule first, TModule second) : base("KeyedNetwork")
+        {
+            layers = nn.ModuleDict(("first", first), ("second", second));
+            RegisterComponents();
+        }
+
+        public ModuleDict<TModule> Layers => layers;
+
+        public override Tensor forward(Tensor input) => layers["second"].call(layers["first"].call(input).tanh());
+    }
+
+    /// <summary>One layer in two fields, twice in a list, twice in a sequence and in a field of a child.</summary>
+    private sealed class RepeatedNetwork : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> one, same;
+        private readonly ModuleList<nn.Module<Tensor, Tensor>> list;
+        private readonly Sequential sequence;
+        private readonly nn.Module<Tensor, Tensor> last = nn.Linear(12, 6);
+
+        public RepeatedNetwork() : base(nameof(RepeatedNetwork))
+        {
+            one = same = nn.Linear(12, 12);
+            list = nn.ModuleList(one, nn.Tanh(), one);
+            sequence = nn.Sequential(one, nn.Tanh(), one);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => last.call(sequence.call(list.Aggregate(same.call(one.call(input)), (rows, layer) => layer.call(rows))));
     }
 
     private sealed class SealedIdleNetwork : nn.Module<Tensor, Tensor>

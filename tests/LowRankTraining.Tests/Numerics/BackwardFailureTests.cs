@@ -63,6 +63,26 @@ public class BackwardFailureTests
         Weights(model).Should().BeEquivalentTo(before);
     }
 
+    [Fact]
+    public void Failure_in_a_closure_is_thrown_by_the_step_that_ran_it()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }).Attach(model).CreateOptimizer(0.01);
+        var before = Weights(model);
+
+        optimizer.Invoking(own => own.step(() =>
+        {
+            var loss = model.call(Training.Inputs(model)).square().mean();
+            model.get_buffer("second.weight_codes")!.Dispose();
+            loss.backward();
+            return loss;
+        })).Should().Throw<Exception>();
+
+        optimizer.CompletedSteps.Should().Be(0);
+        Weights(model).Should().BeEquivalentTo(before);
+    }
+
     private static QuantizedLowRankLinear Layer() => new(nn.Linear(8, 6), rank: 2);
 
     private static Tensor Inputs() => Normal(1, ScalarType.Float32, 4, 8).requires_grad_();

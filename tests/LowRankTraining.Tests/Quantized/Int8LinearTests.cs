@@ -85,8 +85,9 @@ public class Int8LinearTests
         using var layer = new Int8Linear(nn.Linear(100, 30, hasBias: false));
 
         layer.WeightBytes.Should().Be(3000 + 12 * 5);
-        layer.weight.shape.Should().Equal(30, 100);
-        layer.state_dict().Keys.Should().Equal("weight_codes", "weight_scales", "weight_zeros");
+        layer.weight.shape.Should().Equal(0);
+        layer.EffectiveWeight().shape.Should().Equal(30, 100);
+        layer.state_dict().Keys.Should().Equal("weight", "weight_codes", "weight_scales", "weight_zeros");
         layer.state_dict().Values.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize).Should().Be(layer.WeightBytes);
     }
 

@@ -172,6 +172,24 @@ public class SparseLowRankLinearTests
     }
 
     [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Support_of_many_blocks_puts_every_value_into_its_place_once(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var layer = new SparseLowRankLinear(1100, 1000, rank: 1, density: 0.6, hasBias: false, dtype: dtype);
+        var places = layer.state_dict()["sparse_indices"];
+        places.shape.Should().Equal([660_000], "more than two blocks of 2¹⁸");
+
+        var weight = layer.EffectiveWeight().view(-1);
+
+        weight.index_select(0, places).allclose(layer.sparse_values, 0, 0).Should().BeTrue();
+        var elsewhere = ones(1_100_000).index_fill_(0, places.to(ScalarType.Int64), 0);
+        weight.mul(elsewhere).count_nonzero().ToInt64().Should().Be(0);
+        elsewhere.sum().ToInt64().Should().Be(440_000);
+    }
+
+    [Theory]
     [InlineData(46_341, 46_340, ScalarType.Int32)]
     [InlineData(65_536, 32_769, ScalarType.Int64)]
     public void Indices_are_as_short_as_the_matrix_allows(long columns, long rows, ScalarType expected)

@@ -16,6 +16,6 @@ public sealed class FloraStrategy : UpdateStrategy<FloraOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public FloraStrategy(FloraOptions? options = null) : base("flora", new FloraOptionsValidator().Require(options ?? new())) { }
 
-    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
+    private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
         GradientSpaceSession.Plan(Name, Options, parameters, targets ?? GradientSpaceSession.DefaultTargets, _ => Options.Rule, Options.Rule.Adafactor);
 }

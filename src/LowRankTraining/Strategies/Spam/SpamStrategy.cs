@@ -18,7 +18,7 @@ public sealed class SpamStrategy : UpdateStrategy<SpamOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public SpamStrategy(SpamOptions? options = null) : base("spam", new SpamOptionsValidator().Require(options ?? new())) { }
 
-    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
+    private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
         var dense = new GuardedRule(Options.Adam, Options.Guard);
         return Options.Density < 1

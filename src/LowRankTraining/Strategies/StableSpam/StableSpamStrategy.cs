@@ -18,7 +18,7 @@ public sealed class StableSpamStrategy : UpdateStrategy<StableSpamOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public StableSpamStrategy(StableSpamOptions? options = null) : base("stable-spam", new StableSpamOptionsValidator().Require(options ?? new())) { }
 
-    private protected override ILowRankSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
+    private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
         var guarded = new GuardedRule(Options.Adam, Options.Guard);
         return GradientSpaceSession.Plan(Name, Options, parameters, targets, _ => guarded, Options.Adam);

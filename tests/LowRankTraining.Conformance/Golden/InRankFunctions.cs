@@ -1,17 +1,15 @@
-using System.Globalization;
 using LowRankTraining.Adapters;
 using LowRankTraining.Factorized;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Conformance.Golden;
 
-/// <summary>Recorded decisions on ranks: InRank's growth, WeLore's reduction.</summary>
-public static class FactorizedFunctions
+/// <summary>Recorded decisions of InRank on how many factors take part.</summary>
+public static class InRankFunctions
 {
     /// <summary>Fixed factors of rank R, of which the first c + b take part.</summary>
-    public static IReadOnlyList<Deviation> InRankDecision(GoldenCase golden)
+    public static IReadOnlyList<Deviation> Decision(GoldenCase golden)
     {
         using var scope = NewDisposeScope();
         var (a, b) = (Trajectory.ToTensor(golden["A"]), Trajectory.ToTensor(golden["B"]));
@@ -59,42 +57,13 @@ public static class FactorizedFunctions
         Tensor Output(long active)
         {
             using var guard = no_grad();
-            var layer = new FactorizedLinear(a.shape[1], b.shape[0], (int)active, device: a.device);
+            var bias = golden.Tensors.GetValueOrDefault("bias");
+            var layer = new FactorizedLinear(a.shape[1], b.shape[0], (int)active, hasBias: bias is not null, device: a.device);
             layer.factor_U.copy_(b.narrow(1, 0, active));
             layer.factor_V.copy_(a.narrow(0, 0, active));
-            layer.bias!.copy_(Trajectory.ToTensor(golden["bias"]));
+            if (bias is not null)
+                layer.bias!.copy_(Trajectory.ToTensor(bias));
             return layer.call(Trajectory.ToTensor(golden["x"]));
         }
-    }
-
-    /// <summary>The recorded thresholds, and our search for the one that gives the recorded share.</summary>
-    public static IReadOnlyList<Deviation> WeLoreRanks(GoldenCase golden)
-    {
-        using var scope = NewDisposeScope();
-        string[] names = [.. from layer in new[] { 0, 1 } from part in new[] { "self_attn.q_proj", "self_attn.v_proj", "mlp.up_proj", "mlp.down_proj" } select $"{layer}.{part}"];
-        var weights = names.Select(name => Trajectory.ToTensor(golden[$"w.{name}"])).ToArray();
-        var spectra = weights.Select(Spectrum.Of).ToArray();
-
-        var deviations = names.Zip(spectra).Select(pair => Deviation.Of($"singular_values.{pair.First}", [.. pair.Second.Values], golden[$"singular_values.{pair.First}"].Values)).ToList();
-        var thresholds = golden.Text("hp.thresholds").Split(',').Select(text => double.Parse(text, CultureInfo.InvariantCulture)).ToArray();
-        for (var i = 0; i < thresholds.Length; i++)
-        {
-            var share = golden[$"reduced_fraction.{i}"].Values[0];
-            double[] reduction = [.. spectra.Select(spectrum => (double)spectrum.Below(thresholds[i]))];
-            var plan = WeLorePlan.Of(names.Zip(weights, spectra).Select(matrix => (matrix.First, (matrix.Second.shape[0], matrix.Second.shape[1]), matrix.Third)), ratio: share);
-
-            deviations.Add(Deviation.Of($"reduction.{i}", reduction, golden[$"reduction.{i}"].Values));
-            deviations.Add(Deviation.Of($"reduced_fraction.{i}", [plan.Reduced], [share]));
-            deviations.Add(Deviation.Of($"kept_rank.{i}", [.. plan.Layers.Select(layer => (double)layer.Rank)], golden[$"kept_rank.{i}"].Values));
-        }
-
-        var ranks = golden["kept_rank.2"].Values;
-        foreach (var (name, weight, rank) in names.Zip(weights, ranks))
-        {
-            var layer = new FactorizedLinear(nn.Linear(new Parameter(weight.clone())), (int)rank);
-            deviations.Add(Deviation.Of($"approximation.{name}", layer.EffectiveWeight(), golden[$"approximation.{name}"]));
-        }
-
-        return deviations;
     }
 }

@@ -1,0 +1,67 @@
+using System.Text;
+using LanguageModel;
+
+namespace Compare.Report;
+
+/// <summary>The files of a comparison: <c>report.html</c> and <c>results.json</c>, written anew whenever there is more to say.</summary>
+internal sealed class ReportFiles(string folder)
+{
+    private string Results => Path.Combine(folder, "results.json");
+
+    /// <value>Where the report is.</value>
+    public string Report => Path.GetFullPath(Path.Combine(folder, "report.html"));
+
+    /// <summary>Makes the folder, and finds out whether the files can be written while nothing is lost yet.</summary>
+    /// <exception cref="UserException">They cannot.</exception>
+    public void Prepare()
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            if (Directory.Exists(Report) || Directory.Exists(Results))
+                throw new IOException("report.html or results.json is a folder there.");
+
+            var probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
+            File.WriteAllText(probe, "");
+            File.Delete(probe);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new UserException($"The report cannot be written to {folder}: {failure.Message} Name another folder with --out.");
+        }
+    }
+
+    /// <summary>Writes both files; each is replaced as a whole.</summary>
+    public void Write(Findings findings)
+    {
+        Replace(Report, ReportPage.Render(findings));
+        Replace(Results, ResultsFile.Render(findings));
+    }
+
+    /// <summary>Like <see cref="Write"/>, for a comparison that is not done: what cannot be written now is tried again later.</summary>
+    public void TryWrite(Findings findings)
+    {
+        try
+        {
+            Write(findings);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+        }
+    }
+
+    private static void Replace(string file, string text)
+    {
+        var beside = $"{file}.{Environment.ProcessId}.tmp";
+        try
+        {
+            File.WriteAllText(beside, text, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            File.Move(beside, file, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(beside);
+            throw;
+        }
+    }
+}

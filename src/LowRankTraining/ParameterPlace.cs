@@ -1,0 +1,28 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>A name under which a model has a parameter, and the module that has it there, where that is known.</summary>
+internal sealed record ParameterPlace(string Name, nn.Module? Module)
+{
+    /// <value>Whether it is the table of an embedding there: rows that are looked up, not a matrix that is multiplied.</value>
+    public bool IsTable => Module is Embedding || Module?.GetName() == "EmbeddingBag";
+
+    /// <value>The name within the module.</value>
+    public string LocalName => Name[(Name.LastIndexOf('.') + 1)..];
+
+    public bool Matches(string[] patterns) => patterns.Any(pattern => Name.Contains(pattern, StringComparison.Ordinal));
+
+    /// <summary>The places of all parameters of a model, by parameter.</summary>
+    public static ILookup<ParameterIdentity, ParameterPlace> In(nn.Module model) =>
+        ModulesOf(model)
+            .SelectMany(owner => owner.Module.named_parameters(recurse: false), (owner, own) => (own.parameter, Place: new ParameterPlace(Join(owner.Path, own.name), owner.Module)))
+            .ToLookup(pair => ParameterIdentity.Of(pair.parameter), pair => pair.Place);
+
+    /// <summary>A model and all modules in it, with their paths; one that hangs in several places, once for each.</summary>
+    public static IEnumerable<(string Path, nn.Module Module)> ModulesOf(nn.Module model) => model.named_modules().Prepend((name: "", module: model));
+
+    private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
+}

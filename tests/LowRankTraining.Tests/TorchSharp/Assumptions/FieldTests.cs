@@ -1,0 +1,91 @@
+using System.Collections;
+using FluentAssertions;
+using LowRankTraining.Adapters;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Assumptions;
+
+/// <summary>Fields of TorchSharp's modules that the library reads, and what happens where they are missing.</summary>
+public class FieldTests
+{
+    private static readonly Dictionary<string, Action<Linear>> Hooks = new()
+    {
+        ["before"] = layer => layer.register_forward_pre_hook((_, x) => x),
+        ["after"] = layer => layer.register_forward_hook((_, _, y) => y),
+        ["module before"] = layer => layer.register_forward_pre_hook(_ => { }),
+        ["module after"] = layer => layer.register_forward_hook(_ => { }),
+    };
+
+    public static TheoryData<string> HookKinds => [.. Hooks.Keys];
+
+    [Fact]
+    public void Parameter_is_taken_out_of_a_module_by_the_dictionary_that_registers_it()
+    {
+        using var layer = nn.Linear(2, 2);
+        using var added = new Parameter(ones(1));
+        layer.register_parameter("added", added);
+
+        ParameterRegistry.Remove(layer, "added");
+
+        layer.state_dict().Keys.Should().Equal("weight", "bias");
+        added.IsInvalid.Should().BeFalse();
+        layer.Invoking(it => it.register_parameter("added", added)).Should().NotThrow("the name is free again");
+    }
+
+    [Theory, MemberData(nameof(HookKinds))]
+    public void Hook_of_every_kind_is_seen_until_it_is_removed(string kind)
+    {
+        using var layer = nn.Linear(2, 2);
+        ForwardHooks.AnyOf(layer).Should().BeFalse();
+
+        Hooks[kind](layer);
+
+        ForwardHooks.AnyOf(layer).Should().BeTrue();
+    }
+
+    [Theory, MemberData(nameof(HookKinds))]
+    public void Layer_with_a_hook_of_any_kind_is_not_replaced(string kind)
+    {
+        using var layer = nn.Linear(4, 4);
+        using var model = nn.Sequential(layer, nn.Linear(4, 4));
+        Hooks[kind](layer);
+
+        using var session = new LoRAStrategy(new() { Rank = 2 }).Attach(model, Targets.AllLinear());
+
+        session.Layers.Select(adapted => adapted.Injection).Should().Equal(Injection.Hook, Injection.Replace);
+        session.Describe().Should().Contain("it has forward hooks of its own");
+    }
+
+    [Fact]
+    public void Container_takes_no_hooks()
+    {
+        using var list = nn.ModuleList<nn.Module>(nn.Linear(2, 2));
+
+        ForwardHooks.AnyOf(list).Should().BeFalse();
+    }
+
+    [Fact]
+    public void Field_that_is_not_there_is_named_with_both_versions()
+    {
+        using var layer = nn.Linear(2, 2);
+
+        var read = () => TorchSharpField.Read<IDictionary>(layer, typeof(nn.Module), "_hooks_of_tomorrow");
+
+        read.Should().Throw<NotSupportedException>().WithMessage("TorchSharp 0.107.0 has no field '_hooks_of_tomorrow'*made for TorchSharp 0.107.0*");
+    }
+
+    [Fact]
+    public void Field_that_holds_something_else_is_refused_too()
+    {
+        using var layer = nn.Linear(2, 2);
+
+        var read = () => TorchSharpField.Read<OrderedDict<string, Tensor>>(layer, typeof(nn.Module), "_internal_params");
+
+        read.Should().Throw<NotSupportedException>().WithMessage("*'_internal_params'*");
+    }
+}
