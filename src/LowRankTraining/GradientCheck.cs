@@ -35,7 +35,11 @@ internal static class GradientCheck
         first == GradientVerdict.NonFinite || second == GradientVerdict.NonFinite ? GradientVerdict.NonFinite
         : first == GradientVerdict.Zero ? second : GradientVerdict.Usable;
 
-    private static Tensor Largest(Tensor evidence) => evidence.norm(float.PositiveInfinity).to(ScalarType.Float32);
+    private static Tensor Largest(Tensor evidence)
+    {
+        using var largest = evidence.numel() == 0 ? zeros(Array.Empty<long>(), device: evidence.device) : evidence.norm(float.PositiveInfinity);
+        return largest.to(ScalarType.Float32, copy: true);
+    }
 
     private static float LargestOnHost(Tensor evidence)
     {
