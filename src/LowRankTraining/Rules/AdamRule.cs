@@ -8,7 +8,7 @@ namespace LowRankTraining.Rules;
 /// <remarks>
 /// <para>M ← β₁M + (1 − β₁)G; V ← β₂V + (1 − β₂)G²; update = c · M / (√V + ε′), with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ).
 /// ε′ = ε √(1 − β₂ᵗ) gives the published form M̂ / (√V̂ + ε); ε′ = ε is the form of the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</para>
-/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>. Scratch: one tensor of that shape, three where the state has to be converted.</para>
+/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>. Scratch: one tensor of that shape; none beside the direction for float32 on the CPU, where one pass does it all in any format but bfloat16; else three where the state has to be converted.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; decoupled decay, applied by the optimizer: Loshchilov and Hutter, arXiv 1711.05101.
 /// Block-wise 8-bit states: Dettmers et al., arXiv 2110.02861.</para>
