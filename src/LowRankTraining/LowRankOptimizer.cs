@@ -217,7 +217,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     {
         var plans = parameters.ToLookup(plan => ParameterIdentity.Of(plan.Parameter));
         if (plans.FirstOrDefault(same => same.Count() > 1) is { } twice)
-            throw new ArgumentException($"The session plans one parameter several times ({string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))}): give it one plan.");
+            throw new ArgumentException(
+                $"{string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))} are one parameter, and the session has a plan for each. Where the model came to share it after the strategy was attached, share it first, then attach.");
         return plans.ToDictionary(same => same.Key, same => same.Single());
     }
 

@@ -17,6 +17,7 @@ internal sealed class QuantizedSession : ILowRankSession
     private readonly IReadOnlyList<ParameterPlan> _plans;
     private readonly IReadOnlyList<QuantizedLayer> _layers;
     private bool _finished;
+    private bool _released;
 
     private QuantizedSession(nn.Module model, ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> plans) =>
         (_model, _inner, _layers, _plans) = (model, inner, layers, plans);
@@ -79,9 +80,10 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public void Dispose()
     {
-        if (_finished)
+        if (_finished && !_released)
             foreach (var layer in _layers)
                 layer.Release();
+        _released = _finished;
         _inner.Dispose();
     }
 
