@@ -59,7 +59,7 @@ internal abstract class Adapter(Site site, string reason)
     /// <summary>Puts the parts into the weight, until <see cref="Unmerge"/>, and keeps a copy of the weight meanwhile.</summary>
     public virtual void Merge(Device keep) { }
 
-    /// <summary>Undoes <see cref="Merge"/>, bit by bit.</summary>
+    /// <summary>Undoes <see cref="Merge"/>, bit for bit.</summary>
     public virtual void Unmerge() { }
 
     /// <summary>Merges the parts for good and takes them out of the model.</summary>

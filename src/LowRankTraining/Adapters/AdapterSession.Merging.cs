@@ -42,7 +42,7 @@ public sealed partial class AdapterSession
         IsMerged = true;
     }
 
-    /// <summary>Takes the factors out of the weights again, which are then bit by bit what they were before <see cref="Merge"/>.</summary>
+    /// <summary>Takes the factors out of the weights again, which are then bit for bit what they were before <see cref="Merge"/>.</summary>
     /// <exception cref="InvalidOperationException">They are not merged.</exception>
     public void Unmerge()
     {

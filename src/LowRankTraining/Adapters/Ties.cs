@@ -1,3 +1,4 @@
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
@@ -18,11 +19,14 @@ internal sealed class Ties
     {
         foreach (var names in _groups)
         {
-            var trained = _model.At(names[0]);
-            if (trained is not null && names.Skip(1).FirstOrDefault(name => _model.At(name) is { } other && SharedMemory.StorageOf(other) != SharedMemory.StorageOf(trained)) is { } parted)
+            if (_model.At(names[0]) is { } trained && names.Skip(1).FirstOrDefault(name => IsParted(name, trained)) is { } parted)
                 throw new InvalidOperationException(
                     $"'{names[0]}' and '{parted}' were one parameter when the strategy was attached, and are two now, of which only the first is trained: model.to(...) and a weight that is set anew can part them. "
                     + $"Give '{parted}' the parameter of '{names[0]}' again. Nothing was changed.");
         }
     }
+
+    /// <summary>Whether a place that shared the parameter has another one. Where both are frozen, nothing is lost.</summary>
+    private bool IsParted(string name, Parameter trained) =>
+        _model.At(name) is { } other && (other.requires_grad || trained.requires_grad) && SharedMemory.StorageOf(other) != SharedMemory.StorageOf(trained);
 }

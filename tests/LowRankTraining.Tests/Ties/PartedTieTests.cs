@@ -48,6 +48,21 @@ public class PartedTieTests
     }
 
     [Fact]
+    public void Tie_that_does_not_train_may_be_parted()
+    {
+        using var model = TableOfHead();
+        var session = new LoRAStrategy(new() { Rank = 2, TrainOthers = false }).Attach(model, Targets.Matching("body"));
+        model.to(ScalarType.Float64);
+        using var optimizer = session.CreateOptimizer(lr: 0.05);
+        var before = model.Logits();
+
+        model.Step(optimizer);
+        model.Step(optimizer);
+
+        model.Logits().Should().NotEqual(before);
+    }
+
+    [Fact]
     public void Tie_that_is_made_after_the_strategy_was_attached_is_refused_when_the_optimizer_is_made()
     {
         using var model = new TiedNetwork();
