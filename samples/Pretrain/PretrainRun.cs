@@ -110,7 +110,7 @@ internal sealed class PretrainRun(PretrainRequest request)
     {
         if (report is { ValidationLoss: { } loss, Perplexity: { } perplexity })
         {
-            Write($"validation loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(perplexity, 3)} after {report.Steps} steps");
+            Write($"validation loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(perplexity, 3)} after step {report.Steps}");
         }
         else
         {
