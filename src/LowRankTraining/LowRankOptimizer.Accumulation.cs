@@ -33,7 +33,7 @@ public sealed partial class LowRankOptimizer
         var taken = 0;
         foreach (var entry in _entries)
         {
-            using var gradient = entry.Parameter.grad;
+            using var gradient = entry.Parameter.requires_grad ? entry.Parameter.grad : null;
             if (gradient is null || entry.Plan.Rule is not IAccumulatingRule rule)
                 continue;
 
@@ -95,9 +95,11 @@ public sealed partial class LowRankOptimizer
         }
     }
 
-    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none.</summary>
+    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none, or where one from before it was frozen is left.</summary>
     private static Tensor? GradientOf(ParameterState entry)
     {
+        if (!entry.Parameter.requires_grad)
+            return null;
         if (entry.Parameter.grad is { } gradient)
             return gradient.Widened();
         return AccumulatedIn(entry) is null ? null : zeros(entry.Plan.Shape, entry.Parameter.dtype.Computing(), entry.Parameter.device);

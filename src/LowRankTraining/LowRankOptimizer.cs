@@ -11,6 +11,7 @@ namespace LowRankTraining;
 /// <para>A drop-in for TorchSharp's own optimizers: <c>zero_grad</c>, <c>step</c>, parameter groups, schedulers, <c>save_state_dict</c> and <c>load_state_dict</c> work as there.
 /// A run that is saved and loaded goes on bit by bit as if it had not been interrupted.</para>
 /// <para>A weight in bfloat16 or float16 is updated in float32 and rounded once, stochastically, at the end of the step; a gradient in half precision is widened first.</para>
+/// <para>Parameters can be frozen and thawed (<c>requires_grad</c>) at any time: a frozen one, its state included, is left as it is, and one that is thawed is trained from the next step on.</para>
 /// <para>A zero or non-finite gradient changes neither weight nor state, and is counted in <see cref="SkippedUpdates"/>.</para>
 /// <para>Temporaries live as long as one parameter's update, so a step's peak does not grow with the number of parameters.</para>
 /// </remarks>
@@ -200,7 +201,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it has.</summary>
     private Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
     {
-        var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU).ToArray();
+        var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU && entry.Parameter.requires_grad).ToArray();
         if (onDevice.Length == 0)
             return null;
 

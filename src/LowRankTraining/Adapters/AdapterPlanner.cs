@@ -17,9 +17,10 @@ internal static class AdapterPlanner
     {
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
-        var chosen = parameters.Where(targets.Includes).ToArray();
+        var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
+        var chosen = candidates.Where(targets.Includes).ToArray();
         RefuseAdapted(chosen.Length == 0 ? parameters : chosen);
-        targets.RequireAny(parameters);
+        targets.RequireAny(candidates);
 
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
@@ -37,7 +38,7 @@ internal static class AdapterPlanner
             method.Begin(adapter);
         }
 
-        var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).ToArray();
+        var frozen = parameters.Except(chosen).Where(other => !other.IsFrozen && !method.Trains(other)).ToArray();
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
@@ -50,7 +51,7 @@ internal static class AdapterPlanner
         var adapted = adapters.ToDictionary(adapter => adapter.Name);
         return [.. parameters.SelectMany(parameter => adapted.TryGetValue(parameter.Name, out var adapter)
             ? adapter.Plans.Select(plan => plan with { Note = notes.GetValueOrDefault(adapter.Name) })
-            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule)] : [])];
+            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule) { IsOfModel = true }] : [])];
     }
 
     private static void RefuseAdapted(IReadOnlyList<NamedParameter> chosen)

@@ -31,7 +31,7 @@ internal sealed class QuantizedSession : ILowRankSession
     public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
     {
         var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).ToHashSet();
-        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => projected.Contains(candidate.Name)));
+        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen && projected.Contains(candidate.Name)));
         var choices = sites.ToDictionary(site => site.Name, site => (Site: site, site.Choose(Injection.Replace, [Injection.Replace]).Reason, IsOpen: site.Choose(Injection.Replace, [Injection.Replace]).Way is not null));
 
         var kept = choices.Values.Where(choice => !choice.IsOpen).Select(choice => $"{choice.Site.Name} ({choice.Reason})").ToArray();
