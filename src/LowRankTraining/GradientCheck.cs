@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,6 +23,16 @@ internal static class GradientCheck
         using var scope = NewDisposeScope();
         var norms = stack(gradients.Select(Norm).ToArray()).cpu();
         return norms.data<float>().Select(Of).ToArray();
+    }
+
+    /// <summary>The norm of a gradient, over the whole range of its dtype.</summary>
+    public static double NormOf(Tensor gradient)
+    {
+        using var scope = NewDisposeScope();
+        var norm = gradient.Widened().norm().ToDouble();
+
+        // Squares leave the range of float32 long before the numbers do.
+        return norm is > 1e-15 and < 1e18 || gradient.dtype == ScalarType.Float64 ? norm : gradient.to(ScalarType.Float64).norm().ToDouble();
     }
 
     /// <summary>What the sum of two gradients is good for.</summary>

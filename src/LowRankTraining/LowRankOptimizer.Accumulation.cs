@@ -27,13 +27,15 @@ public sealed partial class LowRankOptimizer
     public int accumulate()
     {
         RequireLiveParameters();
+        RequireUnscaled();
         using var guard = no_grad();
 
+        _traces.Clear();
         _isWithinWindow = true;
         var taken = 0;
         foreach (var entry in _entries)
         {
-            using var gradient = entry.Parameter.requires_grad ? entry.Parameter.grad : null;
+            using var gradient = entry.Parameter.requires_grad ? DenseGradient(entry) : null;
             if (gradient is null || entry.Plan.Rule is not IAccumulatingRule rule)
                 continue;
 
@@ -45,7 +47,32 @@ public sealed partial class LowRankOptimizer
             taken++;
         }
 
+        if (taken > 0)
+            TraceGradients();
         return taken;
+    }
+
+    private void TraceGradients()
+    {
+        foreach (var entry in _entries)
+        {
+            using var gradient = DenseGradient(entry);
+            if (gradient is not null)
+                _traces.Add(gradient);
+        }
+    }
+
+    /// <summary>The gradient as it stands, or null. A sparse one, as embeddings can have, gets all of its rows first: rules look at whole matrices.</summary>
+    private static Tensor? DenseGradient(ParameterState entry)
+    {
+        var gradient = entry.Parameter.grad;
+        if (gradient is not { is_sparse: true })
+            return gradient;
+
+        using (gradient)
+        using (var dense = gradient.to_dense())
+            entry.Parameter.grad = dense;
+        return entry.Parameter.grad;
     }
 
     /// <summary>Zeroes every gradient, and drops what <see cref="accumulate"/> has taken.</summary>
@@ -59,6 +86,7 @@ public sealed partial class LowRankOptimizer
 
     private void DropAccumulated()
     {
+        _traces.Clear();
         _isWithinWindow = false;
         foreach (var entry in _entries)
             (entry.Plan.Rule as IAccumulatingRule)?.DropAccumulated(entry.Bag);
@@ -67,7 +95,7 @@ public sealed partial class LowRankOptimizer
     /// <summary>Shows the state with what an open window has left in the gradient.</summary>
     private T WithPendingGradient<T>(ParameterState entry, Func<StateBag, T> use)
     {
-        if (_isWithinWindow && entry.Parameter.grad is { } gradient)
+        if (_isWithinWindow && DenseGradient(entry) is { } gradient)
             entry.Bag.Set(PendingGradient, gradient);
         try
         {
@@ -100,7 +128,8 @@ public sealed partial class LowRankOptimizer
     {
         if (!entry.Parameter.requires_grad)
             return null;
-        if (entry.Parameter.grad is { } gradient)
+
+        if (DenseGradient(entry) is { } gradient)
             return gradient.Widened();
         return AccumulatedIn(entry) is null ? null : zeros(entry.Plan.Shape, entry.Parameter.dtype.Computing(), entry.Parameter.device);
     }

@@ -118,6 +118,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         // What has gone wrong in the closure's backward pass is found here too.
         Session.BeforeStep();
+        RequireUnscaled();
 
         using (no_grad())
         {
@@ -206,7 +207,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             return null;
 
         using var scope = NewDisposeScope();
-        var gradients = onDevice.Select(entry => (entry, gradient: entry.Parameter.grad)).Where(pair => pair.gradient is not null).ToArray();
+        var gradients = onDevice.Select(entry => (entry, gradient: DenseGradient(entry))).Where(pair => pair.gradient is not null).ToArray();
         if (gradients.Length == 0)
             return null;
 
@@ -261,6 +262,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         if (disposing)
         {
             _pending?.Dispose();
+            _traces.Dispose();
             foreach (var entry in _entries)
                 entry.Bag.Dispose();
             Session.Dispose();
