@@ -8,6 +8,9 @@ namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer
 {
+    /// <summary>Tells the completed steps of a state that has been loaded.</summary>
+    internal event Action<long>? Resumed;
+
     /// <summary>Copies the state of another optimizer of the same strategy, all of it or nothing.</summary>
     /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
     /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made. Nothing was changed.</exception>
@@ -85,6 +88,7 @@ public sealed partial class LowRankOptimizer
         ResumeWindow();
         CompletedSteps = pending.Step;
         Session.ResumeAt(pending.Step, this);
+        Resumed?.Invoke(CompletedSteps);
     }
 
     private void RequireSame(GroupManifest saved, ParamGroup group)
