@@ -131,6 +131,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                     Update(entry, group, ContextFor(entry) with
                     {
                         Verdict = verdicts?.GetValueOrDefault(entry),
+                        Beta1 = group.Options.beta1,
+                        Beta2 = group.Options.beta2,
                         LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
                     });
                 }

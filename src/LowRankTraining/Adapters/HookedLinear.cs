@@ -170,6 +170,8 @@ internal sealed class HookedLinear : ParameterAdapter
     /// <summary>Full-rank steps before the factors take over, then the shadow's where the hook is passed by and none where it is not.</summary>
     private sealed record WhereBypassed(ShadowRule Shadow, RestartClock Clock, Func<bool> Bypassed) : IUpdateRule, IStateLayout
     {
+        (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Shadow).Betas;
+
         public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
         {
             if (!Clock.IsActiveAfter(step.Step - 1) || Bypassed())

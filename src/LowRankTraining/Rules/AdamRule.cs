@@ -49,6 +49,9 @@ public sealed record AdamRule : IDirectionRule
     private MomentSlot Second => new(Prefix + "exp_avg_sq", 2, Beta2) { Format = States };
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => (Beta1, Beta2);
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
@@ -80,16 +83,17 @@ public sealed record AdamRule : IDirectionRule
         var mean = First.Read(state, gradient);
         var square = Second.Read(state, gradient);
         var t = state.Advance(Prefix + Clock);
-        var beta1 = Beta1 * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
+        var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
+        var beta2 = step.Beta2 ?? Beta2;
 
         mean.mul_(beta1).add_(gradient, 1 - beta1);
-        square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
+        square.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
 
         First.Write(state, mean, step);
         Second.Write(state, square, step);
 
         var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
-        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(Beta2, t)) : 1;
+        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(beta2, t)) : 1;
 
         var root = square.sqrt().add_(EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon);
         return (mean, root, bias2 / bias1);
