@@ -40,7 +40,7 @@ public sealed partial class LowRankOptimizer
                 continue;
 
             using var scope = NewDisposeScope();
-            if (!rule.TryAccumulate(gradient.Widened(), entry.Bag, ContextFor(entry)))
+            if (!rule.TryAccumulate(Ready(gradient), entry.Bag, ContextFor(entry)))
                 continue;
 
             entry.Parameter.grad = null;
@@ -60,6 +60,13 @@ public sealed partial class LowRankOptimizer
             if (gradient is not null)
                 _traces.Add(gradient);
         }
+    }
+
+    /// <summary>A gradient as rules take it: in computing precision, row by row. That of a weight in another layout has that layout.</summary>
+    private static Tensor Ready(Tensor gradient)
+    {
+        var wide = gradient.Widened();
+        return wide.is_contiguous() ? wide : wide.contiguous();
     }
 
     /// <summary>The gradient as it stands, or null. A sparse one, as embeddings can have, gets all of its rows first: rules look at whole matrices.</summary>
@@ -130,7 +137,7 @@ public sealed partial class LowRankOptimizer
             return null;
 
         if (DenseGradient(entry) is { } gradient)
-            return gradient.Widened();
+            return Ready(gradient);
         return AccumulatedIn(entry) is null ? null : zeros(entry.Plan.Shape, entry.Parameter.dtype.Computing(), entry.Parameter.device);
     }
 

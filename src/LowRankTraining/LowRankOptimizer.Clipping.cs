@@ -1,4 +1,3 @@
-using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -54,7 +53,7 @@ public sealed partial class LowRankOptimizer
         if (DenseGradient(entry) is not { } gradient)
             return accumulated is null ? 0 : Square(GradientCheck.NormOf(accumulated));
 
-        var lowRank = (entry.Plan.Rule as IAccumulatingRule)?.WhatCounts(gradient.Widened(), entry.Bag, ContextFor(entry));
+        var lowRank = (entry.Plan.Rule as IAccumulatingRule)?.WhatCounts(Ready(gradient), entry.Bag, ContextFor(entry));
         if (lowRank is not null)
             return Square(GradientCheck.NormOf(accumulated is null ? lowRank : lowRank + accumulated));
 
