@@ -14,7 +14,7 @@ public sealed partial class AdapterSession : ILowRankSession
     private readonly IReadOnlyList<ParameterPlan> _plans;
     private readonly string[] _frozen;
     private long _completed;
-    private bool _finished;
+    private bool _finished, _disposed;
 
     /// <param name="method">What is done.</param>
     /// <param name="model">To what.</param>
@@ -32,6 +32,8 @@ public sealed partial class AdapterSession : ILowRankSession
 
     /// <inheritdoc/>
     public ulong Seed => _method.Seed;
+
+    bool ILowRankSession.KnowsModel => true;
 
     /// <inheritdoc/>
     /// <remarks>Those that the model has now, also where it was moved to another dtype or device after the strategy was attached.</remarks>
@@ -105,6 +107,10 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <summary>Frees the factors of a finished session. A model that is not finished keeps them, and one that is merged stays so.</summary>
     public void Dispose()
     {
+        if (_disposed)
+            return;
+
+        _disposed = true;
         foreach (var adapter in _adapters)
             adapter.Release();
     }

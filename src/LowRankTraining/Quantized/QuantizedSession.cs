@@ -16,7 +16,7 @@ internal sealed class QuantizedSession : ILowRankSession
     private readonly nn.Module _model;
     private readonly IReadOnlyList<ParameterPlan> _plans;
     private readonly IReadOnlyList<QuantizedLayer> _layers;
-    private bool _finished;
+    private bool _finished, _disposed;
 
     private QuantizedSession(nn.Module model, ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> plans) =>
         (_model, _inner, _layers, _plans) = (model, inner, layers, plans);
@@ -24,6 +24,8 @@ internal sealed class QuantizedSession : ILowRankSession
     public string Strategy => _inner.Strategy;
 
     public ulong Seed => _inner.Seed;
+
+    public bool KnowsModel => true;
 
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
 
@@ -79,6 +81,10 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public void Dispose()
     {
+        if (_disposed)
+            return;
+
+        _disposed = true;
         if (_finished)
             foreach (var layer in _layers)
                 layer.Release();

@@ -24,6 +24,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
 
+    public bool KnowsModel => Model is not null;
+
     public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);
 
     /// <summary>The same session on the parameters of a model.</summary>
