@@ -33,11 +33,7 @@ internal sealed class ParameterStore(Parameter parameter) : IWeightStore
 
     public long WeightBytes => parameter.NumberOfElements * parameter.ElementSize;
 
-    public Tensor Open()
-    {
-        var wide = parameter.Widened();
-        return wide.is_contiguous() ? wide : wide.contiguous();
-    }
+    public Tensor Open() => parameter.Widened().Packed();
 
     public void Close(Tensor accumulator, in StepContext step)
     {

@@ -63,11 +63,7 @@ public sealed partial class LowRankOptimizer
     }
 
     /// <summary>A gradient as rules take it: in computing precision, row by row. That of a weight in another layout has that layout.</summary>
-    private static Tensor Ready(Tensor gradient)
-    {
-        var wide = gradient.Widened();
-        return wide.is_contiguous() ? wide : wide.contiguous();
-    }
+    private static Tensor Ready(Tensor gradient) => gradient.Widened().Packed();
 
     /// <summary>The gradient as it stands, or null. A sparse one, as embeddings can have, gets all of its rows first: rules look at whole matrices.</summary>
     private static Tensor? DenseGradient(ParameterState entry)

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace LowRankTraining.Rules;
 /// <remarks>
 /// <para>M ← β₁M + (1 − β₁)G; V ← β₂V + (1 − β₂)G²; update = c · M / (√V + ε′), with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ).
 /// ε′ = ε √(1 − β₂ᵗ) gives the published form M̂ / (√V̂ + ε); ε′ = ε is the form of the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</para>
-/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>. Scratch: one tensor of that shape, three where the state has to be converted.</para>
+/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>. Scratch: one tensor of that shape; none beside the direction for float32 on the CPU, where one pass does it all in any format but bfloat16; else three where the state has to be converted.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; decoupled decay, applied by the optimizer: Loshchilov and Hutter, arXiv 1711.05101.
 /// Block-wise 8-bit states: Dettmers et al., arXiv 2110.02861.</para>
@@ -58,16 +59,34 @@ public sealed record AdamRule : IDirectionRule
             return;
 
         using var scope = NewDisposeScope();
-        var (mean, root, correction) = AdvanceMoments(gradient, state, step);
-        accumulator.addcdiv_(mean, root, scale * correction);
+        var packed = gradient.Packed();
+        if (HostAdam.TryOpen(First, Second, packed, state) is { } moments)
+        {
+            var target = accumulator.Packed();
+            var next = Next(state, step);
+            moments.AddUpdate(packed, target, next.OnSpans, (float)(scale * next.Correction));
+            if (!ReferenceEquals(target, accumulator))
+                accumulator.copy_(target);
+            return;
+        }
+
+        var numbers = Next(state, step);
+        var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
+        accumulator.addcdiv_(mean, root, scale * numbers.Correction);
     }
 
     /// <inheritdoc/>
     public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        var (mean, root, correction) = AdvanceMoments(gradient, state, step);
-        return ((mean / root).MoveToOuterDisposeScope(), correction);
+        var packed = gradient.Packed();
+        var moments = HostAdam.TryOpen(First, Second, packed, state);
+        var numbers = Next(state, step);
+        if (moments is not null)
+            return (moments.Advance(packed, numbers.OnSpans).MoveToOuterDisposeScope(), numbers.Correction);
+
+        var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
+        return ((mean / root).MoveToOuterDisposeScope(), numbers.Correction);
     }
 
     /// <inheritdoc/>
@@ -78,24 +97,33 @@ public sealed record AdamRule : IDirectionRule
         state.SetCounter(Prefix + Clock, 0);
     }
 
-    private (Tensor Mean, Tensor Root, double Correction) AdvanceMoments(Tensor gradient, StateBag state, in StepContext step)
+    /// <summary>Counts a step, and gives its numbers.</summary>
+    private Numbers Next(StateBag state, in StepContext step)
     {
-        var mean = First.Read(state, gradient);
-        var square = Second.Read(state, gradient);
         var t = state.Advance(Prefix + Clock);
         var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
         var beta2 = step.Beta2 ?? Beta2;
+        var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
+        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(beta2, t)) : 1;
+        return new(beta1, beta2, EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon, bias2 / bias1);
+    }
 
-        mean.mul_(beta1).add_(gradient, 1 - beta1);
-        square.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+    private (Tensor Mean, Tensor Root) AdvanceMoments(Tensor gradient, in Numbers numbers, StateBag state, in StepContext step)
+    {
+        var mean = First.Read(state, gradient);
+        var square = Second.Read(state, gradient);
+
+        mean.mul_(numbers.Beta1).add_(gradient, 1 - numbers.Beta1);
+        square.mul_(numbers.Beta2).addcmul_(gradient, gradient, 1 - numbers.Beta2);
 
         First.Write(state, mean, step);
         Second.Write(state, square, step);
+        return (mean, square.sqrt().add_(numbers.Epsilon));
+    }
 
-        var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
-        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(beta2, t)) : 1;
-
-        var root = square.sqrt().add_(EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon);
-        return (mean, root, bias2 / bias1);
+    /// <summary>What a step computes with: β₁ and β₂, ε′ and c.</summary>
+    private readonly record struct Numbers(double Beta1, double Beta2, double Epsilon, double Correction)
+    {
+        public SpanAdam OnSpans => new(Beta1, Beta2, Epsilon);
     }
 }
