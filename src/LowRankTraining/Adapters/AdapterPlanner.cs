@@ -42,8 +42,16 @@ internal static class AdapterPlanner
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
-        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)]);
+        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)])
+        {
+            LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen).Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
+        };
     }
+
+    private static string WhyLeftOut(NamedParameter other, Targets targets, AdapterMethod method) =>
+        other.IsOnlyEmbedding ? "the table of an embedding"
+        : !targets.Includes(other) ? $"not matched by the targets, {targets}"
+        : $"frozen, and {method.Strategy} changes weights that are trained only";
 
     private static ParameterPlan[] Plan(
         IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterMethod method, Dictionary<string, string> notes)

@@ -39,6 +39,11 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override bool IsReached => _reached || _verdict == Verdict.Bypassed || IsPassedBy;
 
+    public override bool HasRun { get => _reached || _verdict == Verdict.Bypassed; set => _reached = value; }
+
+    /// <value>Whether the first step will shadow it, should the model run the layer without its hook.</value>
+    public override bool ActsUnrun => IsShadowed;
+
     public override IEnumerable<ParameterPlan> Plans =>
         _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
 

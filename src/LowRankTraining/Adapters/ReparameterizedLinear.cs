@@ -22,7 +22,7 @@ public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
     public Parameter? bias => PartOrNull(BiasName);
 
     /// <value>Whether the layer has been run.</value>
-    internal bool Reached { get; private protected set; }
+    internal bool Reached { get; set; }
 
     /// <summary>Shares parameters with a plain layer from now on, also when they are moved.</summary>
     internal void ShareWith(Linear source) => _source = new(source);
