@@ -26,7 +26,8 @@ public interface IWeightStore
 }
 
 /// <summary>A weight that is kept in its parameter: in half precision it is rounded stochastically.</summary>
-/// <remarks>One that does not lie row by row, as a transposed or a channels-last one, is updated in a copy that does: sums are then rounded alike for every layout.</remarks>
+/// <remarks>One that does not lie row by row, as a transposed or a channels-last one, is updated in a copy that does: sums are then rounded alike for every
+/// layout.</remarks>
 internal sealed class ParameterStore(Parameter parameter) : IWeightStore
 {
     public long[] Shape => parameter.shape;

@@ -126,7 +126,8 @@ public sealed partial class LowRankOptimizer
         }
     }
 
-    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none, or where one from before it was frozen is left.</summary>
+    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none, or where one from before it was
+    /// frozen is left.</summary>
     private static Tensor? GradientOf(ParameterState entry)
     {
         if (!entry.Parameter.requires_grad)

@@ -8,17 +8,22 @@ public sealed partial class LowRankOptimizer
 {
     private readonly GradientTraces _traces = new();
 
-    /// <summary>Scales everything that waits for the next step, gradients and what <see cref="accumulate"/> has taken, so that its norm is at most <paramref name="max_norm"/>.</summary>
+    /// <summary>Scales everything that waits for the next step, gradients and what <see cref="accumulate"/> has taken, so that its norm is at most <paramref
+    /// name="max_norm"/>.</summary>
     /// <remarks>
-    /// <para>‖·‖² = Σ‖R‖² + Σ‖G‖²: R = PᵀG, all that will be used of the gradient, for matrices whose rule accumulates in the subspace, taken already or not; the whole gradient G of everything else, which is every matrix in a step
-    /// that finds a new subspace. So the number does not depend on how a batch was divided and accumulated, but for rounding. It is at most that of <c>torch.nn.utils.clip_grad_norm_</c>, which sees only what has not been accumulated.</para>
-    /// <para>Everything is multiplied by min(1, <paramref name="max_norm"/> / (‖·‖ + 1e-6)), as there. Where the norm is not finite the step cannot be taken by any parameter: all that waits is made NaN, which changes nothing and is counted.</para>
+    /// <para>‖·‖² = Σ‖R‖² + Σ‖G‖²: R = PᵀG, all that will be used of the gradient, for matrices whose rule accumulates in the subspace, taken already or
+    /// not; the whole gradient G of everything else, which is every matrix in a step
+    /// that finds a new subspace. So the number does not depend on how a batch was divided and accumulated, but for rounding.
+    /// <c>torch.nn.utils.clip_grad_norm_</c> sees only what has not been accumulated, and all of that.</para>
+    /// <para>Everything is multiplied by min(1, <paramref name="max_norm"/> / (‖·‖ + 1e-6)), as there. Where the norm is not finite the step cannot be taken
+    /// by any parameter: all that waits is made NaN, which changes nothing and is counted.</para>
     /// <para>Frozen parameters do not count.</para>
     /// </remarks>
     /// <param name="max_norm">Largest norm, above 0; infinity only measures.</param>
     /// <returns>The norm before.</returns>
     /// <exception cref="ArgumentOutOfRangeException">Zero, negative or NaN. Nothing was changed.</exception>
-    /// <exception cref="InvalidOperationException">The model was moved or disposed after the optimizer was made; or gradients were scaled after <see cref="accumulate"/>. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">The model was moved or disposed after the optimizer was made; or gradients were scaled after <see
+    /// cref="accumulate"/>. Nothing was changed.</exception>
     public double clip_grad_norm_(double max_norm)
     {
         if (!(max_norm > 0))
@@ -69,8 +74,9 @@ public sealed partial class LowRankOptimizer
 
         if (_traces.Scaling is { } factor)
             throw new InvalidOperationException(FormattableString.Invariant(
-                $"The gradients were multiplied by {factor:0.####} after accumulate(), as torch.nn.utils.clip_grad_norm_ does, and what has been accumulated was not: it sees no gradient of it. ")
-                + "Call optimizer.clip_grad_norm_(max_norm), which sees both, and scale the loss rather than gradients. Nothing was changed; zero_grad() drops the window.");
+                $"The gradients were multiplied by {factor:0.####} after accumulate(), as torch.nn.utils.clip_grad_norm_ does, ")
+                + "and what has been accumulated was not: it sees no gradient of it. Call optimizer.clip_grad_norm_(max_norm), which sees both, "
+                + "and scale the loss rather than gradients. Nothing was changed; zero_grad() drops the window.");
     }
 
     private static bool HasGradient(ParameterState entry)

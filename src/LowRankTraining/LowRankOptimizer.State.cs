@@ -102,8 +102,12 @@ public sealed partial class LowRankOptimizer
             throw new InvalidDataException($"{difference} Make the optimizer with the options that the state was saved with, or start without loading it. Nothing was changed.");
     }
 
-    private static string LayoutOf(ParameterPlan plan, long[] shape) =>
-        plan.Rule is IStateLayout layout ? layout.LayoutFor(shape) : plan.Rule.GetType().Name;
+    /// <summary>What the state looks like, and in which precision it is computed: that of half-precision weights is float32, and fits float32 ones.</summary>
+    private static string LayoutOf(ParameterPlan plan, long[] shape)
+    {
+        var layout = plan.Rule is IStateLayout rule ? rule.LayoutFor(shape) : plan.Rule.GetType().Name;
+        return plan.Parameter.dtype == ScalarType.Float64 ? $"{layout}, of float64" : layout;
+    }
 
     /// <summary>The optimizer's memory of one parameter, as TorchSharp wants to see it.</summary>
     private sealed class ParameterState : OptimizerState

@@ -11,7 +11,8 @@ namespace LowRankTraining;
 /// <para>A drop-in for TorchSharp's own optimizers: <c>zero_grad</c>, <c>step</c>, parameter groups, schedulers, <c>save_state_dict</c> and <c>load_state_dict</c> work as there.
 /// A run that is saved and loaded goes on bit by bit as if it had not been interrupted.</para>
 /// <para>A weight in bfloat16 or float16 is updated in float32 and rounded once, stochastically, at the end of the step; a gradient in half precision is widened first.</para>
-/// <para>Parameters can be frozen and thawed (<c>requires_grad</c>) at any time: a frozen one, its state included, is left as it is, and one that is thawed is trained from the next step on.</para>
+/// <para>Parameters can be frozen and thawed (<c>requires_grad</c>) at any time: a frozen one, its state included, is left as it is, and one that is thawed
+/// is trained from the next step on.</para>
 /// <para>A zero or non-finite gradient changes neither weight nor state, and is counted in <see cref="SkippedUpdates"/>.</para>
 /// <para>Temporaries live as long as one parameter's update, so a step's peak does not grow with the number of parameters.</para>
 /// </remarks>
@@ -239,7 +240,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     internal void RequireLiveParameters()
     {
         if (_disposed)
-            throw new ObjectDisposedException(nameof(LowRankOptimizer), "The optimizer has been disposed, and its state with it. Make another one (and load its state).");
+            throw new ObjectDisposedException(nameof(LowRankOptimizer),
+                "The optimizer has been disposed, and its state with it. Make another one (and load its state).");
 
         foreach (var entry in _entries)
         {
@@ -254,7 +256,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <summary>What has become of a parameter, as far as the session knows the model.</summary>
     private string FateOf(string name)
     {
-        const string moved = "model.to(...) makes new parameters and disposes the old ones. Move the model first, then make the optimizer (and load its state).";
+        const string moved = "model.to(...) makes new parameters and disposes the old ones. "
+            + "Move the model first, then make the optimizer (and load its state).";
         return Session.Parameters.Any(plan => plan.Name == name && !plan.Parameter.IsInvalid) ? moved
             : Session.KnowsModel ? "the model was disposed. Dispose the model last, or make it and the optimizer anew (and load their state)."
             : $"the model was disposed, or moved: {moved}";

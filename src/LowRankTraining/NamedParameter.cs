@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
-/// <summary>A parameter that is trained, or can be once it is no longer frozen, and where it stands in the model. A shared one stands in several places, and is one parameter all the same.</summary>
+/// <summary>A parameter that is trained, or can be once it is no longer frozen, and where it stands in the model. A shared one stands in several places, and
+/// is one parameter all the same.</summary>
 /// <param name="Name">The first of its names in the model's order.</param>
 /// <param name="Parameter">One of the objects for it.</param>
 /// <param name="Places">Every place, the first one first; a view of it, such as its transpose, is a place of its.</param>
@@ -32,7 +33,8 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     public bool IsShared => Places.DistinctBy(place => (place.Module, place.LocalName)).Count() > 1;
 
     /// <summary>The parameters of a model, frozen ones too, each once, in the model's order.</summary>
-    /// <remarks>Numbers that are no floating-point ones cannot be trained: they are left out while they are frozen. So is a frozen parameter over the memory of another one, which has those numbers already.</remarks>
+    /// <remarks>Numbers that are no floating-point ones cannot be trained: they are left out while they are frozen. So is a frozen parameter over the memory
+    /// of another one, which has those numbers already.</remarks>
     /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it; or some of its parameters lie over each other
     /// in memory.</exception>
     public static IReadOnlyList<NamedParameter> Of(nn.Module model)
@@ -52,9 +54,11 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
         IEnumerable<(string name, Parameter parameter)> parameters, ILookup<ParameterIdentity, ParameterPlace>? places = null)
     {
         var listed = parameters.GroupBy(pair => ParameterIdentity.Of(pair.parameter), (identity, same) => Of([.. same], places?[identity] ?? [])).ToArray();
-        var all = WithViews(listed.Where(candidate => candidate.Parameter.is_leaf).ToArray(), listed.Where(candidate => !candidate.Parameter.is_leaf)).ToArray();
+        var (leaves, computed) = (listed.Where(candidate => candidate.Parameter.is_leaf).ToArray(), listed.Where(candidate => !candidate.Parameter.is_leaf));
+        var all = WithViews(leaves, computed).ToArray();
         SharedMemory.Refuse(all.Where(candidate => !candidate.IsFrozen).Select(candidate => (candidate.Name, candidate.Parameter)));
-        return [.. all.Where((candidate, index) => !candidate.IsFrozen || (candidate.Parameter.dtype.IsTrainable() && !IsHeldElsewhere(candidate, index, all)))];
+        return [.. all.Where((candidate, index) =>
+            !candidate.IsFrozen || (candidate.Parameter.dtype.IsTrainable() && !IsHeldElsewhere(candidate, index, all)))];
     }
 
     /// <summary>Gives names to parameters that came without.</summary>

@@ -44,7 +44,8 @@ internal static class AdapterPlanner
 
         return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)])
         {
-            LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen).Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
+            LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
+                .Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
         };
     }
 

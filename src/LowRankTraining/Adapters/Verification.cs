@@ -18,7 +18,8 @@ public sealed record Verification
     /// <summary>One line for the adapters, one for each that is idle or got no gradient, and one for each matrix left out.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
     [
-        $"{Acting.Count} of {Acting.Count + Idle.Count} adapted matrices act; {LeftOut.Count} of {Acting.Count + Idle.Count + LeftOut.Count} matrices are left out",
+        $"{Acting.Count} of {Acting.Count + Idle.Count} adapted matrices act; "
+            + $"{LeftOut.Count} of {Acting.Count + Idle.Count + LeftOut.Count} matrices are left out",
         .. Idle.Select(name => $"{name}: not run by the batch"),
         .. WithoutGradient.Select(name => $"{name}: no gradient"),
         .. LeftOut.Select(matrix => matrix.ToString()),

@@ -10,7 +10,8 @@ public class DisposalTests
 {
     private static readonly string[][] Orders =
     [
-        ["optimizer", "session", "model"], ["session", "optimizer", "model"], ["model", "optimizer", "session"], ["model", "session", "optimizer"], ["optimizer", "model", "session"],
+        ["optimizer", "session", "model"], ["session", "optimizer", "model"], ["model", "optimizer", "session"], ["model", "session", "optimizer"],
+        ["optimizer", "model", "session"],
     ];
 
     [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
@@ -62,7 +63,8 @@ public class DisposalTests
         model.to(ScalarType.BFloat16);
 
         foreach (var call in WaysIn(optimizer, saved))
-            call.Should().Throw<InvalidOperationException>().WithMessage("*model.to(...)*Move the model first*").And.Message.Should().NotContain("the model was disposed");
+            call.Should().Throw<InvalidOperationException>().WithMessage("*model.to(...)*Move the model first*")
+                .And.Message.Should().NotContain("the model was disposed");
     }
 
     [Fact]

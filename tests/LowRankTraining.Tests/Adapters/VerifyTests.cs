@@ -24,7 +24,8 @@ public class VerifyTests
 
         seen.Acting.Should().Equal("first.weight", "second.weight");
         seen.Idle.Should().BeEmpty();
-        seen.LeftOut.Should().ContainSingle().Which.Should().Match<LeftOutMatrix>(matrix => matrix.Name == "lm_head.weight" && matrix.Reason.Contains("except 'embed', 'lm_head'"));
+        seen.LeftOut.Should().ContainSingle().Which.Should().Match<LeftOutMatrix>(matrix =>
+            matrix.Name == "lm_head.weight" && matrix.Reason.Contains("except 'embed', 'lm_head'"));
         seen.ToString().Should().Contain("2 of 2 adapted matrices act").And.Contain("lm_head.weight: left out");
     }
 
@@ -38,7 +39,8 @@ public class VerifyTests
         var verify = () => session.Verify(() => Run(model));
 
         for (var again = 0; again < 3; again++)
-            verify.Should().Throw<InvalidOperationException>().WithMessage("*'first.weight', 'second.weight'*passes hooks by*layer.call(x)*Nothing was changed*");
+            verify.Should().Throw<InvalidOperationException>()
+                .WithMessage("*'first.weight', 'second.weight'*passes hooks by*layer.call(x)*Nothing was changed*");
     }
 
     [Fact]
@@ -57,7 +59,8 @@ public class VerifyTests
         using var plain = Attach("lora", model);
         PeftAdapter.Load(directory.Path, plain);
 
-        plain.Invoking(session => session.Verify(() => Run(model))).Should().Throw<InvalidOperationException>().WithMessage("*change nothing of what the model computes*");
+        plain.Invoking(session => session.Verify(() => Run(model)))
+            .Should().Throw<InvalidOperationException>().WithMessage("*change nothing of what the model computes*");
     }
 
     [Fact]

@@ -51,7 +51,8 @@ public sealed class TrainingCheckpointTests : IDisposable
         else
             model.to(ScalarType.Float64);
 
-        foreach (var call in new Action[] { () => TrainingCheckpoint.Save(_directory, model, optimizer), () => TrainingCheckpoint.Load(_directory, model, optimizer) })
+        Action save = () => TrainingCheckpoint.Save(_directory, model, optimizer), load = () => TrainingCheckpoint.Load(_directory, model, optimizer);
+        foreach (var call in new[] { save, load })
             call.Should().Throw<InvalidOperationException>().WithMessage(disposed ? "*the model was disposed*" : "*Move the model first*");
 
         Directory.GetFiles(_directory).Select(File.ReadAllBytes).Single().Should().Equal(saved);

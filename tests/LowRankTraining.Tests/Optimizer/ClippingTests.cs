@@ -219,7 +219,8 @@ public class ClippingTests
     {
         private const int Parts = 3;
 
-        public Run() => Optimizer = new GaLoreStrategy(new() { Rank = 2, RefreshEvery = 4 }).Attach([("weight", Weight), ("bias", Bias)]).CreateOptimizer(lr: Rate);
+        public Run() => Optimizer = new GaLoreStrategy(new() { Rank = 2, RefreshEvery = 4 })
+            .Attach([("weight", Weight), ("bias", Bias)]).CreateOptimizer(lr: Rate);
 
         public Parameter Weight { get; } = new(Draw.Normal(6, 9, 7));
 

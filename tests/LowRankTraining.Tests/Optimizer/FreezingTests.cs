@@ -175,7 +175,8 @@ public class FreezingTests
         Freeze(model, "first");
         using var session = new CoLAStrategy(new() { Rank = 4 }).Attach(model);
 
-        session.Parameters.Select(plan => plan.Name).Should().Contain("first.weight").And.Contain(name => name.StartsWith("second.factor", StringComparison.Ordinal));
+        session.Parameters.Select(plan => plan.Name).Should().Contain("first.weight")
+            .And.Contain(name => name.StartsWith("second.factor", StringComparison.Ordinal));
     }
 
     [Fact]
