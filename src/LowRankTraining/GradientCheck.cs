@@ -30,6 +30,16 @@ internal static class GradientCheck
         return largest.data<float>().Select(Of).ToArray();
     }
 
+    /// <summary>The norm of a gradient, over the whole range of its dtype.</summary>
+    public static double NormOf(Tensor gradient)
+    {
+        using var scope = NewDisposeScope();
+        var norm = gradient.Widened().norm().ToDouble();
+
+        // Squares leave the range of float32 long before the numbers do.
+        return norm is > 1e-15 and < 1e18 || gradient.dtype == ScalarType.Float64 ? norm : gradient.to(ScalarType.Float64).norm().ToDouble();
+    }
+
     /// <summary>What the sum of two gradients is good for.</summary>
     public static GradientVerdict OfSum(GradientVerdict first, GradientVerdict second) =>
         first == GradientVerdict.NonFinite || second == GradientVerdict.NonFinite ? GradientVerdict.NonFinite

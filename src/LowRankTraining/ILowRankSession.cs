@@ -12,6 +12,10 @@ public interface ILowRankSession : IDisposable
     /// <value>Every parameter to optimise, in a fixed order.</value>
     IReadOnlyList<ParameterPlan> Parameters { get; }
 
+    /// <value>Whether <see cref="Parameters"/> are looked up in the model at every call, so that they are those of a model that has been moved. Default
+    /// false.</value>
+    bool KnowsModel => false;
+
     /// <summary>Called before every optimizer step, when nothing is changed yet; throws when no step must be taken now. Nothing for most methods.</summary>
     void BeforeStep() { }
 

@@ -26,18 +26,26 @@ public interface IWeightStore
 }
 
 /// <summary>A weight that is kept in its parameter: in half precision it is rounded stochastically.</summary>
+/// <remarks>One that does not lie row by row, as a transposed or a channels-last one, is updated in a copy that does: sums are then rounded alike for every
+/// layout.</remarks>
 internal sealed class ParameterStore(Parameter parameter) : IWeightStore
 {
     public long[] Shape => parameter.shape;
 
     public long WeightBytes => parameter.NumberOfElements * parameter.ElementSize;
 
-    public Tensor Open() => parameter.Widened();
+    public Tensor Open() => parameter.Widened().Packed();
 
     public void Close(Tensor accumulator, in StepContext step)
     {
         if (ReferenceEquals(accumulator, parameter))
             return;
+
+        if (accumulator.dtype == parameter.dtype)
+        {
+            parameter.copy_(accumulator);
+            return;
+        }
 
         using var generator = step.Generator("rounding", parameter.device);
         StochasticRounding.Copy(accumulator, parameter, generator);

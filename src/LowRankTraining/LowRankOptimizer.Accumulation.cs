@@ -27,25 +27,55 @@ public sealed partial class LowRankOptimizer
     public int accumulate()
     {
         RequireLiveParameters();
+        RequireUnscaled();
         using var guard = no_grad();
 
+        _traces.Clear();
         _isWithinWindow = true;
         var taken = 0;
         foreach (var entry in _entries)
         {
-            using var gradient = entry.Parameter.grad;
+            using var gradient = entry.Parameter.requires_grad ? DenseGradient(entry) : null;
             if (gradient is null || entry.Plan.Rule is not IAccumulatingRule rule)
                 continue;
 
             using var scope = NewDisposeScope();
-            if (!rule.TryAccumulate(gradient.Widened(), entry.Bag, ContextFor(entry)))
+            if (!rule.TryAccumulate(Ready(gradient), entry.Bag, ContextFor(entry)))
                 continue;
 
             entry.Parameter.grad = null;
             taken++;
         }
 
+        if (taken > 0)
+            TraceGradients();
         return taken;
+    }
+
+    private void TraceGradients()
+    {
+        foreach (var entry in _entries)
+        {
+            using var gradient = DenseGradient(entry);
+            if (gradient is not null)
+                _traces.Add(gradient);
+        }
+    }
+
+    /// <summary>A gradient as rules take it: in computing precision, row by row. That of a weight in another layout has that layout.</summary>
+    private static Tensor Ready(Tensor gradient) => gradient.Widened().Packed();
+
+    /// <summary>The gradient as it stands, or null. A sparse one, as embeddings can have, gets all of its rows first: rules look at whole matrices.</summary>
+    private static Tensor? DenseGradient(ParameterState entry)
+    {
+        var gradient = entry.Parameter.grad;
+        if (gradient is not { is_sparse: true })
+            return gradient;
+
+        using (gradient)
+        using (var dense = gradient.to_dense())
+            entry.Parameter.grad = dense;
+        return entry.Parameter.grad;
     }
 
     /// <summary>Zeroes every gradient, and drops what <see cref="accumulate"/> has taken.</summary>
@@ -59,6 +89,7 @@ public sealed partial class LowRankOptimizer
 
     private void DropAccumulated()
     {
+        _traces.Clear();
         _isWithinWindow = false;
         foreach (var entry in _entries)
             (entry.Plan.Rule as IAccumulatingRule)?.DropAccumulated(entry.Bag);
@@ -67,7 +98,7 @@ public sealed partial class LowRankOptimizer
     /// <summary>Shows the state with what an open window has left in the gradient.</summary>
     private T WithPendingGradient<T>(ParameterState entry, Func<StateBag, T> use)
     {
-        if (_isWithinWindow && entry.Parameter.grad is { } gradient)
+        if (_isWithinWindow && DenseGradient(entry) is { } gradient)
             entry.Bag.Set(PendingGradient, gradient);
         try
         {
@@ -95,11 +126,15 @@ public sealed partial class LowRankOptimizer
         }
     }
 
-    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none.</summary>
+    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none, or where one from before it was
+    /// frozen is left.</summary>
     private static Tensor? GradientOf(ParameterState entry)
     {
-        if (entry.Parameter.grad is { } gradient)
-            return gradient.Widened();
+        if (!entry.Parameter.requires_grad)
+            return null;
+
+        if (DenseGradient(entry) is { } gradient)
+            return Ready(gradient);
         return AccumulatedIn(entry) is null ? null : zeros(entry.Plan.Shape, entry.Parameter.dtype.Computing(), entry.Parameter.device);
     }
 

@@ -6,7 +6,7 @@ namespace LowRankTraining;
 public sealed partial class LowRankOptimizer
 {
     /// <summary>What a group of parameters shares.</summary>
-    public sealed class Options : OptimizerOptions
+    public sealed partial class Options : OptimizerOptions
     {
         private LowRankOptimizer? _optimizer;
         private ParamGroup? _group;
@@ -53,12 +53,12 @@ public sealed partial class LowRankOptimizer
         {
             base.LoadStateDict(source);
             if (source is Options options)
-                weight_decay = options.weight_decay;
+                (weight_decay, beta1, beta2) = (options.weight_decay, options.beta1, options.beta2);
         }
     }
 
     /// <summary>Parameters with options of their own.</summary>
-    public sealed class ParamGroup : ParamGroup<Options>, optim.ILearningRateController
+    public sealed partial class ParamGroup : ParamGroup<Options>, optim.ILearningRateController
     {
         /// <summary>Makes a group; options that are not given come from the optimizer.</summary>
         /// <param name="parameters">Each parameter belongs to one group only.</param>

@@ -8,6 +8,9 @@ namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer
 {
+    /// <summary>Tells the completed steps of a state that has been loaded.</summary>
+    internal event Action<long>? Resumed;
+
     /// <summary>Copies the state of another optimizer of the same strategy, all of it or nothing.</summary>
     /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
     /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made. Nothing was changed.</exception>
@@ -85,6 +88,7 @@ public sealed partial class LowRankOptimizer
         ResumeWindow();
         CompletedSteps = pending.Step;
         Session.ResumeAt(pending.Step, this);
+        Resumed?.Invoke(CompletedSteps);
     }
 
     private void RequireSame(GroupManifest saved, ParamGroup group)
@@ -98,8 +102,12 @@ public sealed partial class LowRankOptimizer
             throw new InvalidDataException($"{difference} Make the optimizer with the options that the state was saved with, or start without loading it. Nothing was changed.");
     }
 
-    private static string LayoutOf(ParameterPlan plan, long[] shape) =>
-        plan.Rule is IStateLayout layout ? layout.LayoutFor(shape) : plan.Rule.GetType().Name;
+    /// <summary>What the state looks like, and in which precision it is computed: that of half-precision weights is float32, and fits float32 ones.</summary>
+    private static string LayoutOf(ParameterPlan plan, long[] shape)
+    {
+        var layout = plan.Rule is IStateLayout rule ? rule.LayoutFor(shape) : plan.Rule.GetType().Name;
+        return plan.Parameter.dtype == ScalarType.Float64 ? $"{layout}, of float64" : layout;
+    }
 
     /// <summary>The optimizer's memory of one parameter, as TorchSharp wants to see it.</summary>
     private sealed class ParameterState : OptimizerState

@@ -11,6 +11,8 @@ namespace LowRankTraining;
 /// <para>A drop-in for TorchSharp's own optimizers: <c>zero_grad</c>, <c>step</c>, parameter groups, schedulers, <c>save_state_dict</c> and <c>load_state_dict</c> work as there.
 /// A run that is saved and loaded goes on bit for bit as if it had not been interrupted.</para>
 /// <para>A weight in bfloat16 or float16 is updated in float32 and rounded once, stochastically, at the end of the step; a gradient in half precision is widened first.</para>
+/// <para>Parameters can be frozen and thawed (<c>requires_grad</c>) at any time: a frozen one, its state included, is left as it is, and one that is thawed
+/// is trained from the next step on.</para>
 /// <para>A zero or non-finite gradient changes neither weight nor state, and is counted in <see cref="SkippedUpdates"/>.</para>
 /// <para>Temporaries live as long as one parameter's update, so a step's peak does not grow with the number of parameters.</para>
 /// </remarks>
@@ -21,6 +23,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private readonly List<ParameterState> _entries = [];
     private readonly StepCounters _counters = new();
     private PendingLoad? _pending;
+    private bool _disposed;
 
     /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimised, and takes the session over: it is disposed with the optimizer.</summary>
     /// <param name="session">A strategy at work on a model.</param>
@@ -117,6 +120,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         // What has gone wrong in the closure's backward pass is found here too.
         Session.BeforeStep();
+        RequireUnscaled();
 
         using (no_grad())
         {
@@ -129,6 +133,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                     Update(entry, group, ContextFor(entry) with
                     {
                         Verdict = verdicts?.GetValueOrDefault(entry),
+                        Beta1 = group.Options.beta1,
+                        Beta2 = group.Options.beta2,
                         LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
                     });
                 }
@@ -200,12 +206,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it has.</summary>
     private Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
     {
-        var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU).ToArray();
+        var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU && entry.Parameter.requires_grad).ToArray();
         if (onDevice.Length == 0)
             return null;
 
         using var scope = NewDisposeScope();
-        var gradients = onDevice.Select(entry => (entry, gradient: entry.Parameter.grad)).Where(pair => pair.gradient is not null).ToArray();
+        var gradients = onDevice.Select(entry => (entry, gradient: DenseGradient(entry))).Where(pair => pair.gradient is not null).ToArray();
         if (gradients.Length == 0)
             return null;
 
@@ -229,17 +235,33 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private ParameterState? EntryOf(Parameter parameter) =>
         _states.TryGetValue(ParameterIdentity.Of(parameter), out var entry) && !entry.Parameter.IsInvalid ? entry : null;
 
-    private void RequireLiveParameters()
+    /// <summary>Refuses to go on where the model, or this, is not what it was. Called by every way in.</summary>
+    /// <exception cref="ObjectDisposedException">The optimizer has been disposed.</exception>
+    /// <exception cref="InvalidOperationException">The model was moved or disposed.</exception>
+    internal void RequireLiveParameters()
     {
+        if (_disposed)
+            throw new ObjectDisposedException(nameof(LowRankOptimizer),
+                "The optimizer has been disposed, and its state with it. Make another one (and load its state).");
+
         foreach (var entry in _entries)
         {
             if (entry.Parameter.IsInvalid)
-                throw new InvalidOperationException(
-                    $"Parameter '{entry.Plan.Name}' is gone: model.to(...) makes new parameters and disposes the old ones. Move the model first, then make the optimizer (and load its state).");
+                throw new InvalidOperationException($"Parameter '{entry.Plan.Name}' is gone: {FateOf(entry.Plan.Name)}");
             if (entry.WasMoved)
                 throw new InvalidOperationException(
                     $"Parameter '{entry.Plan.Name}' has another dtype or device than when the optimizer was made, as model.to(...) gives it. Move the model first, then make the optimizer (and load its state).");
         }
+    }
+
+    /// <summary>What has become of a parameter, as far as the session knows the model.</summary>
+    private string FateOf(string name)
+    {
+        const string moved = "model.to(...) makes new parameters and disposes the old ones. "
+            + "Move the model first, then make the optimizer (and load its state).";
+        return Session.Parameters.Any(plan => plan.Name == name && !plan.Parameter.IsInvalid) ? moved
+            : Session.KnowsModel ? "the model was disposed. Dispose the model last, or make it and the optimizer anew (and load their state)."
+            : $"the model was disposed, or moved: {moved}";
     }
 
     private static void RequireLive(IReadOnlyList<ParameterPlan> plans)
@@ -258,9 +280,11 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        _disposed = true;
         if (disposing)
         {
             _pending?.Dispose();
+            _traces.Dispose();
             foreach (var entry in _entries)
                 entry.Bag.Dispose();
             Session.Dispose();

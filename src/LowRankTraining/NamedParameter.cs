@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Quantized;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -5,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
-/// <summary>A trainable parameter, and where it stands in the model. A shared one stands in several places, and is one parameter all the same.</summary>
+/// <summary>A parameter that is trained, or can be once it is no longer frozen, and where it stands in the model. A shared one stands in several places, and
+/// is one parameter all the same.</summary>
 /// <param name="Name">The first of its names in the model's order.</param>
 /// <param name="Parameter">One of the objects for it.</param>
 /// <param name="Places">Every place, the first one first; a view of it, such as its transpose, is a place of its.</param>
@@ -19,6 +21,9 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
 
     public bool IsMatrix => Parameter.dim() >= 2;
 
+    /// <value>Whether its user has frozen it, for now: it takes no gradient.</value>
+    public bool IsFrozen => !Parameter.requires_grad;
+
     /// <value>Its names, in the model's order.</value>
     public IEnumerable<string> Names => Places.Select(place => place.Name);
 
@@ -27,7 +32,9 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     /// <value>Whether more than one place in the model has it. A module that hangs in several places is one.</value>
     public bool IsShared => Places.DistinctBy(place => (place.Module, place.LocalName)).Count() > 1;
 
-    /// <summary>The trainable parameters of a model, each once, in the model's order.</summary>
+    /// <summary>The parameters of a model, frozen ones too, each once, in the model's order.</summary>
+    /// <remarks>Numbers that are no floating-point ones cannot be trained: they are left out while they are frozen. So is a frozen parameter over the memory
+    /// of another one, which has those numbers already.</remarks>
     /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it; or some of its parameters lie over each other
     /// in memory.</exception>
     public static IReadOnlyList<NamedParameter> Of(nn.Module model)
@@ -39,7 +46,7 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
         return From(model.named_parameters(), ParameterPlace.In(model));
     }
 
-    /// <summary>The trainable ones of a list, each once.</summary>
+    /// <summary>Those of a list, each once.</summary>
     /// <param name="parameters">Names and parameters, in order.</param>
     /// <param name="places">Where they stand, if that is known; else their names are all that is.</param>
     /// <exception cref="ArgumentException">Parameters lie over each other in memory.</exception>
@@ -47,15 +54,20 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
         IEnumerable<(string name, Parameter parameter)> parameters, ILookup<ParameterIdentity, ParameterPlace>? places = null)
     {
         var listed = parameters.GroupBy(pair => ParameterIdentity.Of(pair.parameter), (identity, same) => Of([.. same], places?[identity] ?? [])).ToArray();
-        var trained = WithViews(listed.Where(candidate => candidate.Parameter.is_leaf).ToArray(), listed.Where(candidate => !candidate.Parameter.is_leaf))
-            .Where(candidate => candidate.Parameter.requires_grad).ToArray();
-        SharedMemory.Refuse(trained.Select(candidate => (candidate.Name, candidate.Parameter)));
-        return trained;
+        var (leaves, computed) = (listed.Where(candidate => candidate.Parameter.is_leaf).ToArray(), listed.Where(candidate => !candidate.Parameter.is_leaf));
+        var all = WithViews(leaves, computed).ToArray();
+        SharedMemory.Refuse(all.Where(candidate => !candidate.IsFrozen).Select(candidate => (candidate.Name, candidate.Parameter)));
+        return [.. all.Where((candidate, index) =>
+            !candidate.IsFrozen || (candidate.Parameter.dtype.IsTrainable() && !IsHeldElsewhere(candidate, index, all)))];
     }
 
     /// <summary>Gives names to parameters that came without.</summary>
     public static IEnumerable<(string name, Parameter parameter)> Numbered(IEnumerable<Parameter> parameters) =>
         parameters.Select((parameter, index) => ($"parameters[{index}]", parameter));
+
+    /// <summary>Whether a frozen parameter's numbers are those of a trained one, or of one that comes before it.</summary>
+    private static bool IsHeldElsewhere(NamedParameter frozen, int place, NamedParameter[] all) =>
+        all.Where((other, index) => index < place || (index > place && !other.IsFrozen)).Any(other => SharedMemory.Meet(other.Parameter, frozen.Parameter));
 
     private static NamedParameter Of((string Name, Parameter Parameter)[] same, IEnumerable<ParameterPlace> places)
     {

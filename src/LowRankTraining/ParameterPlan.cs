@@ -43,6 +43,12 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>The weight's shape, which its gradient has too, wherever its numbers are kept.</value>
     public long[] Shape => Store?.Shape ?? Parameter.shape;
 
+    /// <value>Whether the parameter is the model's as it was made, and its user decides when it is trained; else it is the session's.</value>
+    internal bool IsOfModel { get; init; }
+
+    /// <value>Whether the model's user has frozen it, for now: no step touches it or its state.</value>
+    internal bool IsFrozen => IsOfModel && !Parameter.requires_grad;
+
     /// <summary>The shape that a checkpoint of so many steps is to have for this weight, given what it has.</summary>
     internal long[] ExpectedShape(long step, long[] saved) =>
         CanHaveShape?.Invoke(saved) == true ? saved : ShapeAt?.Invoke(step) ?? Shape;

@@ -29,6 +29,12 @@ public readonly record struct StepContext
     /// <value>The learning rate as a share of the initial one, where a rule moves something beside the weight at the same pace. Default 1.</value>
     public double LearningRateShare { get; init; } = 1;
 
+    /// <value>β₁ in place of the rule's own, as schedules that cycle the momentum set it; null for the rule's own. See <see cref="IUpdateRule.Betas"/>.</value>
+    public double? Beta1 { get; init; }
+
+    /// <value>β₂ in place of the rule's own, or null.</value>
+    public double? Beta2 { get; init; }
+
     /// <value>Whether an all-zero gradient counts as a step; see <see cref="ParameterPlan.AcceptZeroGradient"/>.</value>
     public bool AcceptZeroGradient { get; init; }
 

@@ -31,6 +31,12 @@ internal abstract class Adapter(Site site, string reason)
     /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
     public virtual bool IsReached => true;
 
+    /// <value>Whether the parts have run since this was last set to false. Parts that are in the weight itself run with it, whoever uses it.</value>
+    public virtual bool HasRun { get => true; set { } }
+
+    /// <value>Whether the parts act, or will from the first step on, although they have not run.</value>
+    public virtual bool ActsUnrun => false;
+
     /// <summary>Brings parts of the adapter to where the model has been moved to, as far as the model has not done so itself.</summary>
     public virtual void Follow() { }
 

@@ -30,6 +30,10 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
     /// <summary>Whether a parameter is trained that is not adapted.</summary>
     public virtual bool Trains(NamedParameter other) => options.TrainOthers;
 
+    /// <value>Whether a weight that was frozen before is adapted like any other, and is frozen again in the end: factors beside a weight do not need its
+    /// training.</value>
+    public virtual bool AdaptsFrozen => false;
+
     /// <value>Whether factors are a change of weights that stay what they were, so that they can be saved by themselves.</value>
     public virtual bool KeepsBase => false;
 

@@ -16,7 +16,8 @@ internal static class AdapterPlanner
     {
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
-        var chosen = Choose(model, parameters, targets);
+        var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
+        var chosen = Choose(model, candidates, targets);
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
         if (ways.Where(way => way.choice.Way is null).Select(way => (way.site, way.choice.Reason)).ToArray() is { Length: > 0 } refused)
@@ -33,14 +34,18 @@ internal static class AdapterPlanner
             method.Begin(adapter);
         }
 
-        var frozen = parameters.Except(chosen).Where(other => !method.Trains(other)).ToArray();
+        var frozen = parameters.Except(chosen).Where(other => !other.IsFrozen && !method.Trains(other)).ToArray();
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
-        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)], Ties.Of(model, parameters));
+        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)], Ties.Of(model, parameters))
+        {
+            LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
+                .Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
+        };
     }
 
-    /// <summary>The targets among a model's parameters.</summary>
+    /// <summary>The targets among some parameters of a model.</summary>
     /// <exception cref="ArgumentException">There are none, or they are adapted already. Nothing was changed.</exception>
     public static NamedParameter[] Choose(nn.Module model, IReadOnlyList<NamedParameter> parameters, Targets targets)
     {
@@ -50,13 +55,18 @@ internal static class AdapterPlanner
         return chosen;
     }
 
+    private static string WhyLeftOut(NamedParameter other, Targets targets, AdapterMethod method) =>
+        other.IsOnlyEmbedding ? "the table of an embedding"
+        : !targets.Includes(other) ? $"not matched by the targets, {targets}"
+        : $"frozen, and {method.Strategy} changes weights that are trained only";
+
     private static ParameterPlan[] Plan(
         IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterMethod method, Dictionary<string, string> notes)
     {
         var adapted = adapters.ToDictionary(adapter => adapter.Name);
         return [.. parameters.SelectMany(parameter => adapted.TryGetValue(parameter.Name, out var adapter)
             ? adapter.Plans.Select(plan => plan with { Note = notes.GetValueOrDefault(adapter.Name) })
-            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule)] : [])];
+            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule) { IsOfModel = true }] : [])];
     }
 
     /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>

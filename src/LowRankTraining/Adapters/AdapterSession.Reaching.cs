@@ -25,10 +25,7 @@ public sealed partial class AdapterSession
     private string Unreached(Adapter[] unreached)
     {
         var when = _observed == 0 ? "before the first step" : $"in {StepsUntilReached} steps";
-        var hooks = !unreached.Any(adapter => adapter.Injection == Injection.Hook) ? ""
-            : $"A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), {Refusal.WithoutHooks(_method)}. "
-                + "Call Finish() first, which takes the factors out again. ";
-        return $"The model has not run {Names(unreached)} {when}, so these layers do not train. {hooks}"
+        return $"The model has not run {Names(unreached)} {when}, so these layers do not train. {AdviceOn(unreached)}"
             + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. Nothing was changed.";
     }
 

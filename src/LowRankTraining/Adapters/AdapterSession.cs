@@ -36,6 +36,8 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <inheritdoc/>
     public ulong Seed => _method.Seed;
 
+    bool ILowRankSession.KnowsModel => true;
+
     /// <inheritdoc/>
     /// <remarks>Those that the model has now, also where it was moved to another dtype or device after the strategy was attached.</remarks>
     public IReadOnlyList<ParameterPlan> Parameters

@@ -8,6 +8,8 @@ internal sealed class DoRAMethod(AdapterRecipe recipe, DoRAOptions options) : Ad
     /// <value>Not by shadowing: the weight's gradient is that of the merged weight, whose parts could be told from each other only with the frozen weight kept beside it.</value>
     public override IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook];
 
+    public override bool AdaptsFrozen => true;
+
     public override bool KeepsBase => true;
 
     public override long WantedRank(Site site) => recipe.For(site).Rank;

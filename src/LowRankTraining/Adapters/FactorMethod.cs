@@ -20,6 +20,9 @@ internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : 
 
     public override bool KeepsBase => Recipe is { Clock: { WarmStart: 0, Every: null }, RankSchedule: ConstantRank, Switching: null };
 
+    /// <value>A warm start trains the weight itself.</value>
+    public override bool AdaptsFrozen => Recipe.Clock.WarmStart == 0;
+
     public override long WantedRank(Site site) => RecipeFor(site).Rank;
 
     public override void Check(IReadOnlyList<Site> sites)

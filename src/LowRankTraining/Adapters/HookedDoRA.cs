@@ -28,6 +28,8 @@ internal sealed class HookedDoRA : MagnitudeAdapter
 
     public override bool IsReached => _reached;
 
+    public override bool HasRun { get => _reached; set => _reached = value; }
+
     protected override Parameter A => _parts[LowRankFactors.A];
 
     protected override Parameter B => _parts[LowRankFactors.B];

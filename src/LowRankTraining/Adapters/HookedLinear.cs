@@ -39,6 +39,11 @@ internal sealed class HookedLinear : ParameterAdapter
 
     public override bool IsReached => _reached || _verdict == Verdict.Bypassed || IsPassedBy;
 
+    public override bool HasRun { get => _reached || _verdict == Verdict.Bypassed; set => _reached = value; }
+
+    /// <value>Whether the first step will shadow it, should the model run the layer without its hook.</value>
+    public override bool ActsUnrun => IsShadowed;
+
     public override IEnumerable<ParameterPlan> Plans =>
         _shadow is not null && Recipe.Clock.WarmStart == 0 ? base.Plans.Prepend(WeightPlan) : base.Plans;
 
@@ -170,6 +175,8 @@ internal sealed class HookedLinear : ParameterAdapter
     /// <summary>Full-rank steps before the factors take over, then the shadow's where the hook is passed by and none where it is not.</summary>
     private sealed record WhereBypassed(ShadowRule Shadow, RestartClock Clock, Func<bool> Bypassed) : IUpdateRule, IStateLayout
     {
+        (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Shadow).Betas;
+
         public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
         {
             if (!Clock.IsActiveAfter(step.Step - 1) || Bypassed())

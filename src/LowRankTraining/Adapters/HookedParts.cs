@@ -40,7 +40,7 @@ internal sealed class HookedParts(Linear layer)
     public void Follow()
     {
         var (first, weight) = (_parts[0].Parameter, layer.weight);
-        if (first.dtype == weight.dtype && first.IsBeside(weight))
+        if (first.IsInvalid || weight.IsInvalid || first.dtype == weight.dtype && first.IsBeside(weight))
             return;
 
         for (var index = 0; index < _parts.Count; index++)

@@ -69,6 +69,8 @@ internal sealed class InputNorms(double decay) : IDisposable
     /// <summary>A rule for A whose state has the norms beside it.</summary>
     internal sealed record Rule(AdamRule Adam) : IUpdateRule, IStateLayout
     {
+        (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Adam).Betas;
+
         public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) => Adam.AddUpdate(gradient, accumulator, scale, state, step);
 
         public string LayoutFor(IReadOnlyList<long> shape) => $"{((IStateLayout)Adam).LayoutFor(shape)} with input norms";

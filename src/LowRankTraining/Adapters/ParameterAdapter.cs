@@ -102,7 +102,7 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         using (no_grad())
             B.zero_();
         TakeOut();
-        Weight.requires_grad = true;
+        Weight.requires_grad = !Site.WasFrozen;
         IsFinished = true;
     }
 

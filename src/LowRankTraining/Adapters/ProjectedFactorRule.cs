@@ -8,6 +8,8 @@ namespace LowRankTraining.Adapters;
 /// <remarks>A's gradient is zero by construction while B is zero: no subspace could be found from it, so the factor waits, which is no refusal.</remarks>
 internal sealed record ProjectedFactorRule(SubspaceRule Subspace) : IUpdateRule, IStateLayout
 {
+    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Subspace).Betas;
+
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var verdict = step.Verdict ?? GradientCheck.Judge(gradient);

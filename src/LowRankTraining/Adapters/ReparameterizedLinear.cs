@@ -25,7 +25,7 @@ public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
     internal virtual bool HasPlainForm => true;
 
     /// <value>Whether the layer has been run.</value>
-    internal bool Reached { get; private protected set; }
+    internal bool Reached { get; set; }
 
     /// <summary>Shares parameters with a plain layer from now on, also when they are moved.</summary>
     internal void ShareWith(Linear source) => _source = new(source);

@@ -21,6 +21,8 @@ internal sealed class ReplacedByDoRA : MagnitudeAdapter
 
     public override bool IsReached => _layer.Reached;
 
+    public override bool HasRun { get => _layer.Reached; set => _layer.Reached = value; }
+
     protected override Parameter A => _layer.lora_A;
 
     protected override Parameter B => _layer.lora_B;

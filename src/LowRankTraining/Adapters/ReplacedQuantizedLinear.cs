@@ -19,6 +19,8 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
 
     public override bool IsReached => _layer.Reached;
 
+    public override bool HasRun { get => _layer.Reached; set => _layer.Reached = value; }
+
     /// <value>Its codes would take the rounding of a merge for a while, and a decoded copy its memory.</value>
     public override bool CanMerge => false;
 

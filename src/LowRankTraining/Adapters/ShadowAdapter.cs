@@ -12,7 +12,8 @@ internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reas
 
     public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0 }];
 
-    public override void Install() { }
+    /// <summary>The factors learn from the weight's gradient.</summary>
+    public override void Install() => Weight.requires_grad = true;
 
     public override void Activate(IOptimizerState state) => state.For(Weight).Clear();
 
@@ -33,5 +34,5 @@ internal sealed class ShadowAdapter(Site site, AdapterRecipe recipe, string reas
         _rule.ChangeRank(Name, Weight, completed, state.For(Weight));
     }
 
-    public override void Finish(long completed) { }
+    public override void Finish(long completed) => Weight.requires_grad = !Site.WasFrozen;
 }

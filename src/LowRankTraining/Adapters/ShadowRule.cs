@@ -17,6 +17,8 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
 {
     private const string Factors = "factors";
 
+    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Recipe.Adam).Betas;
+
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var completed = step.Step - 1;

@@ -18,6 +18,9 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     /// <value>The matrix as it is now: to move a model is to make new parameters.</value>
     public Parameter Weight => Linear?.weight ?? Model.At(Name)!;
 
+    /// <value>Whether the weight was frozen when it was found, and is to be so again when the model is a plain one.</value>
+    public bool WasFrozen { get; init; }
+
     /// <value>Whether nothing but the way in which the model holds it stands against another layer in its place.</value>
     public bool IsHeldTooNarrowly => Linear is not null && !IsTied && Slots.Any(slot => slot.IsTooNarrow);
 
@@ -42,7 +45,7 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
             var linear = candidate.Places.Select(place => place.Module).OfType<Linear>().FirstOrDefault(module => ParameterIdentity.Of(module.weight) == identity);
             string[] over = [.. neighbors.Over(candidate.Parameter).Except(candidate.Names)];
             return new Site(candidate.Name, model, candidate.Parameter.shape.ShortSide(), linear, linear is null ? [] : [.. slots[linear]],
-                [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0);
+                [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0) { WasFrozen = candidate.IsFrozen };
         })];
     }
 

@@ -22,12 +22,14 @@ public static class TrainingCheckpoint
     /// <param name="scheduler">The scheduler of the run. It keeps no state that is not in the optimizer but its position, see <paramref name="completedSteps"/>.</param>
     /// <param name="completedSteps">Optimizer steps taken so far. When null it is what a <see cref="LowRankOptimizer"/> has counted, else a <see cref="BoundSchedule"/>.</param>
     /// <exception cref="ArgumentException">The number of completed steps is not known, or two sources of it disagree.</exception>
-    /// <exception cref="InvalidOperationException">The session's factors are merged for a while.</exception>
+    /// <exception cref="InvalidOperationException">The session's factors are merged for a while; or the model was moved or disposed after the optimizer was
+    /// made.</exception>
     public static void Save(string directory, nn.Module model, OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler = null, long? completedSteps = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
+        (optimizer as LowRankOptimizer)?.RequireLiveParameters();
         var steps = StepsOf(optimizer, scheduler, completedSteps);
         RequireUnmerged(optimizer, "and a checkpoint would hold them twice", "saved");
 
@@ -42,16 +44,25 @@ public static class TrainingCheckpoint
     /// <param name="directory">Where the checkpoint is.</param>
     /// <param name="model">The model, to which the strategy is attached already.</param>
     /// <param name="optimizer">Made for that model.</param>
-    /// <returns>Completed steps; give them to <see cref="ScheduleExtensions.Bind"/>.</returns>
+    /// <param name="scheduler">The scheduler of the run, made with <see cref="ScheduleExtensions.Bind"/>: it goes on from the completed steps. One that is
+    /// bound to a <see cref="LowRankOptimizer"/> does so without being given.</param>
+    /// <returns>Completed steps. A scheduler that is bound afterwards needs them.</returns>
     /// <remarks>Call it outside of dispose scopes when the optimizer is one of TorchSharp's own: those lose loaded state with the scope.</remarks>
+    /// <exception cref="ArgumentException">The scheduler cannot be put anywhere, as TorchSharp's own. Nothing was changed.</exception>
     /// <exception cref="FileNotFoundException">There is no checkpoint.</exception>
     /// <exception cref="InvalidDataException">The checkpoint is damaged, or of another model, strategy, rank or optimizer. Neither model nor optimizer was changed.</exception>
-    /// <exception cref="InvalidOperationException">The session's factors are merged for a while. Nothing was changed.</exception>
-    public static long Load(string directory, nn.Module model, OptimizerHelper optimizer)
+    /// <exception cref="InvalidOperationException">The session's factors are merged for a while; or the model was moved or disposed after the optimizer was
+    /// made. Nothing was changed.</exception>
+    public static long Load(string directory, nn.Module model, OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
+        (optimizer as LowRankOptimizer)?.RequireLiveParameters();
+        if (scheduler is not null and not BoundSchedule)
+            throw new ArgumentException(
+                $"A {scheduler.GetType().Name} cannot be put where the run was: bind a schedule of this library (schedule.Bind(optimizer)), "
+                + "or make it after Load, with last_epoch, and leave it out here. Nothing was changed.", nameof(scheduler));
         RequireUnmerged(optimizer, "and the weights from before would take the place of the loaded ones", "changed");
 
         var path = Path.Combine(directory, FileName);
@@ -62,7 +73,9 @@ public static class TrainingCheckpoint
         using var reader = new BinaryReader(stream);
         try
         {
-            return CheckpointFile.Read(reader, model, optimizer);
+            var steps = CheckpointFile.Read(reader, model, optimizer);
+            (scheduler as BoundSchedule)?.GoOnAfter(steps);
+            return steps;
         }
         catch (InvalidDataException refusal)
         {

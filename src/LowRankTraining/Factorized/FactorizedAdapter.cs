@@ -21,6 +21,8 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
 
     public override bool IsReached => Layer.Reached;
 
+    public override bool HasRun { get => Layer.Reached; set => Layer.Reached = value; }
+
     public override bool IsMergeable => LowRankFactors.AreFinite(Layer.factor_V, Layer.factor_U);
 
     public required ulong Seed { get; init; }

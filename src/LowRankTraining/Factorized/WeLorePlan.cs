@@ -48,7 +48,8 @@ public sealed class WeLorePlan
     public static WeLorePlan For(nn.Module model, Targets? targets = null, double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
     {
         targets ??= AdapterPlanner.DefaultTargets;
-        return Of(AdapterPlanner.Choose(model, NamedParameter.Of(model), targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))), ratio, choice, minRatio);
+        var trained = NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen).ToArray();
+        return Of(AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))), ratio, choice, minRatio);
     }
 
     /// <summary>Plans from spectra that are known.</summary>

@@ -12,6 +12,9 @@ internal static class Precision
     /// <summary>float64 for float64, float32 for everything else.</summary>
     public static ScalarType Computing(this ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 
+    /// <summary>Whether numbers of this kind can be trained.</summary>
+    public static bool IsTrainable(this ScalarType dtype) => dtype is ScalarType.Float64 or ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16;
+
     /// <summary>A tensor in the dtype that it is computed in: itself, where it has that already.</summary>
     public static Tensor Widened(this Tensor tensor) => tensor.dtype == tensor.dtype.Computing() ? tensor : tensor.to(tensor.dtype.Computing());
 }

@@ -15,7 +15,7 @@ public static class StochasticRounding
 
     /// <summary>Rounds <paramref name="source"/> into <paramref name="target"/>.</summary>
     /// <param name="source">float32, finite.</param>
-    /// <param name="target">bfloat16 or float16, of the same shape, contiguous.</param>
+    /// <param name="target">bfloat16 or float16, of the same shape.</param>
     /// <param name="generator">Draws u.</param>
     /// <exception cref="ArgumentException">Another target dtype.</exception>
     public static void Copy(Tensor source, Tensor target, Generator generator)
@@ -28,6 +28,14 @@ public static class StochasticRounding
         };
 
         using var scope = NewDisposeScope();
+        if (!target.is_contiguous())
+        {
+            var packed = empty(target.shape, target.dtype, target.device);
+            Copy(source, packed, generator);
+            target.copy_(packed);
+            return;
+        }
+
         var (from, to) = (source.reshape(-1), target.view(-1));
 
         for (long start = 0, length = from.shape[0]; start < length; start += ChunkElements)

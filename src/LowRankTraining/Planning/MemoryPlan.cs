@@ -43,7 +43,7 @@ public sealed class MemoryPlan
     public static MemoryPlan For(ILowRankSession session)
     {
         ArgumentNullException.ThrowIfNull(session);
-        return new([.. session.Parameters.Select(Of)], (session as AdapterSession)?.FrozenBytes ?? 0);
+        return new([.. session.Parameters.Where(plan => !plan.IsFrozen).Select(Of)], (session as AdapterSession)?.FrozenBytes ?? 0);
     }
 
     /// <summary>The plan for a model that need not exist: nothing is allocated.</summary>

@@ -26,13 +26,15 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public ulong Seed => _inner.Seed;
 
+    public bool KnowsModel => true;
+
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
 
     /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a note.</summary>
     public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
     {
         var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).ToHashSet();
-        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => projected.Contains(candidate.Name)));
+        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen && projected.Contains(candidate.Name)));
         var choices = sites.ToDictionary(site => site.Name, site => (Site: site, Choice: site.Choose(Injection.Replace, [Injection.Replace])));
 
         var dense = choices.Values.Where(layer => layer.Choice.Way is null).Select(layer => $"{layer.Site.Name} ({layer.Choice.Reason})").ToArray();

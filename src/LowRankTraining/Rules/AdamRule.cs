@@ -50,6 +50,9 @@ public sealed record AdamRule : IDirectionRule
     private MomentSlot Second => new(Prefix + "exp_avg_sq", 2, Beta2) { Format = States };
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => (Beta1, Beta2);
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
@@ -60,14 +63,14 @@ public sealed record AdamRule : IDirectionRule
         if (HostAdam.TryOpen(First, Second, packed, state) is { } moments)
         {
             var target = accumulator.Packed();
-            var next = Next(state);
+            var next = Next(state, step);
             moments.AddUpdate(packed, target, next.OnSpans, (float)(scale * next.Correction));
             if (!ReferenceEquals(target, accumulator))
                 accumulator.copy_(target);
             return;
         }
 
-        var numbers = Next(state);
+        var numbers = Next(state, step);
         var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
         accumulator.addcdiv_(mean, root, scale * numbers.Correction);
     }
@@ -78,7 +81,7 @@ public sealed record AdamRule : IDirectionRule
         using var scope = NewDisposeScope();
         var packed = gradient.Packed();
         var moments = HostAdam.TryOpen(First, Second, packed, state);
-        var numbers = Next(state);
+        var numbers = Next(state, step);
         if (moments is not null)
             return (moments.Advance(packed, numbers.OnSpans).MoveToOuterDisposeScope(), numbers.Correction);
 
@@ -95,13 +98,14 @@ public sealed record AdamRule : IDirectionRule
     }
 
     /// <summary>Counts a step, and gives its numbers.</summary>
-    private Numbers Next(StateBag state)
+    private Numbers Next(StateBag state, in StepContext step)
     {
         var t = state.Advance(Prefix + Clock);
-        var beta1 = Beta1 * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
+        var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
+        var beta2 = step.Beta2 ?? Beta2;
         var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
-        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(Beta2, t)) : 1;
-        return new(beta1, Beta2, EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon, bias2 / bias1);
+        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(beta2, t)) : 1;
+        return new(beta1, beta2, EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon, bias2 / bias1);
     }
 
     private (Tensor Mean, Tensor Root) AdvanceMoments(Tensor gradient, in Numbers numbers, StateBag state, in StepContext step)
@@ -110,7 +114,7 @@ public sealed record AdamRule : IDirectionRule
         var square = Second.Read(state, gradient);
 
         mean.mul_(numbers.Beta1).add_(gradient, 1 - numbers.Beta1);
-        square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
+        square.mul_(numbers.Beta2).addcmul_(gradient, gradient, 1 - numbers.Beta2);
 
         First.Write(state, mean, step);
         Second.Write(state, square, step);

@@ -27,6 +27,9 @@ public sealed record GuardedRule : IDirectionRule
     public IReadOnlyList<MomentSlot> Moments => Inner.Moments;
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => Inner.Betas;
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))

@@ -6,6 +6,9 @@ namespace LowRankTraining.Rules;
 /// <summary>Turns a gradient into an update of one parameter.</summary>
 public interface IUpdateRule
 {
+    /// <value>β₁ and β₂, where the rule lets a schedule set them by <see cref="StepContext.Beta1"/> and <see cref="StepContext.Beta2"/>; else null.</value>
+    (double Beta1, double Beta2)? Betas => null;
+
     /// <summary>accumulator += scale · update(gradient).</summary>
     /// <param name="gradient">The loss gradient, in the parameter's shape.</param>
     /// <param name="accumulator">The weight itself, or a float32 copy of a half-precision weight. Only ever added to, never read: the few rules whose update depends on the weight look at <see cref="StepContext.Weight"/>.</param>

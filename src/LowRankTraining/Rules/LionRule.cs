@@ -27,13 +27,17 @@ public sealed record LionRule : IDirectionRule
     private MomentSlot First => new("exp_avg", 1) { Format = States };
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => (Beta1, Beta2);
+
+    /// <inheritdoc/>
     public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
+        var (beta1, beta2) = (step.Beta1 ?? Beta1, step.Beta2 ?? Beta2);
         var mean = First.Read(state, gradient);
-        var direction = mean.mul(Beta1).add_(gradient, 1 - Beta1).sign_();
+        var direction = mean.mul(beta1).add_(gradient, 1 - beta1).sign_();
 
-        mean.mul_(Beta2).add_(gradient, 1 - Beta2);
+        mean.mul_(beta2).add_(gradient, 1 - beta2);
         First.Write(state, mean, step);
         return (direction.MoveToOuterDisposeScope(), 1);
     }

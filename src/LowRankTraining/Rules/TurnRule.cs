@@ -35,6 +35,9 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
     public double OtherwiseScale { get; init; } = 1;
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => AtTurn.Betas;
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))

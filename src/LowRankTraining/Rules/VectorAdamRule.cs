@@ -17,24 +17,27 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IS
     /// <value>Whether vectors can be held still for a while.</value>
     public bool CanHold { get; init; }
 
+    (double Beta1, double Beta2)? IUpdateRule.Betas => (Adam.Beta1, Adam.Beta2);
+
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
             return;
 
         using var scope = NewDisposeScope();
+        var (beta1, beta2) = (step.Beta1 ?? Adam.Beta1, step.Beta2 ?? Adam.Beta2);
         var (mean, square) = (state.ZerosLike(Mean, gradient), state.ZerosLike(Square, gradient));
         var steps = PerVector(Steps, gradient, state);
         var felt = CanHold ? OfFree(gradient, steps, PerVector(Held, gradient, state)) : OfAll(gradient, steps);
 
-        mean.mul_(Adam.Beta1).add_(felt, 1 - Adam.Beta1);
-        square.mul_(Adam.Beta2).addcmul_(felt, felt, 1 - Adam.Beta2);
+        mean.mul_(beta1).add_(felt, 1 - beta1);
+        square.mul_(beta2).addcmul_(felt, felt, 1 - beta2);
 
         // c · M / (√V + ε √(1 − β₂ᵗ)) with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ), each vector with its own t.
         var t = steps.clamp_min(1);
-        var weight = Across(Weight(t, Adam.Beta2)).sqrt();
+        var weight = Across(Weight(t, beta2)).sqrt();
         var root = square.sqrt().add_(weight * Adam.Epsilon);
-        accumulator.addcdiv_(mean * (weight / Across(Weight(t, Adam.Beta1))), root, scale);
+        accumulator.addcdiv_(mean * (weight / Across(Weight(t, beta1))), root, scale);
     }
 
     /// <summary>Holds vectors still for so many steps, without any memory of their past.</summary>

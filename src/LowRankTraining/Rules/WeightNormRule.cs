@@ -25,6 +25,9 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
     private AdamRule OfMagnitude => Magnitude with { Prefix = "magnitude_", States = StateFormat.Float32 };
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => Direction.Betas ?? (Magnitude.Beta1, Magnitude.Beta2);
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))

@@ -35,6 +35,8 @@ internal sealed class SparseReplacement : Adapter
 
     public override bool IsReached => _layer.Reached;
 
+    public override bool HasRun { get => _layer.Reached; set => _layer.Reached = value; }
+
     public override bool IsMergeable => _layer.IsFinite();
 
     public override IEnumerable<ParameterPlan> Plans

@@ -15,6 +15,8 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : IUpdateRule, ISta
 {
     private const string Parts = "parts", Indices = "indices";
 
+    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Recipe.Adam).Betas;
+
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();

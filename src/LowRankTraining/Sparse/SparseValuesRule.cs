@@ -7,6 +7,8 @@ namespace LowRankTraining.Sparse;
 /// <summary>Adam on the values of a sparse part. A checkpoint of another support is refused where the support is not in it.</summary>
 internal sealed record SparseValuesRule(SparseRecipe Recipe) : IUpdateRule, IStateLayout
 {
+    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Recipe.Adam).Betas;
+
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
         Recipe.Adam.AddUpdate(gradient, accumulator, scale, state, step);
 

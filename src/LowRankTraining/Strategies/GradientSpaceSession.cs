@@ -24,6 +24,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
 
+    public bool KnowsModel => Model is not null;
+
     private Ties? Ties { get; init; }
 
     public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);
@@ -74,6 +76,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, IUpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
     {
+        IsOfModel = true,
         Decay = options.Decay,
         AcceptZeroGradient = options.FollowsCode,
         RelativeRate = RelativeRate(rule),
@@ -89,7 +92,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     private static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
     {
-        var others = parameters.Where(candidate => candidate.Parameter.dtype is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16)).ToArray();
+        var others = parameters.Where(candidate => !candidate.Parameter.dtype.IsTrainable()).ToArray();
         if (others.Length > 0)
             throw new ArgumentException($"Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: {string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
     }

@@ -13,17 +13,26 @@ public sealed partial record SubspaceRule : IAccumulatingRule
     /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the whole gradient is needed, and nothing is taken.</remarks>
     public bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
     {
-        if (IsDue(state, step) || ObstaclesToAccumulation().Any())
+        using var scope = NewDisposeScope();
+        if (WhatCounts(gradient, state, step) is not { } lowRank)
             return false;
 
-        using var scope = NewDisposeScope();
-        var matrix = gradient.AsMatrix();
-        var (_, lowRank) = Project(matrix, Current(state, matrix, step));
         if (state.TryGet(Accumulated, out var sum))
             sum.add_(lowRank);
         else
             state.Set(Accumulated, lowRank);
         return true;
+    }
+
+    /// <inheritdoc/>
+    public Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
+    {
+        if (IsDue(state, step) || ObstaclesToAccumulation().Any())
+            return null;
+
+        using var scope = NewDisposeScope();
+        var matrix = gradient.AsMatrix();
+        return Project(matrix, Current(state, matrix, step)).LowRank.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

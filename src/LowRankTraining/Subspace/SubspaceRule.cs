@@ -62,6 +62,9 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
     private IDirectionRule Shielded => Guard is null ? Inner : new GuardedRule(Inner, Guard);
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => Inner.Betas;
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();

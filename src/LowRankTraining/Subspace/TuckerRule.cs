@@ -31,6 +31,9 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
     public double Scale { get; init; } = 0.25;
 
     /// <inheritdoc/>
+    (double Beta1, double Beta2)? IUpdateRule.Betas => Inner.Betas;
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();

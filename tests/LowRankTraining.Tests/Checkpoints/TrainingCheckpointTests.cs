@@ -36,6 +36,28 @@ public sealed class TrainingCheckpointTests : IDisposable
         Weights(resumed).Should().BeEquivalentTo(Weights(whole));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Checkpoint_of_a_model_that_is_gone_is_refused_by_name_and_leaves_the_good_one(bool disposed)
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = InjectionTests.LoRA(Injection.Auto).Attach(model).CreateOptimizer();
+        Step(model, optimizer);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        var saved = Directory.GetFiles(_directory).Select(File.ReadAllBytes).Single();
+        if (disposed)
+            model.Dispose();
+        else
+            model.to(ScalarType.Float64);
+
+        Action save = () => TrainingCheckpoint.Save(_directory, model, optimizer), load = () => TrainingCheckpoint.Load(_directory, model, optimizer);
+        foreach (var call in new[] { save, load })
+            call.Should().Throw<InvalidOperationException>().WithMessage(disposed ? "*the model was disposed*" : "*Move the model first*");
+
+        Directory.GetFiles(_directory).Select(File.ReadAllBytes).Single().Should().Equal(saved);
+    }
+
     [Fact]
     public void Optimizer_that_does_not_count_needs_the_number_of_steps()
     {

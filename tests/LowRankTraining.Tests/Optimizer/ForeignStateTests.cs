@@ -46,6 +46,45 @@ public class ForeignStateTests
         }
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float32, ScalarType.Float64)]
+    [InlineData(ScalarType.Float64, ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16, ScalarType.Float64)]
+    public void State_of_another_precision_is_refused(ScalarType saved, ScalarType loading)
+    {
+        using var scope = NewDisposeScope();
+        using Linear from = nn.Linear(12, 8, dtype: saved), to = nn.Linear(12, 8, dtype: loading);
+        using var source = Methods["galore"]().Attach(from).CreateOptimizer();
+        using var target = Methods["galore"]().Attach(to).CreateOptimizer();
+        StepInItsDtype(source, from);
+        var before = Bytes(target);
+
+        Action fromBytes = () => target.load_state_dict(new BinaryReader(new MemoryStream(Bytes(source)))), fromOptimizer = () => target.load_state_dict(source.state_dict());
+        foreach (var load in new[] { fromBytes, fromOptimizer })
+            load.Should().Throw<InvalidDataException>().WithMessage("*'weight'*of float64*Nothing was changed*");
+
+        Bytes(target).Should().Equal(before);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32, ScalarType.BFloat16)]
+    [InlineData(ScalarType.BFloat16, ScalarType.Float32)]
+    [InlineData(ScalarType.Float16, ScalarType.BFloat16)]
+    public void State_of_half_precision_weights_is_float32_and_goes_both_ways(ScalarType saved, ScalarType loading)
+    {
+        using var scope = NewDisposeScope();
+        using Linear from = nn.Linear(12, 8, dtype: saved), to = nn.Linear(12, 8, dtype: loading);
+        using var source = Methods["galore"]().Attach(from).CreateOptimizer();
+        using var target = Methods["galore"]().Attach(to).CreateOptimizer();
+        StepInItsDtype(source, from);
+
+        target.load_state_dict(new BinaryReader(new MemoryStream(Bytes(source))));
+        StepInItsDtype(target, to);
+
+        target.CompletedSteps.Should().Be(2);
+        to.weight!.isfinite().all().ToBoolean().Should().BeTrue();
+    }
+
     [Theory, MemberData(nameof(Pairs))]
     public void State_of_another_layout_is_refused(string saved, string loading)
     {
@@ -61,6 +100,12 @@ public class ForeignStateTests
 
         load.Should().Throw<InvalidDataException>().WithMessage("*Nothing was changed*");
         Bytes(target).Should().Equal(before);
+    }
+
+    private static void StepInItsDtype(LowRankOptimizer optimizer, Linear layer)
+    {
+        layer.weight!.grad = Draw.Normal(8, 12, 1).to(layer.weight.dtype);
+        optimizer.step();
     }
 
     private static byte[] Bytes(LowRankOptimizer optimizer)
