@@ -3,15 +3,18 @@ namespace LowRankTraining.Benchmarks.Figures;
 /// <summary>Steady steps, against the floor and against full-rank AdamW.</summary>
 internal static class StepFigures
 {
-    private const string TheFloor = "floor";
+    private const string TheFloor = "floor", GaLore = "GaLore";
     private const int Rank = 128;
 
     /// <summary>What each method's step may cost, as a multiple of another's in the same round.</summary>
     private static readonly (string Method, string Against, double AtMost)[] Limits =
     [
-        ("GaLore", TheFloor, 1.15),
+        (GaLore, TheFloor, 1.10),
         ("Fira", TheFloor, 1.25),
-        ("APOLLO-Mini", Methods.AdamW, 0.75),
+        ("APOLLO", Methods.AdamW, 1.0),
+        ("APOLLO-Mini", Methods.AdamW, 0.4),
+        ("FRUGAL", Methods.AdamW, 0.9),
+        ("8-bit GaLore", GaLore, 1.5),
     ];
 
     public static IEnumerable<Figure> Measure()

@@ -7,14 +7,45 @@ namespace LowRankTraining.Numerics;
 /// <summary>Tensors in the processor's own memory, for what is one pass here and dozens of operations on tensors.</summary>
 internal static class HostMemory
 {
+    /// <summary>A thread that has been held up leaves the rest to the others.</summary>
+    private const int RangesOfThread = 4;
+
     /// <summary>The numbers themselves, not a copy. The tensor must outlive the span: nothing checks that it does.</summary>
     /// <param name="tensor">float32, contiguous, of at most 2 GB.</param>
     public static Span<float> Floats(this Tensor tensor) => tensor.IsSingle()
         ? MemoryMarshal.Cast<byte, float>(tensor.bytes)
         : throw new ArgumentException($"These numbers are {tensor.dtype} and must be float32.", nameof(tensor));
 
+    /// <summary>The numbers themselves of a contiguous tensor of int64. The tensor must outlive the span: nothing checks that it does.</summary>
+    public static ReadOnlySpan<long> Longs(this Tensor tensor) => MemoryMarshal.Cast<byte, long>(tensor.bytes);
+
     /// <summary>Whether the numbers are float32, so that spans can hold them as they are.</summary>
     public static bool IsSingle(this Tensor tensor) => tensor.dtype == ScalarType.Float32;
+
+    /// <summary>Whether a span can hold all numbers as they lie: float32, on the CPU, contiguous, at most 2 GB.</summary>
+    public static bool IsOnHost(this Tensor tensor) =>
+        tensor.device_type == DeviceType.CPU && tensor.IsSingle() && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / sizeof(float);
+
+    /// <summary>The tensor itself where it is contiguous, else a contiguous copy, a temporary of the current dispose scope.</summary>
+    public static Tensor Packed(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
+
+    /// <summary>Works on ranges that together are all of 0 … <paramref name="length"/> − 1, several at once where there are enough for that.</summary>
+    /// <param name="length">How many numbers there are.</param>
+    /// <param name="multiple">Every range but the last has a multiple of this length.</param>
+    /// <param name="worthSharing">From how many numbers on other threads take a part.</param>
+    /// <param name="work">What is done to a range, given its start and its length. What comes out must not depend on where ranges end.</param>
+    public static void ForRanges(int length, int multiple, int worthSharing, Action<int, int> work)
+    {
+        var threads = length < worthSharing ? 1 : get_num_threads();
+        if (threads == 1)
+        {
+            work(0, length);
+            return;
+        }
+
+        var range = (int)Math.Min(length, ((length - 1L) / (RangesOfThread * threads) / multiple + 1) * multiple);
+        Parallel.For(0, (length - 1) / range + 1, new ParallelOptions { MaxDegreeOfParallelism = threads }, at => work(at * range, Math.Min(range, length - at * range)));
+    }
 
     /// <summary>Has the numbers of a tensor of any dtype written, as float32.</summary>
     /// <param name="target">On the CPU, contiguous.</param>

@@ -1,6 +1,4 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace LowRankTraining.Numerics;
 
@@ -54,7 +52,7 @@ internal sealed class SpanCodes
         {
             var start = at * block;
             var part = numbers.Slice(start, Math.Min(block, numbers.Length - start));
-            absMax[at] = LargestMagnitude(part);
+            absMax[at] = Magnitudes.Largest(part);
             var reciprocal = 1 / MathF.Max(absMax[at], Precision.SmallestNormal);
 
             if (_values.Length == 256)
@@ -138,23 +136,6 @@ internal sealed class SpanCodes
     }
 
     private static bool IsEmpty(Bin bin) => bin.Boundary is NoneBelowZero or NoneAboveZero;
-
-    /// <summary>Magnitudes are in the order of their bits, in which NaN lies above infinity.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float LargestMagnitude(ReadOnlySpan<float> x)
-    {
-        var vectors = MemoryMarshal.Cast<float, Vector<int>>(x);
-        var (largest, magnitude) = (Vector<int>.Zero, new Vector<int>(int.MaxValue));
-        foreach (var vector in vectors)
-            largest = Vector.Max(largest, vector & magnitude);
-
-        var max = 0;
-        for (var lane = 0; lane < Vector<int>.Count; lane++)
-            max = Math.Max(max, largest[lane]);
-        foreach (var rest in x[(vectors.Length * Vector<int>.Count)..])
-            max = Math.Max(max, BitConverter.SingleToInt32Bits(rest) & int.MaxValue);
-        return BitConverter.Int32BitsToSingle(max);
-    }
 
     /// <param name="Boundary">A number whose place is above it has the code after <paramref name="Before"/>.</param>
     /// <param name="Before">Boundaries in lower bins.</param>

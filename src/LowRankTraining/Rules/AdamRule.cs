@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -55,16 +56,34 @@ public sealed record AdamRule : IDirectionRule
             return;
 
         using var scope = NewDisposeScope();
-        var (mean, root, correction) = AdvanceMoments(gradient, state, step);
-        accumulator.addcdiv_(mean, root, scale * correction);
+        var packed = gradient.Packed();
+        if (HostAdam.TryOpen(First, Second, packed, state) is { } moments)
+        {
+            var target = accumulator.Packed();
+            var next = Next(state);
+            moments.AddUpdate(packed, target, next.OnSpans, (float)(scale * next.Correction));
+            if (!ReferenceEquals(target, accumulator))
+                accumulator.copy_(target);
+            return;
+        }
+
+        var numbers = Next(state);
+        var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
+        accumulator.addcdiv_(mean, root, scale * numbers.Correction);
     }
 
     /// <inheritdoc/>
     public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        var (mean, root, correction) = AdvanceMoments(gradient, state, step);
-        return ((mean / root).MoveToOuterDisposeScope(), correction);
+        var packed = gradient.Packed();
+        var moments = HostAdam.TryOpen(First, Second, packed, state);
+        var numbers = Next(state);
+        if (moments is not null)
+            return (moments.Advance(packed, numbers.OnSpans).MoveToOuterDisposeScope(), numbers.Correction);
+
+        var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
+        return ((mean / root).MoveToOuterDisposeScope(), numbers.Correction);
     }
 
     /// <inheritdoc/>
@@ -75,23 +94,32 @@ public sealed record AdamRule : IDirectionRule
         state.SetCounter(Prefix + Clock, 0);
     }
 
-    private (Tensor Mean, Tensor Root, double Correction) AdvanceMoments(Tensor gradient, StateBag state, in StepContext step)
+    /// <summary>Counts a step, and gives its numbers.</summary>
+    private Numbers Next(StateBag state)
+    {
+        var t = state.Advance(Prefix + Clock);
+        var beta1 = Beta1 * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
+        var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
+        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(Beta2, t)) : 1;
+        return new(beta1, Beta2, EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon, bias2 / bias1);
+    }
+
+    private (Tensor Mean, Tensor Root) AdvanceMoments(Tensor gradient, in Numbers numbers, StateBag state, in StepContext step)
     {
         var mean = First.Read(state, gradient);
         var square = Second.Read(state, gradient);
-        var t = state.Advance(Prefix + Clock);
-        var beta1 = Beta1 * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
 
-        mean.mul_(beta1).add_(gradient, 1 - beta1);
+        mean.mul_(numbers.Beta1).add_(gradient, 1 - numbers.Beta1);
         square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
 
         First.Write(state, mean, step);
         Second.Write(state, square, step);
+        return (mean, square.sqrt().add_(numbers.Epsilon));
+    }
 
-        var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
-        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(Beta2, t)) : 1;
-
-        var root = square.sqrt().add_(EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon);
-        return (mean, root, bias2 / bias1);
+    /// <summary>What a step computes with: β₁ and β₂, ε′ and c.</summary>
+    private readonly record struct Numbers(double Beta1, double Beta2, double Epsilon, double Correction)
+    {
+        public SpanAdam OnSpans => new(Beta1, Beta2, Epsilon);
     }
 }

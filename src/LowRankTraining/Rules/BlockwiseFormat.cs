@@ -44,6 +44,23 @@ public sealed record BlockwiseFormat : QuantizedFormat
         return (codes, [absMax]);
     }
 
+    private protected override HostMoment? CodesOnHost(StateBag state, MomentSlot slot, in TensorKind like)
+    {
+        if (like.Like.device_type != DeviceType.CPU || like.Computing != ScalarType.Float32)
+            return null;
+
+        var blocks = Blocks.Of(like.Elements, Block, Bits);
+        if (!state.TryGet(slot.Name, out var codes))
+        {
+            state.Set(slot.Name, codes = PackedCodes.Empty(like.Shape, Bits, like.Device).zero_());
+            state.Set(slot.Name + AbsMax, zeros(blocks.Count, ScalarType.Float32));
+        }
+
+        var scales = state[slot.Name + AbsMax];
+        blocks.Check(codes, scales, Bits);
+        return scales.IsOnHost() ? new HostCodes(codes, scales, TableOf(slot), Block) : null;
+    }
+
     private protected override long QuantizedBytes(long elements) =>
         PackedCodes.Bytes(elements, Bits) + sizeof(float) * Blocks.Of(elements, Block, Bits).Count;
 

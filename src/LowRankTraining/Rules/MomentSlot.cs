@@ -20,7 +20,7 @@ public readonly record struct MomentSlot(string Name, int Order, double Decay = 
 
     /// <summary>The value in computing precision, in the shape of <paramref name="gradient"/>; zero before the first <see cref="Write"/>.</summary>
     /// <returns>Not to be disposed: the stored tensor itself, or a temporary of the current dispose scope. Change it in place, then <see cref="Write"/> it.</returns>
-    public Tensor Read(StateBag state, Tensor gradient) => Format.Read(state, this, TensorKind.Of(gradient));
+    public Tensor Read(StateBag state, Tensor gradient) => Format.Read(state, this, new TensorKind(gradient));
 
     /// <summary>Stores the value.</summary>
     public void Write(StateBag state, Tensor value, in StepContext step) => Format.Write(state, this, value, step);
@@ -37,6 +37,9 @@ public readonly record struct MomentSlot(string Name, int Order, double Decay = 
         var steps = state.Counter(AdamRule.Clock);
         return steps == 0 || Decay == 0 ? 1 : 1 - Math.Pow(Decay, steps);
     }
+
+    /// <summary>The moment in the processor's own memory, made where there is none; null where it lies elsewhere or cannot be had in pieces.</summary>
+    internal HostMoment? OnHost(StateBag state, in TensorKind like) => Format.OnHost(state, this, like);
 
     internal Tensor Read(StateBag state, in TensorKind like) => Format.Read(state, this, like);
 }

@@ -22,13 +22,19 @@ public abstract record QuantizedFormat : StateFormat
 
     private protected abstract long QuantizedBytes(long elements);
 
+    /// <summary>Codes in the processor's own memory; null where that is not offered.</summary>
+    private protected virtual HostMoment? CodesOnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
+
     internal sealed override Tensor Read(StateBag state, MomentSlot slot, in TensorKind like)
     {
-        if (!Quantizes(like.Shape.Elements()))
+        if (!Quantizes(like.Elements))
             return Float32.Read(state, slot, like);
 
         return state.TryGet(slot.Name, out var codes) ? Decode(state, slot, codes, like) : like.Zeros();
     }
+
+    internal sealed override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) =>
+        Quantizes(like.Elements) ? CodesOnHost(state, slot, like) : Float32.OnHost(state, slot, like);
 
     internal sealed override void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step)
     {

@@ -34,6 +34,9 @@ public abstract record StateFormat
     /// <summary>Stores <paramref name="value"/>. Where it is the stored tensor itself, nothing happens.</summary>
     internal abstract void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step);
 
+    /// <summary>The stored tensor in the processor's own memory, made of zeros where there is none; null where it lies elsewhere, or changes in ways that no piece can by itself.</summary>
+    internal virtual HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
+
     /// <summary>Whether the slot holds anything.</summary>
     internal virtual bool Holds(StateBag state, MomentSlot slot) => state.TryGet(slot.Name, out _);
 
@@ -53,6 +56,12 @@ public abstract record StateFormat
         }
 
         internal override void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step) => state.Set(slot.Name, value);
+
+        internal override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like)
+        {
+            var stored = Read(state, slot, like);
+            return stored.IsOnHost() ? new HostFloats(stored) : null;
+        }
 
         internal override long BytesFor(long elements) => 4 * elements;
 
@@ -85,13 +94,17 @@ public abstract record StateFormat
     }
 }
 
-/// <summary>Shape, dtype and device of a tensor that need not exist yet.</summary>
-internal readonly record struct TensorKind(long[] Shape, ScalarType Dtype, Device Device)
+/// <summary>Shape, dtype and device of a tensor that need not exist yet: those of another, with a shape of its own where that is given. Nothing is asked for that nobody needs.</summary>
+internal readonly record struct TensorKind(Tensor Like, long[]? Own = null)
 {
-    public static TensorKind Of(Tensor tensor) => new(tensor.shape, tensor.dtype, tensor.device);
+    public long[] Shape => Own ?? Like.shape;
+
+    public long Elements => Own?.Elements() ?? Like.numel();
+
+    public Device Device => Like.device;
 
     /// <value>float64 beside float64, float32 beside anything else.</value>
-    public ScalarType Computing => Dtype.Computing();
+    public ScalarType Computing => Like.dtype.Computing();
 
     public Tensor Zeros() => zeros(Shape, Computing, Device);
 }

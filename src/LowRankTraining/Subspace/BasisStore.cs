@@ -24,7 +24,7 @@ internal readonly record struct BasisStore(string Name, IBasis Basis, StateForma
     {
         IDrawnBasis drawn => drawn.Draw(like, length, state.Counter(Rank), Keyed(step) with { Step = state.Counter(Drawn) }),
         ISelectedBasis => Basis.Columns(state[Name], length, like.dtype),
-        _ => Slot.Read(state, new TensorKind([length, state.Counter(Rank)], like.dtype, like.device)),
+        _ => Slot.Read(state, new TensorKind(like, [length, state.Counter(Rank)])),
     };
 
     /// <summary>Finds a basis and keeps it.</summary>

@@ -27,7 +27,7 @@ public sealed record ErrorFeedback
             if (slot.Order == 1 && slot.IsIn(change.State))
             {
                 using var scope = NewDisposeScope();
-                var moment = slot.Read(change.State, new TensorKind(projection.ShapeOf(change.Rows, change.Columns), error.dtype, error.device));
+                var moment = slot.Read(change.State, new TensorKind(error, projection.ShapeOf(change.Rows, change.Columns)));
                 projection.AddBack(error, moment, (old ? 1 : -1) * slot.Decay / (1 - slot.Decay));
             }
     }

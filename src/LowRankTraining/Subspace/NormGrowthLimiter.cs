@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -38,9 +39,17 @@ public sealed record NormGrowthLimiter : ILimiter
     /// <summary>On the CPU a read costs nothing, but a dozen operations on scalars cost as much as a pass over the matrix.</summary>
     private Tensor OnHost(Tensor norm, Tensor allowed)
     {
-        var (factor, passed) = Limit(norm.ToDouble(), allowed.ToDouble());
-        allowed.fill_(passed);
-        return full_like(norm, factor);
+        if (!norm.IsOnHost() || !allowed.IsOnHost())
+        {
+            var (wide, let) = Limit(norm.ToDouble(), allowed.ToDouble());
+            allowed.fill_(let);
+            return full_like(norm, wide);
+        }
+
+        var result = empty_like(norm);
+        var (factor, passed) = Limit(norm.Floats()[0], allowed.Floats()[0]);
+        (allowed.Floats()[0], result.Floats()[0]) = ((float)passed, (float)factor);
+        return result;
     }
 
     private (double Factor, double Passed) Limit(double norm, double allowed)

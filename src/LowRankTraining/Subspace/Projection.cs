@@ -85,7 +85,7 @@ internal static class BasisProducts
     }
 
     /// <summary>G Q.</summary>
-    public static Tensor CompressColumns(Tensor matrix, Tensor basis) => IsCoordinates(basis) ? matrix.index_select(1, basis) : matrix.mm(basis);
+    public static Tensor CompressColumns(Tensor matrix, Tensor basis) => IsCoordinates(basis) ? PickedColumns.Of(matrix, basis) : matrix.mm(basis);
 
     /// <summary>accumulator += scale · P X.</summary>
     public static void AddExpandedRows(Tensor accumulator, Tensor basis, Tensor lowRank, double scale)
@@ -101,7 +101,7 @@ internal static class BasisProducts
     {
         if (IsCoordinates(basis))
         {
-            accumulator.index_add_(1, basis, lowRank, scale);
+            PickedColumns.Add(accumulator, basis, lowRank, scale);
             return;
         }
 

@@ -14,9 +14,6 @@ namespace LowRankTraining.Subspace;
 /// </remarks>
 public sealed record ScaledResidual : ILift
 {
-    /// <summary>Keeps φ finite where R is zero: (1e-8)², as in the authors' code.</summary>
-    private const double SmallestSquare = 1e-16;
-
     /// <value>α, a factor on the step inside the subspace; above 0. Default 0.25 (Fira).</value>
     public double Scale { get; init; } = 0.25;
 
@@ -50,26 +47,19 @@ public sealed record ScaledResidual : ILift
 
         using var scope = NewDisposeScope();
         var axis = projection.RankAxis;
-        var insideSquares = lowRank.InsideSquares();
-        var factor = SquaredNorms.Along(direction, axis).div_(insideSquares + SmallestSquare);
+        var (factor, insideSquares) = (SquaredNorms.Along(direction, axis), lowRank.InsideSquares());
+        var outsideNorm = ResidualFactors.Find(factor, insideSquares, Limiter is null ? null : SquaredNorms.Along(gradient, axis), removed);
+        if (outsideNorm is not null && Compatibility == Compatibility.Paper)
+            outsideNorm.mul_(correction);
 
-        var limit = Limiter is null ? null : Limiter.Factor(NormOutside(), state);
         factor.sqrt_();
         if (ResidualScale != 1)
             factor.mul_(ResidualScale);
-        if (limit is not null)
-            factor.mul_(limit);
+        if (outsideNorm is not null)
+            factor.mul_(Limiter!.Factor(outsideNorm, state));
 
         accumulator.addcmul_(gradient, factor, step);
         projection.AddBack(accumulator, direction.addcmul_(inside, factor, -removed / Scale), step * Scale);
-
-        // ‖c S‖, from the columns' norms: ‖Gⱼ‖² − (1 − (1 − removed)²) ‖Rⱼ‖², times φⱼ².
-        Tensor NormOutside()
-        {
-            var squares = SquaredNorms.Along(gradient, axis).add_(insideSquares, -removed * (2 - removed)).clamp_min_(0);
-            var norm = squares.reshape(-1).dot(factor.reshape(-1)).sqrt_();
-            return Compatibility == Compatibility.Paper ? norm.mul_(correction) : norm;
-        }
     }
 
     private static bool IsComplete(Projection projection)

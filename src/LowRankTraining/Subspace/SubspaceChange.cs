@@ -20,7 +20,7 @@ public readonly record struct SubspaceChange(Projection From, Projection To, lon
     private ScalarType Dtype => Basis.dtype.Computing();
 
     /// <summary>A moment in the old subspace.</summary>
-    public Tensor Read(MomentSlot slot) => slot.Read(State, new TensorKind(From.ShapeOf(Rows, Columns), Dtype, Basis.device));
+    public Tensor Read(MomentSlot slot) => slot.Read(State, new TensorKind(Basis, From.ShapeOf(Rows, Columns)));
 
     /// <summary>Stores a moment in the new one.</summary>
     public void Write(MomentSlot slot, Tensor moment) => slot.Write(State, moment, Step);

@@ -12,7 +12,7 @@ public sealed partial record SubspaceRule
         return completed == 0 || Refresh.IsDue(completed, step.Index, state);
     }
 
-    private ProjectionSide SideOf(Tensor matrix) => Side.For(matrix.shape[0], matrix.shape[1]);
+    private ProjectionSide SideOf(Tensor matrix) => Side.For(matrix.size(0), matrix.size(1));
 
     private BasisStore LeftStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_left" : OnlyBasis, Basis, BasisFormat);
 
@@ -22,8 +22,8 @@ public sealed partial record SubspaceRule
     {
         var side = SideOf(matrix);
         return new(
-            side == ProjectionSide.Right ? null : LeftStore(side).Open(matrix, matrix.shape[0], state, step),
-            side == ProjectionSide.Left ? null : RightStore(side).Open(matrix, matrix.shape[1], state, step));
+            side == ProjectionSide.Right ? null : LeftStore(side).Open(matrix, matrix.size(0), state, step),
+            side == ProjectionSide.Left ? null : RightStore(side).Open(matrix, matrix.size(1), state, step));
     }
 
     /// <summary>Finds the subspace anew, projects, and lets moments and error follow.</summary>
@@ -80,7 +80,7 @@ public sealed partial record SubspaceRule
 
         return () =>
         {
-            var moment = first.Read(state, new TensorKind(old.ShapeOf(matrix.shape[0], matrix.shape[1]), matrix.dtype, matrix.device)) / first.Weight(state);
+            var moment = first.Read(state, new TensorKind(matrix, old.ShapeOf(matrix.shape[0], matrix.shape[1]))) / first.Weight(state);
             return transposed ? moment.t() : moment;
         };
     }

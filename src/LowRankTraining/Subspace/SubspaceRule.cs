@@ -80,7 +80,7 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
         var squares = Lift.NeedsOneSide ? SquaredNorms.Along(lowRank, projection.RankAxis) : null;
-        var evidence = !projection.SeesAll && !accumulated ? matrix : squares?.sqrt() ?? lowRank;
+        var evidence = !projection.SeesAll && !accumulated ? matrix : squares ?? lowRank;
         var usable = accumulated ? (step with { Verdict = null }).Accepts(evidence) : early || step.Accepts(evidence, matrix);
         if (!usable)
             return;
