@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,7 +26,8 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IS
         using var scope = NewDisposeScope();
         var (mean, square) = (state.ZerosLike(Mean, gradient), state.ZerosLike(Square, gradient));
         var steps = PerVector(Steps, gradient, state);
-        var felt = CanHold ? OfFree(gradient, steps, PerVector(Held, gradient, state)) : OfAll(gradient, steps);
+        var within = gradient.WithinSquares();
+        var felt = CanHold ? OfFree(within, steps, PerVector(Held, gradient, state)) : OfAll(within, steps);
 
         mean.mul_(Adam.Beta1).add_(felt, 1 - Adam.Beta1);
         square.mul_(Adam.Beta2).addcmul_(felt, felt, 1 - Adam.Beta2);

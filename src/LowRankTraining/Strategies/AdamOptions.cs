@@ -17,9 +17,13 @@ public abstract record AdamOptions : UpdateOptions
     /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
 
-    /// <value>How the moments are stored, of all parameters: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>,
+    /// <value>How the moments are stored, of all parameters but the tables of embeddings: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>,
     /// <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
+
+    /// <value>How the moments of embedding tables are stored. Default: float32, whatever <see cref="States"/> is, as the authors of 8-bit optimizers advise: most rows of a table are without gradient at most steps, and a few have large ones.
+    /// Tables are known by their module, or in a list of parameters by "embed" in the name.</value>
+    public StateFormat TableStates { get; init; } = StateFormat.Float32;
 
     /// <summary>The Adam of the method, which is also the rule of everything that the method is not for.</summary>
     internal virtual AdamRule Adam => new()
@@ -37,5 +41,6 @@ public abstract record AdamOptions : UpdateOptions
         .Fraction(Beta1)
         .Fraction(Beta2)
         .Above(0, Epsilon)
-        .StoresMomentsIn(States);
+        .StoresMomentsIn(States)
+        .StoresMomentsIn(TableStates, nameof(TableStates));
 }

@@ -71,8 +71,11 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 
         // Whatever changes the subspace or the error is decided by the whole gradient; else its projection tells.
         var early = due || Feedback is not null;
-        if (early && !step.Accepts(matrix))
+        var isHuge = step.Verdict == GradientVerdict.Huge;
+        if (early && !step.AcceptsSquared(matrix, null, out isHuge))
             return;
+        if (isHuge)
+            matrix = GradientCheck.InRange(matrix);
 
         var observed = Feedback?.Add(matrix, state) ?? matrix;
         var (projection, lowRank) = due ? Renew(observed, state, step) : Project(observed, Current(state, matrix, step));
@@ -81,9 +84,15 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
         var squares = Lift.NeedsOneSide ? SquaredNorms.Along(lowRank, projection.RankAxis) : null;
         var evidence = !projection.SeesAll && !accumulated ? matrix : squares ?? lowRank;
-        var usable = accumulated ? (step with { Verdict = null }).Accepts(evidence) : early || step.Accepts(evidence, matrix);
+        var usable = accumulated ? (step with { Verdict = null }).AcceptsSquared(evidence, lowRank, out isHuge) : early || step.AcceptsSquared(evidence, matrix, out isHuge);
         if (!usable)
             return;
+        if (isHuge && !early)
+        {
+            matrix = GradientCheck.InRange(matrix);
+            lowRank = accumulated ? GradientCheck.InRange(lowRank) : Project(matrix, projection).LowRank;
+            squares = squares is null ? null : SquaredNorms.Along(lowRank, projection.RankAxis);
+        }
 
         Feedback?.Keep(observed, projection, lowRank, state, step);
         Refresh.Observe(matrix, lowRank, completed, state);
