@@ -33,7 +33,7 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IS
         square.mul_(Adam.Beta2).addcmul_(felt, felt, 1 - Adam.Beta2);
 
         // c · M / (√V + ε √(1 − β₂ᵗ)) with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ), each vector with its own t.
-        var t = steps.clamp_min(1);
+        var t = steps.to(gradient.dtype).clamp_min(1);
         var weight = Across(Weight(t, Adam.Beta2)).sqrt();
         var root = square.sqrt().add_(weight * Adam.Epsilon);
         accumulator.addcdiv_(mean * (weight / Across(Weight(t, Adam.Beta1))), root, scale);
@@ -77,7 +77,8 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IS
         foreach (var (name, beta, map) in new[] { (Mean, Adam.Beta1, mixture), (Square, Adam.Beta2, mixture.square()) })
         {
             // A vector that has never stepped holds zeros, whatever its weight.
-            var catchUp = Weight(steps.max(), beta) / Weight(steps.clamp_min(1), beta);
+            var taken = steps.to(state[name].dtype);
+            var catchUp = Weight(taken.max(), beta) / Weight(taken.clamp_min(1), beta);
             var old = state[name] * Across(catchUp);
             state.Set(name, Axis == 0 ? map.to(old.dtype).mm(old) : old.mm(map.to(old.dtype).t()));
         }

@@ -92,7 +92,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     {
         if (rule is WeightNormRule { Direction: var direction })
             return RankNote(candidate, direction);
-        if (rule is not SubspaceRule { Density: null, Basis.IsOrthonormal: true } subspace)
+        if (rule is not SubspaceRule { Density: null } subspace)
             return null;
 
         var (rows, columns) = candidate.Parameter.shape.Sides();

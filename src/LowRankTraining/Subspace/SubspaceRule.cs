@@ -9,7 +9,7 @@ namespace LowRankTraining.Subspace;
 /// <remarks>
 /// <para>A parameter of more than two dimensions is treated as out × rest. With s the compressed side and l the other, the basis is s × rank, and the moments have rank · l entries instead of s · l.</para>
 /// <para>State: <c>basis</c> (or <c>basis_left</c> and <c>basis_right</c>), what its parts keep, and counters; between micro-batches that were accumulated in the subspace, <c>accumulated</c>.</para>
-/// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient; except for one that is drawn and not orthonormal. A zero or non-finite gradient changes nothing, and the refresh clock stands still.</para>
+/// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient. A zero or non-finite gradient changes nothing, and the refresh clock stands still.</para>
 /// </remarks>
 public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 {
