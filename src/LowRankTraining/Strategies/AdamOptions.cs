@@ -5,14 +5,19 @@ namespace LowRankTraining.Strategies;
 /// <summary>What the methods around Adam have in common.</summary>
 public abstract record AdamOptions : UpdateOptions
 {
+    private readonly double? _epsilon;
+
     /// <value>β₁ of Adam, in [0, 1). Default 0.9.</value>
     public double Beta1 { get; init; } = 0.9;
 
     /// <value>β₂ of Adam, in [0, 1). Default 0.999.</value>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <value>ε of the inner rule, above 0, in units of the gradient. Default 1e-8.</value>
-    public double Epsilon { get; init; } = 1e-8;
+    /// <value>ε of the inner rule, at least 1e-18, in units of the gradient. Default 1e-8; under <see cref="Compatibility.ReferenceCode"/> that of the authors' code, 1e-6 for most.</value>
+    public double Epsilon { get => _epsilon ?? (FollowsCode ? CodeEpsilon : 1e-8); init => _epsilon = value; }
+
+    /// <summary>ε of the authors' code. That of most methods builds on one AdamW.</summary>
+    internal virtual double CodeEpsilon => 1e-6;
 
     /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
@@ -40,7 +45,8 @@ public abstract record AdamOptions : UpdateOptions
     internal OptionsRules AdamRules() => new OptionsRules()
         .Fraction(Beta1)
         .Fraction(Beta2)
-        .Above(0, Epsilon)
+        .AtLeast(1e-18, Epsilon)
+        .OneOf(Compatibility, Enum.GetValues<Compatibility>())
         .StoresMomentsIn(States)
         .StoresMomentsIn(TableStates, nameof(TableStates));
 }
