@@ -61,7 +61,11 @@ internal static class GradientCheck
         return gradient.mul(largest.reciprocal().mul_(gradient.dtype.LargestSquared()).clamp_max_(1)).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Largest(Tensor evidence) => evidence.norm(float.PositiveInfinity).to(ScalarType.Float64);
+    private static Tensor Largest(Tensor evidence)
+    {
+        using var largest = evidence.numel() == 0 ? zeros(Array.Empty<long>(), device: evidence.device) : evidence.norm(float.PositiveInfinity);
+        return largest.to(ScalarType.Float64, copy: true);
+    }
 
     private static float LargestOnHost(Tensor evidence)
     {

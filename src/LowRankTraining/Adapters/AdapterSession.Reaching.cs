@@ -9,7 +9,7 @@ public sealed partial class AdapterSession
     private int _observed;
 
     /// <summary>Refuses a step in which layers do not take part that were adapted: they would not train, and nothing would tell.</summary>
-    /// <remarks>One batch may leave some of them out. A model that leaves out all of them, and has gradients elsewhere, runs them in a way that no hook sees.</remarks>
+    /// <remarks>One batch may leave some of them out. A model that leaves out all of them, and has gradients elsewhere, goes past them.</remarks>
     private void RequireReached()
     {
         foreach (var adapter in _adapters)
@@ -19,10 +19,17 @@ public sealed partial class AdapterSession
 
         var unreached = _adapters.Where(adapter => !adapter.IsReached).ToArray();
         if (unreached.Length > 0 && (_observed + 1 == StepsUntilReached || PassesBy(unreached)))
-            throw new InvalidOperationException(
-                $"The model has not run {Names(unreached)} {(_observed == 0 ? "before the first step" : $"in {StepsUntilReached} steps")}, so these layers do not train. "
-                + (unreached.Any(adapter => adapter.Injection == Injection.Hook) ? $"A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), {Refusal.WithoutHooks(_method)}. Call Finish() first, which takes the factors out again. " : "")
-                + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. Nothing was changed.");
+            throw new InvalidOperationException(Unreached(unreached));
+    }
+
+    private string Unreached(Adapter[] unreached)
+    {
+        var when = _observed == 0 ? "before the first step" : $"in {StepsUntilReached} steps";
+        var hooks = !unreached.Any(adapter => adapter.Injection == Injection.Hook) ? ""
+            : $"A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), {Refusal.WithoutHooks(_method)}. "
+                + "Call Finish() first, which takes the factors out again. ";
+        return $"The model has not run {Names(unreached)} {when}, so these layers do not train. {hooks}"
+            + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. Nothing was changed.";
     }
 
     private bool PassesBy(Adapter[] unreached) =>

@@ -29,7 +29,8 @@ internal abstract record Holder(FieldInfo Field, Type Accepts)
 
     private static bool IsOfTorchSharp(FieldInfo field) => field.DeclaringType!.Assembly == typeof(nn.Module).Assembly;
 
-    private static IEnumerable<Holder> OrOther(FieldInfo field, bool isReadOnly, IEnumerable<Holder> holders) => isReadOnly ? holders.Take(1).Select(_ => new InOther(field)) : holders;
+    private static IEnumerable<Holder> OrOther(FieldInfo field, bool isReadOnly, IEnumerable<Holder> holders) =>
+        isReadOnly ? holders.Take(1).Select(_ => new InOther(field)) : holders;
 
     private static bool Contains(ICollection items, nn.Module child) => items.Cast<object?>().Any(item => ReferenceEquals(item, child));
 

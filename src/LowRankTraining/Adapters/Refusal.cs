@@ -13,11 +13,13 @@ internal static class Refusal
     /// <param name="method">Who was asked.</param>
     public static string Of(IReadOnlyList<(Site Site, string Reason)> refused, int chosen, Injection wanted, AdapterMethod method)
     {
-        var list = $"{refused.Count} of the matrices: {string.Join("; ", refused.Take(Few).Select(pair => $"{pair.Site.Name} ({pair.Reason})"))}{(refused.Count > Few ? "; ..." : "")}";
+        var names = refused.Take(Few).Select(pair => $"{pair.Site.Name} ({pair.Reason})");
+        var list = $"{refused.Count} of the matrices: {string.Join("; ", names)}{(refused.Count > Few ? "; ..." : "")}";
         var sentence = method.Ways is [Injection.Replace]
             ? $"'{method.Strategy}' puts layers of its own in the place of linear ones, and cannot do so for {list}."
             : $"Injection.{wanted} does not work for {list}.";
-        return $"{sentence} What works for them: {string.Join("; or ", Alternatives([.. refused.Select(pair => pair.Site)], chosen, wanted, method))}. Nothing was changed.";
+        var alternatives = Alternatives([.. refused.Select(pair => pair.Site)], chosen, wanted, method);
+        return $"{sentence} What works for them: {string.Join("; or ", alternatives)}. Nothing was changed.";
     }
 
     /// <summary>What a method has left where hooks are passed by.</summary>
@@ -30,13 +32,15 @@ internal static class Refusal
         var ways = refused.Select(site => site.Choose(Injection.Auto, method.Ways).Way).Distinct().ToArray();
         var goesByItself = wanted != Injection.Auto && !ways.Contains(null);
         if (goesByItself)
-            yield return $"Injection.Auto, which comes to {string.Join(" or ", ways.Select(way => $"Injection.{way}"))}{(method.Ways.Contains(Injection.Shadow) ? "" : " and needs a model that runs the layers by call()")}";
+            yield return $"Injection.Auto, which comes to {string.Join(" or ", ways.Select(way => $"Injection.{way}"))}"
+                + (method.Ways.Contains(Injection.Shadow) ? "" : " and needs a model that runs the layers by call()");
         if (goesByItself && method.Ways.Contains(Injection.Shadow) && !ways.Contains(Injection.Shadow))
             yield return "Injection.Shadow";
         if (refused.All(site => site.IsHeldTooNarrowly))
             yield return "the layers in a field, list or dictionary of type Module<Tensor, Tensor>, or in a Sequential";
         if (refused.Length < chosen)
-            yield return $"Targets.Except({string.Join(", ", refused.Take(Few).Select(site => $"\"{site.Name}\""))}{(refused.Length > Few ? ", ..." : "")}), which leaves them out";
+            yield return $"Targets.Except({string.Join(", ", refused.Take(Few).Select(site => $"\"{site.Name}\""))}{(refused.Length > Few ? ", ..." : "")}), "
+                + "which leaves them out";
         if (!goesByItself)
             yield return $"{Untouched} for all of the model";
     }

@@ -74,5 +74,6 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
         _ => Obstacle,
     };
 
-    private string? Obstacle => Slots.Count == 0 ? "it is the model itself" : Slots.Select(slot => slot.Obstacle).FirstOrDefault(obstacle => obstacle is not null);
+    private string? Obstacle =>
+        Slots.Count == 0 ? "it is the model itself" : Slots.Select(slot => slot.Obstacle).FirstOrDefault(obstacle => obstacle is not null);
 }

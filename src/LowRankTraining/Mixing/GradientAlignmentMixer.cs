@@ -144,7 +144,9 @@ public sealed class GradientAlignmentMixer : DataMixer
         using var scope = NewDisposeScope();
         var whole = Sum(_current.Tensors.Values)!;
         var judge = _options.Targets.Count == 0 ? whole : Sum(_current.Tensors.Where(entry => _options.Targets.Contains(entry.Key)).Select(entry => entry.Value));
-        var judged = _previous.Tensors.Where(entry => entry.Value.numel() == judge?.numel()).ToArray();
+
+        // In the order of the sources, whichever was drawn first: the policy adds up, and a loaded mixer does not know that order.
+        var judged = _previous.Tensors.Where(entry => entry.Value.numel() == judge?.numel()).OrderBy(entry => PlaceOf(entry.Key)).ToArray();
 
         var numbers = stack([whole.norm(), (judge ?? whole).norm(), .. judged.SelectMany(entry => new[] { entry.Value.dot(judge!), entry.Value.norm() })]).cpu().data<float>().ToArray();
         if (numbers[0] == 0 || !float.IsFinite(numbers[0]))

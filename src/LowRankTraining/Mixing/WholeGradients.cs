@@ -12,7 +12,12 @@ internal sealed class WholeGradients(IReadOnlyList<Parameter> parameters) : Grad
 
     private protected override Tensor Compute() => Flat(parameters);
 
-    public static Tensor Flat(IEnumerable<Parameter> parameters) => cat([.. parameters.Select(Flat)]);
+    /// <summary>A copy. Of a single tensor <c>cat</c> gives an alias, and the next backward pass would add to what was read.</summary>
+    public static Tensor Flat(IEnumerable<Parameter> parameters)
+    {
+        Tensor[] gradients = [.. parameters.Select(Flat)];
+        return gradients is [var only] ? only.clone() : cat(gradients);
+    }
 
     private static Tensor Flat(Parameter parameter) => parameter.grad is { } gradient
         ? gradient.to(ScalarType.Float32).reshape(-1)

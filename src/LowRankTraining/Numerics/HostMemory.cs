@@ -44,7 +44,8 @@ internal static class HostMemory
         }
 
         var range = (int)Math.Min(length, ((length - 1L) / (RangesOfThread * threads) / multiple + 1) * multiple);
-        Parallel.For(0, (length - 1) / range + 1, new ParallelOptions { MaxDegreeOfParallelism = threads }, at => work(at * range, Math.Min(range, length - at * range)));
+        var options = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        Parallel.For(0, (length - 1) / range + 1, options, at => work(at * range, Math.Min(range, length - at * range)));
     }
 
     /// <summary>Has the numbers of a tensor of any dtype written, as float32.</summary>

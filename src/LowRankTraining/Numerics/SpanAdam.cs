@@ -44,19 +44,6 @@ internal readonly record struct SpanAdam(float Beta1, float Share1, float Beta2,
         }
     }
 
-    /// <summary>target += factor · N.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Add(Span<float> target, ReadOnlySpan<float> direction, float factor)
-    {
-        var w = Vectors(target);
-        var n = Vectors(direction)[..w.Length];
-        var c = new Vector<float>(factor);
-        for (var i = 0; i < w.Length; i++)
-            w[i] += n[i] * c;
-        for (var i = w.Length * Vector<float>.Count; i < target.Length; i++)
-            target[i] += direction[i] * factor;
-    }
-
     private static Span<Vector<float>> Vectors(Span<float> x) => MemoryMarshal.Cast<float, Vector<float>>(x);
 
     private static ReadOnlySpan<Vector<float>> Vectors(ReadOnlySpan<float> x) => MemoryMarshal.Cast<float, Vector<float>>(x);

@@ -20,7 +20,8 @@ internal static class SpanNorms
             squares[row] = OfRow(rows.Slice(row * columns, columns));
     }
 
-    /// <summary>Those of some columns. Rows are added up in slabs, and the slabs' sums after that: so rounding errors do not grow with the number of rows.</summary>
+    /// <summary>Those of some columns.</summary>
+    /// <remarks>Rows are added up in slabs, and the slabs' sums after that: so rounding errors hardly grow with the number of rows.</remarks>
     /// <param name="matrix">The whole matrix.</param>
     /// <param name="columns">Numbers in a row.</param>
     /// <param name="first">The first of the columns.</param>

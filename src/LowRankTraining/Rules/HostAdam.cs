@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Rules;
 
-/// <summary>Adam's moments in the processor's own memory, advanced in one pass over gradient, moments and result, piece by piece, so that what was decoded is encoded while it is in the cache.</summary>
+/// <summary>Adam's moments in the processor's own memory, advanced in one pass over gradient, moments and result.</summary>
+/// <remarks>It goes piece by piece, so that what was decoded is encoded while it is in the cache.</remarks>
 internal sealed class HostAdam
 {
     /// <summary>Numbers of a piece: six of them lie in 48 KB.</summary>
@@ -38,7 +39,7 @@ internal sealed class HostAdam
         ForPieces(gradient, (start, g, m, v, room) =>
         {
             numbers.Advance(g, m, v, room);
-            SpanAdam.Add(accumulator.Floats().Slice(start, g.Length), room, factor);
+            SpanScaling.Add(accumulator.Floats().Slice(start, g.Length), room, factor);
         });
 
     private void ForPieces(Tensor gradient, Work work)

@@ -34,7 +34,8 @@ public abstract record StateFormat
     /// <summary>Stores <paramref name="value"/>. Where it is the stored tensor itself, nothing happens.</summary>
     internal abstract void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step);
 
-    /// <summary>The stored tensor in the processor's own memory, made of zeros where there is none; null where it lies elsewhere, or changes in ways that no piece can by itself.</summary>
+    /// <summary>The stored tensor in the processor's own memory, made of zeros where there is none.</summary>
+    /// <returns>Null where it lies elsewhere, or changes in ways that no piece can by itself.</returns>
     internal virtual HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
 
     /// <summary>Whether tensors of so many numbers come back as they were stored.</summary>
@@ -99,7 +100,8 @@ public abstract record StateFormat
     }
 }
 
-/// <summary>Shape, dtype and device of a tensor that need not exist yet: those of another, with a shape of its own where that is given. Nothing is asked for that nobody needs.</summary>
+/// <summary>Shape, dtype and device of a tensor that need not exist yet: those of another, with a shape of its own where that is given.</summary>
+/// <remarks>Nothing is asked for that nobody needs.</remarks>
 internal readonly record struct TensorKind(Tensor Like, long[]? Own = null)
 {
     public long[] Shape => Own ?? Like.shape;

@@ -55,12 +55,12 @@ public sealed record ScaledGradient : ILift
             factor.mul_(Limiter.Factor(NormOfScaled(gradient, factor, projection.RankAxis).mul_(before), state));
         }
 
-        accumulator.addcmul_(gradient, factor, scale * correction * root);
+        ScaledVectors.Add(accumulator, gradient, factor, scale * correction * root);
     }
 
     private Tensor NormOfScaled(Tensor gradient, Tensor factor, int axis) => Scaling == GradientScaling.Channel
         ? SquaredNorms.Along(gradient, axis).mul_(factor.square()).sum().sqrt_()
-        : gradient.norm().mul_(factor);
+        : SquaredNorms.Along(gradient, 1).sum().sqrt_().mul_(factor);
 }
 
 /// <summary>How finely a gradient is scaled.</summary>

@@ -58,8 +58,8 @@ public sealed record ScaledResidual : ILift
         if (outsideNorm is not null)
             factor.mul_(Limiter!.Factor(outsideNorm, state));
 
-        accumulator.addcmul_(gradient, factor, step);
-        projection.AddBack(accumulator, direction.addcmul_(inside, factor, -removed / Scale), step * Scale);
+        ScaledVectors.Add(accumulator, gradient, factor, step);
+        projection.AddBack(accumulator, ScaledVectors.Add(direction, inside, factor, -removed / Scale), step * Scale);
     }
 
     private static bool IsComplete(Projection projection)

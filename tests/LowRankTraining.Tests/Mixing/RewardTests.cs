@@ -38,6 +38,24 @@ public class RewardTests
         rehearsal.RewardOf("a").Should().Be(48);
     }
 
+    [Fact]
+    public void Micro_batches_of_a_model_with_a_single_parameter_are_told_apart_where_backward_adds_in_place()
+    {
+        using var scope = NewDisposeScope();
+        using var rehearsal = new Rehearsal(2, Products);
+        void Backward(string source, params float[] gradient) => rehearsal.Mixer.Observe(source, () => rehearsal.Parameter.dot(tensor(gradient)).backward());
+
+        Backward("a", 1, 2);
+        Backward("b", 10, 20);
+        rehearsal.Mixer.Update();
+        rehearsal.Parameter.grad = null;
+        Backward("a", 1, 1);
+        rehearsal.Mixer.Update();
+
+        rehearsal.RewardOf("a").Should().Be(3);
+        rehearsal.RewardOf("b").Should().Be(30);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -37,7 +37,8 @@ public class GridTests : IClassFixture<OneThread>
         untrained.Optimizer.Session.Finish();
         run.Optimizer.Session.Finish();
         var (before, after) = (untrained.Model.state_dict(), run.Model.state_dict());
-        targets.Where(name => after.TryGetValue(name, out var weight) && weight.eq(before[name]).all().ToBoolean()).Should().BeEmpty("each of them has a gradient");
+        targets.Where(name => after.TryGetValue(name, out var weight) && weight.eq(before[name]).all().ToBoolean())
+            .Should().BeEmpty("each of them has a gradient");
     }
 
     [Theory, MemberData(nameof(Working))]

@@ -54,7 +54,8 @@ internal static class LinearModels
         public override Tensor forward(Tensor input) => layers.Aggregate(input, (hidden, layer) => layer.call(hidden));
     }
 
-    /// <summary>Made where it is to be: TorchSharp's <c>to</c> takes a <c>ModuleDict</c> nowhere, since it has two indexers and is asked for its properties by name.</summary>
+    /// <summary>A dictionary that is a module.</summary>
+    /// <remarks>Made where it is to be: TorchSharp's <c>to</c> looks properties up by name, and fails at the two indexers of a <c>ModuleDict</c>.</remarks>
     public sealed class Dictionary : nn.Module<Tensor, Tensor>
     {
         private readonly ModuleDict<nn.Module<Tensor, Tensor>> layers;

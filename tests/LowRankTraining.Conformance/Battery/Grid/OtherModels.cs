@@ -20,7 +20,8 @@ internal static class OtherModels
         public override Tensor forward(Tensor input) => projection.call(table.call(input));
     }
 
-    /// <summary>A language model whose output layer has the embedding's weight. Tied when it is where it is to be: TorchSharp's <c>to</c> moves each of the two by itself.</summary>
+    /// <summary>A language model whose output layer has the embedding's weight.</summary>
+    /// <remarks>Tied when it is where it is to be: TorchSharp's <c>to</c> moves each of the two by itself.</remarks>
     public sealed class TiedHead : nn.Module<Tensor, Tensor>
     {
         private readonly Embedding tokens = nn.Embedding(Tokens, Width);

@@ -8,18 +8,19 @@ namespace LowRankTraining.Conformance.Battery.Grid;
 /// <summary>What cannot work is refused before anything is changed, with words that say what works, and that works.</summary>
 public class RefusalTests : IClassFixture<OneThread>
 {
-    public static TheoryData<string, string> AtAttach => GridTests.Where((style, method) => Of(style, method).Any(refusal => !refusal.ComesWithTheFirstStep));
+    public static TheoryData<string, string> AtAttach =>
+        GridTests.Where((style, method) => Of(style, method).Any(refusal => !refusal.ComesWithTheFirstStep));
 
-    public static TheoryData<string, string> AtTheFirstStep => GridTests.Where((style, method) => Of(style, method).Any(refusal => refusal.ComesWithTheFirstStep));
+    public static TheoryData<string, string> AtTheFirstStep =>
+        GridTests.Where((style, method) => Of(style, method).Any(refusal => refusal.ComesWithTheFirstStep));
 
     public static TheoryData<string, string> Advised
     {
         get
         {
             var data = new TheoryData<string, string>();
-            foreach (var refusal in Refusals.All)
-                foreach (var style in refusal.Styles)
-                    data.Add(style, refusal.Advice);
+            foreach (var (style, advice) in Refusals.All.SelectMany(refusal => refusal.Styles.Select(style => (style, refusal.Advice))).Distinct())
+                data.Add(style, advice);
             return data;
         }
     }

@@ -10,7 +10,8 @@ internal sealed record Style(Func<Device, ScalarType, nn.Module<Tensor, Tensor>>
 {
     /// <param name="build">Makes the model on the CPU in float32, to be moved as a whole.</param>
     /// <param name="input">A batch of it.</param>
-    public Style(Func<nn.Module<Tensor, Tensor>> build, Func<Tensor> input) : this((device, dtype) => Moved(build(), device, dtype), input) => CanBeMoved = true;
+    public Style(Func<nn.Module<Tensor, Tensor>> build, Func<Tensor> input) : this((device, dtype) => Moved(build(), device, dtype), input) =>
+        CanBeMoved = true;
 
     /// <value>Whether TorchSharp's <c>to</c> takes the model to another dtype as it is.</value>
     public bool CanBeMoved { get; }

@@ -34,5 +34,6 @@ internal static class Styles
 
     private static Tensor Sequences() => Draw(5, 4, OtherModels.Width);
 
-    private static Tensor Draw(params long[] shape) => Problems.Data(shape[0], shape[1..].Aggregate(1L, (product, side) => product * side), seed: 20).reshape(shape);
+    private static Tensor Draw(params long[] shape) =>
+        Problems.Data(shape[0], shape[1..].Aggregate(1L, (product, side) => product * side), seed: 20).reshape(shape);
 }

@@ -46,4 +46,15 @@ public class SharedTensorTests
         weight.grad!.sum().ToSingle().Should().Be(12);
         SharedMemory.IsViewOf(view, weight).Should().BeTrue();
     }
+
+    [Fact]
+    public void Concatenation_of_one_tensor_is_that_tensor_under_another_name()
+    {
+        using var scope = NewDisposeScope();
+        var only = zeros(3);
+
+        cat([only]).add_(1);
+
+        only.sum().ToSingle().Should().Be(3);
+    }
 }

@@ -1,0 +1,50 @@
+using FluentAssertions;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Optimizer;
+
+public class GradientCheckTests
+{
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.Float64)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Gradients_are_judged_by_their_largest_magnitude(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var isTransposed in new[] { false, true })
+        {
+            GradientVerdict Of(double last)
+            {
+                var gradient = zeros(5, 7, dtype);
+                gradient[4, 6] = tensor(last).to(dtype);
+                return GradientCheck.Judge(isTransposed ? gradient.t() : gradient);
+            }
+
+            Of(0).Should().Be(GradientVerdict.Zero);
+            Of(-1e30).Should().Be(GradientVerdict.Usable);
+            Of(1e-30).Should().Be(GradientVerdict.Usable);
+            Of(double.NaN).Should().Be(GradientVerdict.NonFinite);
+            Of(double.NegativeInfinity).Should().Be(GradientVerdict.NonFinite);
+        }
+    }
+
+    [Fact]
+    public void One_bad_entry_among_very_many_is_found()
+    {
+        using var scope = NewDisposeScope();
+        var gradient = zeros(3_000_001);
+        GradientCheck.Judge(gradient).Should().Be(GradientVerdict.Zero);
+        gradient[2_999_999] = tensor(float.NaN);
+        GradientCheck.Judge(gradient).Should().Be(GradientVerdict.NonFinite);
+    }
+
+    [Fact]
+    public void An_empty_gradient_counts_as_zero()
+    {
+        using var empty = zeros(0, 4);
+        GradientCheck.Judge(empty).Should().Be(GradientVerdict.Zero);
+    }
+}
