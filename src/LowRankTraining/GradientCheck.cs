@@ -53,7 +53,8 @@ internal static class GradientCheck
         return first == GradientVerdict.Huge || second == GradientVerdict.Huge ? GradientVerdict.Huge : GradientVerdict.Usable;
     }
 
-    /// <summary>A huge gradient, scaled so that it can be squared and added up: its direction is what a rule can go by, whatever its size. No number is read back.</summary>
+    /// <summary>A huge gradient, scaled so that it can be squared and added up: its direction is what a rule can go by, whatever its size. No number is read
+    /// back.</summary>
     public static Tensor InRange(Tensor gradient)
     {
         using var scope = NewDisposeScope();

@@ -71,7 +71,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     }
 
     /// <summary>Adds parameters with options of their own. Those that the session does not know are updated by Adam.</summary>
-    /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already or cannot be trained. Nothing was changed.</exception>
+    /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already or cannot be trained.
+    /// Nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Its learning rate or weight decay is negative or not a number. Nothing was changed.</exception>
     public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
     {
@@ -84,7 +85,9 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             throw new ArgumentException("A parameter stands in two groups. Give each parameter to one group.", nameof(param_group));
 
         if (Array.Find(parameters, parameter => !parameter.is_floating_point()) is { } other)
-            throw new ArgumentException($"Only float64, float32, bfloat16 and float16 parameters can be trained, and one of the group is {other.dtype}. Nothing was changed.", nameof(param_group));
+            throw new ArgumentException(
+                $"Only float64, float32, bfloat16 and float16 parameters can be trained, and one of the group is {other.dtype}. Nothing was changed.",
+                nameof(param_group));
         group.Options?.Require();
 
         var plans = parameters.Select((parameter, index) => PlanFor(parameter, _entries.Count + index)).ToArray();

@@ -35,7 +35,8 @@ public sealed class CodeTable
     /// <value>Dynamic, 8 bits, 0 … 1, smallest positive entry 3.25e-7: for second moments.</value>
     public static CodeTable Dynamic8Unsigned { get; } = new(8, signed: false, Dynamic(8, signed: false));
 
-    /// <value>The values of <see cref="Dynamic8Unsigned"/>, of which only zero itself takes the code of zero: whatever is above takes at least the lowest value above zero.
+    /// <value>The values of <see cref="Dynamic8Unsigned"/>, of which only zero itself takes the code of zero: whatever is above takes at least the lowest
+    /// value above zero.
     /// A second moment that was rounded away would let the first one, divided by ε alone, step by thousands of learning rates.</value>
     internal static CodeTable Dynamic8Positive { get; } = new(8, signed: false, Dynamic(8, signed: false), keepsPositive: true);
 

@@ -6,7 +6,8 @@ using static TorchSharp.torch.autograd;
 namespace LowRankTraining.Numerics;
 
 /// <summary>A function with a backward pass of its own, whose tensors give their memory back as soon as the graph has what it needs.</summary>
-/// <remarks>An exception in the backward pass gives no gradient to any parameter and NaN to what lies below, and is thrown by the next forward pass of such a function or the next step, whichever comes first: see <see cref="BackwardFailure"/>.</remarks>
+/// <remarks>An exception in the backward pass gives no gradient to any parameter and NaN to what lies below, and is thrown by the next forward pass of such a
+/// function or the next step, whichever comes first: see <see cref="BackwardFailure"/>.</remarks>
 /// <typeparam name="T">The function itself.</typeparam>
 internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : LeanFunction<T>, new()
 {
@@ -49,7 +50,8 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
 #pragma warning restore CA1031
     }
 
-    /// <value>Why there is no derivative of the backward pass (<c>create_graph: true</c>), and what to do; null where <see cref="Gradients"/> is nothing but operations that have one.</value>
+    /// <value>Why there is no derivative of the backward pass (<c>create_graph: true</c>), and what to do; null where <see cref="Gradients"/> is nothing but
+    /// operations that have one.</value>
     protected virtual string? RefusalOfSecondDerivatives => null;
 
     /// <summary>Y.</summary>
@@ -62,7 +64,8 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
     /// <param name="output">∂Y.</param>
     protected abstract List<Tensor?> Gradients(AutogradContext ctx, Tensor output);
 
-    /// <summary>No gradient for any argument; but NaN for what other operations have made, since TorchSharp's part of a custom function below would end the process where there is no gradient at all.</summary>
+    /// <summary>No gradient for any argument; but NaN for what other operations have made, since TorchSharp's part of a custom function below would end the
+    /// process where there is no gradient at all.</summary>
     private static List<Tensor> Nothing(Arguments call)
     {
         var gradients = new Tensor?[call.Count];
@@ -70,7 +73,8 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
         return GraphGradients.HandOver([.. gradients]);
     }
 
-    /// <summary>What every backward pass has to know of its forward pass: how many gradients to return, where to leave an exception, and what the first argument was.</summary>
+    /// <summary>What every backward pass has to know of its forward pass: how many gradients to return, where to leave an exception, and what the first
+    /// argument was.</summary>
     private sealed record Arguments(int Count, BackwardFailure Failure, Origin? First);
 
     /// <summary>What is known of an argument that other operations have made.</summary>

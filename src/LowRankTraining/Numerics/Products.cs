@@ -7,7 +7,8 @@ namespace LowRankTraining.Numerics;
 internal static class Products
 {
     /// <summary>target += scale · L R, with no temporary of the target's size.</summary>
-    /// <remarks>The product's own factor is a float32 in TorchSharp, which is the whole precision of a float32 target. For a float64 one the smaller of L and R takes the scale.</remarks>
+    /// <remarks>The product's own factor is a float32 in TorchSharp, which is the whole precision of a float32 target. For a float64 one the smaller of L and
+    /// R takes the scale.</remarks>
     public static void AddProduct(this Tensor target, Tensor left, Tensor right, double scale)
     {
         if (target.dtype != ScalarType.Float64 || scale == (float)scale)

@@ -29,7 +29,8 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
     }
 
     protected override string RefusalOfSecondDerivatives =>
-        "Weights in 8 bits take their gradient in the backward pass itself, which therefore has no derivative (create_graph: true): train such a loss with QuantizesWeights = false.";
+        "Weights in 8 bits take their gradient in the backward pass itself, which therefore has no derivative (create_graph: true): " +
+        "train such a loss with QuantizesWeights = false.";
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {

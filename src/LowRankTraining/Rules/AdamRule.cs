@@ -12,8 +12,10 @@ namespace LowRankTraining.Rules;
 /// Scratch: one tensor of that shape; none beside the direction for float32 on the CPU,
 /// where one pass does it all in any format but bfloat16; else three where the state has to be converted.</para>
 /// <para>A zero or non-finite gradient changes nothing. Entries beyond what can be squared (1e15 in float32, 1e150 in float64) are taken for that.</para>
-/// <para>Moments that come back as other numbers than were stored could make a step that no gradients explain. Where states are rounded, no entry of the update is above 1.5 max(1, (1 − β₁)/√(1 − β₂)):
-/// the most that an entry steps by after any number of zeros is (1 − β₁)/√(1 − β₂).</para>
+/// <para>Moments that come back as other numbers than were stored could make a step that no gradients explain.
+/// Where states are rounded, no entry of the update is above 1.5 max(1, (1 − β₁)/√(1 − β₂)):
+/// a single gradient after any number of zeros makes a step of (1 − β₁)/√(1 − β₂). (Some like ones in a row after a long pause take exact moments to about
+/// twice that.)</para>
 /// <para>Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; decoupled decay, applied by the optimizer: Loshchilov and Hutter, arXiv 1711.05101.
 /// Block-wise 8-bit states: Dettmers et al., arXiv 2110.02861.</para>
 /// </remarks>

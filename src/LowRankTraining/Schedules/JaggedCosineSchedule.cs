@@ -32,7 +32,8 @@ public sealed record JaggedCosineSchedule : IRuledSchedule
     /// <value>a, steps by which the restarts and the cosine run ahead once the first warm-up is over; for a run that goes on from a warm start of a length that is not a multiple of C. Default 0.</value>
     public long AdjustStep { get; init; }
 
-    /// <value>Whether the ramp is q / w₂, as published, whose first step has a rate of zero: its gradient enters the moments and moves nothing. Else (q + 1) / (w₂ + 1), and no step is lost. Default true (ReLoRA).</value>
+    /// <value>Whether the ramp is q / w₂, as published, whose first step has a rate of zero: its gradient enters the moments and moves nothing. Else (q + 1)
+    /// / (w₂ + 1), and no step is lost. Default true (ReLoRA).</value>
     public bool RampsFromZero { get; init; } = true;
 
     /// <inheritdoc/>
@@ -52,7 +53,8 @@ public sealed record JaggedCosineSchedule : IRuledSchedule
 
     private double Ramp(long sinceRestart) => RampsFromZero ? (double)sinceRestart / RestartWarmup : (sinceRestart + 1.0) / (RestartWarmup + 1.0);
 
-    /// <summary>What the ramp after a restart aims at. That lies past the end of the cosine where the offset has moved the last restart close to it; the authors' code goes on along the cosine there.</summary>
+    /// <summary>What the ramp after a restart aims at. That lies past the end of the cosine where the offset has moved the last restart close to it; the
+    /// authors' code goes on along the cosine there.</summary>
     private double Target(long restart)
     {
         var end = restart + AdjustStep + RestartWarmup;

@@ -13,7 +13,8 @@ public abstract record AdamOptions : UpdateOptions
     /// <value>β₂ of Adam, in [0, 1). Default 0.999.</value>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <value>ε of the inner rule, at least 1e-18, in units of the gradient. Default 1e-8; under <see cref="Compatibility.ReferenceCode"/> that of the authors' code, 1e-6 for most.</value>
+    /// <value>ε of the inner rule, at least 1e-18, in units of the gradient. Default 1e-8; under <see cref="Compatibility.ReferenceCode"/> that of the
+    /// authors' code, 1e-6 for most.</value>
     public double Epsilon { get => _epsilon ?? (FollowsCode ? CodeEpsilon : 1e-8); init => _epsilon = value; }
 
     /// <summary>ε of the authors' code. That of most methods builds on one AdamW.</summary>
@@ -22,11 +23,13 @@ public abstract record AdamOptions : UpdateOptions
     /// <value>Whether Adam corrects the bias of its moments. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
 
-    /// <value>How the moments are stored, of all parameters but the tables of embeddings: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>,
+    /// <value>How the moments are stored, of all parameters but the tables of embeddings: <see cref="StateFormat.Float32"/>,
+    /// <see cref="StateFormat.BFloat16"/>,
     /// <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
 
-    /// <value>How the moments of embedding tables are stored. Default: float32, whatever <see cref="States"/> is, as the authors of 8-bit optimizers advise: most rows of a table are without gradient at most steps, and a few have large ones.
+    /// <value>How the moments of embedding tables are stored. Default: float32, whatever <see cref="States"/> is, as the authors of 8-bit optimizers advise:
+    /// most rows of a table are without gradient at most steps, and a few have large ones.
     /// Tables are known by their module, or in a list of parameters by "embed" in the name.</value>
     public StateFormat TableStates { get; init; } = StateFormat.Float32;
 

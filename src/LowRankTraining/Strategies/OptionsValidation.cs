@@ -76,7 +76,8 @@ internal sealed class OptionsRules
     private OptionsRules Check(bool holds, string option, object value, string requirement) =>
         Require(holds, $"{option[(option.LastIndexOf('.') + 1)..]} is {Text(value)}: it must be {requirement}.");
 
-    private static string Limits(bool isOnTheRightSide) => isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";
+    private static string Limits(bool isOnTheRightSide) =>
+        isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";
 
     private static string Text(object value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
 }

@@ -9,7 +9,8 @@ namespace LowRankTraining.Subspace;
 /// <remarks>
 /// <para>A parameter of more than two dimensions is treated as out × rest. With s the compressed side and l the other, the basis is s × rank, and the moments have rank · l entries instead of s · l.</para>
 /// <para>State: <c>basis</c> (or <c>basis_left</c> and <c>basis_right</c>), what its parts keep, and counters; between micro-batches that were accumulated in the subspace, <c>accumulated</c>.</para>
-/// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient. A zero or non-finite gradient changes nothing, and the refresh clock stands still.</para>
+/// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient. A zero or non-finite gradient
+/// changes nothing, and the refresh clock stands still.</para>
 /// </remarks>
 public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 {
@@ -84,7 +85,9 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
         var squares = Lift.NeedsOneSide ? SquaredNorms.Along(lowRank, projection.RankAxis) : null;
         var evidence = !projection.SeesAll && !accumulated ? matrix : squares ?? lowRank;
-        var usable = accumulated ? (step with { Verdict = null }).AcceptsSquared(evidence, lowRank, out isHuge) : early || step.AcceptsSquared(evidence, matrix, out isHuge);
+        var usable = accumulated
+            ? (step with { Verdict = null }).AcceptsSquared(evidence, lowRank, out isHuge)
+            : early || step.AcceptsSquared(evidence, matrix, out isHuge);
         if (!usable)
             return;
         if (isHuge && !early)

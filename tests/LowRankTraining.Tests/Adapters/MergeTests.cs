@@ -60,7 +60,8 @@ public class MergeTests
     }
 
     [Theory]
-    [InlineData("lora", Injection.Replace), InlineData("lora", Injection.Hook), InlineData("relora", Injection.Replace), InlineData("dora", Injection.Replace), InlineData("dora", Injection.Hook)]
+    [InlineData("lora", Injection.Replace), InlineData("lora", Injection.Hook), InlineData("relora", Injection.Replace)]
+    [InlineData("dora", Injection.Replace), InlineData("dora", Injection.Hook)]
     public void Merging_for_a_while_and_for_good_give_a_bfloat16_weight_the_same_bits(string method, Injection injection)
     {
         using var model = Seeded(new OpenNetwork(ScalarType.BFloat16));

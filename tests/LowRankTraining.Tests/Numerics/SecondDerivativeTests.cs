@@ -42,7 +42,8 @@ public class SecondDerivativeTests
         using var scope = NewDisposeScope();
         // Codes are of float32 weights only: differences are coarser there.
         var (dtype, step, tolerance) = method.Contains("NF4") ? (ScalarType.Float32, 1e-2, 0.02) : (ScalarType.Float64, 1e-5, 1e-5);
-        using var model = nn.Sequential(("first", nn.Linear(Inside, Outside, dtype: dtype)), ("bend", nn.Tanh()), ("second", nn.Linear(Outside, Outside, dtype: dtype)));
+        using var model = nn.Sequential(
+            ("first", nn.Linear(Inside, Outside, dtype: dtype)), ("bend", nn.Tanh()), ("second", nn.Linear(Outside, Outside, dtype: dtype)));
         Fill(model);
         using var optimizer = Methods[method](model).CreateOptimizer(lr: 0.1);
         Fill(model);

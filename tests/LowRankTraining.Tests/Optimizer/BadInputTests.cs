@@ -37,14 +37,18 @@ public class BadInputTests
         var tiny = () => new FiraStrategy(new() { Epsilon = 1e-300, Scale = 1e-300 });
         var huge = () => new GaLoreStrategy(new() { Epsilon = 1e308, Scale = 1e308 });
 
-        tiny.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(2).And.Contain(failure => failure.StartsWith("Epsilon")).And.Contain(failure => failure.StartsWith("Scale"));
+        tiny.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(2)
+            .And.Contain(failure => failure.StartsWith("Epsilon")).And.Contain(failure => failure.StartsWith("Scale"));
         huge.Should().Throw<OptionsValidationException>().WithMessage("*Scale is 1E+308*float32*");
     }
 
     [Fact]
     public void Options_that_are_null_or_undefined_are_refused_by_name()
     {
-        var make = () => new GaLoreStrategy(new() { States = null!, TableStates = null!, BasisFormat = null!, OnRefresh = null!, Compatibility = (Compatibility)99 });
+        var make = () => new GaLoreStrategy(new()
+        {
+            States = null!, TableStates = null!, BasisFormat = null!, OnRefresh = null!, Compatibility = (Compatibility)99,
+        });
 
         var failures = make.Should().Throw<OptionsValidationException>().Which.Failures;
 
@@ -57,7 +61,8 @@ public class BadInputTests
     {
         using var weight = new Parameter(zeros(4, 6));
 
-        FluentActions.Invoking(() => new LowRankOptimizer.ParamGroup([weight], rate, decay)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*ParamGroup.*at least 0*");
+        FluentActions.Invoking(() => new LowRankOptimizer.ParamGroup([weight], rate, decay))
+            .Should().Throw<ArgumentOutOfRangeException>().WithMessage("*ParamGroup.*at least 0*");
     }
 
     [Theory]
@@ -68,7 +73,8 @@ public class BadInputTests
         using var other = new Parameter(zeros(4, 6, dtype), requires_grad: false);
         using var optimizer = GaLore.AdamW([("weight", weight)]);
 
-        optimizer.Invoking(own => own.add_param_group(new LowRankOptimizer.ParamGroup([other]))).Should().Throw<ArgumentException>().WithMessage($"*{dtype}*Nothing was changed*");
+        optimizer.Invoking(own => own.add_param_group(new LowRankOptimizer.ParamGroup([other])))
+            .Should().Throw<ArgumentException>().WithMessage($"*{dtype}*Nothing was changed*");
 
         optimizer.ParamGroups.Should().HaveCount(1);
     }

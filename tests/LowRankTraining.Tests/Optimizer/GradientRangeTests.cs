@@ -39,7 +39,8 @@ public class GradientRangeTests
         foreach (var method in Strategies.Keys)
             foreach (var (dtype, sizes) in new (ScalarType, double[])[]
             {
-                (ScalarType.Float32, [1e30, 1e18, 1e-30]), (ScalarType.Float64, [1e38, 1e300, 1e-50]), (ScalarType.BFloat16, [1e38, 1e-30]), (ScalarType.Float16, [6e4, 6e-8]),
+                (ScalarType.Float32, [1e30, 1e18, 1e-30]), (ScalarType.Float64, [1e38, 1e300, 1e-50]),
+                (ScalarType.BFloat16, [1e38, 1e-30]), (ScalarType.Float16, [6e4, 6e-8]),
             })
                 foreach (var size in sizes)
                     cases.Add(method, dtype, size);
@@ -62,7 +63,8 @@ public class GradientRangeTests
 
         optimizer.SkippedUpdates.Should().Be(0);
         weight.isfinite().all().ToBoolean().Should().BeTrue();
-        optimizer.For(weight).Tensors.Where(pair => pair.Value.is_floating_point() && pair.Key != "limiter_norm").Should().OnlyContain(pair => pair.Value.isfinite().all().ToBoolean());
+        optimizer.For(weight).Tensors.Where(pair => pair.Value.is_floating_point() && pair.Key != "limiter_norm")
+            .Should().OnlyContain(pair => pair.Value.isfinite().all().ToBoolean());
     }
 
     [Theory]

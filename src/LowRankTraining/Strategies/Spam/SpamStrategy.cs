@@ -23,7 +23,8 @@ public sealed class SpamStrategy : UpdateStrategy<SpamOptions>
         var (dense, tables) = (Dense(Options), TablesAs(Options, Dense));
         return Options.Density < 1
             ? GradientSpaceSession.Plan(Name, Options, parameters, targets ?? GradientSpaceSession.DefaultTargets, Sparse, dense, tables)
-            : GradientSpaceSession.Plan(Name, Options, parameters, targets, candidate => candidate.IsTable ? tables : dense, Options.Adam, TablesAs(Options, options => options.Adam));
+            : GradientSpaceSession.Plan(Name, Options, parameters, targets,
+                candidate => candidate.IsTable ? tables : dense, Options.Adam, TablesAs(Options, options => options.Adam));
     }
 
     private static GuardedRule Dense(SpamOptions options) => new(options.Adam, options.Guard);
