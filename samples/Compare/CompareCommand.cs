@@ -20,8 +20,8 @@ internal static class CompareCommand
     private static readonly Option<string?> Model = new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
     private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
     private static readonly Option<long?> Tokens = new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 204,800]." };
-    private static readonly Option<int?> Batch = new("--batch") { Description = "Sequences a step [default: 8; with --demo 4]." };
-    private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens a sequence [default: 256; with --demo 128]." };
+    private static readonly Option<int?> Batch = new("--batch") { Description = "Sequences per step [default: 8; with --demo 4]." };
+    private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens per sequence [default: 256; with --demo 128]." };
     private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<long[]> Seeds = new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the methods' own]." };

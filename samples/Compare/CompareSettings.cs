@@ -18,10 +18,10 @@ internal sealed record CompareSettings
     /// <value>Tokens that each run trains on, rounded down to whole steps.</value>
     public required long Tokens { get; init; }
 
-    /// <value>Sequences a step.</value>
+    /// <value>Sequences per step.</value>
     public required int Batch { get; init; }
 
-    /// <value>Tokens a sequence.</value>
+    /// <value>Tokens per sequence.</value>
     public required int Sequence { get; init; }
 
     /// <value>Seeds; each method runs once with each.</value>

@@ -12,8 +12,8 @@ internal static class PretrainCommand
     private static readonly Option<string> Model = new("--model", "-m") { Description = $"Model size: {Names(LlamaConfigs.All, config => config.Name)}.", DefaultValueFactory = _ => "9m" };
     private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
     private static readonly Option<long> Steps = new("--steps") { Description = "Optimizer steps of the whole run.", DefaultValueFactory = _ => 1000 };
-    private static readonly Option<int> Batch = new("--batch") { Description = "Sequences a step.", DefaultValueFactory = _ => 8 };
-    private static readonly Option<int> Sequence = new("--seq") { Description = "Tokens a sequence.", DefaultValueFactory = _ => 256 };
+    private static readonly Option<int> Batch = new("--batch") { Description = "Sequences per step.", DefaultValueFactory = _ => 8 };
+    private static readonly Option<int> Sequence = new("--seq") { Description = "Tokens per sequence.", DefaultValueFactory = _ => 256 };
     private static readonly Option<double?> LearningRate = new("--lr") { Description = "Largest learning rate [default: the method's own]." };
     private static readonly Option<long?> Warmup = new("--warmup") { Description = "Steps in which the learning rate rises from 0 [default: a tenth of the steps]." };
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the method's own]." };

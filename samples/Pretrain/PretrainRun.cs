@@ -110,14 +110,14 @@ internal sealed class PretrainRun(PretrainRequest request)
     {
         if (report is { ValidationLoss: { } loss, Perplexity: { } perplexity })
         {
-            Write($"validation loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(perplexity, 3)} after {report.Steps} steps");
+            Write($"validation loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(perplexity, 3)} after step {report.Steps}");
         }
         else
         {
             Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: dotnet run -c Release --project samples/Pretrain -- --resume --out {folder.Path}");
         }
 
-        Write($"{Describe.Count(report.TokensPerSecond)} tokens/s; a step: forward {Describe.Significant(report.ForwardMilliseconds)} ms, "
+        Write($"{Describe.Count(report.TokensPerSecond)} tokens/s; per step: forward {Describe.Significant(report.ForwardMilliseconds)} ms, "
             + $"backward {Describe.Significant(report.BackwardMilliseconds)} ms, optimizer {Describe.Significant(report.OptimizerMilliseconds)} ms");
         Write($"optimizer state {Describe.Bytes(report.OptimizerStateBytes)}; peak memory {Describe.PeakMemory(report)}");
         if (report.SkippedUpdates > 0)

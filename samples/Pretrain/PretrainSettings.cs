@@ -16,10 +16,10 @@ public sealed record PretrainSettings
     /// <value>Optimizer steps.</value>
     public required long Steps { get; init; }
 
-    /// <value>Sequences a step.</value>
+    /// <value>Sequences per step.</value>
     public required int Batch { get; init; }
 
-    /// <value>Tokens a sequence.</value>
+    /// <value>Tokens per sequence.</value>
     public required int Seq { get; init; }
 
     /// <value>Largest learning rate.</value>

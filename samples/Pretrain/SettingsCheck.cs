@@ -17,7 +17,7 @@ internal static class SettingsCheck
         Require(settings.Batch >= 1, $"--batch must be at least 1 (is {settings.Batch})");
         Require(settings.Seq >= 2, $"--seq must be at least 2 (is {settings.Seq})");
         Require(settings.Lr > 0 && double.IsFinite(settings.Lr), $"--lr must be above 0 (is {settings.Lr})");
-        Require(settings.Warmup >= 0 && settings.Warmup < settings.Steps, $"--warmup must be at least 0 and below --steps (is {settings.Warmup})");
+        Require(settings.Warmup >= 0 && (settings.Warmup < settings.Steps || settings.Steps < 1), $"--warmup must be at least 0 and below --steps (is {settings.Warmup})");
         Require(settings.Scale is null or > 0, $"--scale must be above 0 (is {settings.Scale})");
         Require(settings.RefreshEvery is null or >= 1, $"--refresh-every must be at least 1 (is {settings.RefreshEvery})");
         Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");

@@ -9,7 +9,7 @@ namespace LowRankTraining;
 /// <summary>The one optimizer of this library: learning rates, decoupled weight decay, saving and loading, around whatever rule each parameter has.</summary>
 /// <remarks>
 /// <para>A drop-in for TorchSharp's own optimizers: <c>zero_grad</c>, <c>step</c>, parameter groups, schedulers, <c>save_state_dict</c> and <c>load_state_dict</c> work as there.
-/// A run that is saved and loaded goes on bit by bit as if it had not been interrupted.</para>
+/// A run that is saved and loaded goes on bit for bit as if it had not been interrupted.</para>
 /// <para>A weight in bfloat16 or float16 is updated in float32 and rounded once, stochastically, at the end of the step; a gradient in half precision is widened first.</para>
 /// <para>A zero or non-finite gradient changes neither weight nor state, and is counted in <see cref="SkippedUpdates"/>.</para>
 /// <para>Temporaries live as long as one parameter's update, so a step's peak does not grow with the number of parameters.</para>
@@ -225,7 +225,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     {
         var plans = parameters.ToLookup(plan => ParameterIdentity.Of(plan.Parameter));
         if (plans.FirstOrDefault(same => same.Count() > 1) is { } twice)
-            throw new ArgumentException($"The session plans one parameter several times ({string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))}): give it one plan.");
+            throw new ArgumentException(
+                $"{string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))} are one parameter, and the session has a plan for each. Where the model came to share it after the strategy was attached, share it first, then attach.");
         return plans.ToDictionary(same => same.Key, same => same.Single());
     }
 

@@ -23,10 +23,10 @@ internal sealed record RunRequest
     /// <value>Optimizer steps.</value>
     public required long Steps { get; init; }
 
-    /// <value>Sequences a step.</value>
+    /// <value>Sequences per step.</value>
     public required int Batch { get; init; }
 
-    /// <value>Tokens a sequence.</value>
+    /// <value>Tokens per sequence.</value>
     public required int Sequence { get; init; }
 
     /// <value>Largest learning rate.</value>

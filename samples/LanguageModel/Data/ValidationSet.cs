@@ -6,7 +6,7 @@ public static class ValidationSet
     /// <summary>Sequences spread evenly over <paramref name="text"/>, in batches of <paramref name="rows"/>; the last may be smaller.</summary>
     /// <param name="text">The validation part of the text.</param>
     /// <param name="rows">Sequences evaluated at a time; changes nothing but speed.</param>
-    /// <param name="length">Tokens a sequence.</param>
+    /// <param name="length">Tokens per sequence.</param>
     /// <param name="tokens">Tokens in all, at most; the whole text when it has fewer.</param>
     /// <exception cref="UserException">The text is shorter than one sequence.</exception>
     public static IReadOnlyList<TokenBatch> Batches(byte[] text, int rows, int length, long tokens)

@@ -8,10 +8,10 @@ public sealed record TrainingOptions
     /// <value>Optimizer steps of the whole run, those before a resume included.</value>
     public required long Steps { get; init; }
 
-    /// <value>Sequences a step.</value>
+    /// <value>Sequences per step.</value>
     public required int Batch { get; init; }
 
-    /// <value>Tokens a sequence.</value>
+    /// <value>Tokens per sequence.</value>
     public required int Sequence { get; init; }
 
     /// <value>Where the model is.</value>

@@ -61,7 +61,7 @@ internal abstract class Adapter(Site site, string reason)
     /// <param name="completed">Steps taken so far: the weight is rounded as <see cref="Finish"/> would round it after as many.</param>
     public virtual void Merge(Device keep, long completed) { }
 
-    /// <summary>Undoes <see cref="Merge"/>, bit by bit.</summary>
+    /// <summary>Undoes <see cref="Merge"/>, bit for bit.</summary>
     public virtual void Unmerge() { }
 
     /// <summary>Merges the parts for good and takes them out of the model.</summary>

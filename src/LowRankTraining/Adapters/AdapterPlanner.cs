@@ -1,5 +1,4 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Factorized;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
@@ -17,10 +16,7 @@ internal static class AdapterPlanner
     {
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
-        var chosen = parameters.Where(targets.Includes).ToArray();
-        RefuseAdapted(chosen.Length == 0 ? parameters : chosen);
-        targets.RequireAny(parameters);
-
+        var chosen = Choose(model, parameters, targets);
         var sites = Site.Find(model, chosen);
         var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
         if (ways.Where(way => way.choice.Way is null).Select(way => (way.site, way.choice.Reason)).ToArray() is { Length: > 0 } refused)
@@ -41,7 +37,17 @@ internal static class AdapterPlanner
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
-        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)]);
+        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)], Ties.Of(model, parameters));
+    }
+
+    /// <summary>The targets among a model's parameters.</summary>
+    /// <exception cref="ArgumentException">There are none, or they are adapted already. Nothing was changed.</exception>
+    public static NamedParameter[] Choose(nn.Module model, IReadOnlyList<NamedParameter> parameters, Targets targets)
+    {
+        var chosen = parameters.Where(targets.Includes).ToArray();
+        RefuseAdapted(model, chosen);
+        targets.RequireAny(parameters);
+        return chosen;
     }
 
     private static ParameterPlan[] Plan(
@@ -53,11 +59,19 @@ internal static class AdapterPlanner
             : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule)] : [])];
     }
 
-    private static void RefuseAdapted(IReadOnlyList<NamedParameter> chosen)
+    /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>
+    private static void RefuseAdapted(nn.Module model, NamedParameter[] chosen)
     {
-        var adapted = chosen.Select(candidate => candidate.Name).Where(name => name.EndsWith(LowRankFactors.A, StringComparison.Ordinal) || name.EndsWith(FactorizedLinear.NameOfV, StringComparison.Ordinal)).ToArray();
-        if (adapted.Length > 0)
-            throw new ArgumentException($"The model holds low-rank factors already ({string.Join(", ", adapted.Take(4))}). Call Finish() on the session that put them there, then attach again. Nothing was changed.");
+        var adapted = ParameterPlace.ModulesOf(model).Where(pair => LowRankFactors.AreIn(pair.Module))
+            .Where(pair => chosen.Length == 0 || chosen.Any(candidate => candidate.Places.Any(place => place.Module == pair.Module))).DistinctBy(pair => pair.Module).ToArray();
+        if (adapted.Length == 0)
+            return;
+
+        var names = string.Join(", ", adapted.Take(4).Select(pair => $"'{pair.Path}'"));
+        var staying = adapted.Any(pair => pair.Module is ReparameterizedLinear { HasPlainForm: false });
+        throw new ArgumentException($"The model holds low-rank factors already ({names}{(adapted.Length > 4 ? ", ..." : "")}). Call Finish() on the session that put them there, then attach again. "
+            + (staying ? "Layers with an activation between their factors, as those of CoLA, stay in a finished model: leave them out with Targets.Except, or train the model by a method that leaves layers as they are, such as GaLore. " : "")
+            + "Nothing was changed.");
     }
 
     private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, AdapterMethod method)

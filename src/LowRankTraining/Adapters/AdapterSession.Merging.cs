@@ -43,7 +43,7 @@ public sealed partial class AdapterSession
         IsMerged = true;
     }
 
-    /// <summary>Takes the factors out of the weights again, which are then bit by bit what they were before <see cref="Merge"/>.</summary>
+    /// <summary>Takes the factors out of the weights again, which are then bit for bit what they were before <see cref="Merge"/>.</summary>
     /// <exception cref="InvalidOperationException">They are not merged.</exception>
     public void Unmerge()
     {
@@ -57,7 +57,7 @@ public sealed partial class AdapterSession
 
     /// <inheritdoc/>
     /// <remarks>An exception of a layer's backward pass cannot leave that pass, and is thrown here or by the next forward pass.</remarks>
-    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged; or they await their start, see <see cref="Initialise"/>; or the model does not run what was adapted. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged; or they await their start, see <see cref="Initialise"/>; or the model does not run what was adapted, or no longer shares what it shared. Nothing was changed.</exception>
     public void BeforeStep()
     {
         BackwardFailure.OfThisThread.Rethrow();
@@ -65,6 +65,7 @@ public sealed partial class AdapterSession
         RequireUnmerged();
         RequireInitialised();
         RequireReached();
+        _ties.Require();
     }
 
     private void RequireUnmerged()

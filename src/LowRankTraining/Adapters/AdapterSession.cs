@@ -13,17 +13,20 @@ public sealed partial class AdapterSession : ILowRankSession
     private readonly nn.Module _model;
     private readonly IReadOnlyList<ParameterPlan> _plans;
     private readonly string[] _frozen;
+    private readonly Ties _ties;
     private long _completed;
     private bool _finished;
+    private bool _released;
 
     /// <param name="method">What is done.</param>
     /// <param name="model">To what.</param>
     /// <param name="adapters">Its adapted matrices.</param>
     /// <param name="plans">What is to be trained.</param>
     /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
-    internal AdapterSession(AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans, string[] frozen)
+    /// <param name="ties">Where the model shares parameters.</param>
+    internal AdapterSession(AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans, string[] frozen, Ties ties)
     {
-        (_method, _model, _adapters, _plans, _frozen) = (method, model, adapters, plans, frozen);
+        (_method, _model, _adapters, _plans, _frozen, _ties) = (method, model, adapters, plans, frozen, ties);
         method.Logger?.Adapted(Strategy, adapters.Count, Describe());
     }
 
@@ -105,8 +108,12 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <summary>Frees the factors of a finished session. A model that is not finished keeps them, and one that is merged stays so.</summary>
     public void Dispose()
     {
+        if (_released)
+            return;
+
         foreach (var adapter in _adapters)
             adapter.Release();
+        _released = _finished;
     }
 
     private IEnumerable<Parameter> Frozen => _frozen.Select(name => _model.At(name)).OfType<Parameter>();

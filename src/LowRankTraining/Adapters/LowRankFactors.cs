@@ -10,6 +10,9 @@ internal static class LowRankFactors
 {
     public const string A = "lora_A", B = "lora_B";
 
+    /// <summary>Whether a module has factors, trained or not: it is a layer of this library, or a plain one with factors beside its weight.</summary>
+    public static bool AreIn(nn.Module module) => module is ReparameterizedLinear || module.named_parameters(recurse: false).Any(own => own.name == A);
+
     /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
     public static void Require(Linear source, int rank, double scale, double dropout)
     {

@@ -17,7 +17,7 @@ internal static class Refusal
         var list = $"{refused.Count} of the matrices: {string.Join("; ", names)}{(refused.Count > Few ? "; ..." : "")}";
         var sentence = method.Ways is [Injection.Replace]
             ? $"'{method.Strategy}' puts layers of its own in the place of linear ones, and cannot do so for {list}."
-            : $"Injection.{wanted} does not work for {list}.";
+            : wanted == Injection.Auto ? $"'{method.Strategy}' cannot adapt {list}." : $"Injection.{wanted} does not work for {list}.";
         var alternatives = Alternatives([.. refused.Select(pair => pair.Site)], chosen, wanted, method);
         return $"{sentence} What works for them: {string.Join("; or ", alternatives)}. Nothing was changed.";
     }

@@ -21,6 +21,9 @@ public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
     /// <value>b, one entry for each output, or null.</value>
     public Parameter? bias => PartOrNull(BiasName);
 
+    /// <value>Whether a plain linear layer can do what this one does.</value>
+    internal virtual bool HasPlainForm => true;
+
     /// <value>Whether the layer has been run.</value>
     internal bool Reached { get; private protected set; }
 

@@ -46,13 +46,28 @@ internal static class CheckpointFile
         // The optimizer comes first: it refuses what does not fit, and its session gives factors the shapes that the file has.
         var values = reader.BaseStream.Position;
         reader.BaseStream.Position = values + headers.Sum(header => header.ByteCount);
-        optimizer.load_state_dict(reader);
+        LoadState(optimizer, reader);
 
         reader.BaseStream.Position = values;
         var targets = model.state_dict();
         foreach (var header in headers)
             TensorBytes.ReadInto(targets[header.Name], reader);
         return steps;
+    }
+
+    private static void LoadState(OptimizerHelper optimizer, BinaryReader reader)
+    {
+        try
+        {
+            optimizer.load_state_dict(reader);
+        }
+        catch (ArgumentException other) when (optimizer is LowRankOptimizer)
+        {
+            // TorchSharp counts groups and states before it asks the optimizer to load one.
+            throw new InvalidDataException(
+                "The checkpoint holds the optimizer's state for other parameters than it has here: the strategy goes another way into the model (another Injection, or fields of another type), or there are other groups. "
+                + "Make the model and the optimizer, and attach the strategy, as in the run that was saved. Nothing was changed.", other);
+        }
     }
 
     private static (long Steps, TensorHeader[] Headers) ReadHeader(BinaryReader reader, OptimizerHelper optimizer)

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 
-/// <summary>Saves a training run, model and optimizer together, so that it can go on bit by bit as if it had not been interrupted.</summary>
+/// <summary>Saves a training run, model and optimizer together, so that it can go on bit for bit as if it had not been interrupted.</summary>
 /// <remarks>
 /// <para>One file in the given directory. It is written beside the old one and takes its place in one operation when it is complete, so a failure leaves the old one as it was.</para>
 /// <para>For weight-space methods the factors are saved as they are, unmerged. To get a plain model out of a run, call <see cref="ILowRankSession.Finish"/> and <c>model.save</c>.</para>

@@ -33,9 +33,6 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
 
     protected FactorizedLinear Layer { get; } = layer;
 
-    /// <value>Whether a plain weight can do what the layer does.</value>
-    private bool HasPlainForm => Layer.Activation == FactorActivation.None;
-
     public override void Install()
     {
         Layer.ShareWith(Site.Linear!);
@@ -55,7 +52,7 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
     /// <summary>Puts the plain layer back, with what has been learned. A layer with an activation inside stays.</summary>
     public override void Finish(long completed)
     {
-        if (!HasPlainForm)
+        if (!Layer.HasPlainForm)
             return;
 
         if (Layer.weight is not null)

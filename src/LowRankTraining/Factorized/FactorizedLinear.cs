@@ -73,6 +73,8 @@ public sealed class FactorizedLinear : ReparameterizedLinear
     /// <value>σ.</value>
     public FactorActivation Activation { get; }
 
+    internal override bool HasPlainForm => Activation == FactorActivation.None;
+
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
@@ -92,7 +94,7 @@ public sealed class FactorizedLinear : ReparameterizedLinear
     /// <exception cref="InvalidOperationException">There is an activation between the factors: no weight does what the layer does.</exception>
     public Tensor EffectiveWeight()
     {
-        if (Activation != FactorActivation.None)
+        if (!HasPlainForm)
             throw new InvalidOperationException($"There is {Activation} between the factors, so there is no weight that does what the layer does. Keep the layer.");
 
         using var guard = no_grad();

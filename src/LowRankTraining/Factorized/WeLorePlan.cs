@@ -48,9 +48,7 @@ public sealed class WeLorePlan
     public static WeLorePlan For(nn.Module model, Targets? targets = null, double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
     {
         targets ??= AdapterPlanner.DefaultTargets;
-        var parameters = NamedParameter.Of(model);
-        targets.RequireAny(parameters);
-        return Of(parameters.Where(targets.Includes).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))), ratio, choice, minRatio);
+        return Of(AdapterPlanner.Choose(model, NamedParameter.Of(model), targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))), ratio, choice, minRatio);
     }
 
     /// <summary>Plans from spectra that are known.</summary>

@@ -17,6 +17,7 @@ internal sealed class QuantizedSession : ILowRankSession
     private readonly IReadOnlyList<ParameterPlan> _plans;
     private readonly IReadOnlyList<QuantizedLayer> _layers;
     private bool _finished;
+    private bool _released;
 
     private QuantizedSession(nn.Module model, ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> plans) =>
         (_model, _inner, _layers, _plans) = (model, inner, layers, plans);
@@ -32,21 +33,21 @@ internal sealed class QuantizedSession : ILowRankSession
     {
         var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).ToHashSet();
         var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => projected.Contains(candidate.Name)));
-        var choices = sites.ToDictionary(site => site.Name, site => (Site: site, site.Choose(Injection.Replace, [Injection.Replace]).Reason, IsOpen: site.Choose(Injection.Replace, [Injection.Replace]).Way is not null));
+        var choices = sites.ToDictionary(site => site.Name, site => (Site: site, Choice: site.Choose(Injection.Replace, [Injection.Replace])));
 
-        var kept = choices.Values.Where(choice => !choice.IsOpen).Select(choice => $"{choice.Site.Name} ({choice.Reason})").ToArray();
-        if (kept.Length > 0)
-            logger?.WeightsNotQuantized(inner.Strategy, kept.Length, string.Join("; ", kept.Take(8)));
+        var dense = choices.Values.Where(layer => layer.Choice.Way is null).Select(layer => $"{layer.Site.Name} ({layer.Choice.Reason})").ToArray();
+        if (dense.Length > 0)
+            logger?.WeightsNotQuantized(inner.Strategy, dense.Length, string.Join("; ", dense.Take(8)));
 
         var layers = new Dictionary<string, QuantizedLayer>();
-        foreach (var (name, choice) in choices.Where(choice => choice.Value.IsOpen))
-            layers[name] = new QuantizedLayer(choice.Site, group);
+        foreach (var (name, (site, _)) in choices.Where(layer => layer.Value.Choice.Way is not null))
+            layers[name] = new QuantizedLayer(site, group);
 
         return new(model, inner, [.. layers.Values], [.. inner.Parameters.Select(Plan)]);
 
         ParameterPlan Plan(ParameterPlan plan) =>
             layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
-            : choices.TryGetValue(plan.Name, out var choice) ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {choice.Reason}" }.OfType<string>()) }
+            : choices.TryGetValue(plan.Name, out var kept) ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {kept.Choice.Reason}" }.OfType<string>()) }
             : plan;
     }
 
@@ -79,9 +80,10 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public void Dispose()
     {
-        if (_finished)
+        if (_finished && !_released)
             foreach (var layer in _layers)
                 layer.Release();
+        _released = _finished;
         _inner.Dispose();
     }
 

@@ -24,10 +24,14 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
 
+    private Ties? Ties { get; init; }
+
     public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);
 
     /// <summary>The same session on the parameters of a model.</summary>
-    public GradientSpaceSession On(nn.Module model) => new(Strategy, Seed, _plans) { Model = model };
+    /// <param name="model">The model.</param>
+    /// <param name="parameters">Its parameters, which may stand in several places.</param>
+    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) => new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
 
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(
@@ -62,6 +66,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
         IUpdateRule RuleOf(NamedParameter candidate) =>
             targets?.Includes(candidate) ?? true ? chosen(candidate) : candidate.IsTable ? tables ?? others : others;
     }
+
+    public void BeforeStep() => Ties?.Require();
 
     public void AfterStep(in StepContext step, IOptimizerState state) { }
 

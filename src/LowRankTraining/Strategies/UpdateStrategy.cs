@@ -17,7 +17,11 @@ public abstract class UpdateStrategy<TOptions> : ILowRankStrategy where TOptions
     private protected TOptions Options { get; }
 
     /// <inheritdoc/>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null) => Install(model, Plan(NamedParameter.Of(model), targets).On(model));
+    public ILowRankSession Attach(nn.Module model, Targets? targets = null)
+    {
+        var parameters = NamedParameter.Of(model);
+        return Install(model, Plan(parameters, targets).On(model, parameters));
+    }
 
     /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>
     /// <param name="named_parameters">The model's <c>named_parameters()</c>.</param>

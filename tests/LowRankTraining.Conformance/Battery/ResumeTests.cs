@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Conformance.Battery;
 
-/// <summary>A run that is saved and loaded goes on as if it had not been interrupted, bit by bit.</summary>
+/// <summary>A run that is saved and loaded goes on as if it had not been interrupted, bit for bit.</summary>
 public class ResumeTests
 {
     private const int Steps = 3 * Methods.Period + 2;

@@ -280,6 +280,48 @@ public class InjectionTests
         model.Invoking(adapted => LoRA(Injection.Auto).Attach(adapted)).Should().Throw<ArgumentException>().WithMessage("*holds low-rank factors already*Finish()*");
     }
 
+    public static TheoryData<ILowRankStrategy, bool> Adapted => new()
+    {
+        { LoRA(Injection.Replace), true },
+        { LoRA(Injection.Hook), false },
+        { new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 4, WarmStartSteps = 2, Injection = Injection.Replace }), true },
+        { new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 4, WarmStartSteps = 2, Injection = Injection.Hook }), false },
+        { new DoRAStrategy(new() { Rank = 4, Injection = Injection.Hook }), false },
+        { new SLTrainStrategy(new() { Rank = 4, Density = 0.2 }), true },
+        { new FactorizedStrategy(new() { Rank = 4 }), true },
+        { new WeLoreStrategy(new() { Ratio = 0.1, MinRatio = 0 }), true },
+    };
+
+    [Theory, MemberData(nameof(Adapted))]
+    public void Model_of_another_session_is_refused_untouched_whether_its_factors_train_yet_or_not(ILowRankStrategy first, bool open)
+    {
+        using nn.Module<Tensor, Tensor> model = open ? new OpenNetwork() : new SealedNetwork();
+        using var optimizer = first.Attach(model).CreateOptimizer();
+        var (names, flags) = (model.state_dict().Keys.ToArray(), model.parameters().Select(parameter => parameter.requires_grad).ToArray());
+
+        foreach (var second in new[] { first, LoRA(Injection.Auto) })
+            model.Invoking(adapted => second.Attach(adapted)).Should().Throw<ArgumentException>().WithMessage("*holds low-rank factors already ('first', 'second')*Finish()*Nothing was changed.");
+
+        model.state_dict().Keys.Should().Equal(names);
+        model.parameters().Select(parameter => parameter.requires_grad).Should().Equal(flags);
+        Run(model, optimizer, 3);
+    }
+
+    [Fact]
+    public void Layers_that_stay_in_a_finished_model_are_refused_with_what_trains_them()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using (var session = new CoLAStrategy(new() { Rank = 4 }).Attach(model))
+            session.Finish();
+
+        model.Invoking(finished => LoRA(Injection.Auto).Attach(finished)).Should().Throw<ArgumentException>().WithMessage("*stay in a finished model*Targets.Except*GaLore*");
+
+        using var optimizer = new GaLoreStrategy(new() { Rank = 2 }).Attach(model).CreateOptimizer(lr: 0.01);
+        var before = Output(model);
+        Run(model, optimizer, 2);
+        Output(model).Should().NotEqual(before);
+    }
+
     [Fact]
     public void Targets_that_match_nothing_are_refused()
     {

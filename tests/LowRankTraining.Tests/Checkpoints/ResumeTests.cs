@@ -50,6 +50,25 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Fact]
+    public void Checkpoint_of_factors_that_go_another_way_into_the_model_is_refused_untouched()
+    {
+        LowRankOptimizer Optimizer(SealedNetwork model, Injection way) => new LoRAStrategy(new() { Rank = 4, Injection = way }).Attach(model).CreateOptimizer();
+        using var hooked = Seeded(new SealedNetwork());
+        using var saved = Optimizer(hooked, Injection.Hook);
+        Training.Run(hooked, saved, 2);
+        TrainingCheckpoint.Save(_directory, hooked, saved);
+        using var model = Seeded(new SealedNetwork(), seed: 9);
+        using var optimizer = Optimizer(model, Injection.Auto);
+        var before = Weights(model);
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>().WithMessage("*another Injection*Nothing was changed.");
+
+        Weights(model).Should().BeEquivalentTo(before, options => options.WithStrictOrdering());
+        optimizer.CompletedSteps.Should().Be(0);
+        Training.Run(model, optimizer, 2);
+    }
+
+    [Fact]
     public void Streams_of_TorchSharp_resume_too_when_the_optimizer_is_loaded_first()
     {
         using var whole = Make("Replace", ScalarType.Float32);

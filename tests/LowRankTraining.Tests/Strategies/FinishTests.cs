@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Adapters;
+using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -35,6 +36,38 @@ public class FinishTests
         using var plain = Make(closed);
         plain.load(new MemoryStream(stream.ToArray()));
         Output(plain).Should().Equal(Output(model));
+    }
+
+    public static TheoryData<ILowRankStrategy> Methods =>
+    [
+        new LoRAStrategy(new() { Rank = 4 }),
+        new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }),
+        new DoRAStrategy(new() { Rank = 4 }),
+        new SLTrainStrategy(new() { Rank = 4, Density = 0.2 }),
+        new FactorizedStrategy(new() { Rank = 4 }),
+        new InRankStrategy(new() { Rank = 4 }),
+        new WeLoreStrategy(new() { Ratio = 0.1, MinRatio = 0 }),
+        new GaLoreStrategy(new() { Rank = 4 }),
+        new QGaLoreStrategy(new() { Rank = 4 }),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Session_and_optimizer_are_disposed_in_any_order_and_number(ILowRankStrategy method)
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var session = method.Attach(model);
+        using var optimizer = session.CreateOptimizer();
+        Run(model, optimizer, 2);
+
+        session.Dispose();
+        session.Finish();
+        var finished = Output(model);
+        session.Dispose();
+        optimizer.Dispose();
+        session.Dispose();
+
+        Output(model).Should().Equal(finished);
     }
 
     [Fact]

@@ -189,7 +189,7 @@ public class TiedParameterTests
         using var table = nn.Embedding(4, 3);
         var make = () => new LowRankOptimizer(new TwicePlanned(table));
 
-        make.Should().Throw<ArgumentException>().WithMessage("*'one' and 'two'*one plan*");
+        make.Should().Throw<ArgumentException>().WithMessage("*'one' and 'two' are one parameter*plan for each*");
     }
 
     /// <summary>The table after one step, from the gradient of the same model with one tensor in both places.</summary>
@@ -205,6 +205,17 @@ public class TiedParameterTests
 
     private static void Close(double[] actual, double[] expected) =>
         actual.Zip(expected, (one, other) => Math.Abs(one - other)).Max().Should().BeLessThan(1e-6);
+
+    [Fact]
+    public void Transposed_view_that_a_move_has_parted_is_refused_at_the_step()
+    {
+        using var model = new TransposedHead();
+        var session = Sgd.Attach(model);
+        model.to(ScalarType.Float64);
+        using var optimizer = session.CreateOptimizer(lr: 0.1);
+
+        optimizer.Invoking(moved => moved.step()).Should().Throw<InvalidOperationException>().WithMessage("*were one parameter when the strategy was attached*");
+    }
 
     private sealed class TransposedHead : nn.Module<Tensor, Tensor>
     {
