@@ -5,9 +5,22 @@ using static TorchSharp.torch;
 namespace LowRankTraining;
 
 /// <summary>What a gradient is good for.</summary>
-internal enum GradientVerdict { Usable, Zero, NonFinite }
+internal enum GradientVerdict
+{
+    /// <summary>Anything.</summary>
+    Usable,
 
-/// <summary>Tells usable gradients from zero and non-finite ones by their largest magnitude.</summary>
+    /// <summary>Finite, but what is squared and added up may not be: see <see cref="GradientCheck.InRange"/>.</summary>
+    Huge,
+
+    /// <summary>Nothing: it is zero throughout.</summary>
+    Zero,
+
+    /// <summary>Nothing: it holds NaN or infinity.</summary>
+    NonFinite,
+}
+
+/// <summary>Tells usable gradients from zero and non-finite ones by their largest magnitude, over the whole range of their dtype.</summary>
 internal static class GradientCheck
 {
     private const int WorthSharing = 1 << 20;
@@ -16,10 +29,10 @@ internal static class GradientCheck
     public static GradientVerdict Judge(Tensor evidence)
     {
         if (evidence.IsOnHost())
-            return Of(LargestOnHost(evidence));
+            return Of(LargestOnHost(evidence), evidence.dtype);
 
         using var largest = Largest(evidence);
-        return Of(largest.ToSingle());
+        return Of(largest.ToDouble(), evidence.dtype);
     }
 
     /// <summary>Reads one number per gradient back, all in one transfer.</summary>
@@ -27,7 +40,7 @@ internal static class GradientCheck
     {
         using var scope = NewDisposeScope();
         var largest = stack(gradients.Select(Largest).ToArray()).cpu();
-        return largest.data<float>().Select(Of).ToArray();
+        return [.. largest.data<double>().Zip(gradients, (magnitude, gradient) => Of(magnitude, gradient.dtype))];
     }
 
     /// <summary>The norm of a gradient, over the whole range of its dtype.</summary>
@@ -41,14 +54,28 @@ internal static class GradientCheck
     }
 
     /// <summary>What the sum of two gradients is good for.</summary>
-    public static GradientVerdict OfSum(GradientVerdict first, GradientVerdict second) =>
-        first == GradientVerdict.NonFinite || second == GradientVerdict.NonFinite ? GradientVerdict.NonFinite
-        : first == GradientVerdict.Zero ? second : GradientVerdict.Usable;
+    public static GradientVerdict OfSum(GradientVerdict first, GradientVerdict second)
+    {
+        if (first == GradientVerdict.NonFinite || second == GradientVerdict.NonFinite)
+            return GradientVerdict.NonFinite;
+        if (first == GradientVerdict.Zero)
+            return second;
+        return first == GradientVerdict.Huge || second == GradientVerdict.Huge ? GradientVerdict.Huge : GradientVerdict.Usable;
+    }
+
+    /// <summary>A huge gradient, scaled so that it can be squared and added up: its direction is what a rule can go by, whatever its size. No number is read
+    /// back.</summary>
+    public static Tensor InRange(Tensor gradient)
+    {
+        using var scope = NewDisposeScope();
+        var largest = gradient.norm(float.PositiveInfinity);
+        return gradient.mul(largest.reciprocal().mul_(gradient.dtype.LargestSquared()).clamp_max_(1)).MoveToOuterDisposeScope();
+    }
 
     private static Tensor Largest(Tensor evidence)
     {
         using var largest = evidence.numel() == 0 ? zeros(Array.Empty<long>(), device: evidence.device) : evidence.norm(float.PositiveInfinity);
-        return largest.to(ScalarType.Float32, copy: true);
+        return largest.to(ScalarType.Float64, copy: true);
     }
 
     private static float LargestOnHost(Tensor evidence)
@@ -69,10 +96,11 @@ internal static class GradientCheck
         return BitConverter.Int32BitsToSingle(bits);
     }
 
-    private static GradientVerdict Of(float largest) => largest switch
+    private static GradientVerdict Of(double largest, ScalarType dtype) => largest switch
     {
         0 => GradientVerdict.Zero,
-        _ when float.IsFinite(largest) => GradientVerdict.Usable,
-        _ => GradientVerdict.NonFinite,
+        _ when !double.IsFinite(largest) => GradientVerdict.NonFinite,
+        _ when largest > dtype.LargestSquared() => GradientVerdict.Huge,
+        _ => GradientVerdict.Usable,
     };
 }

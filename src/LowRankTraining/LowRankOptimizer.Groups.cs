@@ -14,6 +14,13 @@ public sealed partial class LowRankOptimizer
         /// <summary>Decoupled weight decay λ, at least 0.</summary>
         public double? weight_decay;
 
+        /// <exception cref="ArgumentOutOfRangeException">A number that was given is negative or not finite.</exception>
+        internal void Require()
+        {
+            RequireNonNegative(LearningRate ?? 0, "ParamGroup.lr");
+            RequireNonNegative(weight_decay ?? 0, "ParamGroup.weight_decay");
+        }
+
         internal void FillFrom(Options defaults)
         {
             LearningRate ??= defaults.LearningRate;
@@ -64,7 +71,8 @@ public sealed partial class LowRankOptimizer
         /// <param name="parameters">Each parameter belongs to one group only.</param>
         /// <param name="lr">Learning rate η.</param>
         /// <param name="weight_decay">Decoupled weight decay λ.</param>
+        /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
         public ParamGroup(IEnumerable<Parameter> parameters, double? lr = null, double? weight_decay = null)
-            : base(parameters, new Options { LearningRate = lr, weight_decay = weight_decay }) { }
+            : base(parameters, new Options { LearningRate = lr, weight_decay = weight_decay }) => Options.Require();
     }
 }

@@ -74,7 +74,9 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     }
 
     /// <summary>Adds parameters with options of their own. Those that the session does not know are updated by Adam.</summary>
-    /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already.</exception>
+    /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already or cannot be trained.
+    /// Nothing was changed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Its learning rate or weight decay is negative or not a number. Nothing was changed.</exception>
     public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
     {
         if (param_group is not ParamGroup group)
@@ -84,6 +86,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         var parameters = group.Parameters.DistinctBy(parameter => ParameterIdentity.Of(parameter)).ToArray();
         if (parameters.Any(parameter => EntryOf(parameter) is not null))
             throw new ArgumentException("A parameter stands in two groups. Give each parameter to one group.", nameof(param_group));
+
+        if (Array.Find(parameters, parameter => !parameter.is_floating_point()) is { } other)
+            throw new ArgumentException(
+                $"Only float64, float32, bfloat16 and float16 parameters can be trained, and one of the group is {other.dtype}. Nothing was changed.",
+                nameof(param_group));
+        group.Options?.Require();
 
         var plans = parameters.Select((parameter, index) => PlanFor(parameter, _entries.Count + index)).ToArray();
         SharedMemory.Refuse(_entries.Select(entry => (entry.Plan.Name, entry.Parameter))
@@ -271,7 +279,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 $"Parameter '{gone.Name}' is gone: model.to(...) makes new parameters and disposes the old ones, and the strategy was attached to a list of the old ones. Move the model first, then attach the strategy.");
     }
 
-    private static void RequireNonNegative(double value, string name)
+    internal static void RequireNonNegative(double value, string name)
     {
         if (!double.IsFinite(value) || value < 0)
             throw new ArgumentOutOfRangeException(name, value, $"{name} must be a number of at least 0.");

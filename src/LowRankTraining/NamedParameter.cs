@@ -19,6 +19,9 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     /// <value>Whether it is nothing but that.</value>
     public bool IsOnlyEmbedding => Places.All(place => place.IsTable);
 
+    /// <value>Whether it is the table of an embedding, as far as can be told: in a list without modules by its name.</value>
+    public bool IsTable => IsEmbedding || Places.All(place => place.Module is null) && IsMatrix && Matches(["embed"]);
+
     public bool IsMatrix => Parameter.dim() >= 2;
 
     /// <value>Whether its user has frozen it, for now: it takes no gradient.</value>

@@ -62,8 +62,30 @@ public readonly record struct StepContext
         var verdict = Verdict ?? GradientCheck.Judge(evidence);
         if (verdict == GradientVerdict.Zero && Verdict is null && gradient is not null)
             verdict = GradientCheck.Judge(gradient);
+        return Admits(verdict);
+    }
 
-        if (verdict == GradientVerdict.Usable || (verdict == GradientVerdict.Zero && AcceptZeroGradient))
+    /// <summary>Whether an update can be made from this gradient, for a rule that squares it and adds the squares up.</summary>
+    /// <param name="evidence">As for <see cref="Accepts(Tensor, Tensor?)"/>; it may also be non-finite where the gradient is not, as squares may.</param>
+    /// <param name="gradient">The gradient itself, where the evidence may be zero or non-finite although the gradient is not.</param>
+    /// <param name="isHuge">Whether squares of it may overflow: then <see cref="GradientCheck.InRange"/> has to take its place.</param>
+    internal bool AcceptsSquared(Tensor evidence, Tensor? gradient, out bool isHuge)
+    {
+        var verdict = Verdict ?? GradientCheck.Judge(evidence);
+        if (verdict != GradientVerdict.Usable && Verdict is null && gradient is not null)
+        {
+            // Of two finite numbers that disagree, the gradient is the one to go by; NaN in what was made of a usable gradient is no overflow.
+            var whole = GradientCheck.Judge(gradient);
+            verdict = verdict == GradientVerdict.NonFinite && whole == GradientVerdict.Usable ? verdict : whole;
+        }
+
+        isHuge = verdict == GradientVerdict.Huge;
+        return Admits(verdict);
+    }
+
+    private bool Admits(GradientVerdict verdict)
+    {
+        if (verdict is GradientVerdict.Usable or GradientVerdict.Huge || (verdict == GradientVerdict.Zero && AcceptZeroGradient))
             return true;
 
         Counters?.Refuse(verdict);

@@ -7,13 +7,16 @@ namespace LanguageModel.Methods;
 /// <content>Methods without one of their parts, to measure what the part is worth.</content>
 public static partial class AllMethods
 {
-    /// <value>Balanced without short states, without moments that follow the subspace, without the spike clip, and with all refreshes in the same step.</value>
+    /// <value>Balanced without short states, without moments that follow the subspace, without the spike clip, and with all refreshes in the same step; Fira
+    /// with short states.</value>
     public static IReadOnlyList<Method> Ablations =>
     [
         BalancedWith("float32", "Balanced, float32 states", options => options with { States = StateFormat.Float32, BasisFormat = StateFormat.Float32 }),
         BalancedWith("kept-moments", "Balanced, moments kept as they are", options => options with { OnRefresh = MomentCarryOver.Keep }),
         BalancedWith("unclipped", "Balanced, no spike clip", options => options with { Guard = null }),
         BalancedWith("in-phase", "Balanced, refreshes not staggered", options => options with { Staggered = false }),
+        Projecting<FiraOptions>("fira-8bit", "8-bit Fira", 1e-2, (options, scale) =>
+            new FiraStrategy(options with { Scale = scale ?? options.Scale, States = StateFormat.Blockwise8Bit })),
     ];
 
     private static Method BalancedWith(string variant, string title, Func<BalancedOptions, BalancedOptions> change) =>

@@ -63,7 +63,9 @@ internal abstract class Adapter(Site site, string reason)
     public virtual bool CanMerge => false;
 
     /// <summary>Puts the parts into the weight, until <see cref="Unmerge"/>, and keeps a copy of the weight meanwhile.</summary>
-    public virtual void Merge(Device keep) { }
+    /// <param name="keep">Where the copy is kept.</param>
+    /// <param name="completed">Steps taken so far: the weight is rounded as <see cref="Finish"/> would round it after as many.</param>
+    public virtual void Merge(Device keep, long completed) { }
 
     /// <summary>Undoes <see cref="Merge"/>, bit for bit.</summary>
     public virtual void Unmerge() { }

@@ -13,7 +13,8 @@ public sealed partial class AdapterSession
     /// <param name="safe">Whether factors and merged weights are looked through for NaN and infinity first. Default true.</param>
     /// <param name="keep">Where the weights from before are kept, a copy of every adapted one. Default: on the CPU.</param>
     /// <remarks>
-    /// <para>W + s B A is computed in float32 and rounded once, to the nearest. <c>eval()</c> and <c>train()</c> never merge by themselves.</para>
+    /// <para>W + s B A is computed in float32 and rounded once, as <see cref="Finish"/> rounds it: both give the same bits. <c>eval()</c> and <c>train()</c>
+    /// never merge by themselves.</para>
     /// <para>While merged, the optimizer refuses to step; a checkpoint of the model would hold factors and merged weights both, so unmerge before saving one.</para>
     /// </remarks>
     /// <exception cref="InvalidOperationException">Merged or finished already; or with <paramref name="safe"/>, factors or merged weights hold NaN or infinity. Nothing was changed.</exception>
@@ -30,7 +31,7 @@ public sealed partial class AdapterSession
         using var guard = no_grad();
         for (var done = 0; done < _adapters.Count; done++)
         {
-            _adapters[done].Merge(keep ?? CPU);
+            _adapters[done].Merge(keep ?? CPU, _completed);
             if (!safe || IsFinite(_adapters[done].Weight))
                 continue;
 

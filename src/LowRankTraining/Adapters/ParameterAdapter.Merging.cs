@@ -9,10 +9,10 @@ internal abstract partial class ParameterAdapter
 
     public override bool CanMerge => true;
 
-    public override void Merge(Device keep)
+    public override void Merge(Device keep, long completed)
     {
         _premerged = Weight.detach().to(keep, copy: true).DetachFromDisposeScope();
-        FoldIn(rounding: null);
+        FoldInForGood(completed);
         Enable(false);
     }
 

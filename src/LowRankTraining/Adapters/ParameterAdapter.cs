@@ -154,8 +154,14 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
     }
 
     /// <summary>Folds the last factors into the weight. None follow that could carry anything.</summary>
-    protected virtual void MergeForGood(long completed) =>
-        Merge(completed, Recipe.Rounding == MergeRounding.Nearest ? MergeRounding.Nearest : MergeRounding.Stochastic);
+    protected virtual void MergeForGood(long completed) => FoldInForGood(completed);
+
+    /// <summary>Folds the factors into the weight, rounded as where none follow that could carry anything.</summary>
+    protected void FoldInForGood(long completed)
+    {
+        using var generator = new Generator(Recipe.MergeKey(Name, completed), Weight.device);
+        FoldIn(Recipe.Rounding == MergeRounding.Nearest ? null : generator);
+    }
 
     /// <summary>W ← W + s B A for factors other than the ones at work.</summary>
     protected virtual void AddToWeight(Tensor a, Tensor b, long completed)

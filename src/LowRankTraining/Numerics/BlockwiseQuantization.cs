@@ -117,6 +117,8 @@ public static class BlockwiseQuantization
         using var size = rows.abs();
         var largest = size.amax(1L);
         var x = size.copy_(rows).mul_(Reciprocal(largest));
+        if (table.KeepsPositive)
+            x = maximum(x, rows.clamp_max(Precision.SmallestNormal));
         var packed = PackedCodes.Pack(stochastic is null ? table.Encode(x) : table.Encode(x, stochastic), table.Bits);
 
         codes.copy_(packed.narrow(0, 0, codes.numel()));

@@ -17,13 +17,16 @@ public sealed class CodeTable
     private readonly float[] _midpoints;
     private readonly ConcurrentDictionary<(DeviceType, int), Lazy<DeviceTables>> _onDevice = new();
 
-    private CodeTable(int bits, bool signed, IEnumerable<double> values)
+    private CodeTable(int bits, bool signed, IEnumerable<double> values, bool keepsPositive = false)
     {
         Bits = bits;
         Signed = signed;
+        KeepsPositive = keepsPositive;
         _values = [.. values.Order().Select(value => (float)value)];
         _midpoints = [.. _values.Zip(_values.Skip(1), (low, high) => (low + high) / 2)];
-        OnSpans = new(_values, _midpoints, inclusive: bits == 4);
+        if (keepsPositive)
+            _midpoints[0] = 0;
+        OnSpans = new(_values, _midpoints, inclusive: bits == 4) { KeepsPositive = keepsPositive };
     }
 
     /// <value>Dynamic, 8 bits, −0.99296875 … 1, smallest positive entry 5.5e-7: for first moments.</value>
@@ -31,6 +34,11 @@ public sealed class CodeTable
 
     /// <value>Dynamic, 8 bits, 0 … 1, smallest positive entry 3.25e-7: for second moments.</value>
     public static CodeTable Dynamic8Unsigned { get; } = new(8, signed: false, Dynamic(8, signed: false));
+
+    /// <value>The values of <see cref="Dynamic8Unsigned"/>, of which only zero itself takes the code of zero: whatever is above takes at least the lowest
+    /// value above zero.
+    /// A second moment that was rounded away would let the first one, divided by ε alone, step by thousands of learning rates.</value>
+    internal static CodeTable Dynamic8Positive { get; } = new(8, signed: false, Dynamic(8, signed: false), keepsPositive: true);
 
     /// <value>Dynamic, 4 bits, −0.8875 … 1, smallest positive entry 0.0055: for first moments.</value>
     public static CodeTable Dynamic4Signed { get; } = new(4, signed: true, Dynamic(4, signed: true));
@@ -60,6 +68,9 @@ public sealed class CodeTable
 
     /// <value>The boundaries between neighbouring values. Exactly there, 8-bit codes take the lower value and 4-bit codes the upper one, as bitsandbytes and torchao do.</value>
     public IReadOnlyList<float> Midpoints => _midpoints;
+
+    /// <value>Whether nothing above zero takes the code of zero.</value>
+    internal bool KeepsPositive { get; }
 
     /// <value>The codes for numbers in the processor's own memory.</value>
     internal SpanCodes OnSpans { get; }

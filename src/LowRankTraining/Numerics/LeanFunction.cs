@@ -6,7 +6,8 @@ using static TorchSharp.torch.autograd;
 namespace LowRankTraining.Numerics;
 
 /// <summary>A function with a backward pass of its own, whose tensors give their memory back as soon as the graph has what it needs.</summary>
-/// <remarks>An exception in the backward pass gives no gradient to any argument, and is thrown by the next forward pass of such a function or the next step, whichever comes first: see <see cref="BackwardFailure"/>.</remarks>
+/// <remarks>An exception in the backward pass gives no gradient to any parameter and NaN to what lies below, and is thrown by the next forward pass of such a
+/// function or the next step, whichever comes first: see <see cref="BackwardFailure"/>.</remarks>
 /// <typeparam name="T">The function itself.</typeparam>
 internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : LeanFunction<T>, new()
 {
@@ -18,7 +19,7 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
     {
         var failure = BackwardFailure.OfThisThread;
         failure.Rethrow();
-        ctx.save_data(Call, new Arguments(vars.Length, failure));
+        ctx.save_data(Call, new Arguments(vars.Length, failure, Origin.Of((Tensor)vars[0])));
         return Output(ctx, vars);
     }
 
@@ -28,20 +29,30 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
 #pragma warning disable CA1031 // Whatever it is: it would end the process.
         try
         {
-            using var guard = no_grad();
+            // The engine runs a backward pass with gradients enabled only where it is asked for a graph of that pass.
+            var isDifferentiated = is_grad_enabled();
+            if (isDifferentiated && RefusalOfSecondDerivatives is { } refusal)
+                throw new NotSupportedException(refusal);
+
+            using var guard = isDifferentiated ? enable_grad() : no_grad();
             using var scope = NewDisposeScope();
             GraphGradients.ReleaseLast();
             var gradients = GraphGradients.HandOver(Gradients(ctx, grad_output));
-            grad_output.Dispose();
+            if (!isDifferentiated)
+                grad_output.Dispose();
             return gradients;
         }
         catch (Exception failure)
         {
             call.Failure.Keep(failure);
-            return [.. new Tensor[call.Count]];
+            return Nothing(call);
         }
 #pragma warning restore CA1031
     }
+
+    /// <value>Why there is no derivative of the backward pass (<c>create_graph: true</c>), and what to do; null where <see cref="Gradients"/> is nothing but
+    /// operations that have one.</value>
+    protected virtual string? RefusalOfSecondDerivatives => null;
 
     /// <summary>Y.</summary>
     /// <param name="ctx">Keeps what the backward pass needs.</param>
@@ -53,8 +64,30 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
     /// <param name="output">∂Y.</param>
     protected abstract List<Tensor?> Gradients(AutogradContext ctx, Tensor output);
 
-    /// <summary>What every backward pass has to know of its forward pass: how many gradients to return, and where to leave an exception.</summary>
-    private sealed record Arguments(int Count, BackwardFailure Failure);
+    /// <summary>No gradient for any argument; but NaN for what other operations have made, since TorchSharp's part of a custom function below would end the
+    /// process where there is no gradient at all.</summary>
+    private static List<Tensor> Nothing(Arguments call)
+    {
+        var gradients = new Tensor?[call.Count];
+        gradients[0] = call.First?.NaN();
+        return GraphGradients.HandOver([.. gradients]);
+    }
+
+    /// <summary>What every backward pass has to know of its forward pass: how many gradients to return, where to leave an exception, and what the first
+    /// argument was.</summary>
+    private sealed record Arguments(int Count, BackwardFailure Failure, Origin? First);
+
+    /// <summary>What is known of an argument that other operations have made.</summary>
+    private sealed record Origin(long[] Shape, ScalarType Dtype, Device Device)
+    {
+        public static Origin? Of(Tensor argument) => argument.requires_grad && !argument.is_leaf ? new(argument.shape, argument.dtype, argument.device) : null;
+
+        public Tensor NaN()
+        {
+            using var guard = no_grad();
+            return full(Shape, double.NaN, Dtype, Device);
+        }
+    }
 }
 
 /// <summary>The first exception of the backward passes that belong to one thread's forward passes, until it can be thrown.</summary>

@@ -9,6 +9,16 @@ internal static class Precision
     /// <summary>The smallest float32 that keeps all its digits; its reciprocal is finite.</summary>
     public const float SmallestNormal = 1.17549435e-38f;
 
+    /// <summary>The largest magnitude that is computed with as it is where squares are taken: also the sum of 10⁸ such squares is finite. No gradient that
+    /// means anything comes near it.</summary>
+    public static double LargestSquared(this ScalarType dtype) => dtype == ScalarType.Float64 ? 1e150 : LargestSquaredSingle;
+
+    /// <summary><see cref="LargestSquared"/> of float32.</summary>
+    public const float LargestSquaredSingle = 1e15f;
+
+    /// <summary>The entries, those beyond what can be squared cut to that; a new tensor.</summary>
+    public static Tensor WithinSquares(this Tensor tensor) => tensor.clamp(-tensor.dtype.LargestSquared(), tensor.dtype.LargestSquared());
+
     /// <summary>float64 for float64, float32 for everything else.</summary>
     public static ScalarType Computing(this ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 

@@ -41,6 +41,9 @@ internal sealed class SpanCodes
             _bins[bin] = _bins[bin] with { Before = _bins[bin - 1].Before + (IsEmpty(_bins[bin - 1]) ? 0 : 1) };
     }
 
+    /// <value>Whether the lowest boundary is zero itself. What is scaled down to zero by its block's largest number is then still above it.</value>
+    public bool KeepsPositive { get; init; }
+
     /// <summary>Quantises whole blocks, of which the last may be partial.</summary>
     /// <param name="numbers">What is quantised.</param>
     /// <param name="block">Numbers that share a scale; even where two codes share a byte.</param>
@@ -55,7 +58,9 @@ internal sealed class SpanCodes
             absMax[at] = Magnitudes.Largest(part);
             var reciprocal = 1 / MathF.Max(absMax[at], Precision.SmallestNormal);
 
-            if (_values.Length == 256)
+            if (KeepsPositive)
+                EncodePositive(part, reciprocal, codes[start..]);
+            else if (_values.Length == 256)
                 EncodeBytes(part, reciprocal, codes[start..]);
             else
                 EncodePairs(part, reciprocal, codes[(start / 2)..]);
@@ -83,6 +88,15 @@ internal sealed class SpanCodes
         codes = codes[..x.Length];
         for (var i = 0; i < x.Length; i++)
             codes[i] = (byte)CodeOf(x[i] * reciprocal, bins);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void EncodePositive(ReadOnlySpan<float> x, float reciprocal, Span<byte> codes)
+    {
+        ReadOnlySpan<Bin> bins = _bins;
+        codes = codes[..x.Length];
+        for (var i = 0; i < x.Length; i++)
+            codes[i] = (byte)CodeOf(MathF.Max(x[i] * reciprocal, MathF.Min(x[i], Precision.SmallestNormal)), bins);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

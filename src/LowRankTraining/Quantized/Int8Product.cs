@@ -28,6 +28,10 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
         return nn.functional.linear(rows, weight, vars.Length > 3 ? (Parameter)vars[3] : null);
     }
 
+    protected override string RefusalOfSecondDerivatives =>
+        "Weights in 8 bits take their gradient in the backward pass itself, which therefore has no derivative (create_graph: true): " +
+        "train such a loss with QuantizesWeights = false.";
+
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
         var layer = (Int8Linear)ctx.get_data(Layer);

@@ -84,7 +84,7 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
     {
         var pace = Pace(state.Counter(AdamRule.Clock) + 1);
         if (!ScaleParameter)
-            return RelativeStep ? full(Array.Empty<long>(), pace, dtype: ScalarType.Float32, device: weight.device) : null;
+            return RelativeStep ? full(Array.Empty<long>(), pace, dtype: weight.dtype.Computing(), device: weight.device) : null;
 
         using var norm = weight.norm();
         return norm.div(Math.Sqrt(weight.numel())).clamp_min_(Epsilon2).mul_(pace);

@@ -22,7 +22,8 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
     {
         using var scope = NewDisposeScope();
         var decay = 1 - Math.Pow(t, DecayRate);
-        var normalised = gradient.dim() < 2 ? NormaliseVector(gradient, decay, state) : NormaliseMatrix(gradient, decay, state);
+        var felt = gradient.WithinSquares();
+        var normalised = gradient.dim() < 2 ? NormaliseVector(felt, decay, state) : NormaliseMatrix(felt, decay, state);
         return normalised.MoveToOuterDisposeScope();
     }
 
@@ -46,12 +47,16 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
         state.Remove(Whole);
     }
 
+    /// <param name="gradient">Becomes the result.</param>
+    /// <param name="decay">β_t.</param>
+    /// <param name="state">Holds the averages.</param>
     private Tensor NormaliseVector(Tensor gradient, double decay, StateBag state)
     {
         var square = state.ZerosLike(Whole, gradient).mul_(decay).add_(gradient.square().add_(Epsilon), 1 - decay);
-        return square.rsqrt().mul_(gradient);
+        return gradient.mul_(square.rsqrt());
     }
 
+    /// <inheritdoc cref="NormaliseVector"/>
     private Tensor NormaliseMatrix(Tensor gradient, double decay, StateBag state)
     {
         var matrix = gradient.AsMatrix();
@@ -59,7 +64,7 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
         var columns = Average(Columns, matrix, axis: 0, decay, state);
 
         var ofRows = rows.div(rows.mean()).rsqrt_().unsqueeze(1);
-        return matrix.mul(ofRows).mul_(columns.rsqrt()).reshape(gradient.shape);
+        return matrix.mul_(ofRows).mul_(columns.rsqrt()).reshape(gradient.shape);
     }
 
     private Tensor Average(string name, Tensor matrix, int axis, double decay, StateBag state)

@@ -32,10 +32,12 @@ public sealed record GuardedRule : IDirectionRule
     /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        if (!step.Accepts(gradient))
+        if (!step.AcceptsSquared(gradient, null, out var isHuge))
             return;
 
         using var scope = NewDisposeScope();
+        if (isHuge)
+            gradient = GradientCheck.InRange(gradient);
         var (guarded, factor) = Guard.Apply(gradient, Inner, state, step);
         Inner.AddUpdate(guarded, accumulator, scale * factor, state, step with { Verdict = GradientVerdict.Usable });
     }

@@ -60,6 +60,8 @@ public abstract record QuantizedFormat : StateFormat
 
     internal sealed override long BytesFor(long elements) => Quantizes(elements) ? QuantizedBytes(elements) : Float32.BytesFor(elements);
 
+    internal sealed override bool IsExact(long elements) => !Quantizes(elements);
+
     private bool Quantizes(long elements) => elements >= Threshold;
 
     private void RemoveCompanions(StateBag state, MomentSlot slot)

@@ -38,6 +38,9 @@ public abstract record StateFormat
     /// <returns>Null where it lies elsewhere, or changes in ways that no piece can by itself.</returns>
     internal virtual HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
 
+    /// <summary>Whether tensors of so many numbers come back as they were stored.</summary>
+    internal virtual bool IsExact(long elements) => false;
+
     /// <summary>Whether the slot holds anything.</summary>
     internal virtual bool Holds(StateBag state, MomentSlot slot) => state.TryGet(slot.Name, out _);
 
@@ -63,6 +66,8 @@ public abstract record StateFormat
             var stored = Read(state, slot, like);
             return stored.IsOnHost() ? new HostFloats(stored) : null;
         }
+
+        internal override bool IsExact(long elements) => true;
 
         internal override long BytesFor(long elements) => 4 * elements;
 

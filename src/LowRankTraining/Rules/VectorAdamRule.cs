@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -28,13 +29,14 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IS
         var (beta1, beta2) = (step.Beta1 ?? Adam.Beta1, step.Beta2 ?? Adam.Beta2);
         var (mean, square) = (state.ZerosLike(Mean, gradient), state.ZerosLike(Square, gradient));
         var steps = PerVector(Steps, gradient, state);
-        var felt = CanHold ? OfFree(gradient, steps, PerVector(Held, gradient, state)) : OfAll(gradient, steps);
+        var within = gradient.WithinSquares();
+        var felt = CanHold ? OfFree(within, steps, PerVector(Held, gradient, state)) : OfAll(within, steps);
 
         mean.mul_(beta1).add_(felt, 1 - beta1);
         square.mul_(beta2).addcmul_(felt, felt, 1 - beta2);
 
         // c · M / (√V + ε √(1 − β₂ᵗ)) with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ), each vector with its own t.
-        var t = steps.clamp_min(1);
+        var t = steps.to(gradient.dtype).clamp_min(1);
         var weight = Across(Weight(t, beta2)).sqrt();
         var root = square.sqrt().add_(weight * Adam.Epsilon);
         accumulator.addcdiv_(mean * (weight / Across(Weight(t, beta1))), root, scale);
@@ -78,7 +80,8 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IS
         foreach (var (name, beta, map) in new[] { (Mean, Adam.Beta1, mixture), (Square, Adam.Beta2, mixture.square()) })
         {
             // A vector that has never stepped holds zeros, whatever its weight.
-            var catchUp = Weight(steps.max(), beta) / Weight(steps.clamp_min(1), beta);
+            var taken = steps.to(state[name].dtype);
+            var catchUp = Weight(taken.max(), beta) / Weight(taken.clamp_min(1), beta);
             var old = state[name] * Across(catchUp);
             state.Set(name, Axis == 0 ? map.to(old.dtype).mm(old) : old.mm(map.to(old.dtype).t()));
         }

@@ -30,10 +30,12 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
     /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        if (!step.Accepts(gradient))
+        if (!step.AcceptsSquared(gradient, null, out var isHuge))
             return;
 
         using var scope = NewDisposeScope();
+        if (isHuge)
+            gradient = GradientCheck.InRange(gradient);
         var weight = (step.Weight ?? throw new InvalidOperationException($"{nameof(WeightNormRule)} needs the weight: set {nameof(StepContext)}.{nameof(StepContext.Weight)}."))
             .detach().to(gradient.dtype).AsMatrix();
         var matrix = gradient.AsMatrix();

@@ -32,6 +32,10 @@ public sealed record JaggedCosineSchedule : IRuledSchedule
     /// <value>a, steps by which the restarts and the cosine run ahead once the first warm-up is over; for a run that goes on from a warm start of a length that is not a multiple of C. Default 0.</value>
     public long AdjustStep { get; init; }
 
+    /// <value>Whether the ramp is q / w₂, as published, whose first step has a rate of zero: its gradient enters the moments and moves nothing. Else (q + 1)
+    /// / (w₂ + 1), and no step is lost. Default true (ReLoRA).</value>
+    public bool RampsFromZero { get; init; } = true;
+
     /// <inheritdoc/>
     public double Multiplier(long step)
     {
@@ -43,8 +47,18 @@ public sealed record JaggedCosineSchedule : IRuledSchedule
         var ramping = step >= First && sinceRestart < RestartWarmup;
 
         return ramping
-            ? (double)sinceRestart / RestartWarmup * Decayed(shifted - sinceRestart + RestartWarmup)
+            ? Ramp(sinceRestart) * Target(step - sinceRestart)
             : Decayed(shifted);
+    }
+
+    private double Ramp(long sinceRestart) => RampsFromZero ? (double)sinceRestart / RestartWarmup : (sinceRestart + 1.0) / (RestartWarmup + 1.0);
+
+    /// <summary>What the ramp after a restart aims at. That lies past the end of the cosine where the offset has moved the last restart close to it; the
+    /// authors' code goes on along the cosine there.</summary>
+    private double Target(long restart)
+    {
+        var end = restart + AdjustStep + RestartWarmup;
+        return restart < TotalSteps ? At(end) : Decayed(end);
     }
 
     OptionsRules IRuledSchedule.Rules() => new OptionsRules()
@@ -64,6 +78,7 @@ public sealed record JaggedCosineSchedule : IRuledSchedule
     private long First => FirstRestart ?? RestartEvery;
 
     // Past the last step the rate stays where the cosine ended instead of rising again.
-    private double Decayed(long step) =>
-        Cosine.Decay((double)(Math.Min(step, TotalSteps + AdjustStep) - Warmup) / Math.Max(1, TotalSteps - Warmup), MinRatio);
+    private double Decayed(long shifted) => At(Math.Min(shifted, TotalSteps + AdjustStep));
+
+    private double At(long shifted) => Cosine.Decay((double)(shifted - Warmup) / Math.Max(1, TotalSteps - Warmup), MinRatio);
 }

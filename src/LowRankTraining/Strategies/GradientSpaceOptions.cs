@@ -61,6 +61,8 @@ public abstract record GradientSpaceOptions : AdamOptions
     internal OptionsRules Rules() => AdamRules()
         .AtLeast(1, Rank)
         .AtLeast(1, RefreshEvery)
+        .Require(BasisFormat is not null, $"{nameof(BasisFormat)} is null: use {nameof(StateFormat)}.{nameof(StateFormat.Float32)} or another format.")
+        .Require(OnRefresh is not null, $"{nameof(OnRefresh)} is null: use {nameof(MomentCarryOver)}.{nameof(MomentCarryOver.Keep)} or another way.")
         .Obey(Refresh)
         .Obey(Basis)
         .Obey(Guard);

@@ -37,13 +37,15 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(
-        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<Tensor, IUpdateRule> projected, IUpdateRule full)
+        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets,
+        Func<Tensor, IUpdateRule> projected, IUpdateRule full, IUpdateRule tables)
     {
         targets ??= DefaultTargets;
         targets.RequireAny(parameters);
         RequireFloatingPoint(parameters);
 
-        var plans = parameters.Select(candidate => PlanOne(candidate, options, targets.Includes(candidate) ? projected(candidate.Parameter) : full)).ToArray();
+        IUpdateRule RuleOf(NamedParameter candidate) => targets.Includes(candidate) ? projected(candidate.Parameter) : candidate.IsTable ? tables : full;
+        var plans = parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate))).ToArray();
 
         var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
         if (notes.Length > 0 && options.Strict)
@@ -56,12 +58,15 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     /// <summary>Plans every parameter of a method without a subspace of fixed rank: <paramref name="chosen"/> for the targets, or for everything where there are none.</summary>
     public static GradientSpaceSession Plan(
-        string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets, Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others)
+        string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets,
+        Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others, IUpdateRule? tables = null)
     {
         targets?.RequireAny(parameters);
         RequireFloatingPoint(parameters);
-        return new(strategy, options.Seed,
-            [.. parameters.Select(candidate => PlanOne(candidate, options, targets?.Includes(candidate) ?? true ? chosen(candidate) : others))]);
+        return new(strategy, options.Seed, [.. parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate)))]);
+
+        IUpdateRule RuleOf(NamedParameter candidate) =>
+            targets?.Includes(candidate) ?? true ? chosen(candidate) : candidate.IsTable ? tables ?? others : others;
     }
 
     public void BeforeStep() => Ties?.Require();
@@ -101,7 +106,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     {
         if (rule is WeightNormRule { Direction: var direction })
             return RankNote(candidate, direction);
-        if (rule is not SubspaceRule { Density: null, Basis.IsOrthonormal: true } subspace)
+        if (rule is not SubspaceRule { Density: null } subspace)
             return null;
 
         var (rows, columns) = candidate.Parameter.shape.Sides();

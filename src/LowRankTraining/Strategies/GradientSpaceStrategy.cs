@@ -15,8 +15,8 @@ public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions>
     /// <summary>The recipe for tensors of more than two dimensions; by default they are treated as out × rest.</summary>
     private protected virtual IUpdateRule ProjectedTensor => Projected;
 
-    /// <summary>The rule for everything that is not projected.</summary>
-    private protected virtual IUpdateRule Full => Options.Adam;
+    /// <summary>The rule that options give to everything that is not projected.</summary>
+    private protected virtual IUpdateRule Full(TOptions options) => options.Adam;
 
     /// <summary>The rule of one of the targets.</summary>
     /// <param name="parameter">The target.</param>
@@ -26,6 +26,6 @@ public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions>
     private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
         var place = 0;
-        return GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => RuleOf(parameter, place++), Full);
+        return GradientSpaceSession.Plan(Name, Options, parameters, targets, parameter => RuleOf(parameter, place++), Full(Options), TablesAs(Options, Full));
     }
 }

@@ -21,17 +21,20 @@ internal static class OptionsValidation
 /// <summary>Collects violations. The name of an option is taken from the expression that reads it.</summary>
 internal sealed class OptionsRules
 {
+    /// <summary>What weights in float32 can be multiplied by, with room on either side.</summary>
+    private const double Smallest = 1e-30, Largest = 1e30;
+
     private readonly List<string> _failures = [];
 
     public ValidateOptionsResult Result => _failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(_failures);
 
     /// <summary>value ≥ minimum.</summary>
     public OptionsRules AtLeast(double minimum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Check(value >= minimum && double.IsFinite(value), option, value, $"at least {Text(minimum)}");
+        Check(value >= minimum && value <= Largest, option, value, $"at least {Text(minimum)}{Limits(value >= minimum)}");
 
     /// <summary>value &gt; minimum.</summary>
     public OptionsRules Above(double minimum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Check(value > minimum && double.IsFinite(value), option, value, $"above {Text(minimum)}");
+        Check(value > minimum && value <= Largest && (minimum != 0 || value >= Smallest), option, value, $"above {Text(minimum)}{Limits(value > minimum)}");
 
     /// <summary>0 ≤ value &lt; 1.</summary>
     public OptionsRules Fraction(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
@@ -72,6 +75,9 @@ internal sealed class OptionsRules
 
     private OptionsRules Check(bool holds, string option, object value, string requirement) =>
         Require(holds, $"{option[(option.LastIndexOf('.') + 1)..]} is {Text(value)}: it must be {requirement}.");
+
+    private static string Limits(bool isOnTheRightSide) =>
+        isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";
 
     private static string Text(object value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
 }

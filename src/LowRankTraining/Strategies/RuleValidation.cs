@@ -18,8 +18,11 @@ internal static class RuleValidation
         .Require(rule.Momentum > 0 || !rule.Nesterov, "Sgd.Nesterov is set without Momentum: it needs some.");
 
     /// <summary>A format that moments can be kept in.</summary>
-    public static OptionsRules StoresMomentsIn(this OptionsRules rules, StateFormat states) => rules
-        .Require(states is not AffineFormat, $"States is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. Use {nameof(StateFormat.Blockwise4Bit)}.");
+    public static OptionsRules StoresMomentsIn(this OptionsRules rules, StateFormat states, string option = nameof(AdamOptions.States)) => rules
+        .Require(states is not null, $"{option} is null: use {nameof(StateFormat)}.{nameof(StateFormat.Float32)} or another format.")
+        .Require(states is not AffineFormat,
+            $"{option} is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. " +
+            $"Use {nameof(StateFormat.Blockwise4Bit)}.");
 
     public static OptionsRules Obey(this OptionsRules rules, LionRule rule) => rules
         .Fraction(rule.Beta1, "Lion.Beta1")

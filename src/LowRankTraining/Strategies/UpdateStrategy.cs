@@ -1,3 +1,4 @@
+using LowRankTraining.Rules;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -30,6 +31,10 @@ public abstract class UpdateStrategy<TOptions> : ILowRankStrategy where TOptions
 
     /// <summary>What the method does to the model itself. Nothing for most.</summary>
     private protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
+
+    /// <summary>The rule of embedding tables: that of other parameters, with moments stored as is asked for tables.</summary>
+    private protected static IUpdateRule TablesAs<TAdam>(TAdam options, Func<TAdam, IUpdateRule> rule) where TAdam : AdamOptions =>
+        rule(options with { States = options.TableStates });
 
     private protected abstract GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets);
 }

@@ -37,7 +37,7 @@ public sealed record GrassmannBasis : IBasis
         // −2 (A − P X) Xᵀ without the residual, which would have the gradient's size.
         var tangent = query.Matrix.mm(inside.t()).sub_(basis.mm(inside.mm(inside.t()))).mul_(-2);
         if (Normalized)
-            tangent.div_(query.Matrix.square().sum());
+            tangent.div_(query.Matrix.square().sum().clamp_min_(Precision.SmallestNormal));
 
         var (values, vectors) = linalg.eigh(tangent.t().mm(tangent));
         var sigma = values.narrow(0, values.shape[0] - 1, 1).clamp_min(0).sqrt();

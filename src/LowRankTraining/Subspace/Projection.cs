@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -93,7 +94,7 @@ internal static class BasisProducts
         if (IsCoordinates(basis))
             accumulator.index_add_(0, basis, lowRank, scale);
         else
-            accumulator.addmm_(basis, lowRank, beta: 1, alpha: (float)scale);
+            accumulator.AddProduct(basis, lowRank, scale);
     }
 
     /// <summary>accumulator += scale · X Qᵀ.</summary>
@@ -106,7 +107,7 @@ internal static class BasisProducts
         }
 
         using var transposed = basis.t();
-        accumulator.addmm_(lowRank, transposed, beta: 1, alpha: (float)scale);
+        accumulator.AddProduct(lowRank, transposed, scale);
     }
 
     /// <summary>C = P_toᵀ P_from, rank of <paramref name="to"/> × rank of <paramref name="from"/>.</summary>

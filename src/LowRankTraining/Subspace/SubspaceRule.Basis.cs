@@ -102,7 +102,7 @@ public sealed partial record SubspaceRule
         var limit = LimitFor(rows, columns);
         if (Density is { } density)
             return Math.Max(1, (long)Math.Round(density * limit));
-        return Basis is IDrawnBasis { IsOrthonormal: false } ? Rank : Math.Min(Rank, limit);
+        return Math.Min(Rank, limit);
     }
 
     /// <summary>The largest rank: the compressed side, or the short one for a basis that is found from the gradient, which spans no more than that.</summary>

@@ -9,7 +9,8 @@ namespace LowRankTraining.Subspace;
 /// <remarks>
 /// <para>A parameter of more than two dimensions is treated as out × rest. With s the compressed side and l the other, the basis is s × rank, and the moments have rank · l entries instead of s · l.</para>
 /// <para>State: <c>basis</c> (or <c>basis_left</c> and <c>basis_right</c>), what its parts keep, and counters; between micro-batches that were accumulated in the subspace, <c>accumulated</c>.</para>
-/// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient; except for one that is drawn and not orthonormal. A zero or non-finite gradient changes nothing, and the refresh clock stands still.</para>
+/// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient. A zero or non-finite gradient
+/// changes nothing, and the refresh clock stands still.</para>
 /// </remarks>
 public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 {
@@ -74,8 +75,11 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
 
         // Whatever changes the subspace or the error is decided by the whole gradient; else its projection tells.
         var early = due || Feedback is not null;
-        if (early && !step.Accepts(matrix))
+        var isHuge = step.Verdict == GradientVerdict.Huge;
+        if (early && !step.AcceptsSquared(matrix, null, out isHuge))
             return;
+        if (isHuge)
+            matrix = GradientCheck.InRange(matrix);
 
         var observed = Feedback?.Add(matrix, state) ?? matrix;
         var (projection, lowRank) = due ? Renew(observed, state, step) : Project(observed, Current(state, matrix, step));
@@ -84,9 +88,17 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
         var squares = Lift.NeedsOneSide ? SquaredNorms.Along(lowRank, projection.RankAxis) : null;
         var evidence = !projection.SeesAll && !accumulated ? matrix : squares ?? lowRank;
-        var usable = accumulated ? (step with { Verdict = null }).Accepts(evidence) : early || step.Accepts(evidence, matrix);
+        var usable = accumulated
+            ? (step with { Verdict = null }).AcceptsSquared(evidence, lowRank, out isHuge)
+            : early || step.AcceptsSquared(evidence, matrix, out isHuge);
         if (!usable)
             return;
+        if (isHuge && !early)
+        {
+            matrix = GradientCheck.InRange(matrix);
+            lowRank = accumulated ? GradientCheck.InRange(lowRank) : Project(matrix, projection).LowRank;
+            squares = squares is null ? null : SquaredNorms.Along(lowRank, projection.RankAxis);
+        }
 
         Feedback?.Keep(observed, projection, lowRank, state, step);
         Refresh.Observe(matrix, lowRank, completed, state);

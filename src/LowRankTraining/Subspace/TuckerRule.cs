@@ -39,15 +39,20 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
         using var scope = NewDisposeScope();
         var completed = state.Counter(SubspaceRule.Clock);
         var due = completed == 0 || Refresh.IsDue(completed, step.Index, state);
-        if (due && !step.Accepts(gradient))
+        var isHuge = step.Verdict == GradientVerdict.Huge;
+        if (due && !step.AcceptsSquared(gradient, null, out isHuge))
             return;
+        if (isHuge)
+            gradient = GradientCheck.InRange(gradient);
 
         if (due)
             Renew(gradient, state, step);
 
         var core = Product(gradient, state, back: false);
-        if (!due && !step.Accepts(core, gradient))
+        if (!due && !step.AcceptsSquared(core, gradient, out isHuge))
             return;
+        if (isHuge && !due)
+            core = Product(GradientCheck.InRange(gradient), state, back: false);
 
         var (direction, correction) = Inner.Advance(core.contiguous(), state, step);
         accumulator.add_(Product(direction, state, back: true), scale * correction * Scale);

@@ -59,6 +59,25 @@ public class MergeTests
         Output(model).Should().Equal(Output(plain), "the factors take no part");
     }
 
+    [Theory]
+    [InlineData("lora", Injection.Replace), InlineData("lora", Injection.Hook), InlineData("relora", Injection.Replace)]
+    [InlineData("dora", Injection.Replace), InlineData("dora", Injection.Hook)]
+    public void Merging_for_a_while_and_for_good_give_a_bfloat16_weight_the_same_bits(string method, Injection injection)
+    {
+        using var model = Seeded(new OpenNetwork(ScalarType.BFloat16));
+        using var optimizer = Make(method, injection).Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 4);
+        var session = (AdapterSession)optimizer.Session;
+
+        session.Merge();
+        var merged = Weights(model);
+        session.Finish();
+
+        var finished = Weights(model);
+        finished["first.weight"].Should().Equal(merged["first.weight"]);
+        finished["second.weight"].Should().Equal(merged["second.weight"]);
+    }
+
     [Fact]
     public void No_step_is_taken_while_merged()
     {

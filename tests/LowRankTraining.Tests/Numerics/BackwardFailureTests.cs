@@ -31,6 +31,21 @@ public class BackwardFailureTests
     }
 
     [Fact]
+    public void Failure_of_a_layer_above_another_one_leaves_the_process_alive_and_is_thrown()
+    {
+        using var scope = NewDisposeScope();
+        using var below = Layer();
+        using var broken = new QuantizedLowRankLinear(nn.Linear(6, 4), rank: 2);
+        var loss = broken.call(below.call(Inputs()).tanh()).sum();
+        broken.get_buffer("weight_codes")!.Dispose();
+
+        loss.Invoking(sum => sum.backward()).Should().NotThrow();
+
+        (broken.bias!.grad is null).Should().BeTrue();
+        below.Invoking(layer => layer.call(Inputs())).Should().Throw<Exception>();
+    }
+
+    [Fact]
     public void Failure_of_a_pass_on_another_thread_reaches_the_one_that_ran_the_forward_pass()
     {
         using var scope = NewDisposeScope();

@@ -32,6 +32,77 @@ public class BadInputTests
     }
 
     [Fact]
+    public void Numbers_that_float32_does_not_hold_are_refused_before_they_make_steps_of_zero_or_NaN()
+    {
+        var tiny = () => new FiraStrategy(new() { Epsilon = 1e-300, Scale = 1e-300 });
+        var huge = () => new GaLoreStrategy(new() { Epsilon = 1e308, Scale = 1e308 });
+
+        tiny.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(2)
+            .And.Contain(failure => failure.StartsWith("Epsilon")).And.Contain(failure => failure.StartsWith("Scale"));
+        huge.Should().Throw<OptionsValidationException>().WithMessage("*Scale is 1E+308*float32*");
+    }
+
+    [Fact]
+    public void Options_that_are_null_or_undefined_are_refused_by_name()
+    {
+        var make = () => new GaLoreStrategy(new()
+        {
+            States = null!, TableStates = null!, BasisFormat = null!, OnRefresh = null!, Compatibility = (Compatibility)99,
+        });
+
+        var failures = make.Should().Throw<OptionsValidationException>().Which.Failures;
+
+        failures.Select(failure => failure.Split(' ')[0]).Should().BeEquivalentTo("States", "TableStates", "BasisFormat", "OnRefresh", "Compatibility");
+    }
+
+    [Theory]
+    [InlineData(double.NaN, 0.0), InlineData(-1.0, 0.0), InlineData(double.PositiveInfinity, 0.0), InlineData(0.1, double.NaN), InlineData(0.1, -0.1)]
+    public void Group_with_a_rate_or_decay_that_is_no_number_is_refused(double rate, double decay)
+    {
+        using var weight = new Parameter(zeros(4, 6));
+
+        FluentActions.Invoking(() => new LowRankOptimizer.ParamGroup([weight], rate, decay))
+            .Should().Throw<ArgumentOutOfRangeException>().WithMessage("*ParamGroup.*at least 0*");
+    }
+
+    [Theory]
+    [InlineData(ScalarType.ComplexFloat32), InlineData(ScalarType.Int64)]
+    public void Group_of_parameters_that_cannot_be_trained_is_refused_and_changes_nothing(ScalarType dtype)
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        using var other = new Parameter(zeros(4, 6, dtype), requires_grad: false);
+        using var optimizer = GaLore.AdamW([("weight", weight)]);
+
+        optimizer.Invoking(own => own.add_param_group(new LowRankOptimizer.ParamGroup([other])))
+            .Should().Throw<ArgumentException>().WithMessage($"*{dtype}*Nothing was changed*");
+
+        optimizer.ParamGroups.Should().HaveCount(1);
+    }
+
+    [Fact]
+    public void Code_of_the_authors_has_an_epsilon_of_its_own_unless_one_is_given()
+    {
+        new SpamOptions { Compatibility = Compatibility.ReferenceCode }.Epsilon.Should().Be(1e-6);
+        new GaLoreOptions { Compatibility = Compatibility.ReferenceCode, Epsilon = 1e-8 }.Epsilon.Should().Be(1e-8);
+        new LDAdamOptions { Compatibility = Compatibility.ReferenceCode }.Epsilon.Should().Be(1e-8, "its AdamW is PyTorch's");
+        new GaLoreOptions().Epsilon.Should().Be(1e-8);
+    }
+
+    [Fact]
+    public void Rank_of_a_drawn_basis_is_lowered_too()
+    {
+        using var weight = new Parameter(zeros(4, 6));
+        using var optimizer = new ApolloStrategy(new() { Rank = int.MaxValue }).Attach([("weight", weight)]).CreateOptimizer(0.1);
+        weight.grad = Draw.Normal(4, 6, 1).to(ScalarType.Float32);
+
+        optimizer.step();
+
+        optimizer.Session.Parameters.Single().Note.Should().Contain("lowered to 4");
+        optimizer.For(weight)["exp_avg"].shape.Should().Equal(4, 6);
+        weight.ne(0).all().ToBoolean().Should().BeTrue();
+    }
+
+    [Fact]
     public void Rank_above_the_short_side_is_lowered_and_noted()
     {
         using var weight = new Parameter(zeros(4, 6));

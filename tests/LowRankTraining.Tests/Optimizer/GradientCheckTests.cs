@@ -24,11 +24,23 @@ public class GradientCheckTests
             }
 
             Of(0).Should().Be(GradientVerdict.Zero);
-            Of(-1e30).Should().Be(GradientVerdict.Usable);
+            Of(-1e10).Should().Be(GradientVerdict.Usable);
+            Of(-1e30).Should().Be(dtype == ScalarType.Float64 ? GradientVerdict.Usable : GradientVerdict.Huge, "its square is beyond float32");
             Of(1e-30).Should().Be(GradientVerdict.Usable);
             Of(double.NaN).Should().Be(GradientVerdict.NonFinite);
             Of(double.NegativeInfinity).Should().Be(GradientVerdict.NonFinite);
         }
+    }
+
+    [Theory]
+    [InlineData(1e38, GradientVerdict.Usable), InlineData(1e300, GradientVerdict.Huge)]
+    [InlineData(1e-50, GradientVerdict.Usable), InlineData(1e-300, GradientVerdict.Usable)]
+    internal void Gradients_in_double_precision_are_judged_in_it(double entry, GradientVerdict expected)
+    {
+        using var gradient = full(new long[] { 3, 2 }, entry, ScalarType.Float64);
+
+        GradientCheck.Judge(gradient).Should().Be(expected);
+        GradientCheck.JudgeAll([gradient, gradient.to(ScalarType.Float64)])[1].Should().Be(expected);
     }
 
     [Fact]

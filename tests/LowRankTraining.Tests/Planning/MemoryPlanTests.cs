@@ -16,12 +16,14 @@ namespace LowRankTraining.Tests.Planning;
 public class MemoryPlanTests
 {
     [Fact]
-    public void GaLore_with_8_bit_states_needs_a_fifth_of_AdamWs_state_for_350_million_parameters()
+    public void GaLore_with_8_bit_states_needs_about_a_fifth_of_AdamWs_state_for_350_million_parameters()
     {
         var plan = MemoryPlan.For(Llama350M(), new GaLoreStrategy(new() { Rank = 256, States = StateFormat.Blockwise8Bit }));
 
         plan.AdamWBytes.Should().Be(2 * 4 * (24 * (4L * 1024 * 1024 + 3L * 1024 * 2736) + 2L * 32000 * 1024 + 49 * 1024));
-        plan.ShareOfAdamW.Should().BeInRange(0.1, 0.20);
+        plan.ShareOfAdamW.Should().BeApproximately(0.224, 0.001, "the table of the embedding stays float32");
+        MemoryPlan.For(Llama350M(), new GaLoreStrategy(new() { Rank = 256, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit }))
+            .ShareOfAdamW.Should().BeInRange(0.1, 0.20);
     }
 
     [Fact]

@@ -4,7 +4,6 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="ApolloStrategy"/>.</summary>
-/// <remarks>The rank may be above a matrix's short side, since the projection is random, but that is wasteful.</remarks>
 public sealed record ApolloOptions : GradientSpaceOptions
 {
     /// <summary>The defaults: rank 256 (APOLLO, from 350M on; a quarter of the width below).</summary>

@@ -19,7 +19,7 @@ public sealed class FiraStrategy : GradientSpaceStrategy<FiraOptions>
 
     private protected override IUpdateRule Projected => Recipe(Options);
 
-    private protected override IUpdateRule Full => Inner(Options);
+    private protected override IUpdateRule Full(FiraOptions options) => Inner(options);
 
     internal static SubspaceRule Recipe(FiraOptions options) => options.Project(Inner(options), Lift(options), options.Side);
 

@@ -36,6 +36,8 @@ public sealed record FrugalOptions : GradientSpaceOptions
     /// <summary>FRUGAL's code decays before the update, as the paper does.</summary>
     internal override DecayTiming Decay => DecayTiming.BeforeUpdate;
 
+    internal override double CodeEpsilon => 1e-8;
+
     internal override AdamRule Adam => base.Adam with { EpsilonAfterCorrection = true };
 }
 

@@ -31,7 +31,7 @@ public sealed class GaLoreStrategy : GradientSpaceStrategy<GaLoreOptions>
         Scale = scale,
     };
 
-    private protected override IUpdateRule Full => Options.InnerRule;
+    private protected override IUpdateRule Full(GaLoreOptions options) => options.InnerRule;
 
     internal static SubspaceRule Recipe(GaLoreOptions options) =>
         options.Project(options.InnerRule, new ProjectBack { Scale = options.Scale }, options.Side);

@@ -30,6 +30,8 @@ public sealed record LDAdamOptions : GradientSpaceOptions
     /// <summary>LDAdam's code decays before the update, as the paper does.</summary>
     internal override DecayTiming Decay => DecayTiming.BeforeUpdate;
 
+    internal override double CodeEpsilon => 1e-8;
+
     internal override AdamRule Adam => base.Adam with { EpsilonAfterCorrection = true };
 }
 

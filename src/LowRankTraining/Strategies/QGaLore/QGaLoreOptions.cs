@@ -37,6 +37,8 @@ public sealed record QGaLoreOptions : GradientSpaceOptions
     public int WeightGroup { get; init; } = AffineQuantization.DefaultGroup;
 
     /// <summary>The authors' 8-bit Adam adds ε after correction, as the paper does.</summary>
+    internal override double CodeEpsilon => 1e-8;
+
     internal override AdamRule Adam => base.Adam with { EpsilonAfterCorrection = true };
 
     /// <summary>Similarity is to be measured between subspaces that were found independently.</summary>

@@ -20,11 +20,14 @@ public sealed class SpamStrategy : UpdateStrategy<SpamOptions>
 
     private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
-        var dense = new GuardedRule(Options.Adam, Options.Guard);
+        var (dense, tables) = (Dense(Options), TablesAs(Options, Dense));
         return Options.Density < 1
-            ? GradientSpaceSession.Plan(Name, Options, parameters, targets ?? GradientSpaceSession.DefaultTargets, Sparse, dense)
-            : GradientSpaceSession.Plan(Name, Options, parameters, targets, _ => dense, Options.Adam);
+            ? GradientSpaceSession.Plan(Name, Options, parameters, targets ?? GradientSpaceSession.DefaultTargets, Sparse, dense, tables)
+            : GradientSpaceSession.Plan(Name, Options, parameters, targets,
+                candidate => candidate.IsTable ? tables : dense, Options.Adam, TablesAs(Options, options => options.Adam));
     }
+
+    private static GuardedRule Dense(SpamOptions options) => new(options.Adam, options.Guard);
 
     private SubspaceRule Sparse(NamedParameter matrix)
     {

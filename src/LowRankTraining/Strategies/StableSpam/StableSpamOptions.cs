@@ -28,6 +28,8 @@ public sealed record StableSpamOptions : AdamOptions
 
     internal override DecayTiming Decay => DecayTiming.BeforeUpdate;
 
+    internal override double CodeEpsilon => 1e-8;
+
     internal override AdamRule Adam => base.Adam with { EpsilonAfterCorrection = true, MomentumSchedule = Schedule };
 
     internal StabilityGuard Guard => new()

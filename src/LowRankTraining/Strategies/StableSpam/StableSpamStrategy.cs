@@ -20,7 +20,10 @@ public sealed class StableSpamStrategy : UpdateStrategy<StableSpamOptions>
 
     private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
-        var guarded = new GuardedRule(Options.Adam, Options.Guard);
-        return GradientSpaceSession.Plan(Name, Options, parameters, targets, _ => guarded, Options.Adam);
+        var (guarded, tables) = (Guarded(Options), TablesAs(Options, Guarded));
+        return GradientSpaceSession.Plan(Name, Options, parameters, targets,
+                candidate => candidate.IsTable ? tables : guarded, Options.Adam, TablesAs(Options, options => options.Adam));
     }
+
+    private static GuardedRule Guarded(StableSpamOptions options) => new(options.Adam, options.Guard);
 }

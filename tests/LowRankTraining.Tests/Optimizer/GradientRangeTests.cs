@@ -1,0 +1,122 @@
+using FluentAssertions;
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Optimizer;
+
+/// <summary>Gradients of every size that their dtype has.</summary>
+public class GradientRangeTests
+{
+    private static readonly Dictionary<string, Func<UpdateStrategyOf>> Strategies = new()
+    {
+        ["galore"] = () => parameters => new GaLoreStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
+        ["galore, SGD"] = () => parameters => new GaLoreStrategy(new() { Rank = 3, RefreshEvery = 3, Inner = GaLoreInner.Sgd }).Attach(parameters),
+        ["galore, Adafactor"] = () => parameters => new GaLoreStrategy(new() { Rank = 3, RefreshEvery = 3, Inner = GaLoreInner.Adafactor }).Attach(parameters),
+        ["fira"] = () => parameters => new FiraStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
+        ["fira, RMSProp"] = () => parameters => new FiraStrategy(new() { Rank = 3, RefreshEvery = 3, Inner = FiraInner.RMSProp }).Attach(parameters),
+        ["apollo"] = () => parameters => new ApolloStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
+        ["apollo, mini"] = () => parameters => new ApolloStrategy(ApolloOptions.Mini).Attach(parameters),
+        ["ldadam"] = () => parameters => new LDAdamStrategy(new() { Rank = 3 }).Attach(parameters),
+        ["frugal"] = () => parameters => new FrugalStrategy(new() { RefreshEvery = 3 }).Attach(parameters),
+        ["subtrack"] = () => parameters => new SubTrackStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
+        ["adarankgrad"] = () => parameters => new AdaRankGradStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
+        ["spam"] = () => parameters => new SpamStrategy().Attach(parameters),
+        ["stable-spam"] = () => parameters => new StableSpamStrategy().Attach(parameters),
+        ["gradnormlorp"] = () => parameters => new GradNormLoRPStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
+        ["flora"] = () => parameters => new FloraStrategy(new() { Rank = 3 }).Attach(parameters),
+    };
+
+    private delegate ILowRankSession UpdateStrategyOf(IEnumerable<(string, Parameter)> parameters);
+
+    public static TheoryData<string, ScalarType, double> Sizes()
+    {
+        var cases = new TheoryData<string, ScalarType, double>();
+        foreach (var method in Strategies.Keys)
+            foreach (var (dtype, sizes) in new (ScalarType, double[])[]
+            {
+                (ScalarType.Float32, [1e30, 1e18, 1e-30]), (ScalarType.Float64, [1e38, 1e300, 1e-50]),
+                (ScalarType.BFloat16, [1e38, 1e-30]), (ScalarType.Float16, [6e4, 6e-8]),
+            })
+                foreach (var size in sizes)
+                    cases.Add(method, dtype, size);
+        return cases;
+    }
+
+    [Theory, MemberData(nameof(Sizes))]
+    public void A_finite_gradient_that_is_not_zero_is_a_step_and_leaves_finite_numbers(string method, ScalarType dtype, double size)
+    {
+        using var scope = NewDisposeScope();
+        using var weight = new Parameter(randn(6, 16, dtype: ScalarType.Float32).to(dtype));
+        using var optimizer = Strategies[method]()([("layer.weight", weight)]).CreateOptimizer(lr: 1e-3);
+
+        for (var step = 1; step <= 7; step++)
+        {
+            // Odd steps are usual ones: what a huge gradient leaves behind has to be of use to them.
+            weight.grad = Draw.Normal(6, 16, (ulong)step).clamp_(-1, 1).mul_(step % 2 == 0 ? size : Math.Min(1, size)).to(dtype);
+            optimizer.step();
+        }
+
+        optimizer.SkippedUpdates.Should().Be(0);
+        weight.isfinite().all().ToBoolean().Should().BeTrue();
+        optimizer.For(weight).Tensors.Where(pair => pair.Value.is_floating_point() && pair.Key != "limiter_norm")
+            .Should().OnlyContain(pair => pair.Value.isfinite().all().ToBoolean());
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32, 1e30), InlineData(ScalarType.Float64, 1e300), InlineData(ScalarType.Float64, 1e-60), InlineData(ScalarType.Float32, 1e-40)]
+    public void Rules_without_squares_take_the_gradient_as_it_is(ScalarType dtype, double size)
+    {
+        using var scope = NewDisposeScope();
+        using var state = new StateBag();
+        var (weight, gradient) = (zeros(2, 3, dtype), full(new long[] { 2, 3 }, size, dtype));
+
+        ((IUpdateRule)new SgdRule { Momentum = 0 }).AddUpdate(gradient, weight, -1, state, new StepContext { Step = 1 });
+
+        weight.add(gradient).eq(0).all().ToBoolean().Should().BeTrue();
+        weight.ne(0).all().ToBoolean().Should().BeTrue();
+    }
+
+    [Fact]
+    public void Accumulated_gradients_whose_squares_vanish_are_not_zero()
+    {
+        using var scope = NewDisposeScope();
+        using var weight = new Parameter(zeros(6, 16));
+        using var optimizer = new GaLoreStrategy(new() { Rank = 3 }).Attach([("layer.weight", weight)]).CreateOptimizer(lr: 1);
+        weight.grad = Draw.Normal(6, 16, 1).to(ScalarType.Float32);
+        optimizer.step();
+
+        weight.grad = Draw.Normal(6, 16, 2).mul(1e-30).to(ScalarType.Float32);
+        optimizer.accumulate().Should().Be(1);
+        optimizer.step();
+
+        optimizer.SkippedUpdates.Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(float.NaN), InlineData(float.PositiveInfinity), InlineData(float.NegativeInfinity)]
+    public void What_is_not_finite_is_refused_beside_huge_entries_too(float broken)
+    {
+        foreach (var (method, attach) in Strategies)
+        {
+            using var scope = NewDisposeScope();
+            using var weight = new Parameter(zeros(6, 16));
+            using var optimizer = attach()([("layer.weight", weight)]).CreateOptimizer(lr: 1e-3);
+
+            for (var step = 1; step <= 2; step++)
+            {
+                var gradient = Draw.Normal(6, 16, 1).to(ScalarType.Float32).mul(1e30);
+                gradient[2, 3] = tensor(broken);
+                weight.grad = gradient;
+                optimizer.step();
+            }
+
+            optimizer.NonFiniteGradients.Should().Be(2, method);
+            weight.eq(0).all().ToBoolean().Should().BeTrue(method);
+        }
+    }
+}
