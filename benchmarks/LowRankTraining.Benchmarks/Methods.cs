@@ -25,7 +25,7 @@ internal static class Methods
         ["APOLLO-Mini"] = (parameters, _, refreshing) => new ApolloStrategy(refreshing.Of(ApolloOptions.Mini)).Attach(parameters),
         ["Balanced"] = (parameters, rank, refreshing) => new BalancedStrategy(refreshing.Of(new BalancedOptions { Rank = rank })).Attach(parameters),
         ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLAStrategy(new() { Rank = rank, AllowUnreached = true }), parameters),
-        ["Factorisation"] = (parameters, rank, _) => Layered.Attach(new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }), parameters),
+        ["Factorization"] = (parameters, rank, _) => Layered.Attach(new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }), parameters),
         ["DoRA"] = (parameters, rank, _) => WithGradients(new DoRAStrategy(new() { Rank = rank, AllowUnreached = true }).Attach(Layered.Model(parameters))),
         ["Fira"] = (parameters, rank, refreshing) => new FiraStrategy(refreshing.Of(new FiraOptions { Rank = rank })).Attach(parameters),
         ["Flora"] = (parameters, rank, _) => new FloraStrategy(new() { Rank = rank }).Attach(parameters),

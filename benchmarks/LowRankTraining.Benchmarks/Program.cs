@@ -8,6 +8,11 @@ using LowRankTraining.Benchmarks.Figures;
 
 if (args is ["figures", ..])
     return FiguresCommand.Run(args[1..]);
+if (args is [AloneFigures.Command, var method])
+{
+    AloneFigures.Run(method);
+    return 0;
+}
 
 // In process: the native library stays where the build put it, and one thread pool serves all methods alike.
 var config = DefaultConfig.Instance

@@ -1,6 +1,6 @@
 namespace LowRankTraining;
 
-/// <summary>A strategy at work on one model: the parameters to optimise, each with its rule, and what happens between steps.</summary>
+/// <summary>A strategy at work on one model: the parameters to optimize, each with its rule, and what happens between steps.</summary>
 public interface ILowRankSession : IDisposable
 {
     /// <value>The strategy's name; a checkpoint loads only into a session of the same strategy.</value>
@@ -9,7 +9,7 @@ public interface ILowRankSession : IDisposable
     /// <value>Seed of every random choice of this session: bases, adapters, stochastic rounding.</value>
     ulong Seed { get; }
 
-    /// <value>Every parameter to optimise, in a fixed order.</value>
+    /// <value>Every parameter to optimize, in a fixed order.</value>
     IReadOnlyList<ParameterPlan> Parameters { get; }
 
     /// <value>Whether <see cref="Parameters"/> are looked up in the model at every call, so that they are those of a model that has been moved. Default

@@ -9,7 +9,7 @@ public interface ILowRankStrategy
     /// <value>Short lower-case name, stored in checkpoints: "galore", "relora", "contoso.random-sign".</value>
     string Name { get; }
 
-    /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterise it, but does not change the function that it computes, except for a method that starts from scratch and says so.</summary>
+    /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterize it, but does not change the function that it computes, except for a method that starts from scratch and says so.</summary>
     /// <param name="model">The model. It may be moved to another device or dtype later, as long as the optimizer is made after that: moving makes new parameters.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>

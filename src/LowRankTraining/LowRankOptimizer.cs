@@ -25,7 +25,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private PendingLoad? _pending;
     private bool _disposed;
 
-    /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimised, and takes the session over: it is disposed with the optimizer.</summary>
+    /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimized, and takes the session over: it is disposed with the optimizer.</summary>
     /// <param name="session">A strategy at work on a model.</param>
     /// <param name="lr">Learning rate η, at least 0.</param>
     /// <param name="weight_decay">Decoupled weight decay λ, at least 0: W ← (1 − η λ) W.</param>

@@ -12,6 +12,7 @@ internal static class FiguresCommand
         ("scratch", ScratchFigures.Measure),
         ("energy", EnergyFigures.Measure),
         ("step", StepFigures.Measure),
+        ("alone", AloneFigures.Measure),
         ("small", SmallFigures.Measure),
         ("stagger", StaggerFigures.Measure),
         ("refresh", RefreshFigures.Measure),

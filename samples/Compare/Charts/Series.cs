@@ -2,7 +2,7 @@ namespace Compare.Charts;
 
 /// <summary>What one method contributes to a chart.</summary>
 /// <param name="Name">What it is called in the legend.</param>
-/// <param name="Color">Index into the page's colours.</param>
+/// <param name="Color">Index into the page's colors.</param>
 /// <param name="Points">Values, from left to right.</param>
 internal sealed record Series(string Name, int Color, IReadOnlyList<(double X, double Y)> Points)
 {

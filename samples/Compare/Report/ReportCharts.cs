@@ -7,7 +7,7 @@ namespace Compare.Report;
 /// <summary>The charts of the report.</summary>
 internal static class ReportCharts
 {
-    /// <summary>Number of colours in the style sheet; further methods begin again.</summary>
+    /// <summary>Number of colors in the style sheet; further methods begin again.</summary>
     private const int Colors = 12;
 
     /// <summary>Part of the run whose fast fall is left above the chart, so that the differences can be seen.</summary>
@@ -16,7 +16,7 @@ internal static class ReportCharts
     /// <summary>Ratio of the highest to the lowest value from which on one method would press the others together.</summary>
     private const double WideRange = 3;
 
-    /// <summary>The colour of the method at <paramref name="place"/>.</summary>
+    /// <summary>The color of the method at <paramref name="place"/>.</summary>
     public static int Color(int place) => place % Colors;
 
     /// <summary>Validation perplexity against tokens.</summary>

@@ -34,7 +34,7 @@ internal static class ReportPage
         <div class="scroll">{ReportTable.Render(findings)}</div>
         </section>
         {Chart(findings, "Validation perplexity", "On text that no method has seen; lower is better.", ReportCharts.Validation(findings))}
-        {Chart(findings, "Training loss", "Mean over neighbouring steps of each batch's loss; lower is better.", ReportCharts.Training(findings))}
+        {Chart(findings, "Training loss", "Mean over neighboring steps of each batch's loss; lower is better.", ReportCharts.Training(findings))}
         {Chart(findings, "What the memory buys", "Down and to the left is better: less optimizer state, lower perplexity.", ReportCharts.TradeOff(findings))}
         <section>
         <h2>How it was measured</h2>

@@ -8,7 +8,7 @@ internal static class ReportTable
     /// <summary>One row for each method.</summary>
     public static string Render(Findings findings) => $"""
         <table>
-        <thead><tr><th>Method</th><th>Validation<br>perplexity</th><th>Optimizer state<br>share of AdamW’s</th><th>Optimizer<br>ms a step</th>{PeakHeadings(findings)}<th>Training<br>time</th></tr></thead>
+        <thead><tr><th>Method</th><th>Validation<br>perplexity</th><th>Optimizer state<br>share of AdamW’s</th><th>Optimizer<br>ms per step</th>{PeakHeadings(findings)}<th>Training<br>time</th></tr></thead>
         <tbody>
         {string.Join('\n', findings.Results.Select((result, place) => Row(findings, result, ReportCharts.Color(place))))}
         </tbody>

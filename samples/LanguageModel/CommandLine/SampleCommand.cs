@@ -22,7 +22,7 @@ public static class SampleCommand
         if (parsed.Errors.Count > 0)
             return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + " See --help.");
 
-        // What is written to a file or a pipe has no use for colours, and no edge to keep within.
+        // What is written to a file or a pipe has no use for colors, and no edge to keep within.
         if (Console.IsOutputRedirected)
         {
             AnsiConsole.Console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });

@@ -45,7 +45,7 @@ public static partial class AllMethods
         new("dora", "DoRA", 2e-3, DoRA),
 
         new("sltrain", "SLTrain", 3e-3, SLTrain),
-        new("factorized", "Low-rank factorisation", 2e-3, Factorized),
+        new("factorized", "Low-rank factorization", 2e-3, Factorized),
         new("cola", "CoLA", 2e-3, CoLA),
         new("inrank", "InRank", 2e-3, InRank),
         new("welore", "WeLore", 2e-3, WeLore),

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>A re-parameterised matrix at work, whichever way its parts entered the model.</summary>
+/// <summary>A re-parameterized matrix at work, whichever way its parts entered the model.</summary>
 /// <param name="site">The matrix.</param>
 /// <param name="reason">Why this way in was chosen.</param>
 internal abstract class Adapter(Site site, string reason)

@@ -10,17 +10,17 @@ public sealed partial class AdapterSession
     internal IReadOnlyList<FactorSet> PlainFactors()
     {
         RequireUnfinished();
-        RequireInitialised();
+        RequireInitialized();
         var factors = OwnFactors();
         Adapter.RequireMergeable(_adapters);
         if (factors.FirstOrDefault(set => set.LeavesBase && set.IsQuantized) is { } quantized)
-            throw new NotSupportedException($"The factors of '{quantized.Weight}' started from a part of the weight, and the rest is quantised, so they are no change of a weight that is known: call Finish() and save the model. Nothing was written.");
+            throw new NotSupportedException($"The factors of '{quantized.Weight}' started from a part of the weight, and the rest is quantized, so they are no change of a weight that is known: call Finish() and save the model. Nothing was written.");
         if (factors.FirstOrDefault(set => set.Initial is { } initial && !IsMerged && !initial.BelongTo(set.Base)) is { } moved)
             throw new InvalidOperationException($"The factors of '{moved.Weight}' started from another weight than the model has now, so they are no change of a weight that is known. "
                 + "Load the original model, attach, then resume the run; or call Finish() and save the model. Nothing was written.");
         if (factors.FirstOrDefault(set => set.LeavesBase && set.Initial is null) is { } unknown)
             throw new InvalidOperationException($"The start of the factors of '{unknown.Weight}' is not in the checkpoint that they came from, so their change of the original weight is not known: "
-                + $"load the original model, attach, call {nameof(Initialise)} with the same batches as then, and resume the run; or call Finish() and save the model. Nothing was written.");
+                + $"load the original model, attach, call {nameof(Initialize)} with the same batches as then, and resume the run; or call Finish() and save the model. Nothing was written.");
         return factors;
     }
 

@@ -12,7 +12,7 @@ public sealed partial class AdapterSession
     /// and has to use the same batches each time.</param>
     /// <param name="layersAtOnce">Layers whose gradients are held at the same time. Default: all.</param>
     /// <exception cref="InvalidOperationException">The factors have their start already, or are merged; or a layer got no gradient, or one that is zero or not finite. Nothing was changed.</exception>
-    public void Initialise(Action backward, int layersAtOnce = int.MaxValue)
+    public void Initialize(Action backward, int layersAtOnce = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(backward);
         ArgumentOutOfRangeException.ThrowIfLessThan(layersAtOnce, 1);
@@ -20,7 +20,7 @@ public sealed partial class AdapterSession
         RequireUnmerged();
         var waiting = Awaiting.ToArray();
         if (waiting.Length == 0)
-            throw new InvalidOperationException($"The factors have their start already. {nameof(Initialise)} is for {nameof(FactorInit)}.{nameof(FactorInit.LoRAGA)}, once, before the first step.");
+            throw new InvalidOperationException($"The factors have their start already. {nameof(Initialize)} is for {nameof(FactorInit)}.{nameof(FactorInit.LoRAGA)}, once, before the first step.");
 
         using var scope = NewDisposeScope();
         var starts = waiting.Chunk(layersAtOnce).SelectMany(layers => StartsOf(layers, backward)).ToArray();
@@ -58,9 +58,9 @@ public sealed partial class AdapterSession
         return layer.StartFor(gradient);
     }
 
-    private void RequireInitialised()
+    private void RequireInitialized()
     {
         if (Awaiting.Any())
-            throw new InvalidOperationException($"{nameof(FactorInit)}.{nameof(FactorInit.LoRAGA)} starts the factors from a gradient: call {nameof(Initialise)} on the session before the first step. Nothing was changed.");
+            throw new InvalidOperationException($"{nameof(FactorInit)}.{nameof(FactorInit.LoRAGA)} starts the factors from a gradient: call {nameof(Initialize)} on the session before the first step. Nothing was changed.");
     }
 }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>A weight-space method at work on one model: its matrices re-parameterised, and whatever happens to them between steps.</summary>
+/// <summary>A weight-space method at work on one model: its matrices re-parameterized, and whatever happens to them between steps.</summary>
 public sealed partial class AdapterSession : ILowRankSession
 {
     private readonly AdapterMethod _method;

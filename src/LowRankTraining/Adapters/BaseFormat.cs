@@ -22,6 +22,6 @@ internal readonly record struct BaseCode(CodeTable Table, int Block)
     {
         BaseFormat.NF4 => new(CodeTable.NF4, 64),
         BaseFormat.Blockwise8Bit => new(CodeTable.Linear8Signed, 256),
-        _ => throw new ArgumentException($"{format} is not a quantised format: take {BaseFormat.NF4} or {BaseFormat.Blockwise8Bit}.", nameof(format)),
+        _ => throw new ArgumentException($"{format} is not a quantized format: take {BaseFormat.NF4} or {BaseFormat.Blockwise8Bit}.", nameof(format)),
     };
 }

@@ -16,6 +16,6 @@ public enum FactorInit
     OLoRA,
 
     /// <summary>The leading singular vectors of the loss's gradient, so that the first step is near to that of full training; given by
-    /// <see cref="AdapterSession.Initialise"/>, before which nothing can be trained. Wang, Yu and Li, arXiv 2407.05000.</summary>
+    /// <see cref="AdapterSession.Initialize"/>, before which nothing can be trained. Wang, Yu and Li, arXiv 2407.05000.</summary>
     LoRAGA,
 }

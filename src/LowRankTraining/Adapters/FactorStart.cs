@@ -13,7 +13,7 @@ internal static class FactorStart
     /// <summary>Whether the factors' start is a decomposition of the weight.</summary>
     public static bool Decomposes(this FactorInit init) => init is FactorInit.PiSSA or FactorInit.OLoRA;
 
-    /// <summary>Looks at a weight that is to be factorised, before anything is changed.</summary>
+    /// <summary>Looks at a weight that is to be factorized, before anything is changed.</summary>
     /// <param name="name">The weight's name.</param>
     /// <param name="weight">The weight.</param>
     /// <param name="otherwise">What works for any weight, as an imperative.</param>
@@ -23,7 +23,7 @@ internal static class FactorStart
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         if (!weight.isfinite().all().ToBoolean())
-            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorised. Load a sound one, or {otherwise}. Nothing was changed.");
+            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorized. Load a sound one, or {otherwise}. Nothing was changed.");
     }
 
     /// <summary>Factors that need nothing but the weight; in float32, or float64 for a float64 weight.</summary>

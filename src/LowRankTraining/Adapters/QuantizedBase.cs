@@ -4,10 +4,10 @@ using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>Which weights can be kept in a quantised format.</summary>
+/// <summary>Which weights can be kept in a quantized format.</summary>
 internal static class QuantizedBase
 {
-    /// <summary>Refuses weights that cannot be quantised whatever is done, and notes those whose layer cannot be replaced.</summary>
+    /// <summary>Refuses weights that cannot be quantized whatever is done, and notes those whose layer cannot be replaced.</summary>
     /// <exception cref="ArgumentException">A weight of an unsupported dtype; or, under Strict, one that stays dense.</exception>
     public static IEnumerable<KeyValuePair<string, string>> Check(IReadOnlyList<(Site Site, Injection Way)> chosen, AdapterRecipe recipe, ILogger? logger, bool strict)
     {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>How many entries of each row are pruned: a share of the row, or so many of every few neighbours.</summary>
+/// <summary>How many entries of each row are pruned: a share of the row, or so many of every few neighbors.</summary>
 public sealed record Sparsity
 {
     private readonly double _share;
@@ -21,13 +21,13 @@ public sealed record Sparsity
         ? new(share, 0, 1)
         : throw new ArgumentOutOfRangeException(nameof(share), share, "The share of pruned entries must lie between 0 and 1.");
 
-    /// <summary>Of every <paramref name="group"/> neighbours in a row, the <paramref name="zeros"/> with the least importance.</summary>
+    /// <summary>Of every <paramref name="group"/> neighbors in a row, the <paramref name="zeros"/> with the least importance.</summary>
     /// <param name="zeros">At least 1, below <paramref name="group"/>.</param>
     /// <param name="group">Must divide the length of the rows.</param>
     /// <exception cref="ArgumentOutOfRangeException">The numbers are out of range.</exception>
     public static Sparsity OfEvery(int zeros, int group) => zeros >= 1 && zeros < group
         ? new(0, zeros, group)
-        : throw new ArgumentOutOfRangeException(nameof(zeros), zeros, $"Of every {group} neighbours at least 1 and fewer than {group} can be pruned.");
+        : throw new ArgumentOutOfRangeException(nameof(zeros), zeros, $"Of every {group} neighbors at least 1 and fewer than {group} can be pruned.");
 
     /// <summary>True for the entries that stay.</summary>
     /// <param name="importance">A matrix; what is least in it goes, exactly as many entries in each row.</param>

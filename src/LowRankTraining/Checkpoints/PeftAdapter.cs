@@ -25,7 +25,7 @@ public static class PeftAdapter
     /// <para>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀ A₀), of rank 2 r, or the short side's where that is less.</para>
     /// <para>Where PRILoRA prunes A at the end, what is saved is pruned already, and the session trains on with what it has.</para>
     /// </remarks>
-    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer; or factors started from a part of a weight that is quantised. Nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer; or factors started from a part of a weight that is quantized. Nothing was written.</exception>
     /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
     public static void Save(string folder, AdapterSession session)
     {

@@ -16,7 +16,7 @@ public sealed class FactorizedLinear : ReparameterizedLinear
 {
     internal const string NameOfU = "factor_U", NameOfV = "factor_V";
 
-    /// <summary>Factorises the weight of a linear layer by its truncated singular value decomposition, and shares its bias. The layer itself is left as it is.</summary>
+    /// <summary>Factorizes the weight of a linear layer by its truncated singular value decomposition, and shares its bias. The layer itself is left as it is.</summary>
     /// <param name="source">The layer.</param>
     /// <param name="rank">k, at least 1 and at most the short side of the weight.</param>
     /// <param name="activation">σ. Default: none.</param>

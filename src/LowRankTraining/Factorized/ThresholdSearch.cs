@@ -1,6 +1,6 @@
 namespace LowRankTraining.Factorized;
 
-/// <summary>The one threshold κ on normalised singular values that takes a given share of them away over all matrices.</summary>
+/// <summary>The one threshold κ on normalized singular values that takes a given share of them away over all matrices.</summary>
 internal static class ThresholdSearch
 {
     /// <summary>Bisection: the share is a rising staircase in κ. Of both sides of the step that the target falls on, the nearer is taken.</summary>

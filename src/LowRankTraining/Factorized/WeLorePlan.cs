@@ -8,7 +8,7 @@ namespace LowRankTraining.Factorized;
 
 /// <summary>How far each matrix of a model can be reduced: ranks from the spectra of the weights, by one threshold for all of them.</summary>
 /// <remarks>
-/// <para>Singular values, normalised per matrix to [0, 1], are taken away where they are below κ; κ is such that a given share of all of them goes. No data is needed, and the model is not changed.</para>
+/// <para>Singular values, normalized per matrix to [0, 1], are taken away where they are below κ; κ is such that a given share of all of them goes. No data is needed, and the model is not changed.</para>
 /// <para>Print it: <c>Console.WriteLine(WeLorePlan.For(model, ratio: 0.5))</c>.</para>
 /// <para>Source: Jaiswal et al., WeLore, arXiv 2407.11239, section 3.</para>
 /// </remarks>

@@ -19,7 +19,7 @@ public static class AffineQuantization
 
     private const double ReferenceRange = 1e-5;
 
-    /// <summary>Quantises a tensor.</summary>
+    /// <summary>Quantizes a tensor.</summary>
     /// <param name="values">Floating-point, any shape, any strides, finite.</param>
     /// <param name="bits">8 or 4.</param>
     /// <param name="group">Elements that share a scale; even for 4 bits.</param>
@@ -35,7 +35,7 @@ public static class AffineQuantization
         return Quantize(values, bits, group, uniform, compatibility);
     }
 
-    /// <summary>Quantises stochastically with given uniform numbers instead of drawn ones: for results that must be repeated elsewhere.</summary>
+    /// <summary>Quantizes stochastically with given uniform numbers instead of drawn ones: for results that must be repeated elsewhere.</summary>
     /// <param name="values">As above.</param>
     /// <param name="uniform">In [0, 1), as many as <paramref name="values"/> has elements: an entry is rounded up where its number is below the fraction.</param>
     /// <param name="bits">8 or 4.</param>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Numerics;
 
 /// <summary>A flattened tensor cut into blocks that share a scale; the last may be partial.</summary>
-/// <remarks>Blocks are worked on many at a time, but not all: quantising needs several numbers of scratch for each entry, so scratch stays at a few MiB however large the tensor, and below half of it where it is not small.</remarks>
+/// <remarks>Blocks are worked on many at a time, but not all: quantizing needs several numbers of scratch for each entry, so scratch stays at a few MiB however large the tensor, and below half of it where it is not small.</remarks>
 internal readonly record struct Blocks(long Elements, int Size)
 {
     private const long SmallestChunk = 1 << 14, LargestChunk = 1 << 18, WorthSharing = 1 << 16;
@@ -40,7 +40,7 @@ internal readonly record struct Blocks(long Elements, int Size)
         }
     }
 
-    /// <summary>Checks the arguments that every quantisation shares.</summary>
+    /// <summary>Checks the arguments that every quantization shares.</summary>
     /// <exception cref="ArgumentException">Not a block that the codes can be cut into.</exception>
     public static Blocks Of(long elements, int size, int bits)
     {
@@ -57,7 +57,7 @@ internal readonly record struct Blocks(long Elements, int Size)
     {
         var bytes = PackedCodes.Bytes(Elements, bits);
         if (codes.numel() != bytes)
-            throw new ArgumentException($"{Elements} elements of {bits} bits take {bytes} bytes of codes, but there are {codes.numel()}; pass the shape that was quantised.", nameof(codes));
+            throw new ArgumentException($"{Elements} elements of {bits} bits take {bytes} bytes of codes, but there are {codes.numel()}; pass the shape that was quantized.", nameof(codes));
         if (scales.numel() != Count)
             throw new ArgumentException($"{Elements} elements make {Count} blocks of {Size}, but there are {scales.numel()} scales; pass the block size that was used.", nameof(scales));
     }

@@ -14,7 +14,7 @@ namespace LowRankTraining.Numerics;
 /// </remarks>
 public static class BlockwiseQuantization
 {
-    /// <summary>Quantises a tensor.</summary>
+    /// <summary>Quantizes a tensor.</summary>
     /// <param name="values">Floating-point, any shape, any strides.</param>
     /// <param name="table">The code.</param>
     /// <param name="block">Elements that share a scale; even for 4-bit codes. The last block may have fewer.</param>
@@ -65,12 +65,12 @@ public static class BlockwiseQuantization
         return result.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Adds to quantised numbers and quantises the sums, a chunk at a time: the whole is never decoded.</summary>
+    /// <summary>Adds to quantized numbers and quantizes the sums, a chunk at a time: the whole is never decoded.</summary>
     /// <param name="codes">As <see cref="Quantize"/> gave them; changed in place.</param>
     /// <param name="absMax">As <see cref="Quantize"/> gave it; changed in place.</param>
     /// <param name="table">The code.</param>
     /// <param name="block">Elements that share a scale.</param>
-    /// <param name="elements">Numbers that are quantised.</param>
+    /// <param name="elements">Numbers that are quantized.</param>
     /// <param name="change">What is added to a chunk, float32, one axis.</param>
     /// <param name="stochastic">Draws the roundings; null rounds to nearest.</param>
     /// <param name="loss">Takes what the rounding has lost, float32, contiguous; null where nobody asks.</param>
@@ -96,7 +96,7 @@ public static class BlockwiseQuantization
             isOrdered: true);
     }
 
-    /// <summary>Quantises a chunk.</summary>
+    /// <summary>Quantizes a chunk.</summary>
     /// <param name="chunk">The chunk.</param>
     /// <param name="numbers">float32, one axis.</param>
     /// <param name="bytes">Takes the codes.</param>

@@ -11,7 +11,7 @@ namespace LowRankTraining.Numerics;
 /// </remarks>
 internal sealed class Boundaries
 {
-    /// <summary>N. Neighbours in the finest of the codes (dynamic, 8 bits, unsigned) are 1.8 bins apart.</summary>
+    /// <summary>N. Neighbors in the finest of the codes (dynamic, 8 bits, unsigned) are 1.8 bins apart.</summary>
     private const int Half = 1024;
 
     private readonly Tensor _before, _within;

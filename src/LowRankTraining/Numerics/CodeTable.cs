@@ -66,7 +66,7 @@ public sealed class CodeTable
     /// <value>What each code stands for: 2^<see cref="Bits"/> numbers, ascending.</value>
     public IReadOnlyList<float> Values => _values;
 
-    /// <value>The boundaries between neighbouring values. Exactly there, 8-bit codes take the lower value and 4-bit codes the upper one, as bitsandbytes and torchao do.</value>
+    /// <value>The boundaries between neighboring values. Exactly there, 8-bit codes take the lower value and 4-bit codes the upper one, as bitsandbytes and torchao do.</value>
     public IReadOnlyList<float> Midpoints => _midpoints;
 
     /// <value>Whether nothing above zero takes the code of zero.</value>

@@ -28,7 +28,7 @@ public static class MomentPruning
         return rand(x.shape, ScalarType.Float32, x.device, generator: generator).ge(ratio).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The <paramref name="share"/>-quantile of a vector, interpolated between its neighbours.</summary>
+    /// <summary>The <paramref name="share"/>-quantile of a vector, interpolated between its neighbors.</summary>
     /// <remarks>By selection instead of sorting, so that there is no limit on the length: libtorch's quantile refuses more than 2²⁴ entries.</remarks>
     public static Tensor Quantile(Tensor values, double share)
     {

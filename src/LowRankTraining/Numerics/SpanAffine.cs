@@ -7,8 +7,8 @@ namespace LowRankTraining.Numerics;
 /// <summary>The codes of <see cref="AffineQuantization"/> for numbers in the processor's own memory: one pass over each group, no scratch.</summary>
 internal static class SpanAffine
 {
-    /// <summary>Quantises whole groups, of which the last may be partial.</summary>
-    /// <param name="numbers">What is quantised, finite.</param>
+    /// <summary>Quantizes whole groups, of which the last may be partial.</summary>
+    /// <param name="numbers">What is quantized, finite.</param>
     /// <param name="uniform">One in [0, 1) for each number: it is rounded up where its own lies below the fraction. Nothing rounds to nearest.</param>
     /// <param name="bits">8 or 4.</param>
     /// <param name="group">Numbers that share a scale; even for 4 bits.</param>

@@ -5,7 +5,7 @@ namespace LowRankTraining.Numerics;
 /// <summary>The codes of a <see cref="CodeTable"/> for numbers in the processor's own memory: one pass over them, no scratch.</summary>
 /// <remarks>
 /// The answers are those of <see cref="Boundaries"/>, found in the same way, by a bin that holds one boundary at most. Here the bins are cut by the bits of a float: 128 in each octave from 2⁻²³ to 1, one for all below and one for all above,
-/// for either sign. Neighbours in the finest of the codes (dynamic, 8 bits, unsigned) are 1.8 bins apart.
+/// for either sign. Neighbors in the finest of the codes (dynamic, 8 bits, unsigned) are 1.8 bins apart.
 /// </remarks>
 internal sealed class SpanCodes
 {
@@ -44,8 +44,8 @@ internal sealed class SpanCodes
     /// <value>Whether the lowest boundary is zero itself. What is scaled down to zero by its block's largest number is then still above it.</value>
     public bool KeepsPositive { get; init; }
 
-    /// <summary>Quantises whole blocks, of which the last may be partial.</summary>
-    /// <param name="numbers">What is quantised.</param>
+    /// <summary>Quantizes whole blocks, of which the last may be partial.</summary>
+    /// <param name="numbers">What is quantized.</param>
     /// <param name="block">Numbers that share a scale; even where two codes share a byte.</param>
     /// <param name="codes">A byte for each number, or for two.</param>
     /// <param name="absMax">The scale of each block.</param>

@@ -17,13 +17,13 @@ public sealed class MemoryPlan
 {
     private MemoryPlan(IReadOnlyList<ParameterMemory> parameters, long frozenBytes) => (Parameters, FrozenBytes) = (parameters, frozenBytes);
 
-    /// <value>Every parameter that is optimised, in the session's order.</value>
+    /// <value>Every parameter that is optimized, in the session's order.</value>
     public IReadOnlyList<ParameterMemory> Parameters { get; }
 
     /// <value>Bytes of all weights that are trained.</value>
     public long WeightBytes => Parameters.Sum(parameter => parameter.WeightBytes);
 
-    /// <value>Bytes of the weights that a weight-space method has frozen, as they are kept: in their dtype, or quantised.</value>
+    /// <value>Bytes of the weights that a weight-space method has frozen, as they are kept: in their dtype, or quantized.</value>
     public long FrozenBytes { get; }
 
     /// <value>Bytes of all their gradients, as they are after a backward pass.</value>

@@ -6,7 +6,7 @@ public readonly record struct NumberBytes
     /// <value>b_w, a weight that is trained at full rank.</value>
     public required double Weight { get; init; }
 
-    /// <value>A weight that is frozen: b_w, or fewer where it is quantised (NF4: <see cref="Nf4"/>).</value>
+    /// <value>A weight that is frozen: b_w, or fewer where it is quantized (NF4: <see cref="Nf4"/>).</value>
     public required double Frozen { get; init; }
 
     /// <value>b_a, a number of a factor, a magnitude or a sparse part.</value>

@@ -5,7 +5,7 @@ namespace LowRankTraining.Planning;
 /// <summary>What a weight-space method holds for a matrix, and what a step with it costs, from the matrix's shape alone; the sum over several is that of a model.</summary>
 /// <remarks>
 /// <para>With m × n the shape, r the rank, P = r (m + n), nnz = ⌊δ m n⌋, and bytes as <see cref="NumberBytes"/> has them:</para>
-/// <para>dense mn (b_w + b_g + 2b_s); LoRA, ReLoRA mn b_frozen + P (b_a + b_g + 2b_s); DoRA the same with P + m; SLTrain (P + nnz)(b_a + b_g + 2b_s) + nnz b_i; factorised (InRank, WeLore, CoLA) P (b_a + b_g + 2b_s).</para>
+/// <para>dense mn (b_w + b_g + 2b_s); LoRA, ReLoRA mn b_frozen + P (b_a + b_g + 2b_s); DoRA the same with P + m; SLTrain (P + nnz)(b_a + b_g + 2b_s) + nnz b_i; factorized (InRank, WeLore, CoLA) P (b_a + b_g + 2b_s).</para>
 /// <para>Rank above a matrix's short side counts as that side. Activations are not counted.</para>
 /// </remarks>
 public sealed record WeightSpaceMemory

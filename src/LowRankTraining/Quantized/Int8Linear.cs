@@ -20,7 +20,7 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     private const int Bits = 8;
     private const string CodesName = "weight_codes", ScalesName = "weight_scales", ZerosName = "weight_zeros";
 
-    /// <summary>Quantises the weight of a linear layer, to the nearest, and shares its bias. The layer itself is left as it is.</summary>
+    /// <summary>Quantizes the weight of a linear layer, to the nearest, and shares its bias. The layer itself is left as it is.</summary>
     /// <param name="source">The layer.</param>
     /// <param name="group">Numbers that share a scale, at least 1. Default 256 (Q-GaLore).</param>
     /// <exception cref="ArgumentException">A group below 1.</exception>

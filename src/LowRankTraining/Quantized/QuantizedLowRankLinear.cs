@@ -20,7 +20,7 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
     private readonly BaseCode _code;
     private readonly long[] _shape;
 
-    /// <summary>Quantises the weight of a linear layer, to the nearest, puts factors beside it, and shares its bias. The layer itself is left as it is.</summary>
+    /// <summary>Quantizes the weight of a linear layer, to the nearest, puts factors beside it, and shares its bias. The layer itself is left as it is.</summary>
     /// <param name="source">The layer, in float32, bfloat16 or float16.</param>
     /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
     /// <param name="format">How the weight is kept. Default NF4.</param>
@@ -31,12 +31,12 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
     public QuantizedLowRankLinear(Linear source, int rank, BaseFormat format = BaseFormat.NF4, double scale = 1, double dropout = 0, ulong key = 0)
         : this(source, rank, format, scale, dropout, key, sharesWeight: false) => Quantize(source.weight);
 
-    /// <summary>A layer that runs on the source's own weight until it is quantised, if it shares that, and cannot run before if not.</summary>
+    /// <summary>A layer that runs on the source's own weight until it is quantized, if it shares that, and cannot run before if not.</summary>
     internal QuantizedLowRankLinear(Linear source, int rank, BaseFormat format, double scale, double dropout, ulong key, bool sharesWeight) : base(nameof(QuantizedLowRankLinear))
     {
         LowRankFactors.Require(source, rank, scale, dropout);
         if (!Takes(source.weight.dtype))
-            throw new ArgumentException($"A weight in {source.weight.dtype} cannot be quantised: convert the layer to float32, bfloat16 or float16 first.", nameof(source));
+            throw new ArgumentException($"A weight in {source.weight.dtype} cannot be quantized: convert the layer to float32, bfloat16 or float16 first.", nameof(source));
 
         (_code, _shape) = (BaseCode.Of(format), source.weight.shape);
         (Scale, Dropout, Mask) = (scale, dropout, DropoutMask.For(key, dropout));
@@ -76,7 +76,7 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
     /// <value>Whether the factors take part. Default true.</value>
     public bool Enabled { get; set; } = true;
 
-    /// <value>Bytes that the quantised weight takes.</value>
+    /// <value>Bytes that the quantized weight takes.</value>
     public long WeightBytes => new[] { Codes, AbsMax }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
 
     /// <value>What drops entries of the input, or null.</value>
@@ -85,7 +85,7 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
     /// <value>Whether the layer runs on its codes.</value>
     internal bool IsQuantized { get; private set; }
 
-    /// <summary>Whether weights of a dtype can be quantised.</summary>
+    /// <summary>Whether weights of a dtype can be quantized.</summary>
     internal static bool Takes(ScalarType dtype) => dtype is ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16;
 
     /// <inheritdoc/>
@@ -155,7 +155,7 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
     /// <summary>W as a new tensor in the layer's dtype.</summary>
     internal Tensor BaseWeight() => Decode(lora_A.dtype);
 
-    /// <summary>Frees the factors' neighbour, when the layer has left the model.</summary>
+    /// <summary>Frees the factors' neighbor, when the layer has left the model.</summary>
     internal void Release()
     {
         Codes.Dispose();

@@ -56,7 +56,7 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
         using var scope = NewDisposeScope();
         var rate = RateOf(step, state);
 
-        var update = Square.Normalise(gradient, state.Advance(AdamRule.Clock), state);
+        var update = Square.Normalize(gradient, state.Advance(AdamRule.Clock), state);
         FactoredSquare.Clip(update, ClipThreshold);
         if (rate is not null)
             update.mul_(rate);

@@ -18,13 +18,13 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
 
     /// <summary>Takes the gradient of update <paramref name="t"/> in, and divides it by the root of the estimate.</summary>
     /// <returns>A new tensor in the gradient's shape, owned by the current dispose scope.</returns>
-    public Tensor Normalise(Tensor gradient, long t, StateBag state)
+    public Tensor Normalize(Tensor gradient, long t, StateBag state)
     {
         using var scope = NewDisposeScope();
         var decay = 1 - Math.Pow(t, DecayRate);
         var felt = gradient.WithinSquares();
-        var normalised = gradient.dim() < 2 ? NormaliseVector(felt, decay, state) : NormaliseMatrix(felt, decay, state);
-        return normalised.MoveToOuterDisposeScope();
+        var normalized = gradient.dim() < 2 ? NormalizeVector(felt, decay, state) : NormalizeMatrix(felt, decay, state);
+        return normalized.MoveToOuterDisposeScope();
     }
 
     /// <summary>Multiplies by min(1, d / RMS), in place.</summary>
@@ -50,14 +50,14 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
     /// <param name="gradient">Becomes the result.</param>
     /// <param name="decay">β_t.</param>
     /// <param name="state">Holds the averages.</param>
-    private Tensor NormaliseVector(Tensor gradient, double decay, StateBag state)
+    private Tensor NormalizeVector(Tensor gradient, double decay, StateBag state)
     {
         var square = state.ZerosLike(Whole, gradient).mul_(decay).add_(gradient.square().add_(Epsilon), 1 - decay);
         return gradient.mul_(square.rsqrt());
     }
 
-    /// <inheritdoc cref="NormaliseVector"/>
-    private Tensor NormaliseMatrix(Tensor gradient, double decay, StateBag state)
+    /// <inheritdoc cref="NormalizeVector"/>
+    private Tensor NormalizeMatrix(Tensor gradient, double decay, StateBag state)
     {
         var matrix = gradient.AsMatrix();
         var rows = Average(Rows, matrix, axis: 1, decay, state);

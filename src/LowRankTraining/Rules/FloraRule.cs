@@ -44,7 +44,7 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
         var t = state.Advance(AdamRule.Clock);
         var matrix = gradient.dim() > 2 ? gradient.AsMatrix() : gradient;
 
-        var update = Adafactor.Square.Normalise(matrix, t, state);
+        var update = Adafactor.Square.Normalize(matrix, t, state);
         if (IsSketched(matrix.shape))
             AverageSketched(update, t, state, step);
         else if (Adafactor.Beta1 > 0)

@@ -19,7 +19,7 @@ public sealed record RmsPropRule : IDirectionRule
     /// <value>ε, in units of the gradient. Default 1e-8.</value>
     public double Epsilon { get; init; } = 1e-8;
 
-    /// <value>μ, momentum on the normalised gradient, in [0, 1); 0 keeps no buffer. Default 0.</value>
+    /// <value>μ, momentum on the normalized gradient, in [0, 1); 0 keeps no buffer. Default 0.</value>
     public double Momentum { get; init; }
 
     /// <value>Whether the variance is taken about the mean. Default false.</value>

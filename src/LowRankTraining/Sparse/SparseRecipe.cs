@@ -58,7 +58,7 @@ internal sealed record SparseRecipe
         return new(a.MoveToOuterDisposeScope(), zeros(rows, rank, dtype, device).MoveToOuterDisposeScope(), values.MoveToOuterDisposeScope());
     }
 
-    /// <exception cref="ArgumentException">The weight is to be factorised, and holds NaN or infinity.</exception>
+    /// <exception cref="ArgumentException">The weight is to be factorized, and holds NaN or infinity.</exception>
     public void RequireUsable(string name, Tensor weight)
     {
         if (Start == WeightStart.FromWeight)

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Sparse;
 
-/// <summary>What becomes of the weight that a matrix has when it is re-parameterised.</summary>
+/// <summary>What becomes of the weight that a matrix has when it is re-parameterized.</summary>
 public enum WeightStart
 {
     /// <summary>It is discarded, and the parts are drawn: training starts from scratch.</summary>

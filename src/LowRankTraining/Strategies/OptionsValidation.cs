@@ -52,7 +52,7 @@ internal sealed class OptionsRules
         return this;
     }
 
-    /// <summary>A quantised base is in a format that exists, and its layers may be replaced.</summary>
+    /// <summary>A quantized base is in a format that exists, and its layers may be replaced.</summary>
     public OptionsRules QuantizesBy(BaseFormat format, Injection injection) => OneOf(format, Enum.GetValues<BaseFormat>(), "Base")
         .Require(format == BaseFormat.Dense || injection is Injection.Auto or Injection.Replace,
             $"Base {format} needs layers of its own: Injection is {injection}, and must be Auto or Replace.");

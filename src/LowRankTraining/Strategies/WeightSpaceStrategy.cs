@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>A method that re-parameterises the model: it puts parts of its own beside weights, or in their place.</summary>
+/// <summary>A method that re-parameterizes the model: it puts parts of its own beside weights, or in their place.</summary>
 /// <typeparam name="TOptions">Its options.</typeparam>
 public abstract class WeightSpaceStrategy<TOptions> : ILowRankStrategy where TOptions : WeightSpaceOptions
 {

@@ -8,12 +8,12 @@ namespace LowRankTraining.Subspace;
 /// <remarks>
 /// <para>X = PᵀA; E = A − P X; F = −2 E Xᵀ, with leading singular triplet (u, σ, v): P ← (P v cos(σ η) − u sin(σ η)) vᵀ + P (I − v vᵀ).</para>
 /// <para>F has the size of P, so only its r × r Gram matrix is decomposed. The step is relative: η σ is the angle with F taken of A / ‖A‖, so that η does not depend on the gradient's scale.
-/// The angle never exceeds a right one. The result is orthonormalised, since rounding would pile up over thousands of rotations.</para>
+/// The angle never exceeds a right one. The result is orthonormalized, since rounding would pile up over thousands of rotations.</para>
 /// <para>Source: Rajabi et al., SubTrack++, arXiv 2502.01586, section 3. The authors' code multiplies the tangent of a tall matrix by zero, and scales η with the square of the gradient.</para>
 /// </remarks>
 public sealed record GrassmannBasis : IBasis
 {
-    /// <value>η, in radians for a unit tangent of the normalised gradient; above 0. Default 1: ours; the authors' 10,000 is for raw gradients.</value>
+    /// <value>η, in radians for a unit tangent of the normalized gradient; above 0. Default 1: ours; the authors' 10,000 is for raw gradients.</value>
     public double StepSize { get; init; } = 1;
 
     /// <value>Whether the tangent is taken of A / ‖A‖. Default true.</value>

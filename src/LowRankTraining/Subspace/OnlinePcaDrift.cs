@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>One gradient step of the basis on its reconstruction error of the normalised gradient, after every update.</summary>
+/// <summary>One gradient step of the basis on its reconstruction error of the normalized gradient, after every update.</summary>
 /// <remarks>
 /// <para>Â = A / ‖A‖, X = PᵀÂ: ∇_P ‖P X − Â‖² = −4 Â Xᵀ + 2 Â Xᵀ (PᵀP) + 2 P (X Xᵀ), 4 s l r operations and nothing of size s × s. AdamW or plain descent at η_P times the share of the initial learning rate that the weights have.</para>
 /// <para>State: with AdamW two tensors of the basis' shape, <c>drift_exp_avg</c> and <c>drift_exp_avg_sq</c>.</para>
@@ -22,7 +22,7 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
     /// <value>Whether AdamW moves the basis, or plain descent. Default true.</value>
     public bool UsesAdam { get; init; } = true;
 
-    /// <value>Whether the columns are orthonormalised after each step. Default true.</value>
+    /// <value>Whether the columns are orthonormalized after each step. Default true.</value>
     public bool Orthonormalizes { get; init; } = true;
 
     private static AdamRule Adam { get; } = new() { Prefix = "drift_" };

@@ -114,7 +114,7 @@ public class MemoryTests
         "galore" or "galore, staggered" or "fira" or "apollo" or "apollo, mini" => 1,
         "galore, Gram, variance fill" => 5,                  // A Aᵀ, its eigenvectors, and what the decomposition works on
         "sltrain, shadow, from weight and seed" => 5,        // the same, at the first step
-        "frugal, random" => 3,                               // the basis, drawn and orthonormalised at every use
+        "frugal, random" => 3,                               // the basis, drawn and orthonormalized at every use
         "frugal, blocks" => 5,                               // one parameter's moments come before another's go
         _ when method.StartsWith("gradnormlorp", StringComparison.Ordinal) => 4, // directions before and after
         _ when method.Contains("8-bit error", StringComparison.Ordinal) => 5,    // the error, decoded, beside the mixed matrix

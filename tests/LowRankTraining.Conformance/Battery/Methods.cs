@@ -15,15 +15,15 @@ public static class Methods
     /// <summary>Refresh or restart period that all of them are given.</summary>
     public const int Period = 5;
 
-    /// <summary>Low enough that the moments of the battery's small matrices are quantised, and high enough that its biases are not.</summary>
-    private const int Quantised = 32;
+    /// <summary>Low enough that the moments of the battery's small matrices are quantized, and high enough that its biases are not.</summary>
+    private const int Quantized = 32;
 
     public static readonly IReadOnlyDictionary<string, Func<int, ILowRankStrategy>> ByName = new Dictionary<string, Func<int, ILowRankStrategy>>
     {
         ["galore"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
         ["galore, staggered"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true }),
-        ["galore, 8-bit states"] = rank => GaLore(rank, StateFormat.Blockwise8Bit with { Threshold = Quantised }),
-        ["galore, 4-bit states"] = rank => GaLore(rank, StateFormat.Blockwise4Bit with { Threshold = Quantised }),
+        ["galore, 8-bit states"] = rank => GaLore(rank, StateFormat.Blockwise8Bit with { Threshold = Quantized }),
+        ["galore, 4-bit states"] = rank => GaLore(rank, StateFormat.Blockwise4Bit with { Threshold = Quantized }),
         ["q-galore"] = rank => QGaLore(rank, quantizesWeights: true),
         ["q-galore, float weights"] = rank => QGaLore(rank, quantizesWeights: false),
         ["fira"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
@@ -127,14 +127,14 @@ public static class Methods
         RefreshEvery = Period,
         Scale = 1,
         RememberedSimilarities = 1,
-        BasisFormat = StateFormat.Affine4Bit with { Threshold = Quantised },
-        States = StateFormat.Blockwise8Bit with { Threshold = Quantised },
+        BasisFormat = StateFormat.Affine4Bit with { Threshold = Quantized },
+        States = StateFormat.Blockwise8Bit with { Threshold = Quantized },
         QuantizesWeights = quantizesWeights,
     });
 
     private static SLTrainStrategy SLTrain(SLTrainOptions options) => new(options with { Density = 0.2 });
 
-    /// <summary>Whether a method trains float64 weights; a quantised base is made from shorter ones.</summary>
+    /// <summary>Whether a method trains float64 weights; a quantized base is made from shorter ones.</summary>
     public static bool TakesFloat64(string name) => !name.Contains("NF4", StringComparison.Ordinal) && !name.Contains("8-bit base", StringComparison.Ordinal);
 
     /// <summary>Whether the end of a training leaves the model's function; PRILoRA prunes its factors once more.</summary>

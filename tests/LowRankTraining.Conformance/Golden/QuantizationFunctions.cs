@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Conformance.Golden;
 
-/// <summary>Recorded code tables and quantisers. Codes have to be equal: one wrong code is a deviation far above any tolerance.</summary>
+/// <summary>Recorded code tables and quantizers. Codes have to be equal: one wrong code is a deviation far above any tolerance.</summary>
 public static class QuantizationFunctions
 {
     public static IReadOnlyList<Deviation> DynamicMap(GoldenCase golden) => Map(golden, (golden.Whole("hp.total_bits"), golden.Flag("hp.signed")) switch

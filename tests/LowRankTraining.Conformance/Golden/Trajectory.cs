@@ -64,7 +64,7 @@ public static class Trajectory
         return deviations;
     }
 
-    /// <summary>Quantised states are recorded as <c>NAME.codes</c> and <c>NAME.absmax</c>.</summary>
+    /// <summary>Quantized states are recorded as <c>NAME.codes</c> and <c>NAME.absmax</c>.</summary>
     private static IEnumerable<Deviation> States(GoldenCase golden, StateBag state, double momentScale) =>
         from slot in state.Tensors
         let recorded = slot.Value.dtype == ScalarType.Byte ? slot.Key + ".codes" : slot.Key

@@ -75,7 +75,7 @@ public class ChartTests
     }
 
     [Fact]
-    public void Smoothing_averages_over_the_neighbours_that_there_are()
+    public void Smoothing_averages_over_the_neighbors_that_there_are()
     {
         var smooth = new Series("A", 0, [(0, 0), (1, 3), (2, 0), (3, 9)]).Smoothed(reach: 1);
 

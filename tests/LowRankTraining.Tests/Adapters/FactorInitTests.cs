@@ -121,7 +121,7 @@ public class FactorInitTests
         var before = Output(model);
         using var optimizer = Strategy(FactorInit.LoRAGA, Injection.Hook).Attach(model).CreateOptimizer(0.01);
 
-        ((AdapterSession)optimizer.Session).Initialise(() => Loss(model).backward(), layersAtOnce);
+        ((AdapterSession)optimizer.Session).Initialize(() => Loss(model).backward(), layersAtOnce);
 
         var size = Math.Pow(16, 0.25) / Math.Sqrt(16);
         Distance(AbsoluteValues(Parameter(model, "second.lora_B")), AbsoluteValues(left.narrow(1, 0, 4).mul(size))).Should().BeLessThan(1e-9);
@@ -144,12 +144,12 @@ public class FactorInitTests
         var session = (AdapterSession)optimizer.Session;
         var before = Weights(model);
 
-        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Initialise*before the first step*");
-        session.Invoking(waiting => waiting.Initialise(() => { })).Should().Throw<InvalidOperationException>().WithMessage("*first.weight*no gradient*");
+        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Initialize*before the first step*");
+        session.Invoking(waiting => waiting.Initialize(() => { })).Should().Throw<InvalidOperationException>().WithMessage("*first.weight*no gradient*");
         Weights(model).Should().BeEquivalentTo(before);
 
-        session.Initialise(Backward);
-        session.Invoking(started => started.Initialise(Backward)).Should().Throw<InvalidOperationException>().WithMessage("*have their start already*");
+        session.Initialize(Backward);
+        session.Invoking(started => started.Initialize(Backward)).Should().Throw<InvalidOperationException>().WithMessage("*have their start already*");
         FluentActions.Invoking(() => Step(model, optimizer)).Should().NotThrow();
 
         void Backward()
@@ -168,20 +168,20 @@ public class FactorInitTests
             using var whole = Seeded(new OpenNetwork());
             using var optimizer = Strategy(FactorInit.LoRAGA, Injection.Replace).Attach(whole).CreateOptimizer(0.01);
             TrainingCheckpoint.Save(Path.Combine(folder, "waiting"), whole, optimizer);
-            Initialise(whole, optimizer);
+            Initialize(whole, optimizer);
             TrainingCheckpoint.Save(Path.Combine(folder, "started"), whole, optimizer);
             Run(whole, optimizer, 3);
 
             using var resumed = Seeded(new OpenNetwork(), 99);
             using var resumedOptimizer = Strategy(FactorInit.LoRAGA, Injection.Replace).Attach(resumed).CreateOptimizer(0.01);
             TrainingCheckpoint.Load(Path.Combine(folder, "started"), resumed, resumedOptimizer);
-            FluentActions.Invoking(() => Initialise(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*have their start already*");
+            FluentActions.Invoking(() => Initialize(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*have their start already*");
             Run(resumed, resumedOptimizer, 3);
             Weights(resumed).Should().BeEquivalentTo(Weights(whole));
 
             TrainingCheckpoint.Load(Path.Combine(folder, "waiting"), resumed, resumedOptimizer);
-            FluentActions.Invoking(() => Step(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Initialise*before the first step*");
-            Initialise(resumed, resumedOptimizer);
+            FluentActions.Invoking(() => Step(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Initialize*before the first step*");
+            Initialize(resumed, resumedOptimizer);
             Run(resumed, resumedOptimizer, 3);
             Weights(resumed).Should().BeEquivalentTo(Weights(whole));
         }
@@ -190,10 +190,10 @@ public class FactorInitTests
             Directory.Delete(folder, recursive: true);
         }
 
-        static void Initialise(OpenNetwork model, LowRankOptimizer optimizer)
+        static void Initialize(OpenNetwork model, LowRankOptimizer optimizer)
         {
             using var scope = NewDisposeScope();
-            ((AdapterSession)optimizer.Session).Initialise(() => Loss(model).backward());
+            ((AdapterSession)optimizer.Session).Initialize(() => Loss(model).backward());
         }
     }
 

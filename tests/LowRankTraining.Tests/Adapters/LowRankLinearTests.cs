@@ -119,7 +119,7 @@ public class LowRankLinearTests
         var nearest = Merged(null);
         var stochastic = Merged(generator);
 
-        // 1 + 2⁻¹⁰ is an eighth of the way from 1 to its upper neighbour 1 + 2⁻⁷.
+        // 1 + 2⁻¹⁰ is an eighth of the way from 1 to its upper neighbor 1 + 2⁻⁷.
         nearest.Should().OnlyContain(value => value == 1);
         stochastic.Should().OnlyContain(value => value == 1 || value == 1 + 1 / 128.0);
         (stochastic.Average() - 1).Should().BeApproximately(1 / 1024.0, 1e-4);

@@ -211,7 +211,7 @@ public class MergeTests
         using var session = new LoRAStrategy(new() { Rank = 4, Init = FactorInit.LoRAGA }).Attach(model);
         session.Merge();
 
-        session.Invoking(merged => merged.Initialise(() => model.call(Inputs(model)).square().mean().backward())).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+        session.Invoking(merged => merged.Initialize(() => model.call(Inputs(model)).square().mean().backward())).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
     }
 
     private static ILowRankStrategy Make(string method, Injection injection) => method switch

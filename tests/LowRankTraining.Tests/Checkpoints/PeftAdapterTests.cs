@@ -126,7 +126,7 @@ public sealed class PeftAdapterTests : IDisposable
         using var original = Seeded(new OpenNetwork(ScalarType.Float64));
         using var optimizer = new LoRAStrategy(Options with { Init = init, RankStabilized = stabilized, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
         if (init == FactorInit.LoRAGA)
-            ((AdapterSession)optimizer.Session).Initialise(() => model.call(Inputs(model)).square().mean().backward());
+            ((AdapterSession)optimizer.Session).Initialize(() => model.call(Inputs(model)).square().mean().backward());
         Run(model, optimizer, 3);
 
         PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
@@ -157,7 +157,7 @@ public sealed class PeftAdapterTests : IDisposable
         using var model = Seeded(new OpenNetwork());
         using var resumed = Seeded(new OpenNetwork());
         using var optimizer = Attach(model);
-        Initialise(model, optimizer);
+        Initialize(model, optimizer);
         Run(model, optimizer, 2);
         TrainingCheckpoint.Save(_folder, model, optimizer);
         PeftAdapter.Save(Path.Combine(_folder, "known"), (AdapterSession)optimizer.Session);
@@ -166,24 +166,24 @@ public sealed class PeftAdapterTests : IDisposable
         {
             TrainingCheckpoint.Load(_folder, resumed, without);
             var session = (AdapterSession)without.Session;
-            session.Invoking(lost => PeftAdapter.Save(Path.Combine(_folder, "lost"), lost)).Should().Throw<InvalidOperationException>().WithMessage("*first.weight*not in the checkpoint*Initialise*Nothing was written*");
+            session.Invoking(lost => PeftAdapter.Save(Path.Combine(_folder, "lost"), lost)).Should().Throw<InvalidOperationException>().WithMessage("*first.weight*not in the checkpoint*Initialize*Nothing was written*");
             session.Invoking(lost => PeftAdapter.Load(Path.Combine(_folder, "known"), lost)).Should().Throw<InvalidOperationException>().WithMessage("*FactorInit.Kaiming*");
             Directory.Exists(Path.Combine(_folder, "lost")).Should().BeFalse();
         }
 
         using var original = Seeded(new OpenNetwork());
         using var with = Attach(original);
-        Initialise(original, with);
+        Initialize(original, with);
         TrainingCheckpoint.Load(_folder, original, with);
         PeftAdapter.Save(Path.Combine(_folder, "again"), (AdapterSession)with.Session);
         File.ReadAllBytes(Path.Combine(_folder, "again", "adapter_model.safetensors")).Should().Equal(File.ReadAllBytes(Path.Combine(_folder, "known", "adapter_model.safetensors")));
 
         static LowRankOptimizer Attach(OpenNetwork network) => new LoRAStrategy(Options with { Init = FactorInit.LoRAGA, Dropout = 0 }).Attach(network).CreateOptimizer(0.01);
 
-        static void Initialise(OpenNetwork network, LowRankOptimizer optimizer)
+        static void Initialize(OpenNetwork network, LowRankOptimizer optimizer)
         {
             using var scope = NewDisposeScope();
-            ((AdapterSession)optimizer.Session).Initialise(() => network.call(Inputs(network)).square().mean().backward());
+            ((AdapterSession)optimizer.Session).Initialize(() => network.call(Inputs(network)).square().mean().backward());
         }
     }
 
@@ -263,12 +263,12 @@ public sealed class PeftAdapterTests : IDisposable
     }
 
     [Fact]
-    public void Factors_that_have_left_a_quantised_weight_are_not_saved()
+    public void Factors_that_have_left_a_quantized_weight_are_not_saved()
     {
         using var model = Seeded(new OpenNetwork());
         using var session = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }).Attach(model);
 
-        session.Invoking(quantised => PeftAdapter.Save(_folder, quantised)).Should().Throw<NotSupportedException>().WithMessage("*first.weight*quantised*Finish()*");
+        session.Invoking(quantized => PeftAdapter.Save(_folder, quantized)).Should().Throw<NotSupportedException>().WithMessage("*first.weight*quantized*Finish()*");
         Directory.Exists(_folder).Should().BeFalse();
     }
 

@@ -91,7 +91,7 @@ public class BlockwiseQuantizationTests
     [Theory]
     [InlineData("NF4", 64)]
     [InlineData("8 linear", 50)]
-    public void Stochastic_rounding_takes_a_neighbour_and_is_exact_on_average(string name, int block)
+    public void Stochastic_rounding_takes_a_neighbor_and_is_exact_on_average(string name, int block)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(3, CPU);
@@ -185,7 +185,7 @@ public class BlockwiseQuantizationTests
     [Theory]
     [InlineData(ScalarType.Float32)]
     [InlineData(ScalarType.BFloat16)]
-    public void Many_numbers_are_quantised_as_few_are(ScalarType dtype)
+    public void Many_numbers_are_quantized_as_few_are(ScalarType dtype)
     {
         using var scope = NewDisposeScope();
         var x = Draw(CodeTable.Dynamic8Signed, 300_001).to(dtype);

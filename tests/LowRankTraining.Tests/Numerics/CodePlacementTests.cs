@@ -38,7 +38,7 @@ public class CodePlacementTests
         decoded.masked_select(x.eq(low)).ne(low.masked_select(x.eq(low))).sum().ToInt64().Should().Be(0, "what is in the table is kept as it is");
     }
 
-    /// <summary>Boundaries and their neighbours among float32 numbers, zeros, and many others; the largest is 1, so that the scale of a block is too.</summary>
+    /// <summary>Boundaries and their neighbors among float32 numbers, zeros, and many others; the largest is 1, so that the scale of a block is too.</summary>
     private static Tensor Delicate(float[] bounds)
     {
         float[] exact = [.. bounds.SelectMany(bound => new[] { bound, MathF.BitIncrement(bound), MathF.BitDecrement(bound) }), 0, -0f, 1, float.Epsilon, -float.Epsilon, 1e-38f];

@@ -13,7 +13,7 @@ public class MomentPruningTests
     [InlineData(0.5, 3)]
     [InlineData(0.6, 3.4)]
     [InlineData(1, 5)]
-    public void Quantile_is_interpolated_between_neighbours(double share, double expected)
+    public void Quantile_is_interpolated_between_neighbors(double share, double expected)
     {
         using var scope = NewDisposeScope();
         MomentPruning.Quantile(tensor([5f, 1, 4, 2, 3]), share).ToDouble().Should().BeApproximately(expected, 1e-6);

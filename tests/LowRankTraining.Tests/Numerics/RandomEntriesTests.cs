@@ -81,12 +81,12 @@ public class RandomEntriesTests
         }
     }
 
-    /// <summary>Neighbours are both drawn as often as any other two.</summary>
+    /// <summary>Neighbors are both drawn as often as any other two.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(100)]
     [InlineData(101)]
-    public void Neighbours_are_no_more_likely_than_others(long distance)
+    public void Neighbors_are_no_more_likely_than_others(long distance)
     {
         const long Size = 10_000, Count = 500;
         var pairs = Enumerable.Range(0, 40).Sum(key =>

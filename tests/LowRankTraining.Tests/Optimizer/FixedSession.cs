@@ -1,6 +1,6 @@
 namespace LowRankTraining.Tests.Optimizer;
 
-/// <summary>A session that optimises what it is given and does nothing else.</summary>
+/// <summary>A session that optimizes what it is given and does nothing else.</summary>
 internal sealed class FixedSession(params ParameterPlan[] plans) : ILowRankSession
 {
     public string Strategy => "fixed";

@@ -103,7 +103,7 @@ public class QGaLoreTests
     }
 
     [Fact]
-    public void Only_projected_weights_are_quantised_and_other_strategies_are_refused()
+    public void Only_projected_weights_are_quantized_and_other_strategies_are_refused()
     {
         using var model = new OpenNetwork();
         using var session = new QGaLoreStrategy(Small(4)).Attach(model);

@@ -129,7 +129,7 @@ public class QuantizedLowRankLinearTests
     }
 
     [Theory, MemberData(nameof(Formats))]
-    public void Nearest_merge_is_the_sum_quantised_anew(BaseFormat format)
+    public void Nearest_merge_is_the_sum_quantized_anew(BaseFormat format)
     {
         using var scope = NewDisposeScope();
         using var layer = Trained(Training.Seeded(nn.Linear(301, 600, hasBias: false)), format);
@@ -158,8 +158,8 @@ public class QuantizedLowRankLinearTests
 
     [Theory]
     [InlineData(ScalarType.Float64, BaseFormat.NF4, "*float32, bfloat16 or float16*")]
-    [InlineData(ScalarType.Float32, BaseFormat.Dense, "*not a quantised format*")]
-    public void What_cannot_be_quantised_is_refused(ScalarType dtype, BaseFormat format, string message) =>
+    [InlineData(ScalarType.Float32, BaseFormat.Dense, "*not a quantized format*")]
+    public void What_cannot_be_quantized_is_refused(ScalarType dtype, BaseFormat format, string message) =>
         FluentActions.Invoking(() => new QuantizedLowRankLinear(nn.Linear(8, 8, dtype: dtype), rank: 2, format)).Should().Throw<ArgumentException>().WithMessage(message);
 
     private static double ShareKept(Linear source, BaseFormat format, ulong? seed)

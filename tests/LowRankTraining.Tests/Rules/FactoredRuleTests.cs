@@ -134,7 +134,7 @@ public class FloraRuleTests
             var step = new StepContext { Step = t, Parameter = "w", Seed = 3 };
             rule.AddUpdate(gradient, weight, -0.1, state, step);
 
-            // Without a threshold Adafactor's direction is the normalised gradient.
+            // Without a threshold Adafactor's direction is the normalized gradient.
             var (update, _) = (plain with { ClipThreshold = 1e9 }).Advance(gradient, reference, step);
             var (old, now) = (Basis(t - 1), Basis(t));
             var averaged = 0.9 * old.mm(sketch) + 0.1 * update;

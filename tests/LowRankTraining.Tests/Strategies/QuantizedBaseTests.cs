@@ -22,7 +22,7 @@ public sealed class QuantizedBaseTests : IDisposable
     [Theory]
     [InlineData(BaseFormat.NF4, 5)]
     [InlineData(BaseFormat.Blockwise8Bit, 0.3)]
-    public void Attaching_changes_the_function_by_the_quantisation_only(BaseFormat format, double percent)
+    public void Attaching_changes_the_function_by_the_quantization_only(BaseFormat format, double percent)
     {
         using var model = Seeded(new OpenNetwork());
         var expected = Output(model);
@@ -83,20 +83,20 @@ public sealed class QuantizedBaseTests : IDisposable
     }
 
     [Fact]
-    public void What_a_quantised_base_cannot_do_is_said_before_anything_is_changed()
+    public void What_a_quantized_base_cannot_do_is_said_before_anything_is_changed()
     {
         using var model = Seeded(new OpenNetwork());
         FluentActions.Invoking(() => new LoRAStrategy(new() { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA })).Should().Throw<OptionsValidationException>().WithMessage("*LoRAGA*PiSSA*");
 
         using var session = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }).Attach(model);
         var before = Output(model);
-        session.Invoking(quantised => quantised.Merge()).Should().Throw<NotSupportedException>().WithMessage("*cannot be merged for a while*Finish()*");
+        session.Invoking(quantized => quantized.Merge()).Should().Throw<NotSupportedException>().WithMessage("*cannot be merged for a while*Finish()*");
         session.IsMerged.Should().BeFalse();
         Output(model).Should().Equal(before);
     }
 
     [Fact]
-    public void Plain_layer_holds_no_weight_meanwhile_and_the_plan_counts_the_quantised_one()
+    public void Plain_layer_holds_no_weight_meanwhile_and_the_plan_counts_the_quantized_one()
     {
         using var model = Seeded(new OpenNetwork());
         var weight = (Parameter)model.get_parameter("first.weight")!;
@@ -146,7 +146,7 @@ public sealed class QuantizedBaseTests : IDisposable
         using var model = Seeded(new OpenNetwork());
         var before = Output(model);
         using var optimizer = new ReLoRAStrategy(new() { Rank = 16, Alpha = 16, MergeEvery = 3, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }).Attach(model).CreateOptimizer(0.01);
-        Distance(Output(model), before).Should().BeLessThan(1e-5, "the factors start from what quantising has lost");
+        Distance(Output(model), before).Should().BeLessThan(1e-5, "the factors start from what quantizing has lost");
         Run(model, optimizer, 2);
         var twin = AfterThreeStepsWithoutMerge();
 
@@ -218,7 +218,7 @@ public sealed class QuantizedBaseTests : IDisposable
     }
 
     [Fact]
-    public void Warm_start_trains_the_dense_weight_and_quantises_it_at_its_end()
+    public void Warm_start_trains_the_dense_weight_and_quantizes_it_at_its_end()
     {
         using var model = Seeded(new OpenNetwork());
         var weight = (Parameter)model.get_parameter("first.weight")!;

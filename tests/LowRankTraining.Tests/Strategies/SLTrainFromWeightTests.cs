@@ -60,7 +60,7 @@ public class SLTrainFromWeightTests
     [Theory]
     [InlineData(Injection.Replace)]
     [InlineData(Injection.Shadow)]
-    public void Broken_weight_is_not_factorised(Injection injection)
+    public void Broken_weight_is_not_factorized(Injection injection)
     {
         using var model = Seeded(new OpenNetwork());
         using (no_grad())

@@ -45,7 +45,7 @@ public class TiedAdapterTests
     }
 
     [Fact]
-    public void Quantised_base_keeps_a_tied_head_dense_and_says_so()
+    public void Quantized_base_keeps_a_tied_head_dense_and_says_so()
     {
         using var model = TiedNetwork.Tied();
         using var session = new LoRAStrategy(new() { Rank = 2, Base = BaseFormat.NF4 }).Attach(model, Targets.Matching("body", "decoder"));

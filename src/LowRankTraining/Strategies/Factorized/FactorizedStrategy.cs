@@ -3,7 +3,7 @@ using LowRankTraining.Factorized;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Low-rank factorisation: W = U V from the first step to the last. The plainest of all, and the "low-rank" row of the tables of GaLore and SLTrain.</summary>
+/// <summary>Low-rank factorization: W = U V from the first step to the last. The plainest of all, and the "low-rank" row of the tables of GaLore and SLTrain.</summary>
 /// <remarks>
 /// <para>y = (x Vᵀ) Uᵀ + b; Adam trains U, m × k, and V, k × n. <see cref="ILowRankSession.Finish"/> multiplies them into a plain weight.</para>
 /// <para>State of an m × n matrix: 2 k (m + n) numbers, beside k (m + n) for the factors; the weight itself is gone meanwhile. For N rows 6 N k (m + n) operations.</para>

@@ -12,7 +12,7 @@ public sealed record OnlineSubspaceDescentOptions : GradientSpaceOptions
     /// <value>Whether the subspace is moved by AdamW, or by plain gradient descent. Default true (paper).</value>
     public bool ProjectorUsesAdam { get; init; } = true;
 
-    /// <value>Decoupled weight decay of the subspace, at least 0; without effect on what it spans where columns are orthonormalised. Default 0; the authors' code has 0.01.</value>
+    /// <value>Decoupled weight decay of the subspace, at least 0; without effect on what it spans where columns are orthonormalized. Default 0; the authors' code has 0.01.</value>
     public double ProjectorWeightDecay { get; init; }
 
     /// <value>α, a factor on the projected update; above 0. Default 0.25 (GaLore).</value>

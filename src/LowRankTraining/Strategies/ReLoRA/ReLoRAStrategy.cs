@@ -9,7 +9,7 @@ namespace LowRankTraining.Strategies;
 /// train with the schedule that <see cref="ReLoRAOptions.ScheduleFor"/> gives. The last factors are merged by <see cref="ILowRankSession.Finish"/>.</para>
 /// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Embeddings, head, norms and biases are trained by full-rank Adam.
 /// Weight decay is applied to these only: on factors it would shrink something else than the weight.</para>
-/// <para>The merge is computed in float32 and rounded once: stochastically, where a weight is kept in half precision or quantised, unless <see cref="ReLoRAOptions.Rounding"/> says otherwise.</para>
+/// <para>The merge is computed in float32 and rounded once: stochastically, where a weight is kept in half precision or quantized, unless <see cref="ReLoRAOptions.Rounding"/> says otherwise.</para>
 /// <para>Differences from the authors' code, all towards the paper: A is random from the start (there it is zero, and nothing trains until the first merge); one mask prunes both moments;
 /// the merge takes no extra update; the step counter starts anew, see <see cref="ReLoRAOptions.ResetStepCounter"/>.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
