@@ -243,42 +243,6 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private ParameterState? EntryOf(Parameter parameter) =>
         _states.TryGetValue(ParameterIdentity.Of(parameter), out var entry) && !entry.Parameter.IsInvalid ? entry : null;
 
-    /// <summary>Refuses to go on where the model, or this, is not what it was. Called by every way in.</summary>
-    /// <exception cref="ObjectDisposedException">The optimizer has been disposed.</exception>
-    /// <exception cref="InvalidOperationException">The model was moved or disposed.</exception>
-    internal void RequireLiveParameters()
-    {
-        if (_disposed)
-            throw new ObjectDisposedException(nameof(LowRankOptimizer),
-                "The optimizer has been disposed, and its state with it. Make another one (and load its state).");
-
-        foreach (var entry in _entries)
-        {
-            if (entry.Parameter.IsInvalid)
-                throw new InvalidOperationException($"Parameter '{entry.Plan.Name}' is gone: {FateOf(entry.Plan.Name)}");
-            if (entry.WasMoved)
-                throw new InvalidOperationException(
-                    $"Parameter '{entry.Plan.Name}' has another dtype or device than when the optimizer was made, as model.to(...) gives it. Move the model first, then make the optimizer (and load its state).");
-        }
-    }
-
-    /// <summary>What has become of a parameter, as far as the session knows the model.</summary>
-    private string FateOf(string name)
-    {
-        const string moved = "model.to(...) makes new parameters and disposes the old ones. "
-            + "Move the model first, then make the optimizer (and load its state).";
-        return Session.Parameters.Any(plan => plan.Name == name && !plan.Parameter.IsInvalid) ? moved
-            : Session.KnowsModel ? "the model was disposed. Dispose the model last, or make it and the optimizer anew (and load their state)."
-            : $"the model was disposed, or moved: {moved}";
-    }
-
-    private static void RequireLive(IReadOnlyList<ParameterPlan> plans)
-    {
-        if (plans.FirstOrDefault(plan => plan.Parameter.IsInvalid) is { } gone)
-            throw new InvalidOperationException(
-                $"Parameter '{gone.Name}' is gone: model.to(...) makes new parameters and disposes the old ones, and the strategy was attached to a list of the old ones. Move the model first, then attach the strategy.");
-    }
-
     internal static void RequireNonNegative(double value, string name)
     {
         if (!double.IsFinite(value) || value < 0)
