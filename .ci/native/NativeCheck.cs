@@ -82,7 +82,7 @@ internal static class NativeCheck
         _ when reason.Contains("GLIBCXX") => "libstdc++ is older than GCC 13's: build on this system, which mends the library, or install a newer libstdc++.",
         _ when reason.Contains("GLIBC_") => "The C library is too old: Debian 12, Ubuntu 22.04, RHEL 9 and what is newer will do.",
         _ when reason.Contains("musl") => "libtorch needs glibc, which Alpine does not have: use a system or container image with glibc.",
-        _ when reason.Contains("libtorch") || reason.Contains("libc10") => "libtorch is missing: build again, or reference libtorch-cpu or TorchSharp-cuda-* for this system.",
+        _ when reason.Contains("libtorch") || reason.Contains("libc10") => "libtorch is missing: build again, or reference TorchSharp-cpu or TorchSharp-cuda-* in the program.",
         _ when reason.Contains("cannot open shared object file") => "Install the package of your system that has this library.",
         _ => "TorchSharp runs on linux-x64 (glibc), win-x64, win-arm64 and osx-arm64, with a package libtorch-* or TorchSharp-* for that system.",
     };
