@@ -1,0 +1,97 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Options;
+
+namespace LowRankTraining;
+
+/// <summary>Collects what is wrong with the options of a method and of its parts, each with the path to it: "Fira.Limiter.MaxGrowth is 0.5: it must be above 1."</summary>
+/// <remarks>The name of an option is taken from the expression that reads it.</remarks>
+public sealed class Checks
+{
+    /// <summary>What weights in float32 can be multiplied by, with room on either side.</summary>
+    private const double Smallest = 1e-30, Largest = 1e30;
+
+    private readonly List<string> _failures;
+    private readonly string _path;
+
+    private Checks(List<string> failures, string path) => (_failures, _path) = (failures, path);
+
+    /// <summary>All that is wrong with a method or a part, and with the parts in it.</summary>
+    /// <returns>One sentence for each violation; none where everything is right.</returns>
+    public static IReadOnlyList<string> Of(IPart part)
+    {
+        ArgumentNullException.ThrowIfNull(part);
+        var checks = new Checks([], part.GetType().Name);
+        part.Check(checks);
+        return checks._failures;
+    }
+
+    /// <summary>Refuses a method or a part with anything wrong.</summary>
+    /// <returns>The part.</returns>
+    /// <exception cref="OptionsValidationException">Something is wrong; <see cref="OptionsValidationException.Failures"/> lists it all.</exception>
+    public static TPart Require<TPart>(TPart part) where TPart : class, IPart
+    {
+        var failures = Of(part);
+        return failures.Count == 0 ? part : throw new OptionsValidationException(part.GetType().Name, part.GetType(), failures);
+    }
+
+    /// <summary>value ≥ minimum, and a number that float32 can be multiplied by.</summary>
+    public Checks AtLeast(double minimum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value >= minimum && value <= Largest, option, value, $"at least {Text(minimum)}{Limits(value >= minimum)}");
+
+    /// <summary>value &gt; minimum, and a number that float32 can be multiplied by.</summary>
+    public Checks Above(double minimum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value > minimum && value <= Largest && (minimum != 0 || value >= Smallest), option, value, $"above {Text(minimum)}{Limits(value > minimum)}");
+
+    /// <summary>0 ≤ value &lt; 1.</summary>
+    public Checks Fraction(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is >= 0 and < 1, option, value, "at least 0 and below 1");
+
+    /// <summary>0 &lt; value &lt; 1.</summary>
+    public Checks Share(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is > 0 and < 1, option, value, "above 0 and below 1");
+
+    /// <summary>minimum ≤ value ≤ maximum.</summary>
+    public Checks Between(double minimum, double maximum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value >= minimum && value <= maximum, option, value, $"from {Text(minimum)} to {Text(maximum)}");
+
+    /// <summary>One of the named values of an enumeration.</summary>
+    public Checks Defined<TEnum>(TEnum value, [CallerArgumentExpression(nameof(value))] string option = "") where TEnum : struct, Enum =>
+        Range(Enum.IsDefined(value), option, value, $"one of {string.Join(", ", Enum.GetNames<TEnum>())}");
+
+    /// <summary>A part that has to be there, and whatever is wrong with it.</summary>
+    public Checks Part(IPart? part, [CallerArgumentExpression(nameof(part))] string option = "") =>
+        part is null ? Require(false, $"{PathOf(option)} is null: it must be set.") : OptionalPart(part, option);
+
+    /// <summary>A part that may be missing, and whatever is wrong with it.</summary>
+    public Checks OptionalPart(IPart? part, [CallerArgumentExpression(nameof(part))] string option = "")
+    {
+        part?.Check(new Checks(_failures, PathOf(option)));
+        return this;
+    }
+
+    /// <summary>Any rule in words that say what to do: "MergeEvery must be a multiple of …".</summary>
+    public Checks Require(bool holds, string failure)
+    {
+        if (!holds)
+            _failures.Add(failure);
+        return this;
+    }
+
+    /// <summary>Several such sentences, all of them violations.</summary>
+    public Checks Refuse(IEnumerable<string> failures)
+    {
+        _failures.AddRange(failures);
+        return this;
+    }
+
+    private Checks Range(bool holds, string option, object value, string requirement) =>
+        Require(holds, $"{PathOf(option)} is {Text(value)}: it must be {requirement}.");
+
+    private string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
+
+    private static string Limits(bool isOnTheRightSide) =>
+        isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";
+
+    private static string Text(object value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
+}
