@@ -12,9 +12,9 @@ public static partial class AllMethods
 
     /// <summary>Twice the rank in the first of four stretches, half of it in the last: the mean is about the constant one's.</summary>
     private static AttachedMethod FallingReLoRA(Llama model, MethodSettings settings) =>
-        ReLoRA(model, settings, new() { Rank = 2 * settings.Rank, Alpha = 2 * new ReLoRAOptions().Alpha, RankDecay = Math.Pow(0.25, 1 / 3.0) });
+        ReLoRA(model, settings, new() { Rank = 2 * settings.Rank, Alpha = 2 * new ReLoRA().Alpha, RankDecay = Math.Pow(0.25, 1 / 3.0) });
 
-    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings, ReLoRAOptions told)
+    private static AttachedMethod ReLoRA(Llama model, MethodSettings settings, ReLoRA told)
     {
         var mergeEvery = settings.MergeEvery ?? (settings.Steps + 3) / 4;
         var options = told with
@@ -32,7 +32,7 @@ public static partial class AllMethods
         return LowRank(model, settings, schedule, new ReLoRAStrategy(options));
     }
 
-    private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRAOptions
+    private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRA
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
@@ -53,7 +53,7 @@ public static partial class AllMethods
     private static AttachedMethod PriLoRA(Llama model, MethodSettings settings)
     {
         var last = (3 * settings.Rank + 1) / 2;
-        return LowRank(model, settings, Cosine(settings), new PriLoRAStrategy(new PriLoRAOptions
+        return LowRank(model, settings, Cosine(settings), new PriLoRAStrategy(new PriLoRA
         {
             FirstRank = Math.Max(1, settings.Rank / 2),
             Rank = last,
@@ -63,10 +63,10 @@ public static partial class AllMethods
         }));
     }
 
-    private static AttachedMethod SwitchLoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SwitchLoRAStrategy(new SwitchLoRAOptions
+    private static AttachedMethod SwitchLoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SwitchLoRAStrategy(new SwitchLoRA
     {
         Rank = settings.Rank,
-        Alpha = settings.Scale * settings.Rank ?? new SwitchLoRAOptions().Alpha,
+        Alpha = settings.Scale * settings.Rank ?? new SwitchLoRA().Alpha,
         TotalSteps = settings.Steps,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),

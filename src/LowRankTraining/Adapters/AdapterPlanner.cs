@@ -12,7 +12,7 @@ internal static class AdapterPlanner
     /// <summary>The matrices that ReLoRA's scripts adapt: everything linear but the output head.</summary>
     public static readonly Targets DefaultTargets = Targets.AllLinear().Except("embed", "lm_head");
 
-    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, WeightSpaceOptions options)
+    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, WeightSpaceMethod options)
     {
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
@@ -84,7 +84,7 @@ internal static class AdapterPlanner
             + "Nothing was changed.");
     }
 
-    private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceOptions options, AdapterMethod method)
+    private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceMethod options, AdapterMethod method)
     {
         var notes = sites.Where(site => method.WantedRank(site) > site.Limit).ToDictionary(site => site.Name, site => $"rank {method.WantedRank(site)} lowered to {site.Limit}, the short side");
         var text = string.Join("; ", notes.Take(8).Select(note => $"{note.Key}: {note.Value}"));

@@ -60,7 +60,7 @@ internal sealed record AdapterRecipe
     public Switching? Switching { get; init; }
 
     /// <summary>What all options of this kind say.</summary>
-    public static AdapterRecipe Of(string strategy, WeightSpaceOptions options) => new()
+    public static AdapterRecipe Of(string strategy, WeightSpaceMethod options) => new()
     {
         Strategy = strategy,
         Seed = options.Seed,
@@ -68,8 +68,8 @@ internal sealed record AdapterRecipe
         Scale = options.Scale,
         Dropout = options.Dropout,
         Adam = options.Adam,
-        Layers = options is FactorOptions factors ? new LayerChoices(factors) : null,
-        LearningRateRatio = (options as FactorOptions)?.LearningRateRatio ?? 1,
+        Layers = options is LoRAMethod factors ? new LayerChoices(factors) : null,
+        LearningRateRatio = (options as LoRAMethod)?.LearningRateRatio ?? 1,
     };
 
     /// <summary>The recipe for one matrix.</summary>

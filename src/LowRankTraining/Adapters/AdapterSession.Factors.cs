@@ -4,7 +4,7 @@ namespace LowRankTraining.Adapters;
 
 public sealed partial class AdapterSession
 {
-    internal WeightSpaceOptions Options => _method.Options;
+    internal WeightSpaceMethod Options => _method.Options;
 
     /// <summary>The factors, where they are a change of weights that are known.</summary>
     internal IReadOnlyList<FactorSet> PlainFactors()

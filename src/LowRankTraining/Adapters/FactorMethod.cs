@@ -8,7 +8,7 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>Low-rank factors beside frozen weights, merged and drawn anew in their time.</summary>
 /// <remarks>At a restart: merge, draw new factors of the rank that is due, forget optimizer state. Without restarts the rank changes at any step. One matrix at a time.</remarks>
-internal class FactorMethod(AdapterRecipe recipe, WeightSpaceOptions options) : AdapterMethod(recipe.Strategy, options)
+internal class FactorMethod(AdapterRecipe recipe, WeightSpaceMethod options) : AdapterMethod(recipe.Strategy, options)
 {
     protected AdapterRecipe Recipe { get; } = recipe;
 

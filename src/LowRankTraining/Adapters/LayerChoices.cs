@@ -3,7 +3,7 @@ using LowRankTraining.Strategies;
 namespace LowRankTraining.Adapters;
 
 /// <summary>Rank and scale of every layer: what the patterns of the options say, else what the options say for all.</summary>
-internal sealed class LayerChoices(FactorOptions options)
+internal sealed class LayerChoices(LoRAMethod options)
 {
     public (int Rank, double Scale) For(Site site)
     {
@@ -22,7 +22,7 @@ internal sealed class LayerChoices(FactorOptions options)
 
         var names = sites.Select(site => NamePattern.ModuleOf(site.Name)).ToArray();
         throw new ArgumentException(
-            $"{string.Join(", ", unused.Select(pattern => $"'{pattern}'"))} in {nameof(FactorOptions.RankPattern)} or {nameof(FactorOptions.AlphaPattern)} matches none of the adapted layers "
+            $"{string.Join(", ", unused.Select(pattern => $"'{pattern}'"))} in {nameof(LoRAMethod.RankPattern)} or {nameof(LoRAMethod.AlphaPattern)} matches none of the adapted layers "
             + $"({string.Join(", ", names.Take(12))}{(names.Length > 12 ? $" and {names.Length - 12} more" : "")}). A pattern is a name, the end of one from a dot on, or a regular expression for either. Nothing was changed.");
     }
 

@@ -9,10 +9,10 @@ namespace LowRankTraining.Checkpoints;
 /// <para>Tensors: <c>base_model.model.&lt;module&gt;.lora_A.weight</c> (r × n), <c>….lora_B.weight</c> (m × r), with DoRA <c>….lora_magnitude_vector</c> (m), in the dtype that they have in the model.</para>
 /// <para>To go on with an adapter, or to use one:</para>
 /// <code>
-/// var session = new LoRAStrategy(LoRAOptions.FromPeft(folder)).Attach(model, PeftAdapter.TargetsOf(folder));
+/// var session = new LoRAStrategy(LoRA.FromPeft(folder)).Attach(model, PeftAdapter.TargetsOf(folder));
 /// PeftAdapter.Load(folder, session);
 /// </code>
-/// <para>What is trained beside factors (<see cref="Strategies.WeightSpaceOptions.TrainOthers"/>) and optimizer state are not part of it; for those see <see cref="TrainingCheckpoint"/>.</para>
+/// <para>What is trained beside factors (<see cref="Strategies.WeightSpaceMethod.TrainOthers"/>) and optimizer state are not part of it; for those see <see cref="TrainingCheckpoint"/>.</para>
 /// </remarks>
 public static class PeftAdapter
 {

@@ -8,9 +8,9 @@ namespace LowRankTraining.Factorized;
 /// <param name="strategy">The method's name.</param>
 /// <param name="options">What it is told.</param>
 /// <param name="init">What the factors start from.</param>
-internal class FactorizedMethod(string strategy, WeightSpaceOptions options, FactorizedInit init) : AdapterMethod(strategy, options)
+internal class FactorizedMethod(string strategy, WeightSpaceMethod options, FactorizedInit init) : AdapterMethod(strategy, options)
 {
-    private readonly WeightSpaceOptions _options = options;
+    private readonly WeightSpaceMethod _options = options;
 
     public override IReadOnlyList<Injection> Ways => [Injection.Replace];
 

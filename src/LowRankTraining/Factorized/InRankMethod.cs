@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace LowRankTraining.Factorized;
 
 /// <summary>Grows the rank of all factors while they need it, then cuts them to what they need, all at once.</summary>
-internal sealed class InRankMethod(string strategy, InRankOptions options) : AdapterMethod(strategy, options)
+internal sealed class InRankMethod(string strategy, InRank options) : AdapterMethod(strategy, options)
 {
     public override IReadOnlyList<Injection> Ways => [Injection.Replace];
 

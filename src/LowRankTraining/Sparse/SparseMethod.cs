@@ -7,7 +7,7 @@ using LowRankTraining.Strategies;
 namespace LowRankTraining.Sparse;
 
 /// <summary>Low-rank factors and a sparse part in the place of weights.</summary>
-internal sealed class SparseMethod(string strategy, SparseRecipe recipe, WeightSpaceOptions options) : AdapterMethod(strategy, options)
+internal sealed class SparseMethod(string strategy, SparseRecipe recipe, WeightSpaceMethod options) : AdapterMethod(strategy, options)
 {
     private readonly bool _isStrict = options.Strict;
 

@@ -5,7 +5,7 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>A method that re-parameterizes the model: it puts parts of its own beside weights, or in their place.</summary>
 /// <typeparam name="TOptions">Its options.</typeparam>
-public abstract class WeightSpaceStrategy<TOptions> : ILowRankStrategy where TOptions : WeightSpaceOptions
+public abstract class WeightSpaceStrategy<TOptions> : ILowRankStrategy where TOptions : WeightSpaceMethod
 {
     private protected WeightSpaceStrategy(string name, TOptions options) => (Name, Options) = (name, options);
 

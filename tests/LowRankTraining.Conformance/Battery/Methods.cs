@@ -132,7 +132,7 @@ public static class Methods
         QuantizesWeights = quantizesWeights,
     });
 
-    private static SLTrainStrategy SLTrain(SLTrainOptions options) => new(options with { Density = 0.2 });
+    private static SLTrainStrategy SLTrain(SLTrain options) => new(options with { Density = 0.2 });
 
     /// <summary>Whether a method trains float64 weights; a quantized base is made from shorter ones.</summary>
     public static bool TakesFloat64(string name) => !name.Contains("NF4", StringComparison.Ordinal) && !name.Contains("8-bit base", StringComparison.Ordinal);
@@ -147,10 +147,10 @@ public static class Methods
     /// <summary>Grows after the first period, settles after the second.</summary>
     private static InRankStrategy InRank(int rank, InRankBase kind) => new(Growing(rank) with { Base = kind });
 
-    private static InRankOptions Growing(int rank) =>
+    private static InRank Growing(int rank) =>
         new() { Rank = rank, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
 
-    private static LoRAStrategy LoRA(int rank, LoRAOptions options) => new(options with { Rank = rank, Alpha = rank });
+    private static LoRAStrategy LoRA(int rank, LoRA options) => new(options with { Rank = rank, Alpha = rank });
 
     /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
     private static LoRAStrategy ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry, BaseFormat format = BaseFormat.Dense) => new(new()
@@ -175,7 +175,7 @@ public static class Methods
     });
 
     /// <summary>At the battery's usual rank the first exchange is at the end of the first period.</summary>
-    private static SwitchLoRAStrategy SwitchLoRA(int rank, SwitchLoRAOptions options) => new(options with { Rank = rank, Alpha = rank, HoldSteps = 3 });
+    private static SwitchLoRAStrategy SwitchLoRA(int rank, SwitchLoRA options) => new(options with { Rank = rank, Alpha = rank, HoldSteps = 3 });
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }

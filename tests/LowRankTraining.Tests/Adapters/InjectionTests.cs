@@ -215,7 +215,7 @@ public class InjectionTests
         Weights(model).Should().BeEquivalentTo(before);
         ((AdapterSession)strict.Session).Layers.Should().OnlyContain(layer => layer.Injection == way);
         strict.Session.Finish();
-        using var lenient = new LoRAStrategy(new LoRAOptions { Rank = 4, AllowUnreached = true }).Attach(model).CreateOptimizer();
+        using var lenient = new LoRAStrategy(new LoRA { Rank = 4, AllowUnreached = true }).Attach(model).CreateOptimizer();
         Run(model, lenient, 3);
     }
 
@@ -333,7 +333,7 @@ public class InjectionTests
     public void Convolution_is_shadowed_and_learns()
     {
         using var model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten());
-        using var optimizer = new LoRAStrategy(new LoRAOptions { Rank = 2, Alpha = 2 }).Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
+        using var optimizer = new LoRAStrategy(new LoRA { Rank = 2, Alpha = 2 }).Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
         var before = Values(model.parameters().First());
 
         for (var step = 0; step < 3; step++)
@@ -348,10 +348,10 @@ public class InjectionTests
         linalg.matrix_rank(change, atol: 1e-5).ToInt64().Should().Be(2);
     }
 
-    internal static LoRAStrategy LoRA(Injection injection) => new(new LoRAOptions { Rank = 4, Alpha = 8, Injection = injection });
+    internal static LoRAStrategy LoRA(Injection injection) => new(new LoRA { Rank = 4, Alpha = 8, Injection = injection });
 
     internal static ReLoRAStrategy ReLoRA(Injection injection) =>
-        new(new ReLoRAOptions { Rank = 4, Alpha = 8, MergeEvery = 3, Reset = OptimizerReset.Zero, Injection = injection });
+        new(new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 3, Reset = OptimizerReset.Zero, Injection = injection });
 
     private static IEnumerable<AdaptedLayer> LayersOf(LowRankOptimizer optimizer) => ((AdapterSession)optimizer.Session).Layers;
 

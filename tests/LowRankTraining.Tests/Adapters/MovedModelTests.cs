@@ -51,7 +51,7 @@ public class MovedModelTests
     /// <summary>Methods whose factors can be put into their weights for a while.</summary>
     public static TheoryData<string> Mergeable => ["lora", "lora, hook", "lora, PiSSA", "lora, dropout", "lora, shadow", "dora", "dora, hook", "prilora"];
 
-    private static InRankOptions Growing => new() { Rank = 4, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6 };
+    private static InRank Growing => new() { Rank = 4, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6 };
 
     [Theory, MemberData(nameof(Methods))]
     public void Optimizer_made_after_the_move_trains_what_the_model_has_now(string name)

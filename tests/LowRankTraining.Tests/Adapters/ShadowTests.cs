@@ -31,7 +31,7 @@ public class ShadowTests
         left.StateBytes.Should().Be(right.StateBytes + factors, "the factors themselves are optimizer state there");
 
         ReLoRAStrategy Strategy(Injection injection) =>
-            new(new ReLoRAOptions { Rank = 4, Alpha = 8, MergeEvery = 4, Reset = reset, PruneRatio = 0.5, WarmStartSteps = warmStart, Injection = injection });
+            new(new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 4, Reset = reset, PruneRatio = 0.5, WarmStartSteps = warmStart, Injection = injection });
     }
 
     [Fact]

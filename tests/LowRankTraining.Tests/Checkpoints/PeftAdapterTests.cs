@@ -66,7 +66,7 @@ public sealed class PeftAdapterTests : IDisposable
         using (no_grad())
             foreach (var (name, parameter) in other.named_parameters().Where(pair => !pair.name.Contains("lora")))
                 parameter.copy_(model.get_parameter(name)!);
-        ILowRankStrategy strategy = kind == "dora" ? new DoRAStrategy(DoRAOptions.FromPeft(_folder) with { Injection = injection }) : new LoRAStrategy(LoRAOptions.FromPeft(_folder) with { Injection = injection });
+        ILowRankStrategy strategy = kind == "dora" ? new DoRAStrategy(DoRA.FromPeft(_folder) with { Injection = injection }) : new LoRAStrategy(LoRA.FromPeft(_folder) with { Injection = injection });
         using var session = (AdapterSession)strategy.Attach(other, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, session);
 
@@ -90,12 +90,12 @@ public sealed class PeftAdapterTests : IDisposable
             }
             """);
 
-        var options = LoRAOptions.FromPeft(_folder);
+        var options = LoRA.FromPeft(_folder);
 
         (options.Rank, options.Alpha, options.Dropout, options.RankStabilized, options.TrainOthers).Should().Be((16, 32, 0.05, true, false));
         options.RankPattern.Should().BeEquivalentTo(new Dictionary<string, int> { [@"layers\.0\.q_proj"] = 4 });
         options.AlphaPattern.Should().BeEquivalentTo(new Dictionary<string, double> { ["k_proj"] = 64 });
-        FluentActions.Invoking(() => DoRAOptions.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage("*LoRAOptions.FromPeft*");
+        FluentActions.Invoking(() => DoRA.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage("*LoRA.FromPeft*");
     }
 
     [Theory]
@@ -112,7 +112,7 @@ public sealed class PeftAdapterTests : IDisposable
         config[key] = JsonNode.Parse(value);
         File.WriteAllText(Config, config.ToJsonString());
 
-        FluentActions.Invoking(() => LoRAOptions.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage(message);
+        FluentActions.Invoking(() => LoRA.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage(message);
     }
 
     [Theory]
@@ -131,7 +131,7 @@ public sealed class PeftAdapterTests : IDisposable
 
         PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
 
-        var options = LoRAOptions.FromPeft(_folder);
+        var options = LoRA.FromPeft(_folder);
         options.Rank.Should().Be(8);
         using var session = new LoRAStrategy(options).Attach(original, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, session);
@@ -195,7 +195,7 @@ public sealed class PeftAdapterTests : IDisposable
         Run(trained, optimizer, 2);
         PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
         using var model = Seeded(new SealedNetwork(passesHooksBy: true));
-        using var passedBy = new LoRAStrategy(LoRAOptions.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder)).CreateOptimizer(0.01);
+        using var passedBy = new LoRAStrategy(LoRA.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder)).CreateOptimizer(0.01);
         PeftAdapter.Load(_folder, (AdapterSession)passedBy.Session);
         var before = Weights(model);
 
@@ -218,7 +218,7 @@ public sealed class PeftAdapterTests : IDisposable
 
         using (var file = SafeTensorsFile.Open(Tensors))
             file.Names.Where(name => name.Contains("lora_A")).Select(name => file.ShapeOf(name)[0]).Should().Equal(12, 14);
-        using var session = new LoRAStrategy(LoRAOptions.FromPeft(_folder) with { Strict = true }).Attach(original, PeftAdapter.TargetsOf(_folder));
+        using var session = new LoRAStrategy(LoRA.FromPeft(_folder) with { Strict = true }).Attach(original, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, session);
         Distance(Output(original), Output(model)).Should().BeLessThan(1e-12);
     }
@@ -235,7 +235,7 @@ public sealed class PeftAdapterTests : IDisposable
         config["lora_alpha"] = 30;
         File.WriteAllText(Config, config.ToJsonString());
         using var model = Seeded(new OpenNetwork());
-        using var session = new LoRAStrategy(LoRAOptions.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder));
+        using var session = new LoRAStrategy(LoRA.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder));
 
         PeftAdapter.Load(_folder, session);
 
@@ -257,7 +257,7 @@ public sealed class PeftAdapterTests : IDisposable
         config["rank_pattern"]!.ToJsonString().Should().Be("""{"blocks.0.proj":4,"blocks.1.proj":4,"proj":2}""");
 
         using var other = Seeded(new Nested());
-        using var loaded = new LoRAStrategy(LoRAOptions.FromPeft(_folder)).Attach(other, PeftAdapter.TargetsOf(_folder));
+        using var loaded = new LoRAStrategy(LoRA.FromPeft(_folder)).Attach(other, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, loaded);
         loaded.Layers.ToDictionary(layer => layer.Name, layer => layer.Rank).Should().BeEquivalentTo(new Dictionary<string, long> { ["proj.weight"] = 2, ["blocks.0.proj.weight"] = 4, ["blocks.1.proj.weight"] = 4 });
     }
@@ -277,7 +277,7 @@ public sealed class PeftAdapterTests : IDisposable
     {
         SaveTrained(new LoRAStrategy(Options));
         using var model = Seeded(new OpenNetwork());
-        var sessions = new (LoRAOptions Options, Targets? Targets, string Message)[]
+        var sessions = new (LoRA Options, Targets? Targets, string Message)[]
         {
             (Options with { Rank = 2, Alpha = 4 }, null, "*'base_model.model.first.lora_A.weight' is [4, 12], and the session's is [2, 12]*"),
             (Options with { Alpha = 16 }, null, "*it scales 'first' by 2, and the session by 4*"),
@@ -353,7 +353,7 @@ public sealed class PeftAdapterTests : IDisposable
             Directory.Delete(_folder, recursive: true);
     }
 
-    private static LoRAOptions Options => new() { Rank = 4, Alpha = 8, Dropout = 0.1 };
+    private static LoRA Options => new() { Rank = 4, Alpha = 8, Dropout = 0.1 };
 
     private static ILowRankStrategy Make(string kind, Injection injection) => kind switch
     {

@@ -93,7 +93,7 @@ public sealed class ResumeTests : IDisposable
     {
         var injection = way == "Bypassed" ? Injection.Auto : Enum.Parse<Injection>(way);
         nn.Module<Tensor, Tensor> model = way is "Replace" or "Shadow" ? new OpenNetwork(dtype) : new SealedNetwork(way == "Bypassed", dtype);
-        var options = new ReLoRAOptions
+        var options = new ReLoRA
         {
             Rank = 8, Alpha = 16, RankDecay = 0.5, MinRank = 2, MergeEvery = 3, WarmStartSteps = 2, Reset = OptimizerReset.RandomPruning, PruneRatio = 0.5, Injection = injection,
         };

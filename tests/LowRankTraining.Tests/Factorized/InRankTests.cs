@@ -15,7 +15,7 @@ public class InRankTests
 {
     private const double Tolerance = 1e-11;
 
-    private static readonly InRankOptions Small = new() { Rank = 1, Buffer = 2, MaxShare = 1, Threshold = 0.9, WarmupSteps = 0, CheckEvery = 2, StableChecks = 2, AllowUnreached = true };
+    private static readonly InRank Small = new() { Rank = 1, Buffer = 2, MaxShare = 1, Threshold = 0.9, WarmupSteps = 0, CheckEvery = 2, StableChecks = 2, AllowUnreached = true };
 
     [Fact]
     public void Growth_adds_the_directions_that_the_energy_asks_for_and_changes_nothing()
@@ -178,7 +178,7 @@ public class InRankTests
         session.Parameters.Where(plan => plan.Name.Contains("factor")).Should().OnlyContain(plan => plan.WeightDecayMultiplier == 0);
     }
 
-    private static (OneLayer Model, FactorizedLinear Layer, LowRankOptimizer Optimizer) Attach(InRankOptions options)
+    private static (OneLayer Model, FactorizedLinear Layer, LowRankOptimizer Optimizer) Attach(InRank options)
     {
         var model = Seeded(new OneLayer());
         var optimizer = new InRankStrategy(options).Attach(model).CreateOptimizer(lr: 0);

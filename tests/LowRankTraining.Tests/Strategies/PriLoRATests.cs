@@ -239,12 +239,12 @@ public class PriLoRATests
     [Fact]
     public void Wrong_options_are_listed_all_at_once()
     {
-        var wrong = new PriLoRAOptions { FirstRank = 0, PruneEvery = 0, Sparsity = null!, PruneFrom = 5, PruneUntil = 3, NormDecay = 1, Injection = Injection.Shadow };
+        var wrong = new PriLoRA { FirstRank = 0, PruneEvery = 0, Sparsity = null!, PruneFrom = 5, PruneUntil = 3, NormDecay = 1, Injection = Injection.Shadow };
 
         FluentActions.Invoking(() => new PriLoRAStrategy(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
     }
 
-    private static LowRankOptimizer Attach(nn.Module model, PriLoRAOptions options, double rate = 0.01) =>
+    private static LowRankOptimizer Attach(nn.Module model, PriLoRA options, double rate = 0.01) =>
         new PriLoRAStrategy(options with { FirstRank = 4, Rank = 4 }).Attach(model).CreateOptimizer(rate);
 
     /// <summary>Blocks of two linear layers each.</summary>

@@ -307,7 +307,7 @@ public sealed class QuantizedBaseTests : IDisposable
     [InlineData(5000, 5000)]
     public void Schedule_drops_to_zero_exactly_where_factors_start(long warmStart, long first)
     {
-        var options = new ReLoRAOptions { MergeEvery = 2000, WarmStartSteps = warmStart };
+        var options = new ReLoRA { MergeEvery = 2000, WarmStartSteps = warmStart };
 
         var schedule = options.ScheduleFor(totalSteps: 10_900, warmup: 300, restartWarmup: 100);
 

@@ -17,7 +17,7 @@ namespace LowRankTraining.Tests.Strategies;
 
 public sealed class SLTrainTests : IDisposable
 {
-    private static readonly SLTrainOptions Small = new() { Rank = 4, Alpha = 8, Density = 0.15 };
+    private static readonly SLTrain Small = new() { Rank = 4, Alpha = 8, Density = 0.15 };
 
     private readonly string _directory = Directory.CreateTempSubdirectory("lowrank-").FullName;
 
@@ -231,7 +231,7 @@ public sealed class SLTrainTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
-    private static SLTrainStrategy Strategy(SLTrainOptions? options = null) => new(options ?? Small);
+    private static SLTrainStrategy Strategy(SLTrain? options = null) => new(options ?? Small);
 
     private static Trained Make(SupportStorage storage, ulong seed)
     {

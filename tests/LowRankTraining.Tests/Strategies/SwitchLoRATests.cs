@@ -109,12 +109,12 @@ public class SwitchLoRATests
     [Fact]
     public void Wrong_options_are_listed_all_at_once()
     {
-        var wrong = new SwitchLoRAOptions { SwitchInterval = 0, TotalSteps = 0, SwitchDecay = 2, HoldSteps = -1, Injection = Injection.Shadow };
+        var wrong = new SwitchLoRA { SwitchInterval = 0, TotalSteps = 0, SwitchDecay = 2, HoldSteps = -1, Injection = Injection.Shadow };
 
         FluentActions.Invoking(() => new SwitchLoRAStrategy(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(5);
     }
 
-    private static LowRankOptimizer Attach(nn.Module model, SwitchLoRAOptions options, double rate = 0.01) =>
+    private static LowRankOptimizer Attach(nn.Module model, SwitchLoRA options, double rate = 0.01) =>
         new SwitchLoRAStrategy(options with { Rank = 4, Alpha = 4 }).Attach(model).CreateOptimizer(rate);
 
     private static LowRankLinear Layer(nn.Module model) => (LowRankLinear)model.named_children().First().module;
@@ -123,7 +123,7 @@ public class SwitchLoRATests
         one.Chunk(width).Zip(other.Chunk(width)).Select((pair, row) => (row, differs: Distance(pair.First, pair.Second) > 0.01)).Where(pair => pair.differs).Select(pair => pair.row);
 
     /// <summary>Steps after which the weight beside the factors has changed.</summary>
-    private static int[] Exchanges(SwitchLoRAOptions options, int steps)
+    private static int[] Exchanges(SwitchLoRA options, int steps)
     {
         using var model = Seeded(new OpenNetwork());
         using var optimizer = Attach(model, options);

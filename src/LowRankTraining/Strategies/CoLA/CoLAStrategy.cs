@@ -11,12 +11,12 @@ namespace LowRankTraining.Strategies;
 /// <para>Differences from the authors' code: an activation that the model itself has is left in it (they drop it from 350 million parameters on), and recomputing activations (CoLA-M) is not part of it.</para>
 /// <para>Source: Liu et al., CoLA, arXiv 2502.10940.</para>
 /// </remarks>
-public sealed class CoLAStrategy : WeightSpaceStrategy<CoLAOptions>
+public sealed class CoLAStrategy : WeightSpaceStrategy<CoLA>
 {
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public CoLAStrategy(CoLAOptions? options = null) : base("cola", new CoLAOptionsValidator().Require(options ?? new())) { }
+    public CoLAStrategy(CoLA? options = null) : base("cola", new CoLAOptionsValidator().Require(options ?? new())) { }
 
     private protected override AdapterMethod Method => new FactorizedMethod(Name, Options, FactorizedInit.Random) { Activation = Options.Activation };
 }

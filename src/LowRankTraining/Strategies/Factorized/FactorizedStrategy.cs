@@ -9,12 +9,12 @@ namespace LowRankTraining.Strategies;
 /// <para>State of an m × n matrix: 2 k (m + n) numbers, beside k (m + n) for the factors; the weight itself is gone meanwhile. For N rows 6 N k (m + n) operations.</para>
 /// <para>Source: Kamalakara et al., Exploring Low Rank Training of Deep Neural Networks, arXiv 2209.13569; start from the singular value decomposition: section 3.</para>
 /// </remarks>
-public sealed class FactorizedStrategy : WeightSpaceStrategy<FactorizedOptions>
+public sealed class FactorizedStrategy : WeightSpaceStrategy<LowRankFactorization>
 {
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public FactorizedStrategy(FactorizedOptions? options = null) : base("factorized", new FactorizedOptionsValidator().Require(options ?? new())) { }
+    public FactorizedStrategy(LowRankFactorization? options = null) : base("factorized", new FactorizedOptionsValidator().Require(options ?? new())) { }
 
     private protected override AdapterMethod Method => new FactorizedMethod(Name, Options, Options.Init) { Ranks = Options.Ranks };
 }

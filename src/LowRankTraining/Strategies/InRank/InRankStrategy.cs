@@ -13,12 +13,12 @@ namespace LowRankTraining.Strategies;
 /// rows that are not at work take no memory; the ranks settle by themselves; moments are rotated, where they crop them; singular values come from a small core, not from the whole matrix.</para>
 /// <para>Source: Zhao et al., InRank, arXiv 2306.11250.</para>
 /// </remarks>
-public sealed class InRankStrategy : WeightSpaceStrategy<InRankOptions>
+public sealed class InRankStrategy : WeightSpaceStrategy<InRank>
 {
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public InRankStrategy(InRankOptions? options = null) : base("inrank", new InRankOptionsValidator().Require(options ?? new())) { }
+    public InRankStrategy(InRank? options = null) : base("inrank", new InRankOptionsValidator().Require(options ?? new())) { }
 
     private protected override AdapterMethod Method => new InRankMethod(Name, Options);
 }

@@ -5,7 +5,7 @@ using LowRankTraining.Schedules;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Ranks by depth, and A pruned in its time.</summary>
-internal sealed class PriLoRAMethod(AdapterRecipe recipe, PriLoRAOptions options) : FactorMethod(recipe, options)
+internal sealed class PriLoRAMethod(AdapterRecipe recipe, PriLoRA options) : FactorMethod(recipe, options)
 {
     private readonly InputPruning _pruning = recipe.Pruning!;
     private IReadOnlyDictionary<string, int> _blockOf = new Dictionary<string, int>();

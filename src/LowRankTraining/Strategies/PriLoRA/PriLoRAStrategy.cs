@@ -12,12 +12,12 @@ namespace LowRankTraining.Strategies;
 /// <para>Matrices must be weights of linear modules that are run by <c>call</c>: inputs are seen by <see cref="Injection.Replace"/> and <see cref="Injection.Hook"/> alone.</para>
 /// <para>Source: Benedek and Wolf, PRILoRA, arXiv 2401.11316. The authors' code is not public.</para>
 /// </remarks>
-public sealed class PriLoRAStrategy : WeightSpaceStrategy<PriLoRAOptions>
+public sealed class PriLoRAStrategy : WeightSpaceStrategy<PriLoRA>
 {
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public PriLoRAStrategy(PriLoRAOptions? options = null) : base("prilora", new PriLoRAOptionsValidator().Require(options ?? new())) { }
+    public PriLoRAStrategy(PriLoRA? options = null) : base("prilora", new PriLoRAOptionsValidator().Require(options ?? new())) { }
 
     private protected override AdapterMethod Method => new PriLoRAMethod(AdapterRecipe.Of(Name, Options) with { Pruning = Pruning }, Options);
 

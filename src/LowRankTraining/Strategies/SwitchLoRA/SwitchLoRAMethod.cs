@@ -3,7 +3,7 @@ using LowRankTraining.Adapters;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Factors that are random from the start, and exchanged vector by vector.</summary>
-internal sealed class SwitchLoRAMethod(AdapterRecipe recipe, SwitchLoRAOptions options) : FactorMethod(recipe, options)
+internal sealed class SwitchLoRAMethod(AdapterRecipe recipe, SwitchLoRA options) : FactorMethod(recipe, options)
 {
     public override IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook];
 

@@ -12,12 +12,12 @@ namespace LowRankTraining.Strategies;
 /// and their number is the running sum, where it is rounded at random at each step.</para>
 /// <para>Source: Zhou et al., SwitchLoRA, arXiv 2406.06564.</para>
 /// </remarks>
-public sealed class SwitchLoRAStrategy : WeightSpaceStrategy<SwitchLoRAOptions>
+public sealed class SwitchLoRAStrategy : WeightSpaceStrategy<SwitchLoRA>
 {
     /// <summary>Defines the method.</summary>
     /// <param name="options">The defaults when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public SwitchLoRAStrategy(SwitchLoRAOptions? options = null) : base("switchlora", new SwitchLoRAOptionsValidator().Require(options ?? new())) { }
+    public SwitchLoRAStrategy(SwitchLoRA? options = null) : base("switchlora", new SwitchLoRAOptionsValidator().Require(options ?? new())) { }
 
     private protected override AdapterMethod Method => new SwitchLoRAMethod(AdapterRecipe.Of(Name, Options) with { Switching = Switching }, Options);
 

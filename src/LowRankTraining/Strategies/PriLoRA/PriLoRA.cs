@@ -5,7 +5,7 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="PriLoRAStrategy"/>.</summary>
 /// <remarks>Its authors' code is not public; the numbers are those of the paper as it is cited.</remarks>
-public sealed record PriLoRAOptions : WeightSpaceOptions
+public sealed record PriLoRA : WeightSpaceMethod
 {
     /// <value>r_f, the rank in the last block, at least 1. Default 12 (PRILoRA).</value>
     public override int Rank { get; init; } = 12;
@@ -38,11 +38,11 @@ public sealed record PriLoRAOptions : WeightSpaceOptions
     public bool ForgetPruned { get; init; }
 }
 
-/// <summary>Finds every violation in <see cref="PriLoRAOptions"/> at once.</summary>
-public sealed class PriLoRAOptionsValidator : IValidateOptions<PriLoRAOptions>
+/// <summary>Finds every violation in <see cref="PriLoRA"/> at once.</summary>
+public sealed class PriLoRAOptionsValidator : IValidateOptions<PriLoRA>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, PriLoRAOptions options) => options.Rules()
+    public ValidateOptionsResult Validate(string? name, PriLoRA options) => options.Rules()
         .AtLeast(1, options.FirstRank)
         .AtLeast(1, options.PruneEvery)
         .Require(options.Sparsity is not null, "Sparsity is missing: take Sparsity.Share(0.5), for example.")

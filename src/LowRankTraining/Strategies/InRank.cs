@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="InRankStrategy"/>. All steps are updates; micro-batches and evaluation do not count.</summary>
-public sealed record InRankOptions : FactorizedLayerOptions
+public sealed record InRank : FactorizedLayerMethod
 {
     /// <value>c₀, the directions that count as needed at the start, at least 1. Default 2 (InRank).</value>
     public override int Rank { get; init; } = 2;
@@ -49,11 +49,11 @@ public enum InRankBase
     Keep,
 }
 
-/// <summary>Finds every violation in <see cref="InRankOptions"/> at once.</summary>
-public sealed class InRankOptionsValidator : IValidateOptions<InRankOptions>
+/// <summary>Finds every violation in <see cref="InRank"/> at once.</summary>
+public sealed class InRankOptionsValidator : IValidateOptions<InRank>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, InRankOptions options) => options.LayerRules()
+    public ValidateOptionsResult Validate(string? name, InRank options) => options.LayerRules()
         .AtLeast(1, options.Buffer)
         .Require(options.MaxShare is > 0 and <= 1, FormattableString.Invariant($"MaxShare is {options.MaxShare}: it must be above 0 and at most 1."))
         .Require(options.Threshold is > 0 and < 1, FormattableString.Invariant($"Threshold is {options.Threshold}: it must be above 0 and below 1."))

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="SwitchLoRAStrategy"/>.</summary>
-public sealed record SwitchLoRAOptions : WeightSpaceOptions
+public sealed record SwitchLoRA : WeightSpaceMethod
 {
     /// <value>r, at least 1. Default 128, as ReLoRA.</value>
     public override int Rank { get; init; } = 128;
@@ -25,11 +25,11 @@ public sealed record SwitchLoRAOptions : WeightSpaceOptions
     public long HoldSteps { get; init; } = 5;
 }
 
-/// <summary>Finds every violation in <see cref="SwitchLoRAOptions"/> at once.</summary>
-public sealed class SwitchLoRAOptionsValidator : IValidateOptions<SwitchLoRAOptions>
+/// <summary>Finds every violation in <see cref="SwitchLoRA"/> at once.</summary>
+public sealed class SwitchLoRAOptionsValidator : IValidateOptions<SwitchLoRA>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, SwitchLoRAOptions options) => options.Rules()
+    public ValidateOptionsResult Validate(string? name, SwitchLoRA options) => options.Rules()
         .AtLeast(1, options.SwitchInterval)
         .Require(options.TotalSteps is null or >= 1, $"TotalSteps is {options.TotalSteps}: it must be at least 1, or null.")
         .Require(options.SwitchDecay is > 0 and <= 1, FormattableString.Invariant($"SwitchDecay is {options.SwitchDecay}: it must be above 0 and at most 1."))

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Options of <see cref="WeLoreStrategy"/>. The spectra decide on the ranks, so <see cref="WeightSpaceOptions.Rank"/> is not looked at.</summary>
-public sealed record WeLoreOptions : FactorizedLayerOptions
+/// <summary>Options of <see cref="WeLoreStrategy"/>. The spectra decide on the ranks, so <see cref="WeightSpaceMethod.Rank"/> is not looked at.</summary>
+public sealed record WeLore : FactorizedLayerMethod
 {
     /// <value>The share of all singular values to take away, in (0, 1). Default 0.5 (WeLore's headline setting).</value>
     public double Ratio { get; init; } = 0.5;
@@ -19,11 +19,11 @@ public sealed record WeLoreOptions : FactorizedLayerOptions
     public WeLorePlan? Plan { get; init; }
 }
 
-/// <summary>Finds every violation in <see cref="WeLoreOptions"/> at once.</summary>
-public sealed class WeLoreOptionsValidator : IValidateOptions<WeLoreOptions>
+/// <summary>Finds every violation in <see cref="WeLore"/> at once.</summary>
+public sealed class WeLoreOptionsValidator : IValidateOptions<WeLore>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, WeLoreOptions options) => options.LayerRules()
+    public ValidateOptionsResult Validate(string? name, WeLore options) => options.LayerRules()
         .Require(options.Ratio is > 0 and < 1, FormattableString.Invariant($"Ratio is {options.Ratio}: it must be above 0 and below 1."))
         .OneOf(options.Choice, Enum.GetValues<WeLoreChoice>())
         .Require(options.MinRatio is >= 0 and <= 1, FormattableString.Invariant($"MinRatio is {options.MinRatio}: it must be at least 0 and at most 1."))

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="FactorizedStrategy"/>.</summary>
-public sealed record FactorizedOptions : FactorizedLayerOptions
+public sealed record LowRankFactorization : FactorizedLayerMethod
 {
     /// <value>k, at least 1. Default 128 (the baseline of the tables of GaLore and SLTrain, at 60 million parameters).</value>
     public override int Rank { get; init; } = 128;
@@ -16,11 +16,11 @@ public sealed record FactorizedOptions : FactorizedLayerOptions
     public FactorizedInit Init { get; init; }
 }
 
-/// <summary>Finds every violation in <see cref="FactorizedOptions"/> at once.</summary>
-public sealed class FactorizedOptionsValidator : IValidateOptions<FactorizedOptions>
+/// <summary>Finds every violation in <see cref="LowRankFactorization"/> at once.</summary>
+public sealed class FactorizedOptionsValidator : IValidateOptions<LowRankFactorization>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, FactorizedOptions options) => options.LayerRules()
+    public ValidateOptionsResult Validate(string? name, LowRankFactorization options) => options.LayerRules()
         .OneOf(options.Init, Enum.GetValues<FactorizedInit>())
         .Require(options.Ranks?.Ranks.Values.All(rank => rank >= 1) != false, "Ranks holds a rank below 1.")
         .Result;

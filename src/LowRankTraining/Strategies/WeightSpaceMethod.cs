@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace LowRankTraining.Strategies;
 
 /// <summary>What the methods that put low-rank factors beside the weights have in common.</summary>
-public abstract record WeightSpaceOptions
+public abstract record WeightSpaceMethod
 {
     /// <value>r, at least 1. Above a matrix's short side it is lowered to that side, with a warning.</value>
     public virtual int Rank { get; init; } = 128;

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="ReLoRAStrategy"/>.</summary>
-public sealed record ReLoRAOptions : FactorOptions
+public sealed record ReLoRA : LoRAMethod
 {
     /// <value>r before the first restart, at least 1. Default 128 (ReLoRA, at every model size).</value>
     public override int Rank { get; init; } = 128;
@@ -22,7 +22,7 @@ public sealed record ReLoRAOptions : FactorOptions
     /// <value>γ, factor on the rank at every restart, in (0, 1]: rⱼ = max(<see cref="MinRank"/>, round(r γʲ)). Default 1, the rank stays.</value>
     public double RankDecay { get; init; } = 1;
 
-    /// <value>The rank below which <see cref="RankDecay"/> does not go; at least 1 and at most <see cref="WeightSpaceOptions.Rank"/>. Default 1.</value>
+    /// <value>The rank below which <see cref="RankDecay"/> does not go; at least 1 and at most <see cref="WeightSpaceMethod.Rank"/>. Default 1.</value>
     public int MinRank { get; init; } = 1;
 
     /// <value>Any other change of the rank, looked at after each restart, or null. Default null.</value>
@@ -39,7 +39,7 @@ public sealed record ReLoRAOptions : FactorOptions
     public bool ResetStepCounter { get; init; } = true;
 
     /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced (<see cref="Injection.Replace"/>); the others stay dense, with a warning,
-    /// or an error under <see cref="WeightSpaceOptions.Strict"/>. Float32 and half-precision weights only. They are trained dense in the warm start. Default: as they are.</value>
+    /// or an error under <see cref="WeightSpaceMethod.Strict"/>. Float32 and half-precision weights only. They are trained dense in the warm start. Default: as they are.</value>
     public BaseFormat Base { get; init; }
 
     /// <value>How merged weights that are not kept in float32 are rounded. Has no effect under <see cref="Injection.Shadow"/>, where the weight is the merged one all the time. Default: stochastically.</value>
@@ -70,11 +70,11 @@ public sealed record ReLoRAOptions : FactorOptions
     }
 }
 
-/// <summary>Finds every violation in <see cref="ReLoRAOptions"/> at once.</summary>
-public sealed class ReLoRAOptionsValidator : IValidateOptions<ReLoRAOptions>
+/// <summary>Finds every violation in <see cref="ReLoRA"/> at once.</summary>
+public sealed class ReLoRAOptionsValidator : IValidateOptions<ReLoRA>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, ReLoRAOptions options) => options.FactorRules()
+    public ValidateOptionsResult Validate(string? name, ReLoRA options) => options.FactorRules()
         .AtLeast(1, options.MergeEvery)
         .AtLeast(0, options.WarmStartSteps)
         .Require(options.RankDecay is > 0 and <= 1, FormattableString.Invariant($"RankDecay is {options.RankDecay}: it must be above 0 and at most 1."))

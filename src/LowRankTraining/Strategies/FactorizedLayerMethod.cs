@@ -2,9 +2,9 @@ using LowRankTraining.Adapters;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>What the methods that put factors in the place of weights have in common. Of the inherited options <see cref="Alpha"/>, <see cref="WeightSpaceOptions.RankStabilized"/> and
-/// <see cref="WeightSpaceOptions.Dropout"/> mean nothing to them and are refused.</summary>
-public abstract record FactorizedLayerOptions : WeightSpaceOptions
+/// <summary>What the methods that put factors in the place of weights have in common. Of the inherited options <see cref="Alpha"/>, <see cref="WeightSpaceMethod.RankStabilized"/> and
+/// <see cref="WeightSpaceMethod.Dropout"/> mean nothing to them and are refused.</summary>
+public abstract record FactorizedLayerMethod : WeightSpaceMethod
 {
     /// <value>The product of the factors has no scale: 1.</value>
     public sealed override double Alpha { get; init; } = 1;

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="SLTrainStrategy"/>.</summary>
-public sealed record SLTrainOptions : WeightSpaceOptions
+public sealed record SLTrain : WeightSpaceMethod
 {
     /// <value>r, at least 1. Default 128 (the authors' script for 60 million parameters; 256 for 130 and 350 million, 512 for 1 billion, 1024 for 7 billion).</value>
     public override int Rank { get; init; } = 128;
@@ -16,7 +16,7 @@ public sealed record SLTrainOptions : WeightSpaceOptions
     /// <value>α, above 0. Default 32 (the authors' script for 60 million parameters, so s = 0.25; 16 for 130 and 350 million, 8 above).</value>
     public override double Alpha { get; init; } = 32;
 
-    /// <value>δ, share of a matrix's entries that its sparse part has, in (0, 1): ⌊δ m n⌋ of them, and one where that is none (an error under <see cref="WeightSpaceOptions.Strict"/>). Default 0.03 (SLTrain; 0.05 for 7 billion parameters).</value>
+    /// <value>δ, share of a matrix's entries that its sparse part has, in (0, 1): ⌊δ m n⌋ of them, and one where that is none (an error under <see cref="WeightSpaceMethod.Strict"/>). Default 0.03 (SLTrain; 0.05 for 7 billion parameters).</value>
     public double Density { get; init; } = 0.03;
 
     /// <value>What becomes of the weights that the model has. Default: they are discarded and training starts from scratch, as in the paper.</value>
@@ -29,11 +29,11 @@ public sealed record SLTrainOptions : WeightSpaceOptions
     public bool PreservesVariance { get; init; }
 }
 
-/// <summary>Finds every violation in <see cref="SLTrainOptions"/> at once.</summary>
-public sealed class SLTrainOptionsValidator : IValidateOptions<SLTrainOptions>
+/// <summary>Finds every violation in <see cref="SLTrain"/> at once.</summary>
+public sealed class SLTrainOptionsValidator : IValidateOptions<SLTrain>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, SLTrainOptions options) => options.Rules()
+    public ValidateOptionsResult Validate(string? name, SLTrain options) => options.Rules()
         .Require(options.Density is > 0 and < 1, FormattableString.Invariant($"Density is {options.Density}: it must be above 0 and below 1."))
         .Require(options.Dropout == 0, FormattableString.Invariant($"Dropout is {options.Dropout}: there is nothing beside the weight that it could act on. Leave it at 0."))
         .Require(options.Ranks?.Ranks.Values.All(rank => rank >= 1) != false, "Ranks holds a rank below 1.")

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="DoRAStrategy"/>.</summary>
-public sealed record DoRAOptions : FactorOptions
+public sealed record DoRA : LoRAMethod
 {
     /// <value>r, at least 1. Default 8 (PEFT).</value>
     public override int Rank { get; init; } = 8;
@@ -21,11 +21,11 @@ public sealed record DoRAOptions : FactorOptions
     public GradNormLoRPOptions? Projected { get; init; }
 
     /// <summary>The options of a DoRA adapter that PEFT, or <see cref="PeftAdapter.Save"/>, wrote.</summary>
-    /// <inheritdoc cref="LoRAOptions.FromPeft" path="/param|/exception"/>
-    public static DoRAOptions FromPeft(string folder)
+    /// <inheritdoc cref="LoRA.FromPeft" path="/param|/exception"/>
+    public static DoRA FromPeft(string folder)
     {
         var config = PeftConfig.Read(folder, usesDoRA: true);
-        return new DoRAOptions
+        return new DoRA
         {
             Rank = config.Rank,
             Alpha = config.Alpha,
@@ -38,11 +38,11 @@ public sealed record DoRAOptions : FactorOptions
     }
 }
 
-/// <summary>Finds every violation in <see cref="DoRAOptions"/> at once.</summary>
-public sealed class DoRAOptionsValidator : IValidateOptions<DoRAOptions>
+/// <summary>Finds every violation in <see cref="DoRA"/> at once.</summary>
+public sealed class DoRAOptionsValidator : IValidateOptions<DoRA>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, DoRAOptions options)
+    public ValidateOptionsResult Validate(string? name, DoRA options)
     {
         var rules = options.FactorRules()
             .Require(options.Injection != Injection.Shadow, $"{nameof(options.Injection)} is Shadow, by which DoRA cannot enter a model: it needs the frozen weight beside the trained one. Use Replace, Hook or Auto.");

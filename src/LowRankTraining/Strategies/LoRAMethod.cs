@@ -1,14 +1,14 @@
 namespace LowRankTraining.Strategies;
 
 /// <summary>What the methods that train factors B A beside a weight have in common.</summary>
-public abstract record FactorOptions : WeightSpaceOptions
+public abstract record LoRAMethod : WeightSpaceMethod
 {
-    /// <value>Ranks of single layers, in place of <see cref="WeightSpaceOptions.Rank"/>: a name, or the end of one from a dot on, or a regular expression for either, such as "q_proj" or "layers\.[01]\..*".
+    /// <value>Ranks of single layers, in place of <see cref="WeightSpaceMethod.Rank"/>: a name, or the end of one from a dot on, or a regular expression for either, such as "q_proj" or "layers\.[01]\..*".
     /// The weight's name counts too. An exact name goes before all others, else the first that matches. One that matches no adapted layer is an error. Default: none.</value>
     /// <remarks>The names and their meaning are PEFT's.</remarks>
     public IReadOnlyDictionary<string, int>? RankPattern { get; init; }
 
-    /// <value>α of single layers, in place of <see cref="WeightSpaceOptions.Alpha"/>; names as in <see cref="RankPattern"/>. Default: none.</value>
+    /// <value>α of single layers, in place of <see cref="WeightSpaceMethod.Alpha"/>; names as in <see cref="RankPattern"/>. Default: none.</value>
     public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; }
 
     /// <value>η_B / η_A, how much faster B learns than A; above 0. Hayou et al. advise 16 for fine-tuning (LoRA+, arXiv 2402.12354). Default 1.</value>

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Strategies;
 
 /// <summary>Options of <see cref="LoRAStrategy"/>.</summary>
-public sealed record LoRAOptions : FactorOptions
+public sealed record LoRA : LoRAMethod
 {
     /// <value>r, at least 1. Default 8 (PEFT).</value>
     public override int Rank { get; init; } = 8;
@@ -24,10 +24,10 @@ public sealed record LoRAOptions : FactorOptions
     /// <param name="folder">Where <c>adapter_config.json</c> is.</param>
     /// <exception cref="FileNotFoundException">It is not there.</exception>
     /// <exception cref="InvalidDataException">It is damaged, of another kind of adapter, or asks for what this library does not do.</exception>
-    public static LoRAOptions FromPeft(string folder)
+    public static LoRA FromPeft(string folder)
     {
         var config = PeftConfig.Read(folder, usesDoRA: false);
-        return new LoRAOptions
+        return new LoRA
         {
             Rank = config.Rank,
             Alpha = config.Alpha,
@@ -47,15 +47,15 @@ public sealed record LoRAOptions : FactorOptions
     public RankChangeState OnRankChange { get; init; }
 
     /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced (<see cref="Injection.Replace"/>); the others stay dense, with a warning,
-    /// or an error under <see cref="WeightSpaceOptions.Strict"/>. Float32 and half-precision weights only. Default: as they are.</value>
+    /// or an error under <see cref="WeightSpaceMethod.Strict"/>. Float32 and half-precision weights only. Default: as they are.</value>
     public BaseFormat Base { get; init; }
 }
 
-/// <summary>Finds every violation in <see cref="LoRAOptions"/> at once.</summary>
-public sealed class LoRAOptionsValidator : IValidateOptions<LoRAOptions>
+/// <summary>Finds every violation in <see cref="LoRA"/> at once.</summary>
+public sealed class LoRAOptionsValidator : IValidateOptions<LoRA>
 {
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, LoRAOptions options) => options.FactorRules()
+    public ValidateOptionsResult Validate(string? name, LoRA options) => options.FactorRules()
         .OneOf(options.Init, Enum.GetValues<FactorInit>())
         .Above(0, options.GradientGamma)
         .Obey(options.RankSchedule)
