@@ -4,7 +4,8 @@ using Microsoft.Extensions.Options;
 
 namespace LowRankTraining;
 
-/// <summary>Collects what is wrong with the options of a method and of its parts, each with the path to it: "Fira.Limiter.MaxGrowth is 0.5: it must be above 1."</summary>
+/// <summary>Collects what is wrong with the options of a method and of its parts, each with the path to it: "Fira.Limiter.MaxGrowth is 0.5: it must be above
+/// 1."</summary>
 /// <remarks>The name of an option is taken from the expression that reads it.</remarks>
 public sealed class Checks
 {
@@ -51,6 +52,10 @@ public sealed class Checks
     public Checks Share(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
         Range(value is > 0 and < 1, option, value, "above 0 and below 1");
 
+    /// <summary>0 &lt; value ≤ 1.</summary>
+    public Checks Factor(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is > 0 and <= 1, option, value, "above 0 and at most 1");
+
     /// <summary>minimum ≤ value ≤ maximum.</summary>
     public Checks Between(double minimum, double maximum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
         Range(value >= minimum && value <= maximum, option, value, $"from {Text(minimum)} to {Text(maximum)}");
@@ -70,6 +75,12 @@ public sealed class Checks
         return this;
     }
 
+    /// <summary>An option that is set and would change nothing beside the others.</summary>
+    /// <param name="isIdle">Whether it is.</param>
+    /// <param name="option">Its name.</param>
+    /// <param name="because">Why it changes nothing, and what to do: "Reset is Zero, which clears everything. Leave it out."</param>
+    public Checks NoEffect(bool isIdle, string option, string because) => Require(!isIdle, $"{PathOf(option)} has no effect: {because}");
+
     /// <summary>Any rule in words that say what to do: "MergeEvery must be a multiple of …".</summary>
     public Checks Require(bool holds, string failure)
     {
@@ -88,7 +99,9 @@ public sealed class Checks
     private Checks Range(bool holds, string option, object value, string requirement) =>
         Require(holds, $"{PathOf(option)} is {Text(value)}: it must be {requirement}.");
 
-    private string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
+    /// <summary>The path to an option, as messages begin.</summary>
+    /// <param name="option">Its name, or the expression that reads it.</param>
+    public string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
 
     private static string Limits(bool isOnTheRightSide) =>
         isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";

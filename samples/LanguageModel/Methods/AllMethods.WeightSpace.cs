@@ -29,65 +29,65 @@ public static partial class AllMethods
 
         var untilFirst = options.WarmStartSteps > 0 ? options.WarmStartSteps : mergeEvery;
         var schedule = options.ScheduleFor(settings.Steps, warmup: Math.Min(settings.Warmup, untilFirst), restartWarmup: Math.Min(100, mergeEvery / 10));
-        return LowRank(model, settings, schedule, new ReLoRAStrategy(options));
+        return LowRank(model, settings, schedule, options);
     }
 
-    private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRAStrategy(new LoRA
+    private static AttachedMethod LoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new LoRA
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
         Base = settings.Base,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
-    }));
+    });
 
-    private static AttachedMethod DoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new DoRAStrategy(new()
+    private static AttachedMethod DoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new DoRA
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as LoRA
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
-    }));
+    });
 
     /// <summary>Ranks from half of the rank to one and a half of it: on the average that of LoRA.</summary>
     private static AttachedMethod PriLoRA(Llama model, MethodSettings settings)
     {
         var last = (3 * settings.Rank + 1) / 2;
-        return LowRank(model, settings, Cosine(settings), new PriLoRAStrategy(new PriLoRA
+        return LowRank(model, settings, Cosine(settings), new PriLoRA
         {
             FirstRank = Math.Max(1, settings.Rank / 2),
             Rank = last,
             Alpha = settings.Scale * last ?? 32,
             Seed = (ulong)settings.Seed,
             Logger = new Warnings(),
-        }));
+        });
     }
 
-    private static AttachedMethod SwitchLoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SwitchLoRAStrategy(new SwitchLoRA
+    private static AttachedMethod SwitchLoRA(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SwitchLoRA
     {
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? new SwitchLoRA().Alpha,
         TotalSteps = settings.Steps,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
-    }));
+    });
 
-    private static AttachedMethod SLTrain(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SLTrainStrategy(new()
+    private static AttachedMethod SLTrain(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new SLTrain
     {
         Rank = settings.Rank,
         Alpha = (settings.Scale ?? 0.25) * settings.Rank, // s of the authors' script for their smallest model
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
-    }));
+    });
 
     private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new FactorizedStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+        LowRank(model, settings, Cosine(settings), new LowRankFactorization { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() });
 
     private static AttachedMethod CoLA(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new CoLAStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() }));
+        LowRank(model, settings, Cosine(settings), new CoLA { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() });
 
     /// <summary>Half of the rank is there from the start, and the first quarter of the run decides on the rest.</summary>
-    private static AttachedMethod InRank(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new InRankStrategy(new()
+    private static AttachedMethod InRank(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new InRank
     {
         Rank = Math.Max(1, settings.Rank / 2),
         Buffer = Math.Max(1, settings.Rank / 2),
@@ -95,14 +95,14 @@ public static partial class AllMethods
         GrowSteps = Math.Max(1, settings.Steps / 4),
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
-    }));
+    });
 
     /// <summary>As many singular values as the rank would leave on average, of every matrix.</summary>
-    private static AttachedMethod WeLore(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new WeLoreStrategy(new()
+    private static AttachedMethod WeLore(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), new WeLore
     {
         Ratio = Math.Clamp(1 - (double)settings.Rank / model.Config.Hidden, 0.01, 0.99),
         MinRatio = 0,
         Seed = (ulong)settings.Seed,
         Logger = new Warnings(),
-    }));
+    });
 }

@@ -1,4 +1,3 @@
-using LowRankTraining.Rules;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
 
@@ -23,9 +22,6 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceMethod options
 
     /// <value>The ways in that the method can go, best first.</value>
     public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
-
-    /// <value>How parameters are trained that are not adapted.</value>
-    public virtual IUpdateRule OthersRule => options.Adam;
 
     /// <summary>Whether a parameter is trained that is not adapted.</summary>
     public virtual bool Trains(NamedParameter other) => options.TrainOthers;

@@ -66,7 +66,7 @@ internal static class AdapterPlanner
         var adapted = adapters.ToDictionary(adapter => adapter.Name);
         return [.. parameters.SelectMany(parameter => adapted.TryGetValue(parameter.Name, out var adapter)
             ? adapter.Plans.Select(plan => plan with { Note = notes.GetValueOrDefault(adapter.Name) })
-            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.OthersRule) { IsOfModel = true }] : [])];
+            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.Options.RuleOf(parameter)) { IsOfModel = true }] : [])];
     }
 
     /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>

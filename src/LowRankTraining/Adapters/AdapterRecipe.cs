@@ -97,6 +97,9 @@ internal sealed record AdapterRecipe
     /// <summary>Seed of a random mask over the state of one factor.</summary>
     public ulong MaskKey(string weight, string factor, long completed) => RandomKey.For(Seed, weight, $"reset {factor}", completed);
 
+    /// <summary>What the rounding of a factor's moments is keyed by where they are changed between two steps.</summary>
+    public StepContext StepOf(string weight, string factor, long completed) => new() { Step = completed, Seed = Seed, Parameter = $"{weight}, {factor}" };
+
     /// <summary>Seed of the rounding of a merge.</summary>
     public ulong MergeKey(string weight, long completed) => RandomKey.For(Seed, weight, "merge", completed);
 }

@@ -6,40 +6,45 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>Forgets most of an Adam state, as ReLoRA does at a restart.</summary>
-/// <remarks>Both moments lose the same entries. With separate masks an entry could keep its first moment and lose the second, and its next step would be that moment over ε.</remarks>
+/// <remarks>Both moments lose the same entries. With separate masks an entry could keep its first moment and lose the second, and its next step would be that
+/// moment over ε.</remarks>
 internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool RestartClock)
 {
     /// <value>Nothing is remembered.</value>
     public static MomentReset All { get; } = new(OptimizerReset.Zero, Ratio: 1, RestartClock: true);
 
     /// <summary>Applies the reset to one bag. The parts cut a moment into what is pruned apart, each with the seed of its random mask.</summary>
+    /// <param name="state">Where the moments are.</param>
+    /// <param name="adam">Whose moments they are.</param>
+    /// <param name="kind">Their shape, and a dtype like their parameter's.</param>
+    /// <param name="parts">The parts of a moment, each with its seed.</param>
     /// <returns>Entries of the first moment that are zero afterwards, and all of them.</returns>
-    public (long Zeroed, long Total) Apply(StateBag state, AdamRule adam, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts)
+    public (long Zeroed, long Total) Apply(StateBag state, AdamRule adam, in TensorKind kind, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
 
-        var moments = adam.Moments.OrderBy(slot => slot.Order).Where(slot => state.Tensors.ContainsKey(slot.Name)).Select(slot => state[slot.Name]).ToArray();
-        if (moments.Length == 0)
+        var slots = adam.Moments.OrderBy(slot => slot.Order).Where(slot => slot.IsIn(state)).ToArray();
+        if (slots.Length == 0)
             return (0, 0);
 
-        var total = moments[0].numel();
+        var total = kind.Elements;
         if (Mode == OptimizerReset.Zero)
         {
             Forget(state, adam);
             return (total, total);
         }
 
-        foreach (var (part, key) in parts)
-        {
-            var survivors = Survivors(part(moments[0]), key);
-            foreach (var moment in moments)
-                part(moment).mul_(survivors);
-        }
+        var first = slots[0].Read(state, kind);
+        var masks = parts.Select(part => (part.Of, Survivors: Survivors(part.Of(first), part.Key))).ToArray();
+
+        // A survivor is stored as it was: a mask rounds nothing, whatever the step.
+        foreach (var slot in slots)
+            slot.Change(state, kind, new StepContext { Step = 0 }, moment => Masked(moment, masks));
 
         if (RestartClock)
             state.SetCounter(AdamRule.Clock, 0);
-        return (total - moments[0].count_nonzero().ToInt64(), total);
+        return (total - slots[0].Read(state, kind).count_nonzero().ToInt64(), total);
     }
 
     /// <summary>Forgets everything, for factors of another shape.</summary>
@@ -49,6 +54,13 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
         adam.Reset(state);
         if (!RestartClock)
             state.SetCounter(AdamRule.Clock, steps);
+    }
+
+    private static Tensor Masked(Tensor moment, IEnumerable<(Func<Tensor, Tensor> Of, Tensor Survivors)> masks)
+    {
+        foreach (var (part, survivors) in masks)
+            part(moment).mul_(survivors);
+        return moment;
     }
 
     private Tensor Survivors(Tensor moment, ulong key)

@@ -15,13 +15,15 @@ internal abstract partial class ParameterAdapter
         if (change.Dropped is { } dropped)
             AddToWeight(dropped.A, dropped.B, completed);
 
+        var (kindOfA, kindOfB) = (new TensorKind(A, A.shape), new TensorKind(B, B.shape));
         LowRankFactors.Resize(A, B, change.A.shape[0]);
         A.copy_(change.A);
         B.copy_(change.B);
         change.Release();
 
-        RankChange.Apply(Recipe.OnRankChange, state.For(A), Recipe.Adam, change.CarryA);
-        RankChange.Apply(Recipe.OnRankChange, state.For(B), Recipe.Adam, (moment, order) => change.CarryTransposedB(moment.t(), order).t());
+        RankChange.Apply(Recipe.OnRankChange, state.For(A), Recipe.Adam, kindOfA, Recipe.StepOf(Name, LowRankFactors.A, completed), change.CarryA);
+        RankChange.Apply(Recipe.OnRankChange, state.For(B), Recipe.Adam, kindOfB, Recipe.StepOf(Name, LowRankFactors.B, completed),
+            (moment, order) => change.CarryTransposedB(moment.t(), order).t());
     }
 
     /// <summary>Sets the least important entries of A to zero.</summary>
@@ -36,8 +38,7 @@ internal abstract partial class ParameterAdapter
         A.mul_(survivors);
         if (Recipe.Pruning!.ForgetsState && state?.For(A) is { } bag)
             foreach (var slot in Recipe.Adam.Moments)
-                if (bag.TryGet(slot.Name, out var moment))
-                    moment.mul_(survivors);
+                slot.Change(bag, new TensorKind(A), new StepContext { Step = 0 }, moment => moment.mul_(survivors));
     }
 
     /// <summary>Draws both factors and takes their product out of the weight.</summary>

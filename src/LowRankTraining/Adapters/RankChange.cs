@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>Factors of another rank with the same product, but for what is to be merged into the weight. Its tensors belong to the dispose scope that it is made in.</summary>
+/// <summary>Factors of another rank with the same product, but for what is to be merged into the weight. Its tensors belong to the dispose scope that it is
+/// made in.</summary>
 /// <remarks>
 /// <para>Falling: <see cref="RankReduction"/>. Growing: A gets rows drawn like the first ones, B gets columns of zeros, and nothing is to be merged.</para>
 /// <para>Moments of A (r × n) and of Bᵀ (r × m) follow by r′ × r matrices: see <see cref="ReducedFactors"/>.</para>
@@ -47,8 +48,14 @@ internal sealed record RankChange
         Dropped?.B.Dispose();
     }
 
-    /// <summary>Carries a state over, or forgets it.</summary>
-    public static void Apply(RankChangeState mode, StateBag state, AdamRule adam, Func<Tensor, int, Tensor> carry)
+    /// <summary>Carries a state over, or clears it.</summary>
+    /// <param name="mode">Which of the two.</param>
+    /// <param name="state">Where the moments are.</param>
+    /// <param name="adam">Whose they are.</param>
+    /// <param name="kind">The shape that they had so far, and a dtype like their parameter's.</param>
+    /// <param name="step">What rounding is keyed by.</param>
+    /// <param name="carry">The new moment for the old one and its order.</param>
+    public static void Apply(RankChangeState mode, StateBag state, AdamRule adam, in TensorKind kind, in StepContext step, Func<Tensor, int, Tensor> carry)
     {
         if (mode == RankChangeState.Reset)
         {
@@ -57,11 +64,7 @@ internal sealed record RankChange
         }
 
         foreach (var slot in adam.Moments)
-        {
-            using var scope = NewDisposeScope();
-            if (state.TryGet(slot.Name, out var moment))
-                state.Set(slot.Name, carry(moment, slot.Order));
-        }
+            slot.Change(state, kind, step, moment => carry(moment, slot.Order));
     }
 
     private static RankChange Falling(long rank, Tensor a, Tensor b)

@@ -8,9 +8,11 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>Trains low-rank factors from the gradient of the whole weight, and keeps the weight merged with them.</summary>
 /// <remarks>
-/// <para>With G m × n the weight's gradient and W = W₀ + s B A: ∂B = s G Aᵀ and ∂A = s Bᵀ G, as if the factors stood in the graph. Adam moves both, and W += s (B′A′ − B A),
+/// <para>With G m × n the weight's gradient and W = W₀ + s B A: ∂B = s G Aᵀ and ∂A = s Bᵀ G, as if the factors stood in the graph. Adam moves both, and W +=
+/// s (B′A′ − B A),
 /// which is one product: s [ΔBᵀ; B] ᵀ [A′; ΔA].</para>
-/// <para>State: <c>factors</c>, r × (n + m), A and Bᵀ side by side, drawn at the first step of a cycle; Adam's moments in that shape. A tensor of more than two dimensions is treated as out × rest.</para>
+/// <para>State: <c>factors</c>, r × (n + m), A and Bᵀ side by side, drawn at the first step of a cycle; Adam's moments in that shape. A tensor of more than
+/// two dimensions is treated as out × rest.</para>
 /// <para>Before the factors take over, plain Adam on the weight. A zero or non-finite gradient changes nothing.</para>
 /// </remarks>
 internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLayout
@@ -70,7 +72,7 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
             return (entries, entries);
         }
 
-        return Recipe.Reset.Apply(state, Recipe.Adam,
+        return Recipe.Reset.Apply(state, Recipe.Adam, new TensorKind(weight, [rank, columns + weight.shape[0]]),
         [
             (moment => moment.narrow(1, 0, columns), Recipe.MaskKey(name, LowRankFactors.A, completed)),
             (moment => moment.narrow(1, columns, weight.shape[0]), Recipe.MaskKey(name, LowRankFactors.B, completed)),
@@ -88,9 +90,10 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
         var (rows, columns) = (weight.shape[0], weight.numel() / weight.shape[0]);
         var change = RankChange.To(RankFor(weight, completed), old.narrow(1, 0, columns), old.narrow(1, columns, rows).t(), Recipe.GrowthKey(name, completed));
 
+        var kind = new TensorKind(weight, old.shape);
         state.Set(Factors, cat([change.A, change.B.t()], 1));
         change.Release();
-        RankChange.Apply(Recipe.OnRankChange, state, Recipe.Adam, (moment, order) => cat(
+        RankChange.Apply(Recipe.OnRankChange, state, Recipe.Adam, kind, Recipe.StepOf(name, "moments", completed), (moment, order) => cat(
             [change.CarryA(moment.narrow(1, 0, columns), order), change.CarryTransposedB(moment.narrow(1, columns, rows), order)], 1));
     }
 

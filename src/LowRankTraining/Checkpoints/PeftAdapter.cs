@@ -1,18 +1,22 @@
 using LowRankTraining.Adapters;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 
-/// <summary>Saves and loads trained factors by themselves, as Hugging Face's PEFT does: <c>adapter_model.safetensors</c> and <c>adapter_config.json</c> in one folder.</summary>
+/// <summary>Saves and loads trained factors by themselves, as Hugging Face's PEFT does: <c>adapter_model.safetensors</c> and <c>adapter_config.json</c> in
+/// one folder.</summary>
 /// <remarks>
-/// <para>Tensors: <c>base_model.model.&lt;module&gt;.lora_A.weight</c> (r × n), <c>….lora_B.weight</c> (m × r), with DoRA <c>….lora_magnitude_vector</c> (m), in the dtype that they have in the model.</para>
+/// <para>Tensors: <c>base_model.model.&lt;module&gt;.lora_A.weight</c> (r × n), <c>….lora_B.weight</c> (m × r), with DoRA <c>….lora_magnitude_vector</c> (m),
+/// in the dtype that they have in the model.</para>
 /// <para>To go on with an adapter, or to use one:</para>
 /// <code>
-/// var session = new LoRAStrategy(LoRA.FromPeft(folder)).Attach(model, PeftAdapter.TargetsOf(folder));
+/// var session = PeftAdapter.MethodOf(folder).Attach(model, PeftAdapter.TargetsOf(folder));
 /// PeftAdapter.Load(folder, session);
 /// </code>
-/// <para>What is trained beside factors (<see cref="Strategies.WeightSpaceMethod.TrainOthers"/>) and optimizer state are not part of it; for those see <see cref="TrainingCheckpoint"/>.</para>
+/// <para>What is trained beside factors (<see cref="WeightSpaceMethod.TrainOthers"/>) and optimizer state are not part of it; for those see
+/// <see cref="TrainingCheckpoint"/>.</para>
 /// </remarks>
 public static class PeftAdapter
 {
@@ -22,11 +26,14 @@ public static class PeftAdapter
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
     /// <param name="session">A session of LoRA or DoRA, merged for a while or not.</param>
     /// <remarks>
-    /// <para>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀ A₀), of rank 2 r, or the short side's where that is less.</para>
+    /// <para>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀
+    /// A₀), of rank 2 r, or the short side's where that is less.</para>
     /// <para>Where PRILoRA prunes A at the end, what is saved is pruned already, and the session trains on with what it has.</para>
     /// </remarks>
-    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer; or factors started from a part of a weight that is quantized. Nothing was written.</exception>
-    /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer;
+    /// or factors started from a part of a weight that is quantized. Nothing was written.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the
+    /// model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
     public static void Save(string folder, AdapterSession session)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -47,7 +54,8 @@ public static class PeftAdapter
     /// <exception cref="FileNotFoundException">There is no adapter in the folder.</exception>
     /// <exception cref="InvalidDataException">The files are damaged, or the adapter is for other layers, shapes or scales. Nothing was changed.</exception>
     /// <exception cref="NotSupportedException">A session whose factors cannot be set, as in <see cref="Save"/>.</exception>
-    /// <exception cref="InvalidOperationException">The session is finished or merged, or its factors have started from the weights. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished or merged, or its factors have started from the weights. Nothing was
+    /// changed.</exception>
     public static void Load(string folder, AdapterSession session)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -61,7 +69,7 @@ public static class PeftAdapter
         var problems = PeftLayer.ProblemsOf(file, config, factors).ToArray();
         if (problems.Length > 0)
             throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: {string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
-                + "Attach with the options of FromPeft and the targets of PeftAdapter.TargetsOf. Nothing was changed.");
+                + "Attach the method of PeftAdapter.MethodOf to the targets of PeftAdapter.TargetsOf. Nothing was changed.");
 
         var read = factors.SelectMany(Parameters).ToDictionary(pair => pair.Name, pair => file.Read(pair.Name));
         if (read.FirstOrDefault(pair => !pair.Value.isfinite().all().ToBoolean()) is { Key: { } broken })
@@ -70,6 +78,24 @@ public static class PeftAdapter
         foreach (var (parameter, value) in values)
             parameter.copy_(value);
     }
+
+    /// <summary>The method that an adapter is of, LoRA or DoRA, with its options. Everything else stays frozen, as in PEFT.</summary>
+    /// <param name="folder">Where <c>adapter_config.json</c> is.</param>
+    /// <exception cref="FileNotFoundException">It is not there.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, of another kind of adapter, or asks for what this library does not do.</exception>
+    public static LoRAMethod MethodOf(string folder)
+    {
+        var config = PeftConfig.Read(folder);
+        return config.UsesDoRA ? Told(new DoRA(), config) : Told(new LoRA(), config);
+    }
+
+    /// <summary>The options of a LoRA adapter, to be changed where more is wanted: <c>PeftAdapter.LoRAOf(folder) with { Base = BaseFormat.NF4 }</c>.</summary>
+    /// <inheritdoc cref="MethodOf" path="/param|/exception"/>
+    public static LoRA LoRAOf(string folder) => Told(new LoRA(), PeftConfig.Read(folder, usesDoRA: false));
+
+    /// <summary>The options of a DoRA adapter.</summary>
+    /// <inheritdoc cref="MethodOf" path="/param|/exception"/>
+    public static DoRA DoRAOf(string folder) => Told(new DoRA(), PeftConfig.Read(folder, usesDoRA: true));
 
     /// <summary>The layers that an adapter is for.</summary>
     /// <param name="folder">Where it is.</param>
@@ -91,6 +117,17 @@ public static class PeftAdapter
         if (set.Magnitude is not null)
             yield return (NameOf(set.Module, Magnitude), set.Magnitude);
     }
+
+    private static TMethod Told<TMethod>(TMethod method, PeftConfig config) where TMethod : LoRAMethod => method with
+    {
+        Rank = config.Rank,
+        Alpha = config.Alpha,
+        RankPattern = config.RankPattern,
+        AlphaPattern = config.AlphaPattern,
+        RankStabilized = config.RankStabilized,
+        Dropout = config.Dropout,
+        TrainOthers = false,
+    };
 
     private static IEnumerable<(string Name, Tensor Tensor)> Tensors(PeftLayer layer)
     {

@@ -56,7 +56,7 @@ internal sealed record PeftConfig
     {
         var config = Read(folder);
         return config.UsesDoRA == usesDoRA ? config : throw new InvalidDataException(
-            $"The adapter in '{folder}' is {(config.UsesDoRA ? "a DoRA one: use DoRA.FromPeft and DoRAStrategy" : "a plain LoRA one: use LoRA.FromPeft and LoRAStrategy")}.");
+            $"The adapter in '{folder}' is {(config.UsesDoRA ? "a DoRA one: use PeftAdapter.DoRAOf or MethodOf" : "a plain LoRA one: use PeftAdapter.LoRAOf or MethodOf")}.");
     }
 
     public void Write(string folder)

@@ -9,7 +9,8 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
 {
     private long Rank => A.shape[0];
 
-    /// <summary>s (B A − B₀ A₀) = s [B, −B₀] [A; A₀] where the factors have started from a part of the weight, in no more rows than the short side has.</summary>
+    /// <summary>s (B A − B₀ A₀) = s [B, −B₀] [A; A₀] where the factors have started from a part of the weight, in no more rows than the short side
+    /// has.</summary>
     public static PeftLayer Of(FactorSet set)
     {
         var (a, b) = (set.FinalA(), set.B.detach());
@@ -21,7 +22,8 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
         return new(set.Module, right, left, set.Magnitude?.detach(), set.Scale);
     }
 
-    /// <summary>The values for a session's factors, by the tensors' names in a file: as they stand there, or with the same product where a file has more rows than the short side.</summary>
+    /// <summary>The values for a session's factors, by the tensors' names in a file: as they stand there, or with the same product where a file has more rows
+    /// than the short side.</summary>
     public static IEnumerable<(Tensor Parameter, Tensor Value)> ValuesFor(FactorSet set, IReadOnlyDictionary<string, Tensor> file)
     {
         var parameters = PeftAdapter.Parameters(set).ToArray();
@@ -44,14 +46,14 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
     {
         var (dropout, stabilized) = (session.Options.Dropout, session.Options.RankStabilized);
         var rank = Usual(layers.Select(layer => layer.Rank));
-        var alpha = Usual(layers.Select(layer => layer.AlphaIf(stabilized)));
+        var alpha = Usual(layers.Select(layer => FactorScale.AlphaOf(layer.Scale, layer.Rank, stabilized)));
 
         return new PeftConfig
         {
             Rank = (int)rank,
             Alpha = alpha,
             RankPattern = Patterns(layers, layer => (int)layer.Rank, (int)rank),
-            AlphaPattern = Patterns(layers, layer => layer.AlphaIf(stabilized), alpha),
+            AlphaPattern = Patterns(layers, layer => FactorScale.AlphaOf(layer.Scale, layer.Rank, stabilized), alpha),
             Dropout = dropout,
             RankStabilized = stabilized,
             UsesDoRA = layers.Any(layer => layer.Magnitude is not null),
@@ -89,7 +91,8 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
                 : parameter.shape);
     }
 
-    /// <summary>The layers with an unusual value, and those that the pattern of one would take for it, as "proj" takes "blocks.0.proj". The first pattern that matches counts, so the longest names come first.</summary>
+    /// <summary>The layers with an unusual value, and those that the pattern of one would take for it, as "proj" takes "blocks.0.proj". The first pattern
+    /// that matches counts, so the longest names come first.</summary>
     private static Dictionary<string, TValue> Patterns<TValue>(IReadOnlyList<PeftLayer> layers, Func<PeftLayer, TValue> valueOf, TValue usual) where TValue : notnull
     {
         var endings = layers.Where(layer => !valueOf(layer).Equals(usual)).Select(layer => $".{layer.Module}").ToArray();
@@ -104,14 +107,7 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
     {
         var rank = NamePattern.Choose(config.RankPattern, set.Weight) ?? config.Rank;
         var alpha = NamePattern.Choose(config.AlphaPattern, set.Weight) ?? config.Alpha;
-        return alpha / (config.RankStabilized ? Math.Sqrt(rank) : rank);
-    }
-
-    /// <summary>α of s = α/r or α/√r, freed of the rounding that the division has left in s.</summary>
-    private double AlphaIf(bool stabilized)
-    {
-        var alpha = Scale * (stabilized ? Math.Sqrt(Rank) : Rank);
-        return Math.Abs(alpha - Math.Round(alpha)) < 1e-9 * Math.Abs(alpha) ? Math.Round(alpha) : alpha;
+        return FactorScale.Of(alpha, rank, config.RankStabilized);
     }
 
     private static TValue Usual<TValue>(IEnumerable<TValue> values) where TValue : notnull => values.GroupBy(value => value).MaxBy(group => group.Count())!.Key;

@@ -20,5 +20,8 @@ public sealed record LinearRank : IRankSchedule
     public long Every { get; init; } = 1;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => RankRules.CheckTimes(checks.Above(0, From).Above(0, To), Start, End, Every);
+
+    /// <inheritdoc/>
     public long RankFor(long rank, long step) => RankRules.Rounded(rank * (From + (To - From) * RankRules.Progress(step, Start, End, Every)));
 }

@@ -1,53 +1,51 @@
 using LowRankTraining.Adapters;
-using LowRankTraining.Checkpoints;
-using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Options of <see cref="DoRAStrategy"/>.</summary>
+/// <summary>DoRA: low-rank factors turn the rows of frozen weights, and every row gets a trainable length.</summary>
+/// <remarks>
+/// <para>W′ = diag(m / c) (W + s B A) with c = ‖W + s B A‖ of every row, a constant to the backward pass; A random, B zero and m = ‖W‖ at the start.
+/// <see cref="ILowRankSession.Finish"/> leaves W′.</para>
+/// <para>State of an adapted m × n matrix: 2 r (m + n) + 2 m numbers, beside r (m + n) + m for factors and magnitudes.</para>
+/// <para>With <see cref="Projected"/> it is GradNormLoRP as its paper has it: magnitudes, factors, and their gradients projected from both sides.</para>
+/// <para>Differences from the authors' code: the norm is found without making B A. Weight decay is not applied to factors and magnitudes. What is not adapted
+/// is
+/// trained as well, see <see cref="WeightSpaceMethod.TrainOthers"/>.</para>
+/// <para>Source: Liu et al., DoRA, arXiv 2402.09353; Huang et al., GradNormLoRP, arXiv 2412.19616.</para>
+/// </remarks>
 public sealed record DoRA : LoRAMethod
 {
-    /// <value>r, at least 1. Default 8 (PEFT).</value>
+    /// <inheritdoc/>
+    public override string Name => "dora";
+
+    /// <inheritdoc cref="LoRA.Rank"/>
     public override int Rank { get; init; } = 8;
 
-    /// <value>α, above 0. Default 8 (PEFT), so s = 1 at the default rank.</value>
+    /// <inheritdoc cref="LoRA.Alpha"/>
     public override double Alpha { get; init; } = 8;
 
-    /// <value>Whether the norm of W + s B A has a gradient, as the equations have it. Default false: it is a constant, which costs less memory and hardly any quality (DoRA, section 4.3).</value>
+    /// <value>Whether the norm of W + s B A has a gradient, as the equations have it. Default false: it is a constant, which costs less memory and hardly any
+    /// quality
+    /// (DoRA, section 4.3).</value>
     public bool NormGradient { get; init; }
 
-    /// <value>How the gradients of A and B are projected: GradNormLoRP from the weight side. Its Rank is that of the projection, on both sides by default, and no more than the factors'.
-    /// Null for plain Adam. Default: null.</value>
+    /// <value>How the gradients of A and B are projected: GradNormLoRP from the weight side. Its Rank is that of the projection, on both sides by default,
+    /// and no more
+    /// than the factors'. Null for plain Adam. Default: null.</value>
     public GradNormLoRPOptions? Projected { get; init; }
 
-    /// <summary>The options of a DoRA adapter that PEFT, or <see cref="PeftAdapter.Save"/>, wrote.</summary>
-    /// <inheritdoc cref="LoRA.FromPeft" path="/param|/exception"/>
-    public static DoRA FromPeft(string folder)
-    {
-        var config = PeftConfig.Read(folder, usesDoRA: true);
-        return new DoRA
-        {
-            Rank = config.Rank,
-            Alpha = config.Alpha,
-            RankPattern = config.RankPattern,
-            AlphaPattern = config.AlphaPattern,
-            RankStabilized = config.RankStabilized,
-            Dropout = config.Dropout,
-            TrainOthers = false,
-        };
-    }
-}
+    private protected override AdapterMethod Method => new DoRAMethod(
+        AdapterRecipe.Of(Name, this) with { Projected = Projected is { } projected ? new ProjectedFactorRule(GradNormLoRPStrategy.Recipe(projected)) : null },
+        this);
 
-/// <summary>Finds every violation in <see cref="DoRA"/> at once.</summary>
-public sealed class DoRAOptionsValidator : IValidateOptions<DoRA>
-{
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, DoRA options)
+    public override void Check(Checks checks)
     {
-        var rules = options.FactorRules()
-            .Require(options.Injection != Injection.Shadow, $"{nameof(options.Injection)} is Shadow, by which DoRA cannot enter a model: it needs the frozen weight beside the trained one. Use Replace, Hook or Auto.");
-        foreach (var failure in options.Projected is { } projected ? new GradNormLoRPOptionsValidator().Validate(null, projected).Failures ?? [] : [])
-            rules.Require(false, $"{nameof(options.Projected)}: {failure}");
-        return rules.Result;
+        base.Check(checks);
+        checks.Require(Injection != Injection.Shadow,
+            $"{checks.PathOf(nameof(Injection))} is Shadow, by which DoRA cannot enter a model: it needs the frozen weight beside the trained one. "
+            + "Use Replace, Hook or Auto.");
+        var failures = Projected is { } projected ? new GradNormLoRPOptionsValidator().Validate(null, projected).Failures : null;
+        checks.Refuse((failures ?? []).Select(failure => $"{checks.PathOf(nameof(Projected))}: {failure}"));
     }
 }

@@ -1,13 +1,22 @@
 using LowRankTraining.Adapters;
-using LowRankTraining.Checkpoints;
 using LowRankTraining.Schedules;
-using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Options of <see cref="LoRAStrategy"/>.</summary>
+/// <summary>LoRA: trains low-rank factors beside frozen weights.</summary>
+/// <remarks>
+/// <para>y = x (W + s B A)ᵀ with s = α/r, A random and B zero at the start. <see cref="ILowRankSession.Finish"/> merges the factors.</para>
+/// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Weight decay is not applied to factors.</para>
+/// <para>Differences from the paper: none by default, but that what is not adapted is trained as well, see <see cref="WeightSpaceMethod.TrainOthers"/>.</para>
+/// <para>Source: Hu et al., LoRA, arXiv 2106.09685.</para>
+/// </remarks>
 public sealed record LoRA : LoRAMethod
 {
+    private const double UsualGamma = 16;
+
+    /// <inheritdoc/>
+    public override string Name => "lora";
+
     /// <value>r, at least 1. Default 8 (PEFT).</value>
     public override int Rank { get; init; } = 8;
 
@@ -18,49 +27,45 @@ public sealed record LoRA : LoRAMethod
     public FactorInit Init { get; init; }
 
     /// <value>γ of <see cref="FactorInit.LoRAGA"/>: its factors are larger by 1/√γ each; above 0. Default 16 (the authors' code).</value>
-    public double GradientGamma { get; init; } = 16;
+    public double GradientGamma { get; init; } = UsualGamma;
 
-    /// <summary>The options of an adapter that PEFT, or <see cref="PeftAdapter.Save"/>, wrote. Everything else stays frozen, as in PEFT.</summary>
-    /// <param name="folder">Where <c>adapter_config.json</c> is.</param>
-    /// <exception cref="FileNotFoundException">It is not there.</exception>
-    /// <exception cref="InvalidDataException">It is damaged, of another kind of adapter, or asks for what this library does not do.</exception>
-    public static LoRA FromPeft(string folder)
-    {
-        var config = PeftConfig.Read(folder, usesDoRA: false);
-        return new LoRA
-        {
-            Rank = config.Rank,
-            Alpha = config.Alpha,
-            RankPattern = config.RankPattern,
-            AlphaPattern = config.AlphaPattern,
-            RankStabilized = config.RankStabilized,
-            Dropout = config.Dropout,
-            TrainOthers = false,
-        };
-    }
-
-    /// <value>How the rank changes while the factors are trained, or null where it does not. The model's function stays: what a lower rank cannot hold is merged into the weight, and new rows of A
-    /// meet columns of zeros in B. Default null.</value>
+    /// <value>How the rank changes while the factors are trained, or null where it does not. The model's function stays: what a lower rank cannot hold is
+    /// merged
+    /// into the weight, and new rows of A meet columns of zeros in B. Default null.</value>
     public IRankSchedule? RankSchedule { get; init; }
 
     /// <value>What becomes of the factors' optimizer state when their rank changes. Default: it follows.</value>
     public RankChangeState OnRankChange { get; init; }
 
-    /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced (<see cref="Injection.Replace"/>); the others stay dense, with a warning,
-    /// or an error under <see cref="WeightSpaceMethod.Strict"/>. Float32 and half-precision weights only. Default: as they are.</value>
+    /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced
+    /// (<see cref="Injection.Replace"/>);
+    /// the others stay dense, with a warning, or an error under <see cref="WeightSpaceMethod.Strict"/>. Float32 and half-precision weights only.
+    /// Default: as they are.</value>
     public BaseFormat Base { get; init; }
-}
 
-/// <summary>Finds every violation in <see cref="LoRA"/> at once.</summary>
-public sealed class LoRAOptionsValidator : IValidateOptions<LoRA>
-{
+    private protected override AdapterMethod Method => new FactorMethod(
+        AdapterRecipe.Of(Name, this) with
+        {
+            RankSchedule = RankSchedule ?? new ConstantRank(),
+            OnRankChange = OnRankChange,
+            Init = Init,
+            GradientGamma = GradientGamma,
+            Base = Base,
+        },
+        this);
+
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, LoRA options) => options.FactorRules()
-        .OneOf(options.Init, Enum.GetValues<FactorInit>())
-        .Above(0, options.GradientGamma)
-        .Obey(options.RankSchedule)
-        .OneOf(options.OnRankChange, Enum.GetValues<RankChangeState>())
-        .QuantizesBy(options.Base, options.Injection)
-        .Require(options.Base == BaseFormat.Dense || options.Init != FactorInit.LoRAGA, $"{nameof(FactorInit.LoRAGA)} takes its start out of a dense weight: leave Base at Dense, or start with PiSSA.")
-        .Result;
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        CheckBase(checks, Base);
+        checks.Defined(Init)
+            .Above(0, GradientGamma)
+            .NoEffect(GradientGamma != UsualGamma && Init != FactorInit.LoRAGA, nameof(GradientGamma), $"it belongs to FactorInit.LoRAGA, and Init is {Init}.")
+            .OptionalPart(RankSchedule)
+            .Defined(OnRankChange)
+            .NoEffect(OnRankChange != default && RankSchedule is null, nameof(OnRankChange), "there is no RankSchedule. Set one, or leave it out.")
+            .Require(Base == BaseFormat.Dense || Init != FactorInit.LoRAGA,
+                $"{nameof(FactorInit.LoRAGA)} takes its start out of a dense weight: leave Base at Dense, or start with PiSSA.");
+    }
 }

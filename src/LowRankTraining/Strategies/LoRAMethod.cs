@@ -1,10 +1,14 @@
+using LowRankTraining.Adapters;
+
 namespace LowRankTraining.Strategies;
 
-/// <summary>What the methods that train factors B A beside a weight have in common.</summary>
+/// <summary>What LoRA and the methods closest to it have in common: factors B A beside weights, whose rank and α can be chosen layer by layer.</summary>
 public abstract record LoRAMethod : WeightSpaceMethod
 {
-    /// <value>Ranks of single layers, in place of <see cref="WeightSpaceMethod.Rank"/>: a name, or the end of one from a dot on, or a regular expression for either, such as "q_proj" or "layers\.[01]\..*".
-    /// The weight's name counts too. An exact name goes before all others, else the first that matches. One that matches no adapted layer is an error. Default: none.</value>
+    /// <value>Ranks of single layers, in place of <see cref="WeightSpaceMethod.Rank"/>: a name, or the end of one from a dot on, or a regular expression for
+    /// either, such as "q_proj" or "layers\.[01]\..*". The weight's name counts too. An exact name goes before all others, else the first that matches. One
+    /// that
+    /// matches no adapted layer is an error. Default: none.</value>
     /// <remarks>The names and their meaning are PEFT's.</remarks>
     public IReadOnlyDictionary<string, int>? RankPattern { get; init; }
 
@@ -14,19 +18,23 @@ public abstract record LoRAMethod : WeightSpaceMethod
     /// <value>η_B / η_A, how much faster B learns than A; above 0. Hayou et al. advise 16 for fine-tuning (LoRA+, arXiv 2402.12354). Default 1.</value>
     public double LearningRateRatio { get; init; } = 1;
 
-    /// <summary>s of a layer.</summary>
-    internal double ScaleOf(double alpha, int rank) => alpha / (RankStabilized ? Math.Sqrt(rank) : rank);
-
-    /// <summary>The rules that the options of every such method obey.</summary>
-    internal OptionsRules FactorRules()
+    /// <inheritdoc/>
+    public override void Check(Checks checks)
     {
-        var rules = Rules().Above(0, LearningRateRatio);
+        base.Check(checks);
+        checks.Above(0, LearningRateRatio);
         foreach (var (name, rank) in RankPattern ?? new Dictionary<string, int>())
-            rules.Require(rank >= 1, $"{nameof(RankPattern)} gives '{name}' the rank {rank}: it must be at least 1.");
+            checks.Require(rank >= 1, $"{checks.PathOf(nameof(RankPattern))} gives '{name}' the rank {rank}: it must be at least 1.");
         foreach (var (name, alpha) in AlphaPattern ?? new Dictionary<string, double>())
-            rules.Require(alpha > 0 && double.IsFinite(alpha), FormattableString.Invariant($"{nameof(AlphaPattern)} gives '{name}' the α {alpha}: it must be above 0."));
+            checks.Require(alpha > 0 && double.IsFinite(alpha),
+                FormattableString.Invariant($"{checks.PathOf(nameof(AlphaPattern))} gives '{name}' the α {alpha}: it must be above 0."));
         foreach (var name in (RankPattern?.Keys ?? []).Concat(AlphaPattern?.Keys ?? []).Distinct())
-            rules.Require(Adapters.NamePattern.IsValid(name), $"'{name}' in {nameof(RankPattern)} or {nameof(AlphaPattern)} is neither a name nor a regular expression.");
-        return rules;
+            checks.Require(NamePattern.IsValid(name),
+                $"'{name}' in {nameof(RankPattern)} or {nameof(AlphaPattern)} is neither a name nor a regular expression.");
     }
+
+    /// <summary>Reports a quantized base that is in no format, or whose layers cannot be replaced.</summary>
+    private protected void CheckBase(Checks checks, BaseFormat format) => checks.Defined(format, "Base").Require(
+        format == BaseFormat.Dense || Injection is Injection.Auto or Injection.Replace,
+        $"{checks.PathOf("Base")} is {format}, which needs layers of its own: Injection is {Injection}, and must be Auto or Replace.");
 }

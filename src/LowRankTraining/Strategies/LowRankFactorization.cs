@@ -1,11 +1,22 @@
+using LowRankTraining.Adapters;
 using LowRankTraining.Factorized;
-using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Options of <see cref="FactorizedStrategy"/>.</summary>
+/// <summary>Low-rank factorization: W = U V from the first step to the last. The plainest of all, and the "low-rank" row of the tables of GaLore and
+/// SLTrain.</summary>
+/// <remarks>
+/// <para>y = (x Vᵀ) Uᵀ + b; Adam trains U, m × k, and V, k × n. <see cref="ILowRankSession.Finish"/> multiplies them into a plain weight.</para>
+/// <para>State of an m × n matrix: 2 k (m + n) numbers, beside k (m + n) for the factors; the weight itself is gone until then. For N rows 6 N k (m + n)
+/// operations.</para>
+/// <para>Source: Kamalakara et al., Exploring Low Rank Training of Deep Neural Networks, arXiv 2209.13569; start from the singular value decomposition:
+/// section 3.</para>
+/// </remarks>
 public sealed record LowRankFactorization : FactorizedLayerMethod
 {
+    /// <inheritdoc/>
+    public override string Name => "factorized";
+
     /// <value>k, at least 1. Default 128 (the baseline of the tables of GaLore and SLTrain, at 60 million parameters).</value>
     public override int Rank { get; init; } = 128;
 
@@ -14,14 +25,13 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
 
     /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
     public FactorizedInit Init { get; init; }
-}
 
-/// <summary>Finds every violation in <see cref="LowRankFactorization"/> at once.</summary>
-public sealed class FactorizedOptionsValidator : IValidateOptions<LowRankFactorization>
-{
+    private protected override AdapterMethod Method => new FactorizedMethod(Name, this, Init) { Ranks = Ranks };
+
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, LowRankFactorization options) => options.LayerRules()
-        .OneOf(options.Init, Enum.GetValues<FactorizedInit>())
-        .Require(options.Ranks?.Ranks.Values.All(rank => rank >= 1) != false, "Ranks holds a rank below 1.")
-        .Result;
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        checks.OptionalPart(Ranks).Defined(Init);
+    }
 }

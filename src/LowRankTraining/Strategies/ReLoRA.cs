@@ -1,12 +1,33 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Schedules;
-using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Options of <see cref="ReLoRAStrategy"/>.</summary>
+/// <summary>ReLoRA: trains low-rank factors beside frozen weights, and every few thousand steps merges them and starts with new ones, so that the sum reaches a
+/// high rank.</summary>
+/// <remarks>
+/// <para>y = x (W + s B A)ᵀ. After every T steps W ← W + s B A, A ← a new draw, B ← 0, and most of the factors' optimizer state is cleared. The learning rate
+/// is to
+/// start from 0 again: train with the schedule that <see cref="ScheduleFor"/> gives. The last factors are merged by
+/// <see cref="ILowRankSession.Finish"/>.</para>
+/// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Embeddings, head, norms and biases are trained by full-rank
+/// Adam.
+/// Weight decay is applied to these only: on factors it would shrink something else than the weight.</para>
+/// <para>The merge is computed in float32 and rounded once: stochastically, where a weight is kept in half precision or quantized, unless
+/// <see cref="Rounding"/>
+/// says otherwise.</para>
+/// <para>Differences from the authors' code, all towards the paper: A is random from the start (there it is zero, and nothing trains until the first merge);
+/// one
+/// mask prunes both moments; the merge takes no extra update; the step counter starts from zero again, see <see cref="ResetStepCounter"/>.</para>
+/// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
+/// </remarks>
 public sealed record ReLoRA : LoRAMethod
 {
+    private const double UsualPruneRatio = 0.99;
+
+    /// <inheritdoc/>
+    public override string Name => "relora";
+
     /// <value>r before the first restart, at least 1. Default 128 (ReLoRA, at every model size).</value>
     public override int Rank { get; init; } = 128;
 
@@ -16,7 +37,9 @@ public sealed record ReLoRA : LoRAMethod
     /// <value>T, steps from one merge-and-restart to the next, counted from the end of the warm start; at least 1. Default 2000 (ReLoRA: 2000 to 5000).</value>
     public long MergeEvery { get; init; } = 2000;
 
-    /// <value>Steps of full-rank training before the factors take over; at least 0. Most of the method's quality at small scale comes from them (ReLoRA, table 4): a quarter of the run is the authors' recipe. Default 0.</value>
+    /// <value>Steps of full-rank training before the factors take over; at least 0. Most of the method's quality at small scale comes from them (ReLoRA,
+    /// table 4):
+    /// a quarter of the run is the authors' recipe. Default 0.</value>
     public long WarmStartSteps { get; init; }
 
     /// <value>γ, factor on the rank at every restart, in (0, 1]: rⱼ = max(<see cref="MinRank"/>, round(r γʲ)). Default 1, the rank stays.</value>
@@ -28,29 +51,49 @@ public sealed record ReLoRA : LoRAMethod
     /// <value>Any other change of the rank, looked at after each restart, or null. Default null.</value>
     public IRankSchedule? RankSchedule { get; init; }
 
-    /// <value>How much of the factors' optimizer state is forgotten at a restart. A factor whose rank changes forgets all. Default: magnitude pruning (ReLoRA, section 3).</value>
+    /// <value>How much of the factors' optimizer state is cleared at a restart. A factor whose rank changes loses all. Default: magnitude pruning (ReLoRA,
+    /// section 3).</value>
     public OptimizerReset Reset { get; init; } = OptimizerReset.MagnitudePruning;
 
-    /// <value>Share of the state that pruning forgets, in [0, 1]. Default 0.99 (ReLoRA, section 3).</value>
-    public double PruneRatio { get; init; } = 0.99;
+    /// <value>Share of the state that pruning clears, in [0, 1]. Default 0.99 (ReLoRA, section 3).</value>
+    public double PruneRatio { get; init; } = UsualPruneRatio;
 
-    /// <value>Whether the factors' step counter, and with it Adam's bias correction, starts anew at a restart. The authors' code keeps it, after which steps are up to 6.6 times their
-    /// normal size at β₂ = 0.999. Default true.</value>
+    /// <value>Whether the factors' step counter, and with it Adam's bias correction, starts from zero at a restart. The authors' code keeps it, after which
+    /// steps are
+    /// up to 6.6 times their normal size at β₂ = 0.999. Default true.</value>
     public bool ResetStepCounter { get; init; } = true;
 
-    /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced (<see cref="Injection.Replace"/>); the others stay dense, with a warning,
-    /// or an error under <see cref="WeightSpaceMethod.Strict"/>. Float32 and half-precision weights only. They are trained dense in the warm start. Default: as they are.</value>
+    /// <inheritdoc cref="LoRA.Base"/>
+    /// <remarks>Weights are trained dense in the warm start.</remarks>
     public BaseFormat Base { get; init; }
 
-    /// <value>How merged weights that are not kept in float32 are rounded. Has no effect under <see cref="Injection.Shadow"/>, where the weight is the merged one all the time. Default: stochastically.</value>
+    /// <value>How merged weights that are not kept in float32 are rounded. Under <see cref="Injection.Shadow"/>, where the weight is the merged one all the
+    /// time, it
+    /// is refused. Default: stochastically.</value>
     public MergeRounding Rounding { get; init; }
 
-    /// <value>Measures the loss, on a small validation batch for example; called just before and after every restart, without gradients and in the model's present mode, and both numbers are logged.
-    /// They differ by what the merge has rounded away. Default: null, not measured.</value>
+    /// <value>Measures the loss, on a small validation batch for example; called just before and after every restart, without gradients and in the model's
+    /// present
+    /// mode, and both numbers are logged. They differ by what the merge has rounded away. Default: null, not measured.</value>
     public Func<double>? LossProbe { get; init; }
 
-    /// <summary>The learning rate that belongs to these restarts: a cosine that starts from zero again whenever the factors do, and when they take over from a warm start.</summary>
-    /// <param name="totalSteps">Optimizer steps of the run, warm start included. The cosine ends where the last stretch between restarts does, if that is later.</param>
+    private protected override AdapterMethod Method => new FactorMethod(
+        AdapterRecipe.Of(Name, this) with
+        {
+            RankSchedule = RankSchedule ?? new GeometricRank { Factor = RankDecay, MinRank = MinRank, Every = MergeEvery, Start = WarmStartSteps },
+            Base = Base,
+            Rounding = Rounding,
+            LossProbe = LossProbe,
+            Clock = new RestartClock(WarmStartSteps, MergeEvery),
+            Reset = new MomentReset(Reset, PruneRatio, ResetStepCounter),
+        },
+        this);
+
+    /// <summary>The learning rate that belongs to these restarts: a cosine that starts from zero again whenever the factors do, and when they take over from
+    /// a warm
+    /// start.</summary>
+    /// <param name="totalSteps">Optimizer steps of the run, warm start included. The cosine ends where the last stretch between restarts does, if that is
+    /// later.</param>
     /// <param name="warmup">w₁, steps of the first warm-up; it must end before the first restart.</param>
     /// <param name="restartWarmup">w₂, steps of the warm-up after each restart. ReLoRA: 50 to 100.</param>
     /// <param name="minRatio">μ, the final multiplier. Default 0.1.</param>
@@ -68,23 +111,25 @@ public sealed record ReLoRA : LoRAMethod
             MinRatio = minRatio,
         };
     }
-}
 
-/// <summary>Finds every violation in <see cref="ReLoRA"/> at once.</summary>
-public sealed class ReLoRAOptionsValidator : IValidateOptions<ReLoRA>
-{
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, ReLoRA options) => options.FactorRules()
-        .AtLeast(1, options.MergeEvery)
-        .AtLeast(0, options.WarmStartSteps)
-        .Require(options.RankDecay is > 0 and <= 1, FormattableString.Invariant($"RankDecay is {options.RankDecay}: it must be above 0 and at most 1."))
-        .AtLeast(1, options.MinRank)
-        .Require(options.MinRank <= options.Rank, $"MinRank ({options.MinRank}) is above Rank ({options.Rank}).")
-        .Obey(options.RankSchedule)
-        .Require(options.RankSchedule is null || options.RankDecay == 1, "RankDecay and RankSchedule are both set: leave RankDecay at 1, or express it as a GeometricRank.")
-        .OneOf(options.Reset, Enum.GetValues<OptimizerReset>())
-        .QuantizesBy(options.Base, options.Injection)
-        .OneOf(options.Rounding, Enum.GetValues<MergeRounding>())
-        .Require(options.PruneRatio is >= 0 and <= 1, FormattableString.Invariant($"PruneRatio is {options.PruneRatio}: it must be at least 0 and at most 1."))
-        .Result;
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        CheckBase(checks, Base);
+        checks.AtLeast(1, MergeEvery)
+            .AtLeast(0, WarmStartSteps)
+            .Factor(RankDecay)
+            .AtLeast(1, MinRank)
+            .Require(MinRank <= Rank, $"{checks.PathOf(nameof(MinRank))} ({MinRank}) is above Rank ({Rank}).")
+            .NoEffect(MinRank > 1 && RankDecay == 1, nameof(MinRank), "RankDecay is 1, so that the rank stays. Set RankDecay, or leave it out.")
+            .OptionalPart(RankSchedule)
+            .Require(RankSchedule is null || RankDecay == 1, "RankDecay and RankSchedule are both set: leave RankDecay at 1, or express it as a GeometricRank.")
+            .Defined(Reset)
+            .Between(0, 1, PruneRatio)
+            .NoEffect(PruneRatio != UsualPruneRatio && Reset == OptimizerReset.Zero, nameof(PruneRatio), "Reset is Zero, which clears all of the state.")
+            .Defined(Rounding)
+            .NoEffect(Rounding != default && Injection == Injection.Shadow, nameof(Rounding),
+                "Injection is Shadow, and a shadowed weight is the merged one all the time. Leave it out.");
+    }
 }

@@ -1,28 +1,36 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Rules;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>What the methods that put low-rank factors beside the weights have in common.</summary>
-public abstract record WeightSpaceMethod
+/// <summary>A method that re-parameterizes the model: it puts low-rank factors beside weights, or in their place.</summary>
+public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
 {
-    /// <value>r, at least 1. Above a matrix's short side it is lowered to that side, with a warning.</value>
+    /// <inheritdoc/>
+    public abstract string Name { get; }
+
+    /// <value>r, at least 1. Above a matrix's short side it is lowered to that side, with a warning. Default 128.</value>
     public virtual int Rank { get; init; } = 128;
 
-    /// <value>α; the factors' product is scaled by s = α/r, or α/√r with <see cref="RankStabilized"/>. s does not change when a rank is lowered. Above 0.</value>
+    /// <value>α, above 0; the factors' product is scaled by s = α/r, or α/√r with <see cref="RankStabilized"/>. s does not change when a rank is lowered.
+    /// Default 32.</value>
     public virtual double Alpha { get; init; } = 32;
 
     /// <value>Whether s = α/√r, so that large ranks are not held back (Kalajdzievski, rsLoRA, arXiv 2312.03732). Default false.</value>
     public bool RankStabilized { get; init; }
 
-    /// <value>Probability with which an input entry does not reach the factors, in [0, 1). Has no effect under <see cref="Injection.Shadow"/>. Default 0.</value>
+    /// <value>Probability with which an input entry does not reach the factors, in [0, 1). Layers that are shadowed see no inputs: under
+    /// <see cref="Injection.Shadow"/> it is refused. Default 0.</value>
     public double Dropout { get; init; }
 
     /// <value>How the factors enter the model. Default: layer by layer the first way that works.</value>
     public Injection Injection { get; init; }
 
-    /// <value>Whether what is not adapted (embeddings, head, norms, biases) is trained too, by full-rank Adam. Default true; false freezes it, as is usual for fine-tuning.</value>
+    /// <value>Whether what is not adapted (embeddings, head, norms, biases) is trained too, by full-rank Adam. Default true; false freezes it, as is usual for
+    /// fine-tuning.</value>
     public bool TrainOthers { get; init; } = true;
 
     /// <value>β₁ of Adam, in [0, 1). Default 0.9.</value>
@@ -34,10 +42,20 @@ public abstract record WeightSpaceMethod
     /// <value>ε of Adam, above 0. Default 1e-8.</value>
     public double Epsilon { get; init; } = 1e-8;
 
+    /// <value>How Adam's moments are stored, of the factors and of everything else that is trained but the tables of embeddings:
+    /// <see cref="StateFormat.Float32"/>,
+    /// <see cref="StateFormat.BFloat16"/>, <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
+    /// <value>How the moments of embedding tables are stored. Default: float32, whatever <see cref="States"/> is, as the authors of 8-bit optimizers advise:
+    /// most rows of a table are without gradient at most steps, and a few have large ones.</value>
+    public StateFormat TableStates { get; init; } = StateFormat.Float32;
+
     /// <value>Whether a rank above a matrix's short side is an error. Default false.</value>
     public bool Strict { get; init; }
 
-    /// <value>Whether an adapted layer that the model has not run in the first two steps is reported and left alone, as an expert that is rarely chosen. Default false: it is an error.</value>
+    /// <value>Whether an adapted layer that the model has not run in the first two steps is reported and left alone, as an expert that is rarely chosen.
+    /// Default false: it is an error.</value>
     public bool AllowUnreached { get; init; }
 
     /// <value>Seed of the factors, of random masks and of stochastic rounding. Default 0.</value>
@@ -46,20 +64,57 @@ public abstract record WeightSpaceMethod
     /// <value>Where restarts and warnings are reported; null for nowhere.</value>
     public ILogger? Logger { get; init; }
 
-    internal AdamRule Adam => new() { Beta1 = Beta1, Beta2 = Beta2, Epsilon = Epsilon };
+    /// <summary>The Adam of everything that is trained, but for the tables of embeddings.</summary>
+    internal AdamRule Adam => new() { Beta1 = Beta1, Beta2 = Beta2, Epsilon = Epsilon, States = States };
 
-    internal double Scale => ScaleAt(Rank);
+    /// <summary>s for factors of the usual rank.</summary>
+    internal double Scale => ScaleOf(Alpha, Rank);
+
+    /// <summary>What is done to a model.</summary>
+    private protected abstract AdapterMethod Method { get; }
+
+    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
+    /// <param name="model">The model. The optimizer is made after it has been moved to its device and dtype.</param>
+    /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
+    /// <exception cref="OptionsValidationException">Options out of range, or without effect beside the others; all of them are listed.</exception>
+    public virtual AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Checks.Require(this).Method, this);
+
+    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+
+    /// <inheritdoc/>
+    public virtual void Check(Checks checks)
+    {
+        CheckRank(checks);
+        checks.Above(0, Alpha)
+            .Fraction(Dropout)
+            .Defined(Injection)
+            .Fraction(Beta1)
+            .Fraction(Beta2)
+            .Above(0, Epsilon)
+            .NoEffect(Dropout > 0 && Injection == Injection.Shadow, nameof(Dropout), "Injection is Shadow, and shadowed layers see no inputs. Leave it at 0.")
+            .NoEffect(TableStates != StateFormat.Float32 && !TrainOthers, nameof(TableStates),
+                "TrainOthers is false, so that no table is trained. Leave it out.");
+        CheckStates(checks, States, nameof(States));
+        CheckStates(checks, TableStates, nameof(TableStates));
+    }
 
     /// <summary>s for factors of a rank.</summary>
-    internal double ScaleAt(int rank) => Alpha / (RankStabilized ? Math.Sqrt(rank) : rank);
+    internal double ScaleOf(double alpha, long rank) => FactorScale.Of(alpha, rank, RankStabilized);
 
-    /// <summary>The rules that the options of every such method obey.</summary>
-    internal OptionsRules Rules() => new OptionsRules()
-        .AtLeast(1, Rank)
-        .Above(0, Alpha)
-        .Fraction(Dropout)
-        .OneOf(Injection, Enum.GetValues<Injection>())
-        .Fraction(Beta1)
-        .Fraction(Beta2)
-        .Above(0, Epsilon);
+    /// <summary>How a parameter is trained that is not adapted.</summary>
+    internal IUpdateRule RuleOf(NamedParameter other) => other.IsTable ? Adam with { States = TableStates } : Adam;
+
+    /// <summary>Reports a rank that cannot be.</summary>
+    private protected virtual void CheckRank(Checks checks) => checks.AtLeast(1, Rank);
+
+    /// <summary>Reports moments that would not be stored as asked, for methods that keep them in float32.</summary>
+    private protected void CheckExactStates(Checks checks, string reason) => checks.Require(
+        States == StateFormat.Float32,
+        $"{checks.PathOf(nameof(States))} is {States}: {reason}, in float32. Use {nameof(StateFormat)}.{nameof(StateFormat.Float32)}.");
+
+    private static void CheckStates(Checks checks, StateFormat states, string option) => checks
+        .Require(states is not null, $"{checks.PathOf(option)} is null: use {nameof(StateFormat)}.{nameof(StateFormat.Float32)} or another format.")
+        .Require(states is not AffineFormat,
+            $"{checks.PathOf(option)} is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. "
+            + $"Use {nameof(StateFormat.Blockwise4Bit)}.");
 }

@@ -73,8 +73,8 @@ public static class Methods
         ["relora"] = rank => ReLoRA(rank, Injection.Replace),
         ["relora, hook"] = rank => ReLoRA(rank, Injection.Hook),
         ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),
-        ["relora, falling rank"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false }),
-        ["relora, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 }),
+        ["relora, falling rank"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false },
+        ["relora, warm start"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 },
         ["sltrain"] = rank => SLTrain(new() { Rank = rank, Alpha = rank }),
         ["sltrain, shadow"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow }),
         ["sltrain, support from the seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Storage = SupportStorage.Seed, PreservesVariance = true }),
@@ -83,27 +83,27 @@ public static class Methods
         ["relora, NF4"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.Stochastic),
         ["relora, 8-bit base"] = rank => ReLoRA(rank, BaseFormat.Blockwise8Bit, MergeRounding.Stochastic),
         ["relora, NF4, carried residual"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.CarryResidual),
-        ["relora, NF4, warm start"] = rank => new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }),
-        ["lora, NF4"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank, Base = BaseFormat.NF4 }),
+        ["relora, NF4, warm start"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual },
+        ["lora, NF4"] = rank => new LoRA { Rank = rank, Alpha = rank, Base = BaseFormat.NF4 },
         ["lora, NF4, PiSSA"] = rank => LoRA(rank, new() { Base = BaseFormat.NF4, Init = FactorInit.PiSSA }),
         ["lora, NF4, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace, format: BaseFormat.NF4),
-        ["lora"] = rank => new LoRAStrategy(new() { Rank = rank, Alpha = rank }),
-        ["factorized"] = rank => new FactorizedStrategy(new() { Rank = rank }),
-        ["factorized, random"] = rank => new FactorizedStrategy(new() { Rank = rank, Init = FactorizedInit.Random }),
-        ["cola"] = rank => new CoLAStrategy(new() { Rank = rank }),
-        ["welore"] = _ => new WeLoreStrategy(new() { Ratio = 0.1, MinRatio = 0 }),
+        ["lora"] = rank => new LoRA { Rank = rank, Alpha = rank },
+        ["factorized"] = rank => new LowRankFactorization { Rank = rank },
+        ["factorized, random"] = rank => new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random },
+        ["cola"] = rank => new CoLA { Rank = rank },
+        ["welore"] = _ => new WeLore { Ratio = 0.1, MinRatio = 0 },
         ["inrank"] = rank => InRank(rank, InRankBase.Efficient),
         ["inrank, kept weight"] = rank => InRank(rank, InRankBase.Keep),
-        ["inrank, as the code measures"] = rank => new InRankStrategy(Growing(rank) with { Compatibility = Compatibility.ReferenceCode }),
+        ["inrank, as the code measures"] = rank => (Growing(rank) with { Compatibility = Compatibility.ReferenceCode }),
         ["lora+, hook"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Hook }),
         ["lora+, shadow"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Shadow }),
         ["lora, patterns"] = rank => LoRA(rank, new() { RankPattern = new Dictionary<string, int> { [".*"] = rank + 1 }, AlphaPattern = new Dictionary<string, double> { [".*"] = rank } }),
         ["lora, PiSSA"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA }),
         ["lora, PiSSA, shadow"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA, Injection = Injection.Shadow }),
         ["lora, OLoRA, hook"] = rank => LoRA(rank, new() { Init = FactorInit.OLoRA, Injection = Injection.Hook }),
-        ["dora"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank / 2.0 }),
-        ["dora, hook, full gradient"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true }),
-        ["dora, projected"] = rank => new DoRAStrategy(new() { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 } }),
+        ["dora"] = rank => new DoRA { Rank = rank, Alpha = rank / 2.0 },
+        ["dora, hook, full gradient"] = rank => new DoRA { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true },
+        ["dora, projected"] = rank => new DoRA { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 } },
         ["lora, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace),
         ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 1.5, Injection.Hook, RankChangeState.Reset),
         ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 1.5, Injection.Shadow),
@@ -111,8 +111,8 @@ public static class Methods
         ["lora, growing rank, shadow"] = rank => ChangingRank(rank, from: 0.5, Injection.Shadow),
         ["prilora"] = rank => PriLoRA(rank, Injection.Replace),
         ["prilora, hook"] = rank => PriLoRA(rank, Injection.Hook),
-        ["switchlora"] = rank => SwitchLoRA(rank, new() { SwitchInterval = 4 * Period }),
-        ["switchlora, hook, ever rarer"] = rank => SwitchLoRA(rank, new() { SwitchInterval = 17, TotalSteps = 300, Injection = Injection.Hook }),
+        ["switchlora"] = rank => SwitchLoRA(rank, new() { SwitchEvery = 4 * Period }),
+        ["switchlora, hook, ever rarer"] = rank => SwitchLoRA(rank, new() { SwitchEvery = 17, TotalSteps = 300, Injection = Injection.Hook }),
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
@@ -132,7 +132,7 @@ public static class Methods
         QuantizesWeights = quantizesWeights,
     });
 
-    private static SLTrainStrategy SLTrain(SLTrain options) => new(options with { Density = 0.2 });
+    private static SLTrain SLTrain(SLTrain options) => options with { Density = 0.2 };
 
     /// <summary>Whether a method trains float64 weights; a quantized base is made from shorter ones.</summary>
     public static bool TakesFloat64(string name) => !name.Contains("NF4", StringComparison.Ordinal) && !name.Contains("8-bit base", StringComparison.Ordinal);
@@ -140,20 +140,20 @@ public static class Methods
     /// <summary>Whether the end of a training leaves the model's function; PRILoRA prunes its factors once more.</summary>
     public static bool FinishKeepsTheFunction(string name) => !name.StartsWith("prilora", StringComparison.Ordinal);
 
-    private static ReLoRAStrategy ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new(new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, Base = format, Rounding = rounding });
+    private static ReLoRA ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, Base = format, Rounding = rounding };
 
-    private static ReLoRAStrategy ReLoRA(int rank, Injection injection) => new(new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection });
+    private static ReLoRA ReLoRA(int rank, Injection injection) => new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection };
 
     /// <summary>Grows after the first period, settles after the second.</summary>
-    private static InRankStrategy InRank(int rank, InRankBase kind) => new(Growing(rank) with { Base = kind });
+    private static InRank InRank(int rank, InRankBase kind) => Growing(rank) with { Base = kind };
 
     private static InRank Growing(int rank) =>
-        new() { Rank = rank, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
+        new() { Rank = rank, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
 
-    private static LoRAStrategy LoRA(int rank, LoRA options) => new(options with { Rank = rank, Alpha = rank });
+    private static LoRA LoRA(int rank, LoRA options) => options with { Rank = rank, Alpha = rank };
 
     /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
-    private static LoRAStrategy ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry, BaseFormat format = BaseFormat.Dense) => new(new()
+    private static LoRA ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry, BaseFormat format = BaseFormat.Dense) => new()
     {
         Rank = rank,
         Alpha = rank,
@@ -161,9 +161,9 @@ public static class Methods
         RankSchedule = new LinearRank { From = from, To = 1, Start = Period, End = 3 * Period, Every = Period },
         OnRankChange = state,
         Base = format,
-    });
+    };
 
-    private static PriLoRAStrategy PriLoRA(int rank, Injection injection) => new(new()
+    private static PriLoRA PriLoRA(int rank, Injection injection) => new()
     {
         FirstRank = rank,
         Rank = rank,
@@ -172,10 +172,10 @@ public static class Methods
         PruneUntil = 4 * Period,
         Sparsity = Sparsity.Share(0.25),
         Injection = injection,
-    });
+    };
 
     /// <summary>At the battery's usual rank the first exchange is at the end of the first period.</summary>
-    private static SwitchLoRAStrategy SwitchLoRA(int rank, SwitchLoRA options) => new(options with { Rank = rank, Alpha = rank, HoldSteps = 3 });
+    private static SwitchLoRA SwitchLoRA(int rank, SwitchLoRA options) => options with { Rank = rank, Alpha = rank, HoldSteps = 3 };
 
     public static ILowRankStrategy Make(string name, int rank = 4) => ByName[name](rank);
 }

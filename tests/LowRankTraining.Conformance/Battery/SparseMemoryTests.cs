@@ -85,8 +85,8 @@ public class SparseMemoryTests
         (ByteCounter.Live - before).Should().BeLessThanOrEqualTo(Activations + 3 * Parts);
     }
 
-    private static SLTrainStrategy Strategy(Injection injection, SupportStorage storage, int rank) =>
-        new(new() { Rank = rank, Density = 0.1, Injection = injection, Storage = storage });
+    private static SLTrain Strategy(Injection injection, SupportStorage storage, int rank) =>
+        new() { Rank = rank, Density = 0.1, Injection = injection, Storage = storage };
 
     private static void Collect()
     {

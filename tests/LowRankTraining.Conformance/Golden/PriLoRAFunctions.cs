@@ -19,7 +19,7 @@ public static class PriLoRAFunctions
     {
         var (first, last) = (golden.Whole("hp.r_first"), golden.Whole("hp.r_last"));
         using var model = new Problems.Chain(golden.Whole("hp.layers"), width: Math.Max(first, last));
-        using var session = new PriLoRAStrategy(new() { FirstRank = first, Rank = last }).Attach(model);
+        using var session = new PriLoRA { FirstRank = first, Rank = last }.Attach(model);
         return Deviation.Of("ranks", [.. session.Layers.Select(layer => (double)layer.Rank)], golden["ranks"].Values);
     }
 
@@ -30,14 +30,14 @@ public static class PriLoRAFunctions
         var batches = golden.NamesAfter("x.").Count();
         var (rank, columns) = ((int)golden["A"].Shape[0], golden["A"].Shape[1]);
         using var model = new Problems.OneMatrix(rows: rank, columns);
-        using var optimizer = new PriLoRAStrategy(new()
+        using var optimizer = new PriLoRA
         {
             FirstRank = rank,
             Rank = rank,
             NormDecay = golden.Number("hp.beta"),
             PruneEvery = batches,
             Sparsity = sparsity,
-        }).Attach(model).CreateOptimizer(lr: 0);
+        }.Attach(model).CreateOptimizer(lr: 0);
 
         var a = model.get_parameter("layer.lora_A")!;
         using (no_grad())

@@ -129,7 +129,7 @@ public class DoRATests
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork(ScalarType.Float64));
-        using var optimizer = new DoRAStrategy(new() { Rank = 6, Projected = new() { Rank = 2, Scale = 1, RefreshEvery = 100 } }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new DoRA { Rank = 6, Projected = new() { Rank = 2, Scale = 1, RefreshEvery = 100 } }.Attach(model).CreateOptimizer(0.01);
 
         Run(model, optimizer, 6);
 
@@ -148,7 +148,7 @@ public class DoRATests
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork(ScalarType.Float64));
-        using var optimizer = new DoRAStrategy(new() { Rank = 6, Projected = new() { Rank = 2, Scale = 0.5 } }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new DoRA { Rank = 6, Projected = new() { Rank = 2, Scale = 0.5 } }.Attach(model).CreateOptimizer(0.01);
         optimizer.zero_grad();
         (model.call(Inputs(model)) - Normal(2, ScalarType.Float64, 10, 6)).square().mean().backward();
         var gradient = model.get_parameter("second.lora_B")!.grad!.clone();
@@ -165,13 +165,13 @@ public class DoRATests
     public void Shadow_is_refused_in_words()
     {
         FluentActions.Invoking(() => Strategy(Injection.Shadow)).Should().Throw<OptionsValidationException>().WithMessage("*Shadow*Replace, Hook or Auto*");
-        FluentActions.Invoking(() => new DoRAStrategy(new() { Projected = new() { Rank = 0 } })).Should().Throw<OptionsValidationException>().WithMessage("*Projected: Rank is 0*");
+        FluentActions.Invoking(() => new DoRA { Projected = new() { Rank = 0 } }).Should().Throw<OptionsValidationException>().WithMessage("*Projected: Rank is 0*");
 
         using var model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten());
         model.Invoking(convolution => Strategy(Injection.Auto).Attach(convolution, Targets.AllMatrices())).Should().Throw<ArgumentException>().WithMessage("*it is not the weight of a linear module*");
     }
 
-    private static DoRAStrategy Strategy(Injection injection) => new(new() { Rank = 4, Injection = injection });
+    private static DoRA Strategy(Injection injection) => new() { Rank = 4, Injection = injection };
 
     private static Tensor Leaf(Tensor tensor) => tensor.detach().clone().requires_grad_(true);
 

@@ -87,7 +87,7 @@ public class DropoutTests
 
         Output(other).Should().Equal(expected);
 
-        LoRAStrategy Strategy() => new(new() { Rank = 4, Dropout = 0.3, Injection = injection });
+        LoRA Strategy() => new() { Rank = 4, Dropout = 0.3, Injection = injection };
     }
 
     [Fact]
@@ -95,8 +95,8 @@ public class DropoutTests
     {
         using var open = Seeded(new OpenNetwork());
         using var hooked = Seeded(new OpenNetwork());
-        using var left = new LoRAStrategy(new() { Rank = 4, Dropout = 0.3, Injection = Injection.Replace }).Attach(open).CreateOptimizer(0.01);
-        using var right = new LoRAStrategy(new() { Rank = 4, Dropout = 0.3, Injection = Injection.Hook }).Attach(hooked).CreateOptimizer(0.01);
+        using var left = new LoRA { Rank = 4, Dropout = 0.3, Injection = Injection.Replace }.Attach(open).CreateOptimizer(0.01);
+        using var right = new LoRA { Rank = 4, Dropout = 0.3, Injection = Injection.Hook }.Attach(hooked).CreateOptimizer(0.01);
 
         Run(open, left, 4);
         Run(hooked, right, 4);
@@ -110,7 +110,7 @@ public class DropoutTests
     public void No_tensor_leaks()
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new LoRAStrategy(new() { Rank = 4, Dropout = 0.3 }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new LoRA { Rank = 4, Dropout = 0.3 }.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 3);
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
 

@@ -79,7 +79,7 @@ public class FactorInitTests
         var decay = tensor(Enumerable.Range(0, 300).Select(index => (float)Math.Pow(0.9, index)).ToArray());
         using (no_grad())
             model.get_parameter("second.weight")!.copy_(linalg.qr(Normal(3, ScalarType.Float32, 300, 300)).Q.mul(decay).mm(linalg.qr(Normal(4, ScalarType.Float32, 300, 300)).Q));
-        using var session = new LoRAStrategy(new() { Rank = 4, Init = FactorInit.PiSSA }).Attach(model);
+        using var session = new LoRA { Rank = 4, Init = FactorInit.PiSSA }.Attach(model);
 
         linalg.norm(Parameter(model, "second.weight"), 2).ToDouble().Should().BeApproximately(Math.Pow(0.9, 4), 1e-4, "the best approximation of rank 4 leaves the fifth singular value");
     }
@@ -102,7 +102,7 @@ public class FactorInitTests
     {
         using var scope = NewDisposeScope();
         using var model = new OpenNetwork(hidden: 400);
-        using var session = new LoRAStrategy(new() { Rank = 100, Init = FactorInit.Gaussian }).Attach(model);
+        using var session = new LoRA { Rank = 100, Init = FactorInit.Gaussian }.Attach(model);
 
         Values(Parameter(model, "second.lora_A")).Select(value => value * value).Average().Should().BeApproximately(1e-4, 2e-6);
         Values(Parameter(model, "second.lora_B")).Should().OnlyContain(value => value == 0);
@@ -220,7 +220,7 @@ public class FactorInitTests
         model.Invoking(open => Strategy(FactorInit.LoRAGA, Injection.Shadow).Attach(open)).Should().Throw<ArgumentException>().WithMessage("*cannot enter a model this way*");
     }
 
-    private static LoRAStrategy Strategy(FactorInit init, Injection injection) => new(new() { Rank = 4, Alpha = 8, Init = init, Injection = injection });
+    private static LoRA Strategy(FactorInit init, Injection injection) => new() { Rank = 4, Alpha = 8, Init = init, Injection = injection };
 
     private static Tensor Loss(OpenNetwork model) => (model.call(Inputs(model)) - Normal(5, ScalarType.Float64, 10, 6).to(Inputs(model).dtype)).square().mean();
 

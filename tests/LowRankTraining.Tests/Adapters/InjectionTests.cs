@@ -215,7 +215,7 @@ public class InjectionTests
         Weights(model).Should().BeEquivalentTo(before);
         ((AdapterSession)strict.Session).Layers.Should().OnlyContain(layer => layer.Injection == way);
         strict.Session.Finish();
-        using var lenient = new LoRAStrategy(new LoRA { Rank = 4, AllowUnreached = true }).Attach(model).CreateOptimizer();
+        using var lenient = new LoRA { Rank = 4, AllowUnreached = true }.Attach(model).CreateOptimizer();
         Run(model, lenient, 3);
     }
 
@@ -284,12 +284,12 @@ public class InjectionTests
     {
         { LoRA(Injection.Replace), true },
         { LoRA(Injection.Hook), false },
-        { new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 4, WarmStartSteps = 2, Injection = Injection.Replace }), true },
-        { new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 4, WarmStartSteps = 2, Injection = Injection.Hook }), false },
-        { new DoRAStrategy(new() { Rank = 4, Injection = Injection.Hook }), false },
-        { new SLTrainStrategy(new() { Rank = 4, Density = 0.2 }), true },
-        { new FactorizedStrategy(new() { Rank = 4 }), true },
-        { new WeLoreStrategy(new() { Ratio = 0.1, MinRatio = 0 }), true },
+        { new ReLoRA { Rank = 4, MergeEvery = 4, WarmStartSteps = 2, Injection = Injection.Replace }, true },
+        { new ReLoRA { Rank = 4, MergeEvery = 4, WarmStartSteps = 2, Injection = Injection.Hook }, false },
+        { new DoRA { Rank = 4, Injection = Injection.Hook }, false },
+        { new SLTrain { Rank = 4, Density = 0.2 }, true },
+        { new LowRankFactorization { Rank = 4 }, true },
+        { new WeLore { Ratio = 0.1, MinRatio = 0 }, true },
     };
 
     [Theory, MemberData(nameof(Adapted))]
@@ -311,7 +311,7 @@ public class InjectionTests
     public void Layers_that_stay_in_a_finished_model_are_refused_with_what_trains_them()
     {
         using var model = Seeded(new OpenNetwork());
-        using (var session = new CoLAStrategy(new() { Rank = 4 }).Attach(model))
+        using (var session = new CoLA { Rank = 4 }.Attach(model))
             session.Finish();
 
         model.Invoking(finished => LoRA(Injection.Auto).Attach(finished)).Should().Throw<ArgumentException>().WithMessage("*stay in a finished model*Targets.Except*GaLore*");
@@ -333,7 +333,7 @@ public class InjectionTests
     public void Convolution_is_shadowed_and_learns()
     {
         using var model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten());
-        using var optimizer = new LoRAStrategy(new LoRA { Rank = 2, Alpha = 2 }).Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
+        using var optimizer = new LoRA { Rank = 2, Alpha = 2 }.Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
         var before = Values(model.parameters().First());
 
         for (var step = 0; step < 3; step++)
@@ -348,10 +348,10 @@ public class InjectionTests
         linalg.matrix_rank(change, atol: 1e-5).ToInt64().Should().Be(2);
     }
 
-    internal static LoRAStrategy LoRA(Injection injection) => new(new LoRA { Rank = 4, Alpha = 8, Injection = injection });
+    internal static LoRA LoRA(Injection injection) => new LoRA { Rank = 4, Alpha = 8, Injection = injection };
 
-    internal static ReLoRAStrategy ReLoRA(Injection injection) =>
-        new(new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 3, Reset = OptimizerReset.Zero, Injection = injection });
+    internal static ReLoRA ReLoRA(Injection injection) =>
+        new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 3, Reset = OptimizerReset.Zero, Injection = injection };
 
     private static IEnumerable<AdaptedLayer> LayersOf(LowRankOptimizer optimizer) => ((AdapterSession)optimizer.Session).Layers;
 

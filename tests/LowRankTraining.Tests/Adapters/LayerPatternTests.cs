@@ -20,7 +20,7 @@ public class LayerPatternTests
     public void Pattern_is_a_name_or_a_regular_expression_of_the_whole(string pattern, int first, int second, bool matches = true)
     {
         using var model = new OpenNetwork();
-        var attach = () => new LoRAStrategy(new() { Rank = 4, RankPattern = new Dictionary<string, int> { [pattern] = 2 } }).Attach(model);
+        var attach = () => new LoRA { Rank = 4, RankPattern = new Dictionary<string, int> { [pattern] = 2 } }.Attach(model);
 
         if (matches)
         {
@@ -38,7 +38,7 @@ public class LayerPatternTests
     public void End_of_a_name_counts_from_a_dot_on_and_an_exact_name_goes_first()
     {
         using var model = new Twice();
-        using var session = new LoRAStrategy(new() { Rank = 4, RankPattern = new Dictionary<string, int> { ["second"] = 3, ["one.second"] = 1 } }).Attach(model);
+        using var session = new LoRA { Rank = 4, RankPattern = new Dictionary<string, int> { ["second"] = 3, ["one.second"] = 1 } }.Attach(model);
 
         session.Layers.Select(layer => (layer.Name, layer.Rank)).Should().Equal(("one.first.weight", 4), ("one.second.weight", 1), ("two.first.weight", 4), ("two.second.weight", 3));
     }
@@ -47,14 +47,14 @@ public class LayerPatternTests
     public void Scale_follows_rank_and_alpha_of_the_layer()
     {
         using var model = new OpenNetwork();
-        using var session = new LoRAStrategy(new()
+        using var session = new LoRA
         {
             Rank = 4,
             Alpha = 8,
             RankStabilized = true,
             RankPattern = new Dictionary<string, int> { ["second"] = 9 },
             AlphaPattern = new Dictionary<string, double> { ["second"] = 6 },
-        }).Attach(model);
+        }.Attach(model);
 
         var layers = model.named_children().Select(child => child.module).OfType<LowRankLinear>().ToArray();
         layers.Select(layer => layer.Scale).Should().Equal(8 / Math.Sqrt(4), 6 / Math.Sqrt(9));
@@ -67,7 +67,7 @@ public class LayerPatternTests
     public void Every_way_in_knows_the_patterns(Injection injection)
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new ReLoRAStrategy(new() { Rank = 4, Alpha = 8, MergeEvery = 2, RankDecay = 0.5, Injection = injection, RankPattern = new Dictionary<string, int> { ["second"] = 8 } })
+        using var optimizer = new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 2, RankDecay = 0.5, Injection = injection, RankPattern = new Dictionary<string, int> { ["second"] = 8 } }
             .Attach(model).CreateOptimizer(0.01);
 
         ((AdapterSession)optimizer.Session).Layers.Select(layer => layer.Rank).Should().Equal(4, 8);
@@ -79,23 +79,23 @@ public class LayerPatternTests
     public void Rank_above_a_short_side_is_lowered_by_pattern_too()
     {
         using var model = new OpenNetwork();
-        using var session = new LoRAStrategy(new() { Rank = 4, RankPattern = new Dictionary<string, int> { ["first"] = 100 } }).Attach(model);
+        using var session = new LoRA { Rank = 4, RankPattern = new Dictionary<string, int> { ["first"] = 100 } }.Attach(model);
 
         session.Layers[0].Rank.Should().Be(12);
         session.Parameters.Where(plan => plan.Note is not null).Select(plan => plan.Name).Should().Equal("first.lora_A", "first.lora_B");
-        model.Invoking(_ => new LoRAStrategy(new() { Rank = 4, Strict = true, RankPattern = new Dictionary<string, int> { ["first"] = 100 } }).Attach(new OpenNetwork()))
+        model.Invoking(_ => new LoRA { Rank = 4, Strict = true, RankPattern = new Dictionary<string, int> { ["first"] = 100 } }.Attach(new OpenNetwork()))
             .Should().Throw<ArgumentException>().WithMessage("*first.weight: rank 100 lowered to 12*");
     }
 
     [Fact]
     public void Wrong_patterns_are_listed_at_once()
     {
-        var make = () => new LoRAStrategy(new()
+        var make = () => new LoRA
         {
             LearningRateRatio = 0,
             RankPattern = new Dictionary<string, int> { ["q"] = 0, ["(["] = 2 },
             AlphaPattern = new Dictionary<string, double> { ["q"] = -1 },
-        });
+        };
 
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4)
             .And.Contain(failure => failure.Contains("'q' the rank 0")).And.Contain(failure => failure.Contains("'(['"));

@@ -40,5 +40,5 @@ public class LearningRateRatioTests
         Distance(Output(shadowed), Output(replaced)).Should().BeLessThan(1e-9);
     }
 
-    private static LoRAStrategy Strategy(Injection injection) => new(new() { Rank = 4, Injection = injection, LearningRateRatio = Ratio });
+    private static LoRA Strategy(Injection injection) => new() { Rank = 4, Injection = injection, LearningRateRatio = Ratio };
 }

@@ -208,7 +208,7 @@ public class MergeTests
     public void Factors_do_not_start_from_a_gradient_while_merged()
     {
         using var model = Seeded(new OpenNetwork());
-        using var session = new LoRAStrategy(new() { Rank = 4, Init = FactorInit.LoRAGA }).Attach(model);
+        using var session = new LoRA { Rank = 4, Init = FactorInit.LoRAGA }.Attach(model);
         session.Merge();
 
         session.Invoking(merged => merged.Initialize(() => model.call(Inputs(model)).square().mean().backward())).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
@@ -216,8 +216,8 @@ public class MergeTests
 
     private static ILowRankStrategy Make(string method, Injection injection) => method switch
     {
-        "lora" => new LoRAStrategy(new() { Rank = 4, Injection = injection }),
-        "relora" => new ReLoRAStrategy(new() { Rank = 4, Alpha = 4, MergeEvery = 3, Injection = injection }),
-        _ => new DoRAStrategy(new() { Rank = 4, Injection = injection }),
+        "lora" => new LoRA { Rank = 4, Injection = injection },
+        "relora" => new ReLoRA { Rank = 4, Alpha = 4, MergeEvery = 3, Injection = injection },
+        _ => new DoRA { Rank = 4, Injection = injection },
     };
 }

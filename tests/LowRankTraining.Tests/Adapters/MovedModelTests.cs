@@ -17,31 +17,31 @@ public class MovedModelTests
 {
     private static readonly Dictionary<string, (bool IsOpen, Func<ILowRankStrategy> Method)> Cases = new()
     {
-        ["lora"] = (true, () => new LoRAStrategy(new() { Rank = 4 })),
-        ["lora, hook"] = (false, () => new LoRAStrategy(new() { Rank = 4, Injection = Injection.Hook })),
-        ["lora, hook or shadow"] = (false, () => new LoRAStrategy(new() { Rank = 4 })),
-        ["lora, shadow"] = (true, () => new LoRAStrategy(new() { Rank = 4, Injection = Injection.Shadow })),
-        ["lora, dropout"] = (true, () => new LoRAStrategy(new() { Rank = 4, Dropout = 0.1 })),
-        ["lora, PiSSA"] = (true, () => new LoRAStrategy(new() { Rank = 4, Init = FactorInit.PiSSA })),
-        ["lora, others frozen"] = (true, () => new LoRAStrategy(new() { Rank = 4, TrainOthers = false })),
-        ["lora, NF4"] = (true, () => new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 })),
-        ["relora"] = (true, () => new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 2 })),
-        ["relora, hook"] = (false, () => new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 2, Injection = Injection.Hook })),
-        ["relora, warm start"] = (true, () => new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 3, WarmStartSteps = 2 })),
-        ["relora, NF4, warm start"] = (true, () => new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 3, WarmStartSteps = 2, Base = BaseFormat.NF4 })),
-        ["relora, 8-bit base"] = (true, () => new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 2, Base = BaseFormat.Blockwise8Bit })),
-        ["dora"] = (true, () => new DoRAStrategy(new() { Rank = 4 })),
-        ["dora, hook"] = (false, () => new DoRAStrategy(new() { Rank = 4, Injection = Injection.Hook })),
-        ["prilora"] = (true, () => new PriLoRAStrategy(new() { FirstRank = 4, Rank = 4, PruneEvery = 2 })),
-        ["switchlora"] = (true, () => new SwitchLoRAStrategy(new() { Rank = 4, SwitchInterval = 4 })),
-        ["sltrain"] = (true, () => new SLTrainStrategy(new() { Rank = 4, Density = 0.2 })),
-        ["sltrain, from the seed"] = (true, () => new SLTrainStrategy(new() { Rank = 4, Density = 0.2, Storage = SupportStorage.Seed })),
-        ["sltrain, shadow"] = (false, () => new SLTrainStrategy(new() { Rank = 4, Density = 0.2, Injection = Injection.Shadow })),
-        ["factorized"] = (true, () => new FactorizedStrategy(new() { Rank = 4 })),
-        ["cola"] = (true, () => new CoLAStrategy(new() { Rank = 4 })),
-        ["welore"] = (true, () => new WeLoreStrategy(new() { Ratio = 0.1, MinRatio = 0 })),
-        ["inrank"] = (true, () => new InRankStrategy(Growing with { Base = InRankBase.Efficient })),
-        ["inrank, kept weight"] = (true, () => new InRankStrategy(Growing with { Base = InRankBase.Keep })),
+        ["lora"] = (true, () => new LoRA { Rank = 4 }),
+        ["lora, hook"] = (false, () => new LoRA { Rank = 4, Injection = Injection.Hook }),
+        ["lora, hook or shadow"] = (false, () => new LoRA { Rank = 4 }),
+        ["lora, shadow"] = (true, () => new LoRA { Rank = 4, Injection = Injection.Shadow }),
+        ["lora, dropout"] = (true, () => new LoRA { Rank = 4, Dropout = 0.1 }),
+        ["lora, PiSSA"] = (true, () => new LoRA { Rank = 4, Init = FactorInit.PiSSA }),
+        ["lora, others frozen"] = (true, () => new LoRA { Rank = 4, TrainOthers = false }),
+        ["lora, NF4"] = (true, () => new LoRA { Rank = 4, Base = BaseFormat.NF4 }),
+        ["relora"] = (true, () => new ReLoRA { Rank = 4, MergeEvery = 2 }),
+        ["relora, hook"] = (false, () => new ReLoRA { Rank = 4, MergeEvery = 2, Injection = Injection.Hook }),
+        ["relora, warm start"] = (true, () => new ReLoRA { Rank = 4, MergeEvery = 3, WarmStartSteps = 2 }),
+        ["relora, NF4, warm start"] = (true, () => new ReLoRA { Rank = 4, MergeEvery = 3, WarmStartSteps = 2, Base = BaseFormat.NF4 }),
+        ["relora, 8-bit base"] = (true, () => new ReLoRA { Rank = 4, MergeEvery = 2, Base = BaseFormat.Blockwise8Bit }),
+        ["dora"] = (true, () => new DoRA { Rank = 4 }),
+        ["dora, hook"] = (false, () => new DoRA { Rank = 4, Injection = Injection.Hook }),
+        ["prilora"] = (true, () => new PriLoRA { FirstRank = 4, Rank = 4, PruneEvery = 2 }),
+        ["switchlora"] = (true, () => new SwitchLoRA { Rank = 4, SwitchEvery = 4 }),
+        ["sltrain"] = (true, () => new SLTrain { Rank = 4, Density = 0.2 }),
+        ["sltrain, from the seed"] = (true, () => new SLTrain { Rank = 4, Density = 0.2, Storage = SupportStorage.Seed }),
+        ["sltrain, shadow"] = (false, () => new SLTrain { Rank = 4, Density = 0.2, Injection = Injection.Shadow }),
+        ["factorized"] = (true, () => new LowRankFactorization { Rank = 4 }),
+        ["cola"] = (true, () => new CoLA { Rank = 4 }),
+        ["welore"] = (true, () => new WeLore { Ratio = 0.1, MinRatio = 0 }),
+        ["inrank"] = (true, () => (Growing with { Base = InRankBase.Efficient })),
+        ["inrank, kept weight"] = (true, () => (Growing with { Base = InRankBase.Keep })),
         ["galore"] = (true, () => new GaLoreStrategy(new() { Rank = 4 })),
         ["q-galore"] = (true, () => new QGaLoreStrategy(new() { Rank = 4 })),
     };
@@ -51,7 +51,7 @@ public class MovedModelTests
     /// <summary>Methods whose factors can be put into their weights for a while.</summary>
     public static TheoryData<string> Mergeable => ["lora", "lora, hook", "lora, PiSSA", "lora, dropout", "lora, shadow", "dora", "dora, hook", "prilora"];
 
-    private static InRank Growing => new() { Rank = 4, Buffer = 2, MaxShare = 1, Threshold = 0.99, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6 };
+    private static InRank Growing => new() { Rank = 4, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.99, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6 };
 
     [Theory, MemberData(nameof(Methods))]
     public void Optimizer_made_after_the_move_trains_what_the_model_has_now(string name)

@@ -30,8 +30,8 @@ public class ShadowTests
         var factors = 4 * (12 + 16 + 16 + 16) * sizeof(double);
         left.StateBytes.Should().Be(right.StateBytes + factors, "the factors themselves are optimizer state there");
 
-        ReLoRAStrategy Strategy(Injection injection) =>
-            new(new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 4, Reset = reset, PruneRatio = 0.5, WarmStartSteps = warmStart, Injection = injection });
+        ReLoRA Strategy(Injection injection) =>
+            new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 4, Reset = reset, PruneRatio = 0.5, WarmStartSteps = warmStart, Injection = injection };
     }
 
     [Fact]

@@ -114,12 +114,12 @@ public class VerifyTests
 
     private static AdapterSession Attach(string method, nn.Module model) => (AdapterSession)(method switch
     {
-        "lora" => (ILowRankStrategy)new LoRAStrategy(new() { Rank = 4 }),
-        "lora, hook" => new LoRAStrategy(new() { Rank = 4, Injection = Injection.Hook }),
-        "dora" => new DoRAStrategy(new() { Rank = 4 }),
-        "dora, hook" => new DoRAStrategy(new() { Rank = 4, Injection = Injection.Hook }),
-        "lora, NF4" => new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }),
-        "cola" => new CoLAStrategy(new() { Rank = 4 }),
-        _ => new SLTrainStrategy(new() { Rank = 4 }),
+        "lora" => (ILowRankStrategy)new LoRA { Rank = 4 },
+        "lora, hook" => new LoRA { Rank = 4, Injection = Injection.Hook },
+        "dora" => new DoRA { Rank = 4 },
+        "dora, hook" => new DoRA { Rank = 4, Injection = Injection.Hook },
+        "lora, NF4" => new LoRA { Rank = 4, Base = BaseFormat.NF4 },
+        "cola" => new CoLA { Rank = 4 },
+        _ => new SLTrain { Rank = 4 },
     }).Attach(model);
 }

@@ -30,15 +30,15 @@ public class ContainerTests
     private static readonly Dictionary<string, Func<ILowRankStrategy>> Methods = new()
     {
         ["q-galore"] = () => new QGaLoreStrategy(new() { Rank = 4 }),
-        ["lora"] = () => new LoRAStrategy(new() { Rank = 4 }),
-        ["lora, hook"] = () => new LoRAStrategy(new() { Rank = 4, Injection = Injection.Hook }),
-        ["lora, NF4"] = () => new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }),
-        ["relora, NF4, warm start"] = () => new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 3, WarmStartSteps = 2, Base = BaseFormat.NF4 }),
-        ["dora"] = () => new DoRAStrategy(new() { Rank = 4 }),
-        ["sltrain"] = () => new SLTrainStrategy(new() { Rank = 4, Density = 0.2 }),
-        ["factorized"] = () => new FactorizedStrategy(new() { Rank = 4 }),
-        ["cola"] = () => new CoLAStrategy(new() { Rank = 4 }),
-        ["inrank, kept weight"] = () => new InRankStrategy(new() { Rank = 4, Buffer = 2, MaxShare = 1, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6, Base = InRankBase.Keep }),
+        ["lora"] = () => new LoRA { Rank = 4 },
+        ["lora, hook"] = () => new LoRA { Rank = 4, Injection = Injection.Hook },
+        ["lora, NF4"] = () => new LoRA { Rank = 4, Base = BaseFormat.NF4 },
+        ["relora, NF4, warm start"] = () => new ReLoRA { Rank = 4, MergeEvery = 3, WarmStartSteps = 2, Base = BaseFormat.NF4 },
+        ["dora"] = () => new DoRA { Rank = 4 },
+        ["sltrain"] = () => new SLTrain { Rank = 4, Density = 0.2 },
+        ["factorized"] = () => new LowRankFactorization { Rank = 4 },
+        ["cola"] = () => new CoLA { Rank = 4 },
+        ["inrank, kept weight"] = () => new InRank { Rank = 4, Buffer = 2, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6, Base = InRankBase.Keep },
     };
 
     public static TheoryData<string, string> Grid

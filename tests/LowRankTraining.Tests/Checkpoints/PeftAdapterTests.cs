@@ -23,7 +23,7 @@ public sealed class PeftAdapterTests : IDisposable
     [Fact]
     public void Names_shapes_and_configuration_are_those_of_PEFT()
     {
-        SaveTrained(new LoRAStrategy(Options with { RankPattern = new Dictionary<string, int> { ["second"] = 2 }, AlphaPattern = new Dictionary<string, double> { ["second"] = 3 } }));
+        SaveTrained((Options with { RankPattern = new Dictionary<string, int> { ["second"] = 2 }, AlphaPattern = new Dictionary<string, double> { ["second"] = 3 } }));
 
         using var file = SafeTensorsFile.Open(Tensors);
         file.Metadata.Should().Contain("format", "pt");
@@ -66,7 +66,7 @@ public sealed class PeftAdapterTests : IDisposable
         using (no_grad())
             foreach (var (name, parameter) in other.named_parameters().Where(pair => !pair.name.Contains("lora")))
                 parameter.copy_(model.get_parameter(name)!);
-        ILowRankStrategy strategy = kind == "dora" ? new DoRAStrategy(DoRA.FromPeft(_folder) with { Injection = injection }) : new LoRAStrategy(LoRA.FromPeft(_folder) with { Injection = injection });
+        ILowRankStrategy strategy = kind == "dora" ? (PeftAdapter.DoRAOf(_folder) with { Injection = injection }) : (PeftAdapter.LoRAOf(_folder) with { Injection = injection });
         using var session = (AdapterSession)strategy.Attach(other, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, session);
 
@@ -90,12 +90,12 @@ public sealed class PeftAdapterTests : IDisposable
             }
             """);
 
-        var options = LoRA.FromPeft(_folder);
+        var options = PeftAdapter.LoRAOf(_folder);
 
         (options.Rank, options.Alpha, options.Dropout, options.RankStabilized, options.TrainOthers).Should().Be((16, 32, 0.05, true, false));
         options.RankPattern.Should().BeEquivalentTo(new Dictionary<string, int> { [@"layers\.0\.q_proj"] = 4 });
         options.AlphaPattern.Should().BeEquivalentTo(new Dictionary<string, double> { ["k_proj"] = 64 });
-        FluentActions.Invoking(() => DoRA.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage("*LoRA.FromPeft*");
+        FluentActions.Invoking(() => PeftAdapter.DoRAOf(_folder)).Should().Throw<InvalidDataException>().WithMessage("*LoRA.FromPeft*");
     }
 
     [Theory]
@@ -107,12 +107,12 @@ public sealed class PeftAdapterTests : IDisposable
     [InlineData("r", "\"many\"", "*adapter_config.json*")]
     public void Configuration_that_cannot_be_followed_is_refused(string key, string value, string message)
     {
-        SaveTrained(new LoRAStrategy(Options));
+        SaveTrained(Options);
         var config = JsonNode.Parse(File.ReadAllText(Config))!;
         config[key] = JsonNode.Parse(value);
         File.WriteAllText(Config, config.ToJsonString());
 
-        FluentActions.Invoking(() => LoRA.FromPeft(_folder)).Should().Throw<InvalidDataException>().WithMessage(message);
+        FluentActions.Invoking(() => PeftAdapter.LoRAOf(_folder)).Should().Throw<InvalidDataException>().WithMessage(message);
     }
 
     [Theory]
@@ -124,16 +124,16 @@ public sealed class PeftAdapterTests : IDisposable
     {
         using var model = Seeded(new OpenNetwork(ScalarType.Float64));
         using var original = Seeded(new OpenNetwork(ScalarType.Float64));
-        using var optimizer = new LoRAStrategy(Options with { Init = init, RankStabilized = stabilized, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = (Options with { Init = init, RankStabilized = stabilized, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
         if (init == FactorInit.LoRAGA)
             ((AdapterSession)optimizer.Session).Initialize(() => model.call(Inputs(model)).square().mean().backward());
         Run(model, optimizer, 3);
 
         PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
 
-        var options = LoRA.FromPeft(_folder);
+        var options = PeftAdapter.LoRAOf(_folder);
         options.Rank.Should().Be(8);
-        using var session = new LoRAStrategy(options).Attach(original, PeftAdapter.TargetsOf(_folder));
+        using var session = options.Attach(original, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, session);
         Distance(Output(original), Output(model)).Should().BeLessThan(1e-12);
     }
@@ -142,7 +142,7 @@ public sealed class PeftAdapterTests : IDisposable
     public void Factors_that_have_left_another_weight_are_not_saved()
     {
         using var model = Seeded(new OpenNetwork());
-        using var session = new LoRAStrategy(Options with { Init = FactorInit.PiSSA }).Attach(model);
+        using var session = (Options with { Init = FactorInit.PiSSA }).Attach(model);
         using (no_grad())
             model.get_parameter("second.weight")!.add_(0.01);
 
@@ -178,7 +178,7 @@ public sealed class PeftAdapterTests : IDisposable
         PeftAdapter.Save(Path.Combine(_folder, "again"), (AdapterSession)with.Session);
         File.ReadAllBytes(Path.Combine(_folder, "again", "adapter_model.safetensors")).Should().Equal(File.ReadAllBytes(Path.Combine(_folder, "known", "adapter_model.safetensors")));
 
-        static LowRankOptimizer Attach(OpenNetwork network) => new LoRAStrategy(Options with { Init = FactorInit.LoRAGA, Dropout = 0 }).Attach(network).CreateOptimizer(0.01);
+        static LowRankOptimizer Attach(OpenNetwork network) => (Options with { Init = FactorInit.LoRAGA, Dropout = 0 }).Attach(network).CreateOptimizer(0.01);
 
         static void Initialize(OpenNetwork network, LowRankOptimizer optimizer)
         {
@@ -191,11 +191,11 @@ public sealed class PeftAdapterTests : IDisposable
     public void Factors_that_were_loaded_are_not_left_out_by_a_model_that_passes_hooks_by()
     {
         using var trained = Seeded(new SealedNetwork());
-        using var optimizer = new LoRAStrategy(Options with { Dropout = 0, Injection = Injection.Hook, TrainOthers = false }).Attach(trained).CreateOptimizer(0.01);
+        using var optimizer = (Options with { Dropout = 0, Injection = Injection.Hook, TrainOthers = false }).Attach(trained).CreateOptimizer(0.01);
         Run(trained, optimizer, 2);
         PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
         using var model = Seeded(new SealedNetwork(passesHooksBy: true));
-        using var passedBy = new LoRAStrategy(LoRA.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder)).CreateOptimizer(0.01);
+        using var passedBy = PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder)).CreateOptimizer(0.01);
         PeftAdapter.Load(_folder, (AdapterSession)passedBy.Session);
         var before = Weights(model);
 
@@ -211,14 +211,14 @@ public sealed class PeftAdapterTests : IDisposable
     {
         using var model = Seeded(new OpenNetwork(ScalarType.Float64));
         using var original = Seeded(new OpenNetwork(ScalarType.Float64));
-        using var optimizer = new LoRAStrategy(Options with { Rank = 7, Init = init, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = (Options with { Rank = 7, Init = init, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 3);
 
         PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
 
         using (var file = SafeTensorsFile.Open(Tensors))
             file.Names.Where(name => name.Contains("lora_A")).Select(name => file.ShapeOf(name)[0]).Should().Equal(12, 14);
-        using var session = new LoRAStrategy(LoRA.FromPeft(_folder) with { Strict = true }).Attach(original, PeftAdapter.TargetsOf(_folder));
+        using var session = (PeftAdapter.LoRAOf(_folder) with { Strict = true }).Attach(original, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, session);
         Distance(Output(original), Output(model)).Should().BeLessThan(1e-12);
     }
@@ -227,7 +227,7 @@ public sealed class PeftAdapterTests : IDisposable
     public void Adapter_of_a_rank_above_the_short_side_is_reduced_to_it()
     {
         using var scope = NewDisposeScope();
-        SaveTrained(new LoRAStrategy(Options with { Dropout = 0, TrainOthers = false }));
+        SaveTrained((Options with { Dropout = 0, TrainOthers = false }));
         var (a, b) = (Normal(1, ScalarType.Float32, 15, 12), Normal(2, ScalarType.Float32, 16, 15));
         SafeTensorsFile.Write(Tensors, [("base_model.model.first.lora_A.weight", a), ("base_model.model.first.lora_B.weight", b)]);
         var config = JsonNode.Parse(File.ReadAllText(Config))!;
@@ -235,7 +235,7 @@ public sealed class PeftAdapterTests : IDisposable
         config["lora_alpha"] = 30;
         File.WriteAllText(Config, config.ToJsonString());
         using var model = Seeded(new OpenNetwork());
-        using var session = new LoRAStrategy(LoRA.FromPeft(_folder)).Attach(model, PeftAdapter.TargetsOf(_folder));
+        using var session = PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder));
 
         PeftAdapter.Load(_folder, session);
 
@@ -249,7 +249,7 @@ public sealed class PeftAdapterTests : IDisposable
     {
         using var model = Seeded(new Nested());
         var special = new Dictionary<string, int> { ["blocks.0.proj"] = 4, ["blocks.1.proj"] = 4 };
-        using (var session = new LoRAStrategy(new() { Rank = 2, Alpha = 6, RankPattern = special }).Attach(model))
+        using (var session = new LoRA { Rank = 2, Alpha = 6, RankPattern = special }.Attach(model))
             PeftAdapter.Save(_folder, session);
 
         var config = JsonNode.Parse(File.ReadAllText(Config))!;
@@ -257,7 +257,7 @@ public sealed class PeftAdapterTests : IDisposable
         config["rank_pattern"]!.ToJsonString().Should().Be("""{"blocks.0.proj":4,"blocks.1.proj":4,"proj":2}""");
 
         using var other = Seeded(new Nested());
-        using var loaded = new LoRAStrategy(LoRA.FromPeft(_folder)).Attach(other, PeftAdapter.TargetsOf(_folder));
+        using var loaded = PeftAdapter.LoRAOf(_folder).Attach(other, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, loaded);
         loaded.Layers.ToDictionary(layer => layer.Name, layer => layer.Rank).Should().BeEquivalentTo(new Dictionary<string, long> { ["proj.weight"] = 2, ["blocks.0.proj.weight"] = 4, ["blocks.1.proj.weight"] = 4 });
     }
@@ -266,7 +266,7 @@ public sealed class PeftAdapterTests : IDisposable
     public void Factors_that_have_left_a_quantized_weight_are_not_saved()
     {
         using var model = Seeded(new OpenNetwork());
-        using var session = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }).Attach(model);
+        using var session = new LoRA { Rank = 4, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }.Attach(model);
 
         session.Invoking(quantized => PeftAdapter.Save(_folder, quantized)).Should().Throw<NotSupportedException>().WithMessage("*first.weight*quantized*Finish()*");
         Directory.Exists(_folder).Should().BeFalse();
@@ -275,7 +275,7 @@ public sealed class PeftAdapterTests : IDisposable
     [Fact]
     public void Adapter_for_something_else_is_refused_in_one_message_and_nothing_changes()
     {
-        SaveTrained(new LoRAStrategy(Options));
+        SaveTrained(Options);
         using var model = Seeded(new OpenNetwork());
         var sessions = new (LoRA Options, Targets? Targets, string Message)[]
         {
@@ -287,7 +287,7 @@ public sealed class PeftAdapterTests : IDisposable
 
         foreach (var (options, targets, message) in sessions)
         {
-            using var session = new LoRAStrategy(options).Attach(model, targets);
+            using var session = options.Attach(model, targets);
             var before = Weights(model);
             session.Invoking(wrong => PeftAdapter.Load(_folder, wrong)).Should().Throw<InvalidDataException>().WithMessage(message).WithMessage("*Nothing was changed*");
             Weights(model).Should().BeEquivalentTo(before);
@@ -298,9 +298,9 @@ public sealed class PeftAdapterTests : IDisposable
     [Fact]
     public void Damaged_tensors_are_refused_and_nothing_changes()
     {
-        SaveTrained(new LoRAStrategy(Options));
+        SaveTrained(Options);
         using var model = Seeded(new OpenNetwork());
-        using var session = new LoRAStrategy(Options).Attach(model);
+        using var session = Options.Attach(model);
         var before = Weights(model);
         var sound = File.ReadAllBytes(Tensors);
 
@@ -320,13 +320,13 @@ public sealed class PeftAdapterTests : IDisposable
     public void Methods_and_ways_without_an_adapter_of_their_own_say_so()
     {
         using var model = new OpenNetwork();
-        using (var session = new ReLoRAStrategy(new() { Rank = 4 }).Attach(model))
+        using (var session = new ReLoRA { Rank = 4 }.Attach(model))
         {
             session.Invoking(merging => PeftAdapter.Save(_folder, merging)).Should().Throw<NotSupportedException>().WithMessage("relora merges its factors*");
             session.Finish();
         }
 
-        using var shadowed = new LoRAStrategy(Options with { Injection = Injection.Shadow, Dropout = 0 }).Attach(model);
+        using var shadowed = (Options with { Injection = Injection.Shadow, Dropout = 0 }).Attach(model);
         shadowed.Invoking(shadow => PeftAdapter.Save(_folder, shadow)).Should().Throw<NotSupportedException>().WithMessage("*'first.weight' is shadowed*Injection.Replace*");
     }
 
@@ -334,7 +334,7 @@ public sealed class PeftAdapterTests : IDisposable
     public void Merged_session_is_saved_as_it_was_before()
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new LoRAStrategy(Options).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = Options.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 2);
         var session = (AdapterSession)optimizer.Session;
         PeftAdapter.Save(_folder, session);
@@ -357,10 +357,10 @@ public sealed class PeftAdapterTests : IDisposable
 
     private static ILowRankStrategy Make(string kind, Injection injection) => kind switch
     {
-        "rslora" => new LoRAStrategy(Options with { RankStabilized = true, Injection = injection, Alpha = 3 }),
-        "patterns" => new LoRAStrategy(Options with { RankPattern = new Dictionary<string, int> { ["first"] = 7 }, AlphaPattern = new Dictionary<string, double> { ["first"] = 0.3 }, Injection = injection }),
-        "dora" => new DoRAStrategy(new() { Rank = 3, Alpha = 1, Injection = injection }),
-        _ => new LoRAStrategy(Options with { Injection = injection }),
+        "rslora" => (Options with { RankStabilized = true, Injection = injection, Alpha = 3 }),
+        "patterns" => (Options with { RankPattern = new Dictionary<string, int> { ["first"] = 7 }, AlphaPattern = new Dictionary<string, double> { ["first"] = 0.3 }, Injection = injection }),
+        "dora" => new DoRA { Rank = 3, Alpha = 1, Injection = injection },
+        _ => (Options with { Injection = injection }),
     };
 
     /// <summary>Blocks whose layers have the name of one beside the blocks.</summary>
@@ -383,7 +383,7 @@ public sealed class PeftAdapterTests : IDisposable
         public override Tensor forward(Tensor input) => proj.call(input);
     }
 
-    private void SaveTrained(LoRAStrategy strategy)
+    private void SaveTrained(LoRA strategy)
     {
         using var model = Seeded(new OpenNetwork());
         using var optimizer = strategy.Attach(model).CreateOptimizer(0.01);

@@ -52,7 +52,7 @@ public sealed class ResumeTests : IDisposable
     [Fact]
     public void Checkpoint_of_factors_that_go_another_way_into_the_model_is_refused_untouched()
     {
-        LowRankOptimizer Optimizer(SealedNetwork model, Injection way) => new LoRAStrategy(new() { Rank = 4, Injection = way }).Attach(model).CreateOptimizer();
+        LowRankOptimizer Optimizer(SealedNetwork model, Injection way) => new LoRA { Rank = 4, Injection = way }.Attach(model).CreateOptimizer();
         using var hooked = Seeded(new SealedNetwork());
         using var saved = Optimizer(hooked, Injection.Hook);
         Training.Run(hooked, saved, 2);
@@ -97,7 +97,7 @@ public sealed class ResumeTests : IDisposable
         {
             Rank = 8, Alpha = 16, RankDecay = 0.5, MinRank = 2, MergeEvery = 3, WarmStartSteps = 2, Reset = OptimizerReset.RandomPruning, PruneRatio = 0.5, Injection = injection,
         };
-        return new(Seeded(model, seed), new ReLoRAStrategy(options).Attach(model).CreateOptimizer(0.01));
+        return new(Seeded(model, seed), options.Attach(model).CreateOptimizer(0.01));
     }
 
     private sealed record Trained(nn.Module<Tensor, Tensor> Model, LowRankOptimizer Optimizer) : IDisposable

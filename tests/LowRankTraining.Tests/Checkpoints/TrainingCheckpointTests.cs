@@ -130,7 +130,7 @@ public sealed class TrainingCheckpointTests : IDisposable
 
     [Fact]
     public void Checkpoint_of_another_strategy_is_refused_and_nothing_is_changed() =>
-        Refused(model => new ReLoRAStrategy(new ReLoRA { Rank = 4 }).Attach(model).CreateOptimizer(), Attach(4, Injection.Auto), "*'relora'*'lora'*");
+        Refused(model => new ReLoRA { Rank = 4 }.Attach(model).CreateOptimizer(), Attach(4, Injection.Auto), "*'relora'*'lora'*");
 
     [Fact]
     public void Checkpoint_of_another_optimizer_is_refused_and_nothing_is_changed()
@@ -184,7 +184,7 @@ public sealed class TrainingCheckpointTests : IDisposable
     }
 
     private static Func<nn.Module, LowRankOptimizer> Attach(int rank, Injection injection) =>
-        model => new LoRAStrategy(new LoRA { Rank = rank, Injection = injection }).Attach(model).CreateOptimizer();
+        model => new LoRA { Rank = rank, Injection = injection }.Attach(model).CreateOptimizer();
 
     private static void Train(nn.Module<Tensor, Tensor> model, AdamW optimizer, optim.lr_scheduler.LRScheduler scheduler, long from, long to)
     {

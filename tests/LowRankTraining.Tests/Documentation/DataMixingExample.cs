@@ -10,7 +10,7 @@ internal static class DataMixingExample
 {
     public static IReadOnlyList<SourceShare> Train(nn.Module<Tensor, Tensor> model, Dictionary<string, Numbers> batches, int steps, string path)
     {
-        var strategy = new LoRAStrategy(new LoRA { Rank = 64 });
+        var strategy = new LoRA { Rank = 64 };
         using var optimizer = strategy.Attach(model).CreateOptimizer(lr: 1e-3);
         using var mixer = new GradientAlignmentMixer(["web", "books", "forum"], GradientView.For(optimizer.Session));
 

@@ -22,7 +22,7 @@ public class FactorizedTests
     {
         using var model = Seeded(new OpenNetwork(dtype));
         var (names, children) = (model.state_dict().Keys.ToArray(), model.named_children().ToArray());
-        using var optimizer = new FactorizedStrategy(new() { Rank = 4 }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new LowRankFactorization { Rank = 4 }.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 5);
         var learned = Output(model);
 
@@ -46,7 +46,7 @@ public class FactorizedTests
         var before = Output(model);
         var plain = (Linear)model.named_children().First().module;
 
-        using var session = new FactorizedStrategy(new() { Rank = 1000, TrainOthers = false }).Attach(model);
+        using var session = new LowRankFactorization { Rank = 1000, TrainOthers = false }.Attach(model);
 
         Distance(Output(model), before).Should().BeLessThan(1e-12);
         plain.weight!.numel().Should().Be(0);
@@ -62,7 +62,7 @@ public class FactorizedTests
         using var model = Seeded(new OpenNetwork());
         var ranks = new RankAllocation(new Dictionary<string, int> { ["second.weight"] = 3 });
 
-        using var session = new FactorizedStrategy(new() { Rank = 5, Ranks = ranks }).Attach(model);
+        using var session = new LowRankFactorization { Rank = 5, Ranks = ranks }.Attach(model);
 
         session.Layers.Select(layer => layer.Rank).Should().Equal(5, 3);
     }
@@ -83,7 +83,7 @@ public class FactorizedTests
     {
         using var model = Seeded(new SealedNetwork());
 
-        model.Invoking(closed => new FactorizedStrategy(new() { Rank = 4 }).Attach(closed)).Should().Throw<ArgumentException>()
+        model.Invoking(closed => new LowRankFactorization { Rank = 4 }.Attach(closed)).Should().Throw<ArgumentException>()
             .WithMessage("'factorized' puts layers of its own*2 of the matrices: first.weight (field 'first' of SealedNetwork is of type Linear)*Module<Tensor, Tensor>*GaLore*");
 
         model.state_dict().Keys.Should().NotContain(name => name.Contains("factor"));
@@ -95,13 +95,13 @@ public class FactorizedTests
     {
         using var model = nn.Sequential(nn.Conv2d(2, 3, 2));
 
-        model.Invoking(convolution => new FactorizedStrategy(new() { Rank = 1 }).Attach(convolution, Targets.AllMatrices())).Should().Throw<ArgumentException>()
+        model.Invoking(convolution => new LowRankFactorization { Rank = 1 }.Attach(convolution, Targets.AllMatrices())).Should().Throw<ArgumentException>()
             .WithMessage("*it is not the weight of a linear module*Nothing was changed*");
     }
 
     [Fact]
     public void Options_that_mean_nothing_to_factors_are_refused() =>
-        FluentActions.Invoking(() => new FactorizedStrategy(new() { Rank = 0, Alpha = 2, Dropout = 0.5, Injection = LowRankTraining.Adapters.Injection.Shadow }))
+        FluentActions.Invoking(() => new LowRankFactorization { Rank = 0, Alpha = 2, Dropout = 0.5, Injection = LowRankTraining.Adapters.Injection.Shadow })
             .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4);
 
     [Fact]
@@ -109,7 +109,7 @@ public class FactorizedTests
     {
         using var model = Seeded(new OpenNetwork());
 
-        model.Invoking(network => new FactorizedStrategy(new() { Rank = 13, Strict = true }).Attach(network)).Should().Throw<ArgumentException>().WithMessage("*Strict*first.weight*");
+        model.Invoking(network => new LowRankFactorization { Rank = 13, Strict = true }.Attach(network)).Should().Throw<ArgumentException>().WithMessage("*Strict*first.weight*");
 
         model.state_dict().Keys.Should().NotContain(name => name.Contains("factor"));
     }
@@ -118,7 +118,7 @@ public class FactorizedTests
     public void Weight_decay_shrinks_the_factors_since_they_are_the_weight()
     {
         using var model = Seeded(new OpenNetwork());
-        using var session = new FactorizedStrategy(new() { Rank = 4 }).Attach(model);
+        using var session = new LowRankFactorization { Rank = 4 }.Attach(model);
 
         session.Parameters.Should().OnlyContain(plan => plan.WeightDecayMultiplier == 1);
     }
@@ -127,7 +127,7 @@ public class FactorizedTests
     public void Layers_of_CoLA_stay_when_it_is_finished()
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new CoLAStrategy(new() { Rank = 4 }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new CoLA { Rank = 4 }.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 3);
         var learned = Output(model);
 

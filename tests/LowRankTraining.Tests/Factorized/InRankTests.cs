@@ -15,7 +15,7 @@ public class InRankTests
 {
     private const double Tolerance = 1e-11;
 
-    private static readonly InRank Small = new() { Rank = 1, Buffer = 2, MaxShare = 1, Threshold = 0.9, WarmupSteps = 0, CheckEvery = 2, StableChecks = 2, AllowUnreached = true };
+    private static readonly InRank Small = new() { Rank = 1, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.9, WarmupSteps = 0, CheckEvery = 2, StableChecks = 2, AllowUnreached = true };
 
     [Fact]
     public void Growth_adds_the_directions_that_the_energy_asks_for_and_changes_nothing()
@@ -65,7 +65,7 @@ public class InRankTests
     public void Settling_beside_a_weight_keeps_the_function_and_turns_the_moments()
     {
         using var scope = NewDisposeScope();
-        var (model, layer, optimizer) = Attach(Small with { Rank = 3, Base = InRankBase.Keep, GrowSteps = 1, Threshold = 0.6 });
+        var (model, layer, optimizer) = Attach(Small with { Rank = 3, Base = InRankBase.Keep, GrowSteps = 1, EnergyRatio = 0.6 });
         using (no_grad())
             layer.factor_U.copy_(Normal(41, ScalarType.Float64, 8, layer.Rank));
         var before = Values(layer.EffectiveWeight());
@@ -89,7 +89,7 @@ public class InRankTests
     public void Settling_without_a_weight_leaves_the_best_approximation()
     {
         using var scope = NewDisposeScope();
-        var (model, layer, optimizer) = Attach(Small with { Rank = 2, Buffer = 4, Threshold = 0.5, GrowSteps = 1 });
+        var (model, layer, optimizer) = Attach(Small with { Rank = 2, Buffer = 4, EnergyRatio = 0.5, GrowSteps = 1 });
         var (u, values, vh) = linalg.svd(layer.EffectiveWeight(), fullMatrices: false);
 
         Step(optimizer, layer, 1);
@@ -103,7 +103,7 @@ public class InRankTests
     public void Ranks_settle_when_nothing_has_grown_for_long_enough()
     {
         using var scope = NewDisposeScope();
-        var (model, layer, optimizer) = Attach(Small with { Threshold = 0.01 });
+        var (model, layer, optimizer) = Attach(Small with { EnergyRatio = 0.01 });
 
         var ranks = Enumerable.Range(1, 6).Select(step =>
         {
@@ -119,7 +119,7 @@ public class InRankTests
     public void Rank_stays_below_its_share_of_the_short_side()
     {
         using var scope = NewDisposeScope();
-        var (model, layer, optimizer) = Attach(Small with { Rank = 20, Buffer = 20, MaxShare = 0.5 });
+        var (model, layer, optimizer) = Attach(Small with { Rank = 20, Buffer = 20, MaxRankRatio = 0.5 });
 
         Step(optimizer, layer, 1);
         Step(optimizer, layer, 2);
@@ -153,7 +153,7 @@ public class InRankTests
     {
         using var model = Seeded(new OpenNetwork());
         var names = model.state_dict().Keys.ToArray();
-        using var optimizer = new InRankStrategy(Small with { Base = kind, GrowSteps = 4 }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = (Small with { Base = kind, GrowSteps = 4 }).Attach(model).CreateOptimizer(0.01);
         if (kind == InRankBase.Keep)
             model.state_dict().Keys.Should().Contain("first.weight");
         Run(model, optimizer, 6);
@@ -172,7 +172,7 @@ public class InRankTests
         using var model = Seeded(new OpenNetwork());
         var before = Output(model);
 
-        using var session = new InRankStrategy(Small with { Base = InRankBase.Keep }).Attach(model);
+        using var session = (Small with { Base = InRankBase.Keep }).Attach(model);
 
         Distance(Output(model), before).Should().BeLessThan(1e-6);
         session.Parameters.Where(plan => plan.Name.Contains("factor")).Should().OnlyContain(plan => plan.WeightDecayMultiplier == 0);
@@ -181,7 +181,7 @@ public class InRankTests
     private static (OneLayer Model, FactorizedLinear Layer, LowRankOptimizer Optimizer) Attach(InRank options)
     {
         var model = Seeded(new OneLayer());
-        var optimizer = new InRankStrategy(options).Attach(model).CreateOptimizer(lr: 0);
+        var optimizer = options.Attach(model).CreateOptimizer(lr: 0);
         return (model, (FactorizedLinear)model.named_children().Single().module, optimizer);
     }
 

@@ -37,10 +37,10 @@ public class WeLoreTests
         var ranks = WeLorePlan.For(model, ratio: 0.5).Ranks.WithMean(4);
         ranks.Ranks.Values.Should().OnlyContain(rank => rank >= 1).And.HaveCount(2);
 
-        RanksOf(new FactorizedStrategy(new() { Ranks = ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
-        RanksOf(new SLTrainStrategy(new() { Ranks = ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
-        RanksOf(new LoRAStrategy(new() { RankPattern = ranks.Ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
-        RanksOf(new ReLoRAStrategy(new() { RankPattern = ranks.Ranks }).Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf(new LowRankFactorization { Ranks = ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf(new SLTrain { Ranks = ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf(new LoRA { RankPattern = ranks.Ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf(new ReLoRA { RankPattern = ranks.Ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
 
         Dictionary<string, int> RanksOf(Func<nn.Module, Targets?, AdapterSession> attach)
         {
@@ -92,7 +92,7 @@ public class WeLoreTests
     {
         using var model = Decaying("second");
         var before = Weights(model);
-        using var optimizer = new WeLoreStrategy(new() { Ratio = 0.4 }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new WeLore { Ratio = 0.4 }.Attach(model).CreateOptimizer(0.01);
 
         Run(model, optimizer, 3);
         optimizer.Session.Finish();
@@ -113,9 +113,9 @@ public class WeLoreTests
         var plan = WeLorePlan.For(model, ratio: 0.4);
         using var other = Seeded(new OpenNetwork(), seed: 9);
 
-        using var welore = new WeLoreStrategy(new() { Plan = plan }).Attach(other);
+        using var welore = new WeLore { Plan = plan }.Attach(other);
         using var third = Seeded(new OpenNetwork(), seed: 10);
-        using var factorized = new FactorizedStrategy(new() { Ranks = plan.Ranks }).Attach(third);
+        using var factorized = new LowRankFactorization { Ranks = plan.Ranks }.Attach(third);
 
         var kept = plan.Layers.Single(layer => layer.IsLowRank);
         welore.Layers.Should().ContainSingle().Which.Should().Match<AdaptedLayer>(layer => layer.Name == "second.weight" && layer.Rank == kept.Rank);
@@ -127,7 +127,7 @@ public class WeLoreTests
     {
         using var model = Seeded(new OpenNetwork());
 
-        model.Invoking(network => new WeLoreStrategy(new() { Ratio = 0.05, MinRatio = 0.9 }).Attach(network)).Should().Throw<ArgumentException>()
+        model.Invoking(network => new WeLore { Ratio = 0.05, MinRatio = 0.9 }.Attach(network)).Should().Throw<ArgumentException>()
             .WithMessage("At a ratio of 0.05 none of the 2 matrices*Nothing was changed*");
 
         model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
@@ -150,7 +150,7 @@ public class WeLoreTests
     [InlineData(double.NaN)]
     public void Ratio_out_of_range_is_refused(double ratio)
     {
-        FluentActions.Invoking(() => new WeLoreStrategy(new() { Ratio = ratio })).Should().Throw<OptionsValidationException>().WithMessage("*Ratio is*above 0 and below 1*");
+        FluentActions.Invoking(() => new WeLore { Ratio = ratio }).Should().Throw<OptionsValidationException>().WithMessage("*Ratio is*above 0 and below 1*");
         FluentActions.Invoking(() => WeLorePlan.Of(Square(new Spectrum([1])), ratio)).Should().Throw<ArgumentOutOfRangeException>();
     }
 

@@ -148,7 +148,7 @@ public class RewardTests
     {
         using var scope = NewDisposeScope();
         using var model = Training.Seeded(new OpenNetwork());
-        using var optimizer = new LoRAStrategy(new LoRA { Rank = 4, Injection = injection }).Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer();
+        using var optimizer = new LoRA { Rank = 4, Injection = injection }.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer();
         using var mixer = new GradientAlignmentMixer(["a", "b"], GradientView.For(optimizer.Session));
 
         // Gradients agree where they should be seen, and oppose each other in the head.
@@ -177,7 +177,7 @@ public class RewardTests
     {
         using var scope = NewDisposeScope();
         using var model = Training.Seeded(new OpenNetwork());
-        using var optimizer = new ReLoRAStrategy(new() { Rank = 4, WarmStartSteps = 2, MergeEvery = 10 }).Attach(model).CreateOptimizer();
+        using var optimizer = new ReLoRA { Rank = 4, WarmStartSteps = 2, MergeEvery = 10 }.Attach(model).CreateOptimizer();
         using var mixer = new GradientAlignmentMixer(["a", "b"], GradientView.For(optimizer.Session));
 
         Update("a");

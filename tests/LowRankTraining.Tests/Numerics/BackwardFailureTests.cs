@@ -66,7 +66,7 @@ public class BackwardFailureTests
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new LoRA { Rank = 4, Base = BaseFormat.NF4 }.Attach(model).CreateOptimizer(0.01);
         var before = Weights(model);
         var loss = model.call(Training.Inputs(model)).square().mean();
         model.get_buffer("second.weight_codes")!.Dispose();
@@ -83,7 +83,7 @@ public class BackwardFailureTests
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new LoRA { Rank = 4, Base = BaseFormat.NF4 }.Attach(model).CreateOptimizer(0.01);
         var before = Weights(model);
 
         optimizer.Invoking(own => own.step(() =>

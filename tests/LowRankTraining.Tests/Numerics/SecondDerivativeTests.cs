@@ -19,12 +19,12 @@ public class SecondDerivativeTests
 
     private static readonly Dictionary<string, Func<nn.Module<Tensor, Tensor>, ILowRankSession>> Methods = new()
     {
-        ["lora"] = model => new LoRAStrategy(new() { Rank = 2, Injection = Injection.Replace }).Attach(model, Targets.AllLinear()),
-        ["lora, hook"] = model => new LoRAStrategy(new() { Rank = 2, Injection = Injection.Hook }).Attach(model, Targets.AllLinear()),
-        ["lora, dropout"] = model => new LoRAStrategy(new() { Rank = 2, Injection = Injection.Replace, Dropout = 0.3 }).Attach(model, Targets.AllLinear()),
-        ["lora, NF4"] = model => new LoRAStrategy(new() { Rank = 2, Base = BaseFormat.NF4 }).Attach(model, Targets.AllLinear()),
-        ["sltrain"] = model => new SLTrainStrategy(new() { Rank = 2, Density = 0.2, Start = WeightStart.FromWeight }).Attach(model, Targets.AllLinear()),
-        ["cola"] = model => new CoLAStrategy(new() { Rank = 2 }).Attach(model, Targets.AllLinear()),
+        ["lora"] = model => new LoRA { Rank = 2, Injection = Injection.Replace }.Attach(model, Targets.AllLinear()),
+        ["lora, hook"] = model => new LoRA { Rank = 2, Injection = Injection.Hook }.Attach(model, Targets.AllLinear()),
+        ["lora, dropout"] = model => new LoRA { Rank = 2, Injection = Injection.Replace, Dropout = 0.3 }.Attach(model, Targets.AllLinear()),
+        ["lora, NF4"] = model => new LoRA { Rank = 2, Base = BaseFormat.NF4 }.Attach(model, Targets.AllLinear()),
+        ["sltrain"] = model => new SLTrain { Rank = 2, Density = 0.2, Start = WeightStart.FromWeight }.Attach(model, Targets.AllLinear()),
+        ["cola"] = model => new CoLA { Rank = 2 }.Attach(model, Targets.AllLinear()),
     };
 
     public static TheoryData<string, int> Batches()

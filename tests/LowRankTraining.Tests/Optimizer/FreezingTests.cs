@@ -25,12 +25,12 @@ public class FreezingTests
 
     private static readonly Dictionary<string, Func<ILowRankStrategy>> BesideWeights = new()
     {
-        ["lora"] = () => new LoRAStrategy(new() { Rank = 4 }),
-        ["lora, shadowed"] = () => new LoRAStrategy(new() { Rank = 4, Injection = LowRankTraining.Adapters.Injection.Shadow }),
-        ["dora"] = () => new DoRAStrategy(new() { Rank = 4 }),
-        ["relora"] = () => new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 2 }),
-        ["prilora"] = () => new PriLoRAStrategy(new() { Rank = 4 }),
-        ["switchlora"] = () => new SwitchLoRAStrategy(new() { Rank = 4 }),
+        ["lora"] = () => new LoRA { Rank = 4 },
+        ["lora, shadowed"] = () => new LoRA { Rank = 4, Injection = LowRankTraining.Adapters.Injection.Shadow },
+        ["dora"] = () => new DoRA { Rank = 4 },
+        ["relora"] = () => new ReLoRA { Rank = 4, MergeEvery = 2 },
+        ["prilora"] = () => new PriLoRA { Rank = 4 },
+        ["switchlora"] = () => new SwitchLoRA { Rank = 4 },
     };
 
     public static TheoryData<string> GradientSpaceMethods => [.. GradientSpace.Keys];
@@ -158,7 +158,7 @@ public class FreezingTests
     {
         using var model = Training.Seeded(new OpenNetwork());
         Freeze(model, "");
-        using var optimizer = new LowRankOptimizer(new LoRAStrategy(new() { Rank = 4 }).Attach(model), lr: 0.01);
+        using var optimizer = new LowRankOptimizer(new LoRA { Rank = 4 }.Attach(model), lr: 0.01);
         Training.Step(model, optimizer);
         var before = Values(model)["lm_head.weight"];
 
@@ -173,7 +173,7 @@ public class FreezingTests
     {
         using var model = Training.Seeded(new OpenNetwork());
         Freeze(model, "first");
-        using var session = new CoLAStrategy(new() { Rank = 4 }).Attach(model);
+        using var session = new CoLA { Rank = 4 }.Attach(model);
 
         session.Parameters.Select(plan => plan.Name).Should().Contain("first.weight")
             .And.Contain(name => name.StartsWith("second.factor", StringComparison.Ordinal));

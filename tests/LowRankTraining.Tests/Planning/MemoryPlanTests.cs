@@ -77,7 +77,7 @@ public class MemoryPlanTests
     public void Warm_start_takes_no_more_than_planned(Injection injection, bool passesHooksBy)
     {
         using var model = Training.Seeded(new SealedNetwork(passesHooksBy));
-        using var optimizer = new ReLoRAStrategy(new() { Rank = 2, WarmStartSteps = 2, MergeEvery = 2, Injection = injection }).Attach(model).CreateOptimizer();
+        using var optimizer = new ReLoRA { Rank = 2, WarmStartSteps = 2, MergeEvery = 2, Injection = injection }.Attach(model).CreateOptimizer();
         var planned = MemoryPlan.For(optimizer.Session).StateBytes;
 
         for (var step = 1; step <= 6; step++)

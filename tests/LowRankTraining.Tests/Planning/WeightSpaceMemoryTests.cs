@@ -88,9 +88,9 @@ public class WeightSpaceMemoryTests
     {
         ILowRankStrategy strategy = method switch
         {
-            "lora" => new LoRAStrategy(new() { Rank = 4, Injection = Injection.Replace }),
-            "relora" => new ReLoRAStrategy(new() { Rank = 4, Injection = Injection.Replace }),
-            "sltrain" => new SLTrainStrategy(new() { Rank = 4, Density = 0.1, Injection = Injection.Replace }),
+            "lora" => new LoRA { Rank = 4, Injection = Injection.Replace },
+            "relora" => new ReLoRA { Rank = 4, Injection = Injection.Replace },
+            "sltrain" => new SLTrain { Rank = 4, Density = 0.1, Injection = Injection.Replace },
             _ => new SpamStrategy(new() { WarmupAfterReset = 0 }),
         };
         using var model = new OpenNetwork();

@@ -40,13 +40,13 @@ public class FinishTests
 
     public static TheoryData<ILowRankStrategy> Methods =>
     [
-        new LoRAStrategy(new() { Rank = 4 }),
-        new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }),
-        new DoRAStrategy(new() { Rank = 4 }),
-        new SLTrainStrategy(new() { Rank = 4, Density = 0.2 }),
-        new FactorizedStrategy(new() { Rank = 4 }),
-        new InRankStrategy(new() { Rank = 4 }),
-        new WeLoreStrategy(new() { Ratio = 0.1, MinRatio = 0 }),
+        new LoRA { Rank = 4 },
+        new LoRA { Rank = 4, Base = BaseFormat.NF4 },
+        new DoRA { Rank = 4 },
+        new SLTrain { Rank = 4, Density = 0.2 },
+        new LowRankFactorization { Rank = 4 },
+        new InRank { Rank = 4 },
+        new WeLore { Ratio = 0.1, MinRatio = 0 },
         new GaLoreStrategy(new() { Rank = 4 }),
         new QGaLoreStrategy(new() { Rank = 4 }),
     ];

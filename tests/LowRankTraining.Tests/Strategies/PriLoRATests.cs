@@ -18,7 +18,7 @@ public class PriLoRATests
     public void Rank_grows_with_the_number_of_the_block()
     {
         using var model = new Blocks(5);
-        using var session = new PriLoRAStrategy(new() { FirstRank = 2, Rank = 12 }).Attach(model);
+        using var session = new PriLoRA { FirstRank = 2, Rank = 12 }.Attach(model);
 
         // 2 + 10 ℓ / 4; both matrices of a block have its rank.
         session.Layers.Select(layer => layer.Rank).Should().Equal(2, 2, 5, 5, 7, 7, 10, 10, 12, 12);
@@ -30,7 +30,7 @@ public class PriLoRATests
     public void Modules_without_a_number_are_a_block_each()
     {
         using var model = new OpenNetwork();
-        using var session = new PriLoRAStrategy(new() { FirstRank = 3, Rank = 9 }).Attach(model);
+        using var session = new PriLoRA { FirstRank = 3, Rank = 9 }.Attach(model);
 
         session.Layers.Select(layer => (layer.Name, layer.Rank)).Should().Equal(("first.weight", 3), ("second.weight", 9));
     }
@@ -175,7 +175,7 @@ public class PriLoRATests
     public void Moments_of_pruned_entries_are_forgotten_on_request(bool forgets)
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = Attach(model, new() { PruneEvery = 3, ForgetPruned = forgets });
+        using var optimizer = Attach(model, new() { PruneEvery = 3, ResetPruned = forgets });
         Run(model, optimizer, 3);
 
         var layer = (LowRankLinear)model.named_children().First().module;
@@ -211,7 +211,7 @@ public class PriLoRATests
     {
         using var model = new OpenNetwork();
         var names = model.named_parameters().Select(pair => pair.name).ToArray();
-        var strategy = new PriLoRAStrategy(new() { Sparsity = Sparsity.OfEvery(2, 5) });
+        var strategy = new PriLoRA { Sparsity = Sparsity.OfEvery(2, 5) };
 
         model.Invoking(plain => strategy.Attach(plain)).Should().Throw<ArgumentException>()
             .WithMessage("A Sparsity of 2 of every 5 does not divide the rows of 2 of the matrices: first.weight (12 columns), second.weight (16 columns)*");
@@ -241,11 +241,11 @@ public class PriLoRATests
     {
         var wrong = new PriLoRA { FirstRank = 0, PruneEvery = 0, Sparsity = null!, PruneFrom = 5, PruneUntil = 3, NormDecay = 1, Injection = Injection.Shadow };
 
-        FluentActions.Invoking(() => new PriLoRAStrategy(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
+        FluentActions.Invoking(() => wrong).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
     }
 
     private static LowRankOptimizer Attach(nn.Module model, PriLoRA options, double rate = 0.01) =>
-        new PriLoRAStrategy(options with { FirstRank = 4, Rank = 4 }).Attach(model).CreateOptimizer(rate);
+        (options with { FirstRank = 4, Rank = 4 }).Attach(model).CreateOptimizer(rate);
 
     /// <summary>Blocks of two linear layers each.</summary>
     private sealed class Blocks : nn.Module<Tensor, Tensor>

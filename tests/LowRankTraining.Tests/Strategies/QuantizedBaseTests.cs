@@ -62,8 +62,8 @@ public sealed class QuantizedBaseTests : IDisposable
         using var principal = Seeded(new OpenNetwork());
         var expected = Output(plain);
 
-        using var rounded = new LoRAStrategy(new() { Rank = 8, Base = BaseFormat.NF4 }).Attach(plain);
-        using var spared = new LoRAStrategy(new() { Rank = 8, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }).Attach(principal);
+        using var rounded = new LoRA { Rank = 8, Base = BaseFormat.NF4 }.Attach(plain);
+        using var spared = new LoRA { Rank = 8, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }.Attach(principal);
 
         Distance(Output(principal), expected).Should().BeLessThan(0.7 * Distance(Output(plain), expected));
         spared.Finish();
@@ -86,9 +86,9 @@ public sealed class QuantizedBaseTests : IDisposable
     public void What_a_quantized_base_cannot_do_is_said_before_anything_is_changed()
     {
         using var model = Seeded(new OpenNetwork());
-        FluentActions.Invoking(() => new LoRAStrategy(new() { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA })).Should().Throw<OptionsValidationException>().WithMessage("*LoRAGA*PiSSA*");
+        FluentActions.Invoking(() => new LoRA { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA }).Should().Throw<OptionsValidationException>().WithMessage("*LoRAGA*PiSSA*");
 
-        using var session = new LoRAStrategy(new() { Rank = 4, Base = BaseFormat.NF4 }).Attach(model);
+        using var session = new LoRA { Rank = 4, Base = BaseFormat.NF4 }.Attach(model);
         var before = Output(model);
         session.Invoking(quantized => quantized.Merge()).Should().Throw<NotSupportedException>().WithMessage("*cannot be merged for a while*Finish()*");
         session.IsMerged.Should().BeFalse();
@@ -112,7 +112,7 @@ public sealed class QuantizedBaseTests : IDisposable
     public void Plan_counts_dense_frozen_weights_too()
     {
         using var model = new OpenNetwork();
-        using var session = new LoRAStrategy(new() { TrainOthers = false }).Attach(model);
+        using var session = new LoRA { TrainOthers = false }.Attach(model);
 
         MemoryPlan.For(session).FrozenBytes.Should().Be(4 * (16 * 12 + 16 + 2 * 16 + 16 * 16 + 6 * 16 + 6));
     }
@@ -124,7 +124,7 @@ public sealed class QuantizedBaseTests : IDisposable
     public void Every_rounding_learns_across_merges(MergeRounding rounding)
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new ReLoRAStrategy(new() { Rank = 4, Alpha = 4, MergeEvery = 25, Base = BaseFormat.NF4, Rounding = rounding }).Attach(model).CreateOptimizer(0.02);
+        using var optimizer = new ReLoRA { Rank = 4, Alpha = 4, MergeEvery = 25, Base = BaseFormat.NF4, Rounding = rounding }.Attach(model).CreateOptimizer(0.02);
         var (input, target) = (Normal(1, ScalarType.Float32, 40, 12), Normal(2, ScalarType.Float32, 40, 6));
 
         var losses = Enumerable.Range(0, 110).Select(_ =>
@@ -145,7 +145,7 @@ public sealed class QuantizedBaseTests : IDisposable
     {
         using var model = Seeded(new OpenNetwork());
         var before = Output(model);
-        using var optimizer = new ReLoRAStrategy(new() { Rank = 16, Alpha = 16, MergeEvery = 3, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new ReLoRA { Rank = 16, Alpha = 16, MergeEvery = 3, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }.Attach(model).CreateOptimizer(0.01);
         Distance(Output(model), before).Should().BeLessThan(1e-5, "the factors start from what quantizing has lost");
         Run(model, optimizer, 2);
         var twin = AfterThreeStepsWithoutMerge();
@@ -158,7 +158,7 @@ public sealed class QuantizedBaseTests : IDisposable
         static double[] AfterThreeStepsWithoutMerge()
         {
             using var model = Seeded(new OpenNetwork());
-            using var optimizer = new ReLoRAStrategy(new() { Rank = 16, Alpha = 16, MergeEvery = 99, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }).Attach(model).CreateOptimizer(0.01);
+            using var optimizer = new ReLoRA { Rank = 16, Alpha = 16, MergeEvery = 99, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }.Attach(model).CreateOptimizer(0.01);
             Run(model, optimizer, 3);
             return Output(model);
         }
@@ -174,7 +174,7 @@ public sealed class QuantizedBaseTests : IDisposable
             using var model = Seeded(new OpenNetwork(hidden: 64));
             var weight = model.get_parameter("second.weight")!;
             var exact = Values(weight);
-            using var optimizer = new ReLoRAStrategy(new() { Rank = 16, Alpha = 8, Base = BaseFormat.NF4, Rounding = rounding }).Attach(model).CreateOptimizer();
+            using var optimizer = new ReLoRA { Rank = 16, Alpha = 8, Base = BaseFormat.NF4, Rounding = rounding }.Attach(model).CreateOptimizer();
             optimizer.Session.Finish();
             return Values(weight).Zip(exact, (now, then) => (now - then) * (now - then)).Sum();
         }
@@ -200,7 +200,7 @@ public sealed class QuantizedBaseTests : IDisposable
     [InlineData(9)]
     public void Run_with_a_warm_start_goes_on_bit_by_bit_from_a_checkpoint(int savedAfter)
     {
-        var strategy = new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 5, WarmStartSteps = 4, Base = BaseFormat.NF4 });
+        var strategy = new ReLoRA { Rank = 4, MergeEvery = 5, WarmStartSteps = 4, Base = BaseFormat.NF4 };
         using var whole = Seeded(new OpenNetwork());
         using var optimizer = strategy.Attach(whole).CreateOptimizer(0.01);
         Run(whole, optimizer, savedAfter);
@@ -222,7 +222,7 @@ public sealed class QuantizedBaseTests : IDisposable
     {
         using var model = Seeded(new OpenNetwork());
         var weight = (Parameter)model.get_parameter("first.weight")!;
-        using var session = new ReLoRAStrategy(new() { Rank = 4, WarmStartSteps = 2, MergeEvery = 10, Base = BaseFormat.NF4 }).Attach(model);
+        using var session = new ReLoRA { Rank = 4, WarmStartSteps = 2, MergeEvery = 10, Base = BaseFormat.NF4 }.Attach(model);
         using var optimizer = session.CreateOptimizer(0.01);
         var start = Values(weight);
 
@@ -260,8 +260,8 @@ public sealed class QuantizedBaseTests : IDisposable
         using var model = new SealedNetwork();
         using var strictModel = new SealedNetwork();
 
-        using var session = new LoRAStrategy(new() { Base = BaseFormat.NF4, Logger = log }).Attach(model);
-        strictModel.Invoking(plain => new LoRAStrategy(new() { Base = BaseFormat.NF4, Strict = true }).Attach(plain))
+        using var session = new LoRA { Base = BaseFormat.NF4, Logger = log }.Attach(model);
+        strictModel.Invoking(plain => new LoRA { Base = BaseFormat.NF4, Strict = true }.Attach(plain))
             .Should().Throw<ArgumentException>().WithMessage("Under Strict*NF4*first.weight*field 'first'*Nothing was changed*");
 
         session.Layers.Should().OnlyContain(layer => layer.Injection == Injection.Hook);
@@ -275,8 +275,8 @@ public sealed class QuantizedBaseTests : IDisposable
     [InlineData(Injection.Shadow)]
     public void Way_in_without_a_layer_of_its_own_is_refused_with_the_options(Injection injection)
     {
-        FluentActions.Invoking(() => new ReLoRAStrategy(new() { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>().WithMessage("*Base NF4*Auto or Replace*");
-        FluentActions.Invoking(() => new LoRAStrategy(new() { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>().WithMessage("*Base NF4*Auto or Replace*");
+        FluentActions.Invoking(() => new ReLoRA { Base = BaseFormat.NF4, Injection = injection }).Should().Throw<OptionsValidationException>().WithMessage("*Base NF4*Auto or Replace*");
+        FluentActions.Invoking(() => new LoRA { Base = BaseFormat.NF4, Injection = injection }).Should().Throw<OptionsValidationException>().WithMessage("*Base NF4*Auto or Replace*");
     }
 
     [Fact]
@@ -285,7 +285,7 @@ public sealed class QuantizedBaseTests : IDisposable
         var log = new Recorder();
         using var model = Seeded(new OpenNetwork());
         List<double> measured = [];
-        using var optimizer = new ReLoRAStrategy(new() { Rank = 4, MergeEvery = 3, Reset = OptimizerReset.Zero, Logger = log, LossProbe = Probe }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new ReLoRA { Rank = 4, MergeEvery = 3, Reset = OptimizerReset.Zero, Logger = log, LossProbe = Probe }.Attach(model).CreateOptimizer(0.01);
 
         Run(model, optimizer, 6);
 
@@ -329,7 +329,7 @@ public sealed class QuantizedBaseTests : IDisposable
         using var guard = no_grad();
         using var model = new OpenNetwork(ScalarType.BFloat16, hidden: 64);
         model.get_parameter("second.weight")!.copy_(Normal(3, ScalarType.Float32, 64, 64));
-        using var optimizer = new ReLoRAStrategy(new() { Rank = rank, Alpha = rank, MergeEvery = 1, Rounding = rounding, Seed = seed, Injection = Injection.Replace })
+        using var optimizer = new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 1, Rounding = rounding, Seed = seed, Injection = Injection.Replace }
             .Attach(model, Targets.Matching("second")).CreateOptimizer(0);
         var layer = (LowRankLinear)model.named_children().Single(child => child.name == "second").module;
         var before = layer.EffectiveWeight();
@@ -342,7 +342,7 @@ public sealed class QuantizedBaseTests : IDisposable
         return ((layer.EffectiveWeight() - before).mul(change).sum() / change.square().sum()).ToDouble();
     }
 
-    private static LoRAStrategy Strategy(BaseFormat format) => new(new() { Rank = 4, Base = format });
+    private static LoRA Strategy(BaseFormat format) => new() { Rank = 4, Base = format };
 
     private static QuantizedLowRankLinear Layer(nn.Module model) => (QuantizedLowRankLinear)model.named_children().First().module;
 

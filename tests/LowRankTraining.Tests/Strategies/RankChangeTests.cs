@@ -142,7 +142,7 @@ public class RankChangeTests
     {
         using var model = Seeded(new OpenNetwork());
         var schedule = new LinearRank { From = 0.25, To = 1, End = 6 };
-        using var optimizer = new ReLoRAStrategy(new() { Rank = 8, Alpha = 8, MergeEvery = 3, RankSchedule = schedule }).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new ReLoRA { Rank = 8, Alpha = 8, MergeEvery = 3, RankSchedule = schedule }.Attach(model).CreateOptimizer(0.01);
         List<long> ranks = [];
 
         for (var step = 0; step < 7; step++)
@@ -161,7 +161,7 @@ public class RankChangeTests
         public Run(Injection way, IRankSchedule schedule, RankChangeState mode = RankChangeState.Carry, ScalarType dtype = ScalarType.Float32, double rate = 0.01)
         {
             Model = Seeded(new OpenNetwork(dtype));
-            Optimizer = new LoRAStrategy(new() { Rank = 8, Alpha = 8, Injection = way, RankSchedule = schedule, OnRankChange = mode }).Attach(Model).CreateOptimizer(rate);
+            Optimizer = new LoRA { Rank = 8, Alpha = 8, Injection = way, RankSchedule = schedule, OnRankChange = mode }.Attach(Model).CreateOptimizer(rate);
             RankNow = Rank;
         }
 

@@ -22,7 +22,7 @@ public class ReLoRATests
         using var model = new OpenNetwork();
         var log = new RecordingLogger();
         var options = new ReLoRA { Rank = 4, MergeEvery = 3, WarmStartSteps = 2, Injection = injection, Logger = log };
-        using var optimizer = new ReLoRAStrategy(options).Attach(model).CreateOptimizer();
+        using var optimizer = options.Attach(model).CreateOptimizer();
 
         for (var step = 1; step <= 12; step++)
         {
@@ -261,7 +261,7 @@ public class ReLoRATests
     public void Rank_above_the_short_side_is_an_error_under_strict()
     {
         using var model = new OpenNetwork();
-        var strict = new ReLoRAStrategy(new ReLoRA { Rank = 14, Strict = true });
+        var strict = new ReLoRA { Rank = 14, Strict = true };
 
         model.Invoking(plain => strict.Attach(plain)).Should().Throw<ArgumentException>().WithMessage("Under Strict*first.weight: rank 14 lowered to 12*");
 
@@ -273,7 +273,7 @@ public class ReLoRATests
     {
         var wrong = new ReLoRA { Rank = 0, MergeEvery = 0, RankDecay = 2, MinRank = 5, PruneRatio = -1, Dropout = 1, WarmStartSteps = -1 };
 
-        FluentActions.Invoking(() => new ReLoRAStrategy(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(7);
+        FluentActions.Invoking(() => wrong).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(7);
     }
 
     [Fact]
@@ -336,7 +336,7 @@ public class ReLoRATests
     }
 
     private static LowRankOptimizer Attach(nn.Module model, ReLoRA options, double rate = 0.01) =>
-        new ReLoRAStrategy(options.Rank == 128 ? options with { Rank = 4, Alpha = 8 } : options).Attach(model).CreateOptimizer(rate);
+        (options.Rank == 128 ? options with { Rank = 4, Alpha = 8 } : options).Attach(model).CreateOptimizer(rate);
 
     private static LowRankLinear Layer(nn.Module model) => (LowRankLinear)model.named_children().First().module;
 

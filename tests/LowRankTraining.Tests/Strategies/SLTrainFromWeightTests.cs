@@ -72,6 +72,6 @@ public class SLTrainFromWeightTests
         model.get_parameter("first.weight")!.numel().Should().Be(192);
     }
 
-    private static SLTrainStrategy Strategy(Injection injection = Injection.Auto) =>
-        new(new() { Rank = 4, Alpha = 8, Density = 0.15, Start = WeightStart.FromWeight, Injection = injection });
+    private static SLTrain Strategy(Injection injection = Injection.Auto) =>
+        new() { Rank = 4, Alpha = 8, Density = 0.15, Start = WeightStart.FromWeight, Injection = injection };
 }

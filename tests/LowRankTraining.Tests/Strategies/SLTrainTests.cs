@@ -126,7 +126,7 @@ public sealed class SLTrainTests : IDisposable
     public void Convolution_is_shadowed()
     {
         using var model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten());
-        using var optimizer = new SLTrainStrategy(Small with { Rank = 2, Alpha = 2, Density = 0.1 }).Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
+        using var optimizer = (Small with { Rank = 2, Alpha = 2, Density = 0.1 }).Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
 
         for (var step = 0; step < 3; step++)
         {
@@ -143,7 +143,7 @@ public sealed class SLTrainTests : IDisposable
     public void Compensated_values_start_with_the_variance_of_a_plain_layer()
     {
         using var model = nn.Sequential(("layer", nn.Linear(200, 300)));
-        using var session = new SLTrainStrategy(Small with { PreservesVariance = true, Injection = Injection.Shadow }).Attach(model);
+        using var session = (Small with { PreservesVariance = true, Injection = Injection.Shadow }).Attach(model);
 
         model.get_parameter("layer.weight")!.square().mean().ToDouble().Should().BeApproximately(1 / (3 * 200.0), 0.05 / (3 * 200));
     }
@@ -154,11 +154,11 @@ public sealed class SLTrainTests : IDisposable
     [InlineData(-0.1)]
     [InlineData(double.NaN)]
     public void Density_out_of_range_is_refused(double density) =>
-        FluentActions.Invoking(() => new SLTrainStrategy(Small with { Density = density })).Should().Throw<OptionsValidationException>().WithMessage("*Density*above 0 and below 1*");
+        FluentActions.Invoking(() => (Small with { Density = density })).Should().Throw<OptionsValidationException>().WithMessage("*Density*above 0 and below 1*");
 
     [Fact]
     public void All_wrong_options_are_listed_in_one_error() =>
-        FluentActions.Invoking(() => new SLTrainStrategy(Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9, Storage = (SupportStorage)9 }))
+        FluentActions.Invoking(() => (Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9, Storage = (SupportStorage)9 }))
             .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
 
     [Fact]
@@ -231,7 +231,7 @@ public sealed class SLTrainTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
-    private static SLTrainStrategy Strategy(SLTrain? options = null) => new(options ?? Small);
+    private static SLTrain Strategy(SLTrain? options = null) => options ?? Small;
 
     private static Trained Make(SupportStorage storage, ulong seed)
     {

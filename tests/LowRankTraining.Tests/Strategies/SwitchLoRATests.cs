@@ -32,7 +32,7 @@ public class SwitchLoRATests
     {
         using var scope = NewDisposeScope();
         using var model = nn.Sequential(nn.Linear(300, 200, hasBias: false));
-        using var session = new SwitchLoRAStrategy(new() { Rank = 64 }).Attach(model);
+        using var session = new SwitchLoRA { Rank = 64 }.Attach(model);
         var (a, b) = (model.named_parameters().First(pair => pair.name == "0.lora_A").parameter.detach(), model.named_parameters().First(pair => pair.name == "0.lora_B").parameter.detach());
 
         // s B A has r σ_A² σ_B² s² = 1 / (3 n) for s = 1/r: the variance of U(−1/√n, 1/√n).
@@ -45,8 +45,8 @@ public class SwitchLoRATests
     {
         using var model = Seeded(new OpenNetwork(ScalarType.Float64));
         using var twin = Seeded(new OpenNetwork(ScalarType.Float64));
-        using var optimizer = Attach(model, new() { SwitchInterval = 12 });
-        using var reference = Attach(twin, new() { SwitchInterval = 1e9 });
+        using var optimizer = Attach(model, new() { SwitchEvery = 12 });
+        using var reference = Attach(twin, new() { SwitchEvery = 1e9 });
         Run(model, optimizer, 3);
         Run(twin, reference, 3);
 
@@ -61,7 +61,7 @@ public class SwitchLoRATests
     public void Counterpart_is_held_still_without_memory_and_then_starts_anew()
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = Attach(model, new() { SwitchInterval = 16, HoldSteps = 2 });
+        using var optimizer = Attach(model, new() { SwitchEvery = 16, HoldSteps = 2 });
         Run(model, optimizer, 4);
 
         // Row 0 of A is new, so column 0 of B waits.
@@ -84,17 +84,17 @@ public class SwitchLoRATests
     [Fact]
     public void Vectors_take_turns_and_exchanges_become_rare()
     {
-        Exchanges(new() { SwitchInterval = 8 }, steps: 8).Should().Equal(2, 4, 6, 8);
+        Exchanges(new() { SwitchEvery = 8 }, steps: 8).Should().Equal(2, 4, 6, 8);
 
         // Σ 4 qᵘ / 4 with q = 0.3^(1/4): 0.740, 1.288, 1.693, 1.993, 2.215, ... 2.847 at most.
-        Exchanges(new() { SwitchInterval = 4, TotalSteps = 40 }, steps: 20).Should().Equal(2, 5);
+        Exchanges(new() { SwitchEvery = 4, TotalSteps = 40 }, steps: 20).Should().Equal(2, 5);
     }
 
     [Fact]
     public void No_update_is_out_of_proportion_after_an_exchange()
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = Attach(model, new() { SwitchInterval = 80, HoldSteps = 1 }, rate: 1e-3);
+        using var optimizer = Attach(model, new() { SwitchEvery = 80, HoldSteps = 1 }, rate: 1e-3);
         Run(model, optimizer, 20);
 
         for (var step = 0; step < 4; step++)
@@ -109,13 +109,13 @@ public class SwitchLoRATests
     [Fact]
     public void Wrong_options_are_listed_all_at_once()
     {
-        var wrong = new SwitchLoRA { SwitchInterval = 0, TotalSteps = 0, SwitchDecay = 2, HoldSteps = -1, Injection = Injection.Shadow };
+        var wrong = new SwitchLoRA { SwitchEvery = 0, TotalSteps = 0, SwitchDecay = 2, HoldSteps = -1, Injection = Injection.Shadow };
 
-        FluentActions.Invoking(() => new SwitchLoRAStrategy(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(5);
+        FluentActions.Invoking(() => wrong).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(5);
     }
 
     private static LowRankOptimizer Attach(nn.Module model, SwitchLoRA options, double rate = 0.01) =>
-        new SwitchLoRAStrategy(options with { Rank = 4, Alpha = 4 }).Attach(model).CreateOptimizer(rate);
+        (options with { Rank = 4, Alpha = 4 }).Attach(model).CreateOptimizer(rate);
 
     private static LowRankLinear Layer(nn.Module model) => (LowRankLinear)model.named_children().First().module;
 

@@ -14,8 +14,8 @@ public class PartedTieTests
     {
         ["galore"] = () => new GaLoreStrategy(new() { Rank = 2 }),
         ["q-galore"] = () => new QGaLoreStrategy(new() { Rank = 2 }),
-        ["lora"] = () => new LoRAStrategy(new() { Rank = 2 }),
-        ["sltrain"] = () => new SLTrainStrategy(new() { Rank = 2, Density = 0.2 }),
+        ["lora"] = () => new LoRA { Rank = 2 },
+        ["sltrain"] = () => new SLTrain { Rank = 2, Density = 0.2 },
     };
 
     public static TheoryData<string> Names => [.. Methods.Keys];
@@ -51,7 +51,7 @@ public class PartedTieTests
     public void Tie_that_does_not_train_may_be_parted()
     {
         using var model = TableOfHead();
-        var session = new LoRAStrategy(new() { Rank = 2, TrainOthers = false }).Attach(model, Targets.Matching("body"));
+        var session = new LoRA { Rank = 2, TrainOthers = false }.Attach(model, Targets.Matching("body"));
         model.to(ScalarType.Float64);
         using var optimizer = session.CreateOptimizer(lr: 0.05);
         var before = model.Logits();

@@ -17,7 +17,7 @@ public class TiedAdapterTests
     public void Factors_on_a_tied_head_are_shadowed_and_train_the_table_too()
     {
         using var model = TiedNetwork.Tied();
-        using var optimizer = new LoRAStrategy(new() { Rank = 2 }).Attach(model, Head).CreateOptimizer(lr: 0.05);
+        using var optimizer = new LoRA { Rank = 2 }.Attach(model, Head).CreateOptimizer(lr: 0.05);
         var before = TiedNetwork.Numbers(model.Table.weight!);
 
         for (var step = 0; step < 4; step++)
@@ -39,7 +39,7 @@ public class TiedAdapterTests
         using var model = TiedNetwork.Tied();
         var before = model.Logits();
 
-        using var session = new LoRAStrategy(new() { Rank = 2, Init = init }).Attach(model, Head);
+        using var session = new LoRA { Rank = 2, Init = init }.Attach(model, Head);
 
         model.Logits().Should().Equal(before);
     }
@@ -48,7 +48,7 @@ public class TiedAdapterTests
     public void Quantized_base_keeps_a_tied_head_dense_and_says_so()
     {
         using var model = TiedNetwork.Tied();
-        using var session = new LoRAStrategy(new() { Rank = 2, Base = BaseFormat.NF4 }).Attach(model, Targets.Matching("body", "decoder"));
+        using var session = new LoRA { Rank = 2, Base = BaseFormat.NF4 }.Attach(model, Targets.Matching("body", "decoder"));
         using var optimizer = session.CreateOptimizer(lr: 0.01);
 
         model.Step(optimizer);
@@ -66,12 +66,12 @@ public class TiedAdapterTests
         using var model = TiedNetwork.Tied();
         var before = model.Snapshot();
 
-        Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Replace }),
+        Refused(new LoRA { Rank = 2, Injection = Injection.Replace },
             "*several modules share it: tokens.weight, decoder.weight*Injection.Auto, which comes to Injection.Shadow*");
-        Refused(new LoRAStrategy(new() { Rank = 2, Injection = Injection.Hook }), "*several modules share it*Injection.Auto, which comes to Injection.Shadow*");
-        Refused(new LoRAStrategy(new() { Rank = 2, Init = FactorInit.LoRAGA }), "*several modules share it*GaLore*LoRA under Injection.Shadow*");
-        Refused(new DoRAStrategy(new() { Rank = 2 }), "*several modules share it*GaLore*LoRA under Injection.Shadow*");
-        Refused(new CoLAStrategy(new() { Rank = 2 }), "*several modules share it*GaLore*LoRA under Injection.Shadow*");
+        Refused(new LoRA { Rank = 2, Injection = Injection.Hook }, "*several modules share it*Injection.Auto, which comes to Injection.Shadow*");
+        Refused(new LoRA { Rank = 2, Init = FactorInit.LoRAGA }, "*several modules share it*GaLore*LoRA under Injection.Shadow*");
+        Refused(new DoRA { Rank = 2 }, "*several modules share it*GaLore*LoRA under Injection.Shadow*");
+        Refused(new CoLA { Rank = 2 }, "*several modules share it*GaLore*LoRA under Injection.Shadow*");
 
         void Refused(ILowRankStrategy strategy, string message)
         {
@@ -85,7 +85,7 @@ public class TiedAdapterTests
     public void Linear_targets_leave_the_tied_table_to_full_rank_training()
     {
         using var model = TiedNetwork.Tied();
-        using var session = new LoRAStrategy(new() { Rank = 2 }).Attach(model, Targets.AllLinear());
+        using var session = new LoRA { Rank = 2 }.Attach(model, Targets.AllLinear());
 
         session.Layers.Select(layer => layer.Name).Should().Equal("body.weight");
         session.Parameters.Select(plan => plan.Name).Should().Equal("tokens.weight", "body.lora_A", "body.lora_B", "body.bias");
@@ -97,7 +97,7 @@ public class TiedAdapterTests
     {
         using var model = new TiedNetwork();
         model.Head.weight = model.Table.weight!;
-        var attach = () => new LoRAStrategy(new() { Rank = 2 }).Attach(model, Targets.AllLinear().Except("body"));
+        var attach = () => new LoRA { Rank = 2 }.Attach(model, Targets.AllLinear().Except("body"));
 
         attach.Should().Throw<ArgumentException>()
             .WithMessage("*tokens.weight (the table of an embedding, and also decoder.weight: chosen where a pattern names it there)*");
@@ -107,7 +107,7 @@ public class TiedAdapterTests
     public void Frozen_copy_over_the_same_memory_is_a_neighbor_that_forbids_replacement()
     {
         using var frozen = new WithBuffer();
-        using var session = new LoRAStrategy(new() { Rank = 2 }).Attach(frozen);
+        using var session = new LoRA { Rank = 2 }.Attach(frozen);
 
         session.Layers.Should().ContainSingle().Which.Reason.Should().Be("several modules share it: layer.weight, seen");
     }
@@ -116,7 +116,7 @@ public class TiedAdapterTests
     public void Pattern_of_ranks_may_use_any_name()
     {
         using var model = TiedNetwork.Tied();
-        using var session = new LoRAStrategy(new() { Rank = 2, RankPattern = new Dictionary<string, int> { ["decoder"] = 3 } }).Attach(model, Head);
+        using var session = new LoRA { Rank = 2, RankPattern = new Dictionary<string, int> { ["decoder"] = 3 } }.Attach(model, Head);
 
         session.Layers.Should().ContainSingle().Which.Rank.Should().Be(3);
     }

@@ -149,7 +149,7 @@ public class TiedParameterTests
         });
         var before = model.Snapshot();
 
-        foreach (var strategy in new ILowRankStrategy[] { Sgd, new LoRAStrategy(new() { Rank = 2 }), new QGaLoreStrategy(new() { Rank = 2 }) })
+        foreach (var strategy in new ILowRankStrategy[] { Sgd, new LoRA { Rank = 2 }, new QGaLoreStrategy(new() { Rank = 2 }) })
         {
             var attach = () => strategy.Attach(model);
             attach.Should().Throw<ArgumentException>().WithMessage("*'tokens.weight' and 'decoder.weight'*head.weight = embedding.weight*Nothing was changed.");

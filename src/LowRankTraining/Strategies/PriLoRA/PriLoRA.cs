@@ -1,12 +1,24 @@
 using LowRankTraining.Adapters;
-using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Options of <see cref="PriLoRAStrategy"/>.</summary>
-/// <remarks>Its authors' code is not public; the numbers are those of the paper as it is cited.</remarks>
+/// <summary>PRILoRA: LoRA with ranks that grow with depth, and with recurring pruning of A by importance.</summary>
+/// <remarks>
+/// <para>The matrices of block ℓ of L have rank round(r_s + (r_f − r_s) ℓ / (L − 1)); a single block has r_f. A block is everything up to the first number in a
+/// name, <c>layers.3</c> of <c>layers.3.attn.q_proj.weight</c>; names without a number are a block for each module, in the model's order.</para>
+/// <para>While training, ẑ_j ← β ẑ_j + (1 − β) ‖X_:j‖ / √rows for each entry j of a layer's inputs. Every T steps the entries with the least |A_ij| ẑ_j in
+/// each row
+/// of A are set to zero; they are trained on and may grow again until the next time.</para>
+/// <para>State of an adapted m × n matrix: 2 r (m + n) + n numbers, beside r (m + n) for the factors. Scratch of a pruning: that of a few copies of A.</para>
+/// <para>Matrices must be weights of linear modules that are run by <c>call</c>: inputs are seen by <see cref="Injection.Replace"/> and
+/// <see cref="Injection.Hook"/> alone.</para>
+/// <para>Source: Benedek and Wolf, PRILoRA, arXiv 2401.11316. The authors' code is not public; the numbers are those of the paper as it is cited.</para>
+/// </remarks>
 public sealed record PriLoRA : WeightSpaceMethod
 {
+    /// <inheritdoc/>
+    public override string Name => "prilora";
+
     /// <value>r_f, the rank in the last block, at least 1. Default 12 (PRILoRA).</value>
     public override int Rank { get; init; } = 12;
 
@@ -25,30 +37,34 @@ public sealed record PriLoRA : WeightSpaceMethod
     /// <value>The step from which on A is pruned, at least 0. Default 0.</value>
     public long PruneFrom { get; init; }
 
-    /// <value>The last step at which A can be pruned; null for no end. Default null.</value>
+    /// <value>The last step at which A can be pruned, at least <see cref="PruneFrom"/>; null for no end. Default null.</value>
     public long? PruneUntil { get; init; }
 
-    /// <value>Whether A is pruned once more before <see cref="ILowRankSession.Finish"/> merges it, so that what was trained is what is sparse. Default true.</value>
+    /// <value>Whether A is pruned once more before <see cref="ILowRankSession.Finish"/> merges it, so that what was trained is what is sparse. Default
+    /// true.</value>
     public bool PruneAtFinish { get; init; } = true;
 
     /// <value>β, decay of the average of the inputs' norms, in [0, 1). Default 0.9 (PRILoRA).</value>
     public double NormDecay { get; init; } = 0.9;
 
     /// <value>Whether pruned entries lose their moments, instead of growing again at once. Default false.</value>
-    public bool ForgetPruned { get; init; }
-}
+    public bool ResetPruned { get; init; }
 
-/// <summary>Finds every violation in <see cref="PriLoRA"/> at once.</summary>
-public sealed class PriLoRAOptionsValidator : IValidateOptions<PriLoRA>
-{
+    private protected override AdapterMethod Method => new PriLoRAMethod(AdapterRecipe.Of(Name, this) with { Pruning = Pruning }, this);
+
+    private InputPruning Pruning => new(NormDecay, Sparsity, PruneEvery, PruneFrom, PruneUntil, PruneAtFinish, ResetPruned);
+
     /// <inheritdoc/>
-    public ValidateOptionsResult Validate(string? name, PriLoRA options) => options.Rules()
-        .AtLeast(1, options.FirstRank)
-        .AtLeast(1, options.PruneEvery)
-        .Require(options.Sparsity is not null, "Sparsity is missing: take Sparsity.Share(0.5), for example.")
-        .AtLeast(0, options.PruneFrom)
-        .Require(options.PruneUntil is null || options.PruneUntil >= options.PruneFrom, $"PruneUntil ({options.PruneUntil}) is before PruneFrom ({options.PruneFrom}).")
-        .Fraction(options.NormDecay)
-        .Require(options.Injection != Injection.Shadow, "Injection is Shadow: the inputs of the layers are not seen that way. Use Auto, Replace or Hook.")
-        .Result;
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        checks.AtLeast(1, FirstRank)
+            .AtLeast(1, PruneEvery)
+            .Require(Sparsity is not null, $"{checks.PathOf(nameof(Sparsity))} is null: take Sparsity.Share(0.5), for example.")
+            .AtLeast(0, PruneFrom)
+            .Require(PruneUntil is null || PruneUntil >= PruneFrom, $"{checks.PathOf(nameof(PruneUntil))} ({PruneUntil}) is before PruneFrom ({PruneFrom}).")
+            .Fraction(NormDecay)
+            .Require(Injection != Injection.Shadow,
+                $"{checks.PathOf(nameof(Injection))} is Shadow: the inputs of the layers are not seen that way. Use Auto, Replace or Hook.");
+    }
 }

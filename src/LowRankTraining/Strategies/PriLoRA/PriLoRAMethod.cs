@@ -23,7 +23,8 @@ internal sealed class PriLoRAMethod(AdapterRecipe recipe, PriLoRA options) : Fac
     {
         (_blockOf, _blocks) = Depth.Of(sites.Select(site => site.Name));
 
-        var refused = sites.Where(site => !_pruning.Sparsity.Divides(site.Weight.shape[^1])).Select(site => $"{site.Name} ({site.Weight.shape[^1]} columns)").ToArray();
+        var refused = sites.Where(site => !_pruning.Sparsity.Divides(site.Weight.shape[^1]))
+            .Select(site => $"{site.Name} ({site.Weight.shape[^1]} columns)").ToArray();
         if (refused.Length > 0)
             throw new ArgumentException(
                 $"A Sparsity of {_pruning.Sparsity} does not divide the rows of {refused.Length} of the matrices: {string.Join(", ", refused.Take(8))}. "
@@ -47,6 +48,6 @@ internal sealed class PriLoRAMethod(AdapterRecipe recipe, PriLoRA options) : Fac
     protected override AdapterRecipe RecipeFor(Site site)
     {
         var rank = (int)WantedRank(site);
-        return Recipe with { Rank = rank, Scale = options.ScaleAt(rank) };
+        return Recipe with { Rank = rank, Scale = options.ScaleOf(options.Alpha, rank) };
     }
 }

@@ -64,7 +64,7 @@ internal static class Refusals
 
     private static Style WithoutTable(Style style) => style with { Targets = style.Targets!.Except("tokens.weight") };
 
-    private static LoRAStrategy LoRA(Injection injection) => new(new() { Rank = 4, Alpha = 4, Injection = injection });
+    private static LoRA LoRA(Injection injection) => new() { Rank = 4, Alpha = 4, Injection = injection };
 
-    private static PriLoRAStrategy PriLoRA(Injection injection) => new(new() { FirstRank = 4, Rank = 4, Alpha = 4, Injection = injection });
+    private static PriLoRA PriLoRA(Injection injection) => new() { FirstRank = 4, Rank = 4, Alpha = 4, Injection = injection };
 }

@@ -55,7 +55,7 @@ public class FieldTests
         using var model = nn.Sequential(layer, nn.Linear(4, 4));
         Hooks[kind](layer);
 
-        using var session = new LoRAStrategy(new() { Rank = 2 }).Attach(model, Targets.AllLinear());
+        using var session = new LoRA { Rank = 2 }.Attach(model, Targets.AllLinear());
 
         session.Layers.Select(adapted => adapted.Injection).Should().Equal(Injection.Hook, Injection.Replace);
         session.Describe().Should().Contain("it has forward hooks of its own");
