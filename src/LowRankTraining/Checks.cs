@@ -88,7 +88,9 @@ public sealed class Checks
     private Checks Range(bool holds, string option, object value, string requirement) =>
         Require(holds, $"{PathOf(option)} is {Text(value)}: it must be {requirement}.");
 
-    private string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
+    /// <summary>The path to an option, as messages begin.</summary>
+    /// <param name="option">Its name, or the expression that reads it.</param>
+    public string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
 
     private static string Limits(bool isOnTheRightSide) =>
         isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";
