@@ -44,6 +44,20 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Fraction(Beta1)
+        .Require(DecayRate < 0 && double.IsFinite(DecayRate), FormattableString.Invariant($"{checks.PathOf(nameof(DecayRate))} is {DecayRate}: it must be below 0."))
+        .Above(0, ClipThreshold)
+        .Above(0, Epsilon1)
+        .Above(0, Epsilon2)
+        .Require(RelativeStep || !WarmupInit,
+        $"{checks.PathOf(nameof(WarmupInit))} is set without RelativeStep: it is the start of a relative step. Set both, or use a learning-rate schedule.")
+        .Moments(States);
+
+    /// <inheritdoc/>
+    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+
+    /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments => Beta1 > 0 ? [First] : [];
 
     internal FactoredSquare Square => new(DecayRate, Epsilon1);

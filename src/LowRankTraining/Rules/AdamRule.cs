@@ -49,6 +49,17 @@ public sealed record AdamRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Fraction(Beta1)
+        .Fraction(Beta2)
+        .AtLeast(1e-18, Epsilon)
+        .OptionalPart(MomentumSchedule)
+        .Moments(States);
+
+    /// <inheritdoc/>
+    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+
+    /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments => [First, Second];
 
     /// <value>Stands before the names of moments and clock, where one parameter has two Adams.</value>

@@ -27,6 +27,8 @@ public sealed record AffineFormat : QuantizedFormat
         init => _group = Blocks.Of(0, value, Bits).Size;
     }
 
+    internal override bool FitsMoments => false;
+
     private protected override IReadOnlyList<string> Companions { get; } = [Scale, Zero];
 
     private protected override Tensor Decode(StateBag state, MomentSlot slot, Tensor codes, in TensorKind like) =>

@@ -34,6 +34,14 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
     public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .AtLeast(1, Rank)
+        .AtLeast(1, ResampleEvery)
+        .Require(MaxAspectRatio >= 1, FormattableString.Invariant($"{checks.PathOf(nameof(MaxAspectRatio))} is {MaxAspectRatio}: it must be at least 1."))
+        .Part(Adafactor)
+        .Part(Basis);
+
+    /// <inheritdoc/>
     public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))

@@ -24,6 +24,12 @@ public sealed record GuardedRule : IDirectionRule
     public ISpikeGuard Guard { get; }
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks.Part(Inner).Part(Guard);
+
+    /// <inheritdoc/>
+    public IDirectionRule WithStates(StateFormat states) => new GuardedRule(Inner.WithStates(states), Guard);
+
+    /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments => Inner.Moments;
 
     /// <inheritdoc/>

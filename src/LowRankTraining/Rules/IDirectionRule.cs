@@ -10,6 +10,9 @@ public interface IDirectionRule : IUpdateRule, IStateLayout
     /// <value>The moments that the rule keeps in the gradient's shape: what has to follow when the subspace changes.</value>
     IReadOnlyList<MomentSlot> Moments { get; }
 
+    /// <summary>The same rule with its moments stored in another format; a rule that has no such choice returns itself.</summary>
+    IDirectionRule WithStates(StateFormat states) => this;
+
     /// <summary>Advances the state by one gradient and returns the step to take.</summary>
     /// <param name="gradient">A gradient that has been accepted.</param>
     /// <param name="state">The parameter's memory.</param>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Rules;
 
 /// <summary>Shields a rule from gradient spikes: looks at each gradient before the rule does.</summary>
-public interface ISpikeGuard
+public interface ISpikeGuard : IPart
 {
     /// <summary>Tames a gradient, and resets the rule's moments where that is due.</summary>
     /// <param name="gradient">A gradient that has been accepted. Not to be changed: it may be the parameter's own.</param>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Rules;
 
 /// <summary>Turns a gradient into an update of one parameter.</summary>
-public interface IUpdateRule
+public interface IUpdateRule : IPart
 {
     /// <value>β₁ and β₂, where the rule lets a schedule set them by <see cref="StepContext.Beta1"/> and <see cref="StepContext.Beta2"/>; else null.</value>
     (double Beta1, double Beta2)? Betas => null;

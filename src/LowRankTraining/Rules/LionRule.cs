@@ -22,6 +22,15 @@ public sealed record LionRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Fraction(Beta1)
+        .Fraction(Beta2)
+        .Moments(States);
+
+    /// <inheritdoc/>
+    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+
+    /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments => [First];
 
     private MomentSlot First => new("exp_avg", 1) { Format = States };

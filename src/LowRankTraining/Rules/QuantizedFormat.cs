@@ -12,6 +12,9 @@ public abstract record QuantizedFormat : StateFormat
     /// <value>Numbers that a tensor must have to be quantized. Default 4096 (bitsandbytes): smaller ones, such as norms and biases, stay float32 under the slot's own name.</value>
     public long Threshold { get; init; } = 4096;
 
+    /// <inheritdoc/>
+    public override void Check(Checks checks) => checks.AtLeast(0, Threshold);
+
     /// <summary>Endings of the names of what is kept beside the codes.</summary>
     private protected abstract IReadOnlyList<string> Companions { get; }
 

@@ -29,6 +29,16 @@ public sealed record RmsPropRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Fraction(Beta)
+        .AtLeast(1e-18, Epsilon)
+        .Fraction(Momentum)
+        .Moments(States);
+
+    /// <inheritdoc/>
+    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+
+    /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments
     {
         get

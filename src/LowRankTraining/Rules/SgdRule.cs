@@ -22,6 +22,15 @@ public sealed record SgdRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Fraction(Momentum)
+        .Require(Momentum > 0 || !Nesterov, $"{checks.PathOf(nameof(Nesterov))} is set without Momentum: it needs some.")
+        .Moments(States);
+
+    /// <inheritdoc/>
+    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+
+    /// <inheritdoc/>
     public IReadOnlyList<MomentSlot> Moments => Momentum > 0 ? [Buffer] : [];
 
     private MomentSlot Buffer => new("momentum_buffer", 1) { Format = States };

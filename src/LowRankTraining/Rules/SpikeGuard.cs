@@ -32,6 +32,14 @@ public sealed record SpikeGuard : ISpikeGuard
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(0, Threshold)
+        .AtLeast(0, ResetEvery)
+        .AtLeast(0, WarmupAfterReset)
+        .AtLeast(0, ClipStart)
+        .Defined(Compatibility);
+
+    /// <inheritdoc/>
     public string? ObjectionTo(IDirectionRule rule) => rule.Moments.Any(IsSecond)
         ? null
         : $"A {nameof(SpikeGuard)} compares gradients with the second moment of the rule behind it, and {rule.GetType().Name} keeps none that has the gradient's shape: take Adam or RMSProp, or a {nameof(StabilityGuard)}.";
@@ -55,7 +63,7 @@ public sealed record SpikeGuard : ISpikeGuard
         if (ResetEvery == 0 || update < ResetEvery || update % ResetEvery >= WarmupAfterReset)
             return 1;
 
-        return 1 - 0.99 * (1 + Math.Cos(Math.PI * (update % ResetEvery) / (WarmupAfterReset + 1))) / 2;
+        return 1 - 0.99 * (1 + Math.Cos(Math.PI * (update % ResetEvery) / (WarmupAfterReset + 1.0))) / 2;
     }
 
     private void Reset(IDirectionRule rule, StateBag state)

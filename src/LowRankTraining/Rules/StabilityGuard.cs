@@ -39,6 +39,16 @@ public sealed record StabilityGuard : ISpikeGuard
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Fraction(ClipDecay)
+        .Fraction(NormDecay)
+        .Fraction(SquaredNormDecay)
+        .Above(0, Epsilon)
+        .AtLeast(0, ResetEvery)
+        .OptionalPart(MomentumSchedule)
+        .Defined(Compatibility);
+
+    /// <inheritdoc/>
     public long StateBytes => 3 * sizeof(float);
 
     /// <inheritdoc/>

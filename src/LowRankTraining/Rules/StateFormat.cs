@@ -6,7 +6,7 @@ namespace LowRankTraining.Rules;
 
 /// <summary>How a tensor of optimizer state is stored between steps, apart from the rule that uses it.</summary>
 /// <remarks>Arithmetic is in float32 whatever the format (float64 for float64 parameters): a rule reads a slot, computes, and writes it back.</remarks>
-public abstract record StateFormat
+public abstract record StateFormat : IPart
 {
     private protected StateFormat() { }
 
@@ -24,6 +24,12 @@ public abstract record StateFormat
 
     /// <value>Affine 4 bits: 0.52 bytes a number. For bases.</value>
     public static AffineFormat Affine4Bit { get; } = new();
+
+    /// <value>Whether moments may be stored in it, and not only bases.</value>
+    internal virtual bool FitsMoments => true;
+
+    /// <inheritdoc/>
+    public virtual void Check(Checks checks) { }
 
     /// <summary>The stored tensor in computing precision: the stored tensor itself where nothing has to be converted, else a temporary of the current dispose scope.</summary>
     /// <param name="state">The parameter's memory.</param>

@@ -35,6 +35,16 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
     public double OtherwiseScale { get; init; } = 1;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Part(AtTurn)
+        .AtLeast(0, Place)
+        .AtLeast(1, Turns)
+        .AtLeast(1, Every)
+        .Defined(Otherwise)
+        .Above(0, Scale)
+        .AtLeast(0, OtherwiseScale);
+
+    /// <inheritdoc/>
     (double Beta1, double Beta2)? IUpdateRule.Betas => AtTurn.Betas;
 
     /// <inheritdoc/>

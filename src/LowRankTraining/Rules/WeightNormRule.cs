@@ -22,6 +22,9 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
     /// <value>β₁, β₂ and ε of the Adam that moves the magnitudes. Default: Adam's.</value>
     public AdamRule Magnitude { get; init; } = new();
 
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks.Part(Direction).Part(Magnitude);
+
     private AdamRule OfMagnitude => Magnitude with { Prefix = "magnitude_", States = StateFormat.Float32 };
 
     /// <inheritdoc/>

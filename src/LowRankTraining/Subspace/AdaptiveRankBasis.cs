@@ -29,6 +29,14 @@ public sealed record AdaptiveRankBasis : IBasis
     public double Hysteresis { get; init; } = 0.125;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Share(Outside)
+        .AtLeast(1, MinRank)
+        .AtLeast(1, Multiple)
+        .AtLeast(1, Block)
+        .AtLeast(0, Hysteresis);
+
+    /// <inheritdoc/>
     public bool IsAdaptive => true;
 
     /// <inheritdoc/>

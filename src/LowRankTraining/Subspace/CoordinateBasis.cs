@@ -11,6 +11,9 @@ public sealed record CoordinateBasis : ISelectedBasis
     public CoordinateChoice Choice { get; init; } = CoordinateChoice.Random;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks.Defined(Choice);
+
+    /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
         using var scope = NewDisposeScope();

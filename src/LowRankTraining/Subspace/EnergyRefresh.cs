@@ -26,6 +26,13 @@ public sealed record EnergyRefresh : IRefreshPolicy
     public long AtMost { get; init; } = 1000;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Share(Least)
+        .AtLeast(1, LookEvery)
+        .AtLeast(1, AtLeast)
+        .AtLeast(AtLeast, AtMost);
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state)
     {
         var age = completed - state.Counter(Since);

@@ -10,10 +10,13 @@ namespace LowRankTraining.Subspace;
 /// <para>State: <c>error</c>, in the gradient's shape: this costs what the projection saves on one moment. It is kept with the other state, so that a resumed run has it.</para>
 /// <para>Source: Robert et al., LDAdam, arXiv 2410.16103, algorithm 1, lines 8 and 10.</para>
 /// </remarks>
-public sealed record ErrorFeedback
+public sealed record ErrorFeedback : IPart
 {
     /// <value>How the error is stored. Default: float32.</value>
     public StateFormat Format { get; init; } = StateFormat.Float32;
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks.Moments(Format);
 
     private MomentSlot Slot => new("error", 1) { Format = Format };
 

@@ -23,6 +23,9 @@ public sealed record GrassmannBasis : IBasis
     public IBasis Start { get; init; } = new RandomizedSvdBasis();
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks.Above(0, StepSize).GoesOnFrom(this, Start);
+
+    /// <inheritdoc/>
     public IBasis? Within => Start;
 
     /// <inheritdoc/>

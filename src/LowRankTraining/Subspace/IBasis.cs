@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>How the subspace is found.</summary>
-public interface IBasis
+public interface IBasis : IPart
 {
     /// <value>Whether the columns are orthonormal: what lifts with a residual need. Default true.</value>
     bool IsOrthonormal => true;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>Turns a step in the subspace into an update of the whole matrix.</summary>
-public interface ILift
+public interface ILift : IPart
 {
     /// <value>Whether it uses the whole gradient, so that accumulated low-rank gradients do not suffice. Default true.</value>
     bool NeedsFullGradient => true;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>Tempers an update by its norm.</summary>
-public interface ILimiter
+public interface ILimiter : IPart
 {
     /// <value>Bytes of tensors that it keeps for one parameter.</value>
     long StateBytes => 0;

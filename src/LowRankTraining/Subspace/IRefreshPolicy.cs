@@ -5,7 +5,7 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>When a subspace is found anew. The first one is always found at a parameter's first update.</summary>
 /// <remarks>What a policy remembers lies in the <see cref="StateBag"/>, under names that start with "refresh".</remarks>
-public interface IRefreshPolicy
+public interface IRefreshPolicy : IPart
 {
     /// <summary>Whether the subspace is found anew before the next update. Changes nothing.</summary>
     /// <param name="completed">Updates of this parameter so far, at least 1.</param>

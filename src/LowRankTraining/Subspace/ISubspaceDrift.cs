@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>Moves a basis a little after every update, in place of or besides finding it anew.</summary>
-public interface ISubspaceDrift
+public interface ISubspaceDrift : IPart
 {
     /// <summary>The basis that the next update uses.</summary>
     /// <param name="matrix">A, s × l: the gradient of this update, or its transpose where columns are compressed.</param>

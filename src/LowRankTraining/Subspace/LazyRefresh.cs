@@ -15,6 +15,12 @@ public sealed record LazyRefresh : IRefreshPolicy
 {
     private const string GapCounter = "refresh_gap", NextCounter = "refresh_next", CountCounter = "refresh_remembered", Memory = "refresh_similarities";
 
+    /// <summary>More similarities than refreshes of any run, in less memory than a basis.</summary>
+    private const int MostRemembered = 10_000;
+
+    /// <summary>A gap that no run comes to the end of.</summary>
+    private const long Never = 1L << 62;
+
     /// <value>T, the first gap, in updates; at least 1. Default 200 (Q-GaLore).</value>
     public long Every { get; init; } = 200;
 
@@ -24,11 +30,19 @@ public sealed record LazyRefresh : IRefreshPolicy
     /// <value>γ, above 1. Default 2 (Q-GaLore).</value>
     public double Growth { get; init; } = 2;
 
-    /// <value>Similarities remembered, at least 1. Default 5 (Q-GaLore).</value>
+    /// <value>Similarities kept, from 1 to 10,000. Default 5 (Q-GaLore).</value>
     public int Remembered { get; init; } = 5;
 
     /// <value>Whether to follow the authors' code. Default: <see cref="Compatibility.Paper"/>.</value>
     public Compatibility Compatibility { get; init; }
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .AtLeast(1, Every)
+        .Above(0, Threshold)
+        .Above(1, Growth)
+        .Between(1, MostRemembered, Remembered)
+        .Defined(Compatibility);
 
     private bool IsReference => Compatibility == Compatibility.ReferenceCode;
 
@@ -60,7 +74,7 @@ public sealed record LazyRefresh : IRefreshPolicy
 
         if (!IsReference)
             state.SetCounter(CountCounter, 0);
-        return (long)(gap * Growth);
+        return (long)Math.Min(gap * Growth, Never);
     }
 
     private Tensor Similarity(in SubspaceChange change)

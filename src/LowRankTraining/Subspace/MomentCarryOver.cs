@@ -6,7 +6,7 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>What becomes of the moments when the subspace changes under them.</summary>
 /// <remarks>C = P_newᵀ P_old; for a right projection from the other side, for both sides from both. ∘ is the product by entries.</remarks>
-public abstract record MomentCarryOver
+public abstract record MomentCarryOver : IPart
 {
     /// <value>They stay as they are, read in the new basis. The authors' code of GaLore and Fira. Not for a rank that changes.</value>
     public static MomentCarryOver Keep { get; } = new KeepMoments();

@@ -15,10 +15,13 @@ public sealed record MomentumMix : IBasis
     public IBasis Of { get; init; } = new WarmStartedBasis();
 
     /// <inheritdoc/>
-    public bool IsOrthonormal => Of.IsOrthonormal;
+    public void Check(Checks checks) => checks.Fraction(Share).GoesOnFrom(this, Of);
 
     /// <inheritdoc/>
-    public bool IsAdaptive => Of.IsAdaptive;
+    public bool IsOrthonormal => Of is not { IsOrthonormal: false };
+
+    /// <inheritdoc/>
+    public bool IsAdaptive => Of is { IsAdaptive: true };
 
     /// <inheritdoc/>
     public IBasis? Within => Of;

@@ -19,11 +19,17 @@ public sealed record NormGrowthLimiter : ILimiter
     /// <value>γ, the largest growth per step; above 1. Default 1.01 (Fira and APOLLO).</value>
     public double MaxGrowth { get; init; } = 1.01;
 
-    /// <value>Smallest norm that the next step is compared with, in units of S. Default 1e-8.</value>
+    /// <value>Smallest norm that the next step is compared with, in units of S; above 0. Default 1e-8.</value>
     public double Floor { get; init; } = 1e-8;
 
     /// <value><see cref="Compatibility.ReferenceCode"/>: p + 1e-8 in place of max(p, floor), and a zero S is remembered. Default: <see cref="Compatibility.Paper"/>.</value>
     public Compatibility Compatibility { get; init; }
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(1, MaxGrowth)
+        .Above(0, Floor)
+        .Defined(Compatibility);
 
     /// <inheritdoc/>
     public long StateBytes => sizeof(float);

@@ -16,7 +16,7 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
     /// <value>η_P, above 0. Default 0.005.</value>
     public double LearningRate { get; init; } = 0.005;
 
-    /// <value>Decoupled weight decay of the basis. Default 0.</value>
+    /// <value>Decoupled weight decay of the basis, at least 0. Default 0.</value>
     public double WeightDecay { get; init; }
 
     /// <value>Whether AdamW moves the basis, or plain descent. Default true.</value>
@@ -24,6 +24,11 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
 
     /// <value>Whether the columns are orthonormalized after each step. Default true.</value>
     public bool Orthonormalizes { get; init; } = true;
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(0, LearningRate)
+        .AtLeast(0, WeightDecay);
 
     private static AdamRule Adam { get; } = new() { Prefix = "drift_" };
 

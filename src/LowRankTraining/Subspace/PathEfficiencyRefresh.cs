@@ -21,6 +21,11 @@ public sealed record PathEfficiencyRefresh : IRefreshPolicy
     public long LookEvery { get; init; } = 50;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Share(Least)
+        .AtLeast(1, LookEvery);
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => state.Counter(Wanted) != 0;
 
     /// <inheritdoc/>

@@ -8,5 +8,8 @@ public sealed record PeriodicRefresh : IRefreshPolicy
     public long Every { get; init; } = 200;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks.AtLeast(1, Every);
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => completed % Every == 0;
 }

@@ -12,6 +12,9 @@ public sealed record ProjectBack : ILift
     public double Scale { get; init; } = 0.25;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks.Above(0, Scale);
+
+    /// <inheritdoc/>
     public bool NeedsFullGradient => false;
 
     /// <inheritdoc/>

@@ -12,11 +12,19 @@ namespace LowRankTraining.Subspace;
 /// </remarks>
 public sealed record RandomizedSvdBasis : IBasis
 {
-    /// <value>p, extra columns of the sketch. Default 8 (Halko et al. advise 5 to 10).</value>
+    /// <summary>Where any gap between singular values has become visible.</summary>
+    private const int MostIterations = 100;
+
+    /// <value>p, extra columns of the sketch, at least 0. Default 8 (Halko et al. advise 5 to 10).</value>
     public int Oversampling { get; init; } = 8;
 
-    /// <value>q, passes of power iteration. Default 1.</value>
+    /// <value>q, passes of power iteration, from 0 to 100. Default 1.</value>
     public int PowerIterations { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .AtLeast(0, Oversampling)
+        .Between(0, MostIterations, PowerIterations);
 
     /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)

@@ -31,6 +31,13 @@ public sealed record ScaledGradient : ILift
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(0, Scale)
+        .Defined(Scaling)
+        .OptionalPart(Limiter)
+        .Defined(Compatibility);
+
+    /// <inheritdoc/>
     public bool NeedsOrthonormalBasis => false;
 
     /// <inheritdoc/>

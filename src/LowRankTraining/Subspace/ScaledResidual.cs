@@ -27,6 +27,13 @@ public sealed record ScaledResidual : ILift
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(0, Scale)
+        .AtLeast(0, ResidualScale)
+        .OptionalPart(Limiter)
+        .Defined(Compatibility);
+
+    /// <inheritdoc/>
     public bool NeedsOneSide => true;
 
     /// <inheritdoc/>

@@ -10,6 +10,9 @@ public sealed record StaggeredRefresh : IRefreshPolicy
     public long Every { get; init; } = 200;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks.AtLeast(1, Every);
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => (completed + Phase(index)) % Every == 0;
 
     private long Phase(int index) => (long)(Every * (index * GoldenRatio % 1));

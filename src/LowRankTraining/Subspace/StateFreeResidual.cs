@@ -20,6 +20,12 @@ public sealed record StateFreeResidual : ILift
     public StateFreeStep Outside { get; init; }
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(0, Scale)
+        .AtLeast(0, ResidualScale)
+        .Defined(Outside);
+
+    /// <inheritdoc/>
     public bool NeedsFullGradient => Outside != StateFreeStep.None;
 
     /// <inheritdoc/>

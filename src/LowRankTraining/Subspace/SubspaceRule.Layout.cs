@@ -28,8 +28,40 @@ public sealed partial record SubspaceRule
             + (Feedback?.Format.BytesFor(rows * columns) ?? 0);
     }
 
-    /// <summary>What cannot be combined, each in a sentence that says what to do.</summary>
+    /// <inheritdoc/>
+    public void Check(Checks checks)
+    {
+        checks
+            .AtLeast(1, Rank)
+            .Require(Density is null or (> 0 and <= 1), FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be above 0 and at most 1."))
+            .Defined(Side)
+            .Part(Basis)
+            .Format(BasisFormat)
+            .Part(Refresh)
+            .OptionalPart(Drift)
+            .Part(OnRefresh)
+            .Part(Inner)
+            .OptionalPart(Guard)
+            .Part(Lift)
+            .OptionalPart(Feedback)
+            .Fraction(NoiseFloor);
+
+        if (Basis is not null && BasisFormat is not null && Refresh is not null && OnRefresh is not null && Inner is not null && Lift is not null)
+            checks.Refuse(ContradictionsOfParts());
+    }
+
+    /// <summary>What cannot be combined, that within the basis included.</summary>
     internal IEnumerable<string> Contradictions()
+    {
+        foreach (var contradiction in ContradictionsOfParts())
+            yield return contradiction;
+        for (var (outer, inner) = (Basis, Basis.Within); inner is not null; (outer, inner) = (inner, inner.Within))
+            if (BasisChecks.ObjectionTo(inner, outer) is { } objection)
+                yield return objection;
+    }
+
+    /// <summary>What cannot be combined, each in a sentence that says what to do.</summary>
+    private IEnumerable<string> ContradictionsOfParts()
     {
         if (Lift.NeedsOrthonormalBasis && !Basis.IsOrthonormal)
             yield return $"{Lift.GetType().Name} steps back through the basis, and {Basis.GetType().Name} is not orthonormal: take a basis that is, such as RandomOrthonormalBasis.";
@@ -43,9 +75,6 @@ public sealed partial record SubspaceRule
             yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
         if (Basis.IsAdaptive && Inner is AdafactorRule)
             yield return $"{Basis.GetType().Name} changes the rank, and the averages of rows and columns that Adafactor keeps would not fit: take Adam inside, or a basis of a fixed rank.";
-        for (var (outer, inner) = (Basis, Basis.Within); inner is not null; (outer, inner) = (inner, inner.Within))
-            if (inner is ISelectedBasis || !inner.IsOrthonormal || (inner.IsAdaptive && !outer.IsAdaptive))
-                yield return $"{outer.GetType().Name} goes on from orthonormal columns of a fixed number, which {inner.GetType().Name} does not give: take a basis that does, such as RandomizedSvdBasis.";
         if (Drift is not null && Basis.IsAdaptive)
             yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: take a basis that does not, such as RandomizedSvdBasis.";
         if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))

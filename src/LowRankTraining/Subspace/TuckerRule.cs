@@ -31,6 +31,15 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
     public double Scale { get; init; } = 0.25;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .AtLeast(1, Rank)
+        .Part(Basis)
+        .Part(Refresh)
+        .Part(Inner)
+        .Above(0, Scale)
+        .Refuse(ObjectionsTo(Basis, Refresh));
+
+    /// <inheritdoc/>
     (double Beta1, double Beta2)? IUpdateRule.Betas => Inner.Betas;
 
     /// <inheritdoc/>
@@ -73,16 +82,23 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
     /// <summary>What a recipe for matrices asks for that this rule has no place for, each in a sentence that says what to do.</summary>
     internal static IEnumerable<string> MissingFrom(SubspaceRule recipe)
     {
-        if (recipe.Basis is IDrawnBasis or ISelectedBasis || recipe.Basis.IsAdaptive || !recipe.Basis.IsOrthonormal)
-            yield return $"A Tucker projection keeps orthonormal columns of a fixed number for each dimension, which {recipe.Basis.GetType().Name} does not give: take a basis that does, such as RandomizedSvdBasis.";
-        if (recipe.Refresh is not (PeriodicRefresh or StaggeredRefresh or NeverRefresh))
-            yield return $"A Tucker projection shows {recipe.Refresh.GetType().Name} nothing to decide by: take PeriodicRefresh or StaggeredRefresh.";
+        foreach (var objection in ObjectionsTo(recipe.Basis, recipe.Refresh))
+            yield return objection;
         if (recipe.OnRefresh != MomentCarryOver.Keep)
             yield return "A Tucker projection keeps its moments at a refresh: set OnRefresh to Keep.";
         if (recipe.Guard is not null)
             yield return "A Tucker projection has no guard before its inner rule: leave Guard out.";
         if (recipe.BasisFormat != StateFormat.Float32)
             yield return "A Tucker projection keeps its bases in float32: leave BasisFormat as it is.";
+    }
+
+    private static IEnumerable<string> ObjectionsTo(IBasis? basis, IRefreshPolicy? refresh)
+    {
+        if (basis is IDrawnBasis or ISelectedBasis or { IsAdaptive: true } or { IsOrthonormal: false })
+            yield return $"A Tucker projection keeps orthonormal columns of a fixed number for each dimension, which {basis.GetType().Name} does not give: " +
+                "take a basis that does, such as RandomizedSvdBasis.";
+        if (refresh is not (null or PeriodicRefresh or StaggeredRefresh or NeverRefresh))
+            yield return $"A Tucker projection shows {refresh.GetType().Name} nothing to decide by: take PeriodicRefresh or StaggeredRefresh.";
     }
 
     private static string Name(int dimension) => $"basis_{dimension}";

@@ -15,6 +15,9 @@ public sealed record WarmStartedBasis : IBasis
     public IBasis Start { get; init; } = new RandomizedSvdBasis();
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks.GoesOnFrom(this, Start);
+
+    /// <inheritdoc/>
     public IBasis? Within => Start;
 
     /// <inheritdoc/>

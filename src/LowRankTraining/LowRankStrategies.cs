@@ -1,0 +1,60 @@
+using LowRankTraining.Strategies;
+
+namespace LowRankTraining;
+
+/// <summary>The methods of the library, by name.</summary>
+public static class LowRankStrategies
+{
+    /// <value>Every method, in the order of names: gradient space first, then weight space.</value>
+    public static IReadOnlyList<LowRankMethod> All { get; } =
+    [
+        new("adarankgrad", () => new AdaRankGradStrategy(), "GaLore with as many dimensions as the gradient needs."),
+        new("apollo", () => new ApolloStrategy(), "Scales the gradient channel by channel as Adam scales its random projection."),
+        new("balanced", () => new BalancedStrategy(), "A warm-started subspace, moments in 8 bits that follow it, and the scaled residual outside."),
+        new("fira", () => new FiraStrategy(), "GaLore, plus the scaled residual outside the subspace: full-rank training at low-rank memory."),
+        new("flora", () => new FloraStrategy(), "Adafactor with momentum in a random sketch."),
+        new("frugal", () => new FrugalStrategy(), "Adam in a part of the coordinates that changes, signSGD in the rest."),
+        new("galore", () => new GaLoreStrategy(), "Adam in a small subspace of each gradient."),
+        new("galore2", () => new GaLore2Strategy(), "GaLore with a randomized SVD, for long runs of large models."),
+        new("gradnormlorp", () => new GradNormLoRPStrategy(), "Magnitude and direction of rows apart, the direction's gradient projected from both sides."),
+        new("ldadam", () => new LDAdamStrategy(), "Adam in a subspace that moves with every step, with error feedback."),
+        new("online-subspace-descent", () => new OnlineSubspaceDescentStrategy(), "GaLore with a subspace that descends its own reconstruction error."),
+        new("q-galore", () => new QGaLoreStrategy(), "GaLore with weights and moments in 8 bits and bases in 4."),
+        new("spam", () => new SpamStrategy(), "Adam behind a guard against gradient spikes, with moments that are reset."),
+        new("stable-spam", () => new StableSpamStrategy(), "Adam behind adaptive clipping and normalization, for training in few bits."),
+        new("subtrack", () => new SubTrackStrategy(), "A subspace that turns along the Grassmann manifold, and the scaled residual outside."),
+    ];
+
+    /// <summary>Makes a method by its name, with its default options.</summary>
+    /// <param name="name">One of the names of <see cref="All"/>, in any case: "fira".</param>
+    /// <exception cref="ArgumentException">No method has that name; the message gives the nearest names.</exception>
+    public static ILowRankStrategy Create(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return All.FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))?.Create()
+            ?? throw new ArgumentException($"There is no method '{name}'. The nearest names are {string.Join(", ", Nearest(name))}.", nameof(name));
+    }
+
+    /// <summary>The names that take the fewest changes to reach, the nearest first.</summary>
+    private static IEnumerable<string> Nearest(string name) =>
+        All.Select(method => method.Name).OrderBy(candidate => Distance(name.ToLowerInvariant(), candidate)).Take(3);
+
+    /// <summary>How many letters have to be inserted, left out or replaced to make one name the other (Levenshtein).</summary>
+    private static int Distance(string from, string to)
+    {
+        var row = Enumerable.Range(0, to.Length + 1).ToArray();
+        for (var i = 1; i <= from.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= to.Length; j++)
+            {
+                var replaced = diagonal + (from[i - 1] == to[j - 1] ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(replaced, 1 + Math.Min(row[j], row[j - 1]));
+            }
+        }
+
+        return row[^1];
+    }
+}
