@@ -23,6 +23,16 @@ public static class LowRankStrategies
         new("spam", () => new SpamStrategy(), "Adam behind a guard against gradient spikes, with moments that are reset."),
         new("stable-spam", () => new StableSpamStrategy(), "Adam behind adaptive clipping and normalization, for training in few bits."),
         new("subtrack", () => new SubTrackStrategy(), "A subspace that turns along the Grassmann manifold, and the scaled residual outside."),
+        new("cola", () => new CoLA(), "Two thin layers with an activation between them in the place of each linear layer."),
+        new("dora", () => new DoRA(), "LoRA for the directions of the rows, and a trainable length for each row."),
+        new("factorized", () => new LowRankFactorization(), "Each weight a product of two thin ones, from the first step to the last."),
+        new("inrank", () => new InRank(), "Factors whose rank grows until it is enough, and is then cut to what is needed."),
+        new("lora", () => new LoRA(), "Low-rank factors beside frozen weights."),
+        new("prilora", () => new PriLoRA(), "LoRA with ranks that grow with depth, and with pruning by importance."),
+        new("relora", () => new ReLoRA(), "LoRA whose factors are merged and drawn again every few thousand steps, so that the sum reaches a high rank."),
+        new("sltrain", () => new SLTrain(), "Low-rank factors and a sparse part in the place of each weight, from scratch."),
+        new("switchlora", () => new SwitchLoRA(), "LoRA whose vectors are exchanged one by one, so that the sum reaches a high rank without restarts."),
+        new("welore", () => new WeLore(), "Factors for the weights of a trained model that are nearly of low rank, and nothing else is trained."),
     ];
 
     /// <summary>Makes a method by its name, with its default options.</summary>

@@ -41,8 +41,8 @@ public sealed record CosineSchedule : ILrSchedule
         .AtLeast(1, TotalSteps)
         .AtLeast(0, Warmup)
         .Require(Warmup <= (CycleLength ?? TotalSteps),
-            $"Warmup is {Warmup}: it must not be longer than {(CycleLength is null ? "TotalSteps" : "a cycle")} ({CycleLength ?? TotalSteps}).")
+            $"{checks.PathOf(nameof(Warmup))} is {Warmup}: it must not be longer than {(CycleLength is null ? "TotalSteps" : "a cycle")} ({CycleLength ?? TotalSteps}).")
         .Between(0, 1, MinRatio)
         .AtLeast(1, CycleLength ?? 1, nameof(CycleLength))
-        .Require(CycleLength is not > 0 || TotalSteps % CycleLength == 0, $"CycleLength ({CycleLength}) must divide TotalSteps ({TotalSteps}).");
+        .Require(CycleLength is not > 0 || TotalSteps % CycleLength == 0, $"{checks.PathOf(nameof(CycleLength))} ({CycleLength}) must divide TotalSteps ({TotalSteps}).");
 }

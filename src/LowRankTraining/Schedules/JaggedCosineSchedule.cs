@@ -73,11 +73,11 @@ public sealed record JaggedCosineSchedule : ILrSchedule
         .Factor(MinRatio)
         .Require(RestartEvery < 1 || (TotalSteps - First) % RestartEvery == 0,
             FirstRestart is null
-                ? $"RestartEvery ({RestartEvery}) must divide TotalSteps ({TotalSteps})."
-                : $"RestartEvery ({RestartEvery}) must divide the steps from FirstRestart to TotalSteps ({TotalSteps - First}).")
-        .Require(RestartWarmup <= RestartEvery, $"RestartWarmup is {RestartWarmup}: it must not be longer than RestartEvery ({RestartEvery}).")
+                ? $"{checks.PathOf(nameof(RestartEvery))} ({RestartEvery}) must divide TotalSteps ({TotalSteps})."
+                : $"{checks.PathOf(nameof(RestartEvery))} ({RestartEvery}) must divide the steps from FirstRestart to TotalSteps ({TotalSteps - First}).")
+        .Require(RestartWarmup <= RestartEvery, $"{checks.PathOf(nameof(RestartWarmup))} is {RestartWarmup}: it must not be longer than RestartEvery ({RestartEvery}).")
         .Require(Warmup + AdjustStep <= Math.Min(TotalSteps, First),
-            $"Warmup + AdjustStep is {Warmup + AdjustStep}: the first warm-up must end before the first restart ({Math.Min(TotalSteps, First)}).");
+            $"{checks.PathOf(nameof(Warmup))} + AdjustStep is {Warmup + AdjustStep}: the first warm-up must end before the first restart ({Math.Min(TotalSteps, First)}).");
 
     private long First => FirstRestart ?? RestartEvery;
 

@@ -91,11 +91,11 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
             .Fraction(Beta1)
             .Fraction(Beta2)
             .Above(0, Epsilon)
+            .Moments(States)
+            .Moments(TableStates)
             .NoEffect(Dropout > 0 && Injection == Injection.Shadow, nameof(Dropout), "Injection is Shadow, and shadowed layers see no inputs. Leave it at 0.")
             .NoEffect(TableStates != StateFormat.Float32 && !TrainOthers, nameof(TableStates),
                 "TrainOthers is false, so that no table is trained. Leave it out.");
-        CheckStates(checks, States, nameof(States));
-        CheckStates(checks, TableStates, nameof(TableStates));
     }
 
     /// <summary>s for factors of a rank.</summary>
@@ -111,10 +111,4 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     private protected void CheckExactStates(Checks checks, string reason) => checks.Require(
         States == StateFormat.Float32,
         $"{checks.PathOf(nameof(States))} is {States}: {reason}, in float32. Use {nameof(StateFormat)}.{nameof(StateFormat.Float32)}.");
-
-    private static void CheckStates(Checks checks, StateFormat states, string option) => checks
-        .Require(states is not null, $"{checks.PathOf(option)} is null: use {nameof(StateFormat)}.{nameof(StateFormat.Float32)} or another format.")
-        .Require(states is not AffineFormat,
-            $"{checks.PathOf(option)} is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. "
-            + $"Use {nameof(StateFormat.Blockwise4Bit)}.");
 }

@@ -90,14 +90,14 @@ public class LayerPatternTests
     [Fact]
     public void Wrong_patterns_are_listed_at_once()
     {
-        var make = () => new LoRA
+        var wrong = new LoRA
         {
             LearningRateRatio = 0,
             RankPattern = new Dictionary<string, int> { ["q"] = 0, ["(["] = 2 },
             AlphaPattern = new Dictionary<string, double> { ["q"] = -1 },
         };
 
-        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4)
+        FluentActions.Invoking(() => Checks.Require(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4)
             .And.Contain(failure => failure.Contains("'q' the rank 0")).And.Contain(failure => failure.Contains("'(['"));
     }
 

@@ -150,7 +150,7 @@ public class WeLoreTests
     [InlineData(double.NaN)]
     public void Ratio_out_of_range_is_refused(double ratio)
     {
-        FluentActions.Invoking(() => new WeLore { Ratio = ratio }).Should().Throw<OptionsValidationException>().WithMessage("*Ratio is*above 0 and below 1*");
+        FluentActions.Invoking(() => Checks.Require(new WeLore { Ratio = ratio })).Should().Throw<OptionsValidationException>().WithMessage("*Ratio is*above 0 and below 1*");
         FluentActions.Invoking(() => WeLorePlan.Of(Square(new Spectrum([1])), ratio)).Should().Throw<ArgumentOutOfRangeException>();
     }
 

@@ -42,11 +42,11 @@ public class RankScheduleTests
 
     [Fact]
     public void ReLoRA_takes_one_way_of_changing_the_rank() => FluentActions
-        .Invoking(() => new ReLoRA { RankDecay = 0.5, RankSchedule = new GeometricRank { Every = 10 } })
+        .Invoking(() => Checks.Require(new ReLoRA { RankDecay = 0.5, RankSchedule = new GeometricRank { Every = 10 } }))
         .Should().Throw<OptionsValidationException>().WithMessage("*both set*");
 
     private static IEnumerable<string> FailuresOf(IRankSchedule schedule) =>
-        FluentActions.Invoking(() => new LoRA { RankSchedule = schedule }).Should().Throw<OptionsValidationException>().Which.Failures;
+        FluentActions.Invoking(() => Checks.Require(new LoRA { RankSchedule = schedule })).Should().Throw<OptionsValidationException>().Which.Failures;
 
     private static IEnumerable<long> RanksOf(IRankSchedule schedule, long rank, params long[] steps) => steps.Select(step => schedule.RankFor(rank, step));
 }

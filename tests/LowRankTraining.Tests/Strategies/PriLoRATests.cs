@@ -241,7 +241,7 @@ public class PriLoRATests
     {
         var wrong = new PriLoRA { FirstRank = 0, PruneEvery = 0, Sparsity = null!, PruneFrom = 5, PruneUntil = 3, NormDecay = 1, Injection = Injection.Shadow };
 
-        FluentActions.Invoking(() => wrong).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
+        FluentActions.Invoking(() => Checks.Require(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
     }
 
     private static LowRankOptimizer Attach(nn.Module model, PriLoRA options, double rate = 0.01) =>

@@ -86,7 +86,7 @@ public sealed class QuantizedBaseTests : IDisposable
     public void What_a_quantized_base_cannot_do_is_said_before_anything_is_changed()
     {
         using var model = Seeded(new OpenNetwork());
-        FluentActions.Invoking(() => new LoRA { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA }).Should().Throw<OptionsValidationException>().WithMessage("*LoRAGA*PiSSA*");
+        FluentActions.Invoking(() => Checks.Require(new LoRA { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA })).Should().Throw<OptionsValidationException>().WithMessage("*LoRAGA*PiSSA*");
 
         using var session = new LoRA { Rank = 4, Base = BaseFormat.NF4 }.Attach(model);
         var before = Output(model);
@@ -275,8 +275,8 @@ public sealed class QuantizedBaseTests : IDisposable
     [InlineData(Injection.Shadow)]
     public void Way_in_without_a_layer_of_its_own_is_refused_with_the_options(Injection injection)
     {
-        FluentActions.Invoking(() => new ReLoRA { Base = BaseFormat.NF4, Injection = injection }).Should().Throw<OptionsValidationException>().WithMessage("*Base NF4*Auto or Replace*");
-        FluentActions.Invoking(() => new LoRA { Base = BaseFormat.NF4, Injection = injection }).Should().Throw<OptionsValidationException>().WithMessage("*Base NF4*Auto or Replace*");
+        FluentActions.Invoking(() => Checks.Require(new ReLoRA { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>().WithMessage("*Base is NF4*Auto or Replace*");
+        FluentActions.Invoking(() => Checks.Require(new LoRA { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>().WithMessage("*Base is NF4*Auto or Replace*");
     }
 
     [Fact]

@@ -273,7 +273,7 @@ public class ReLoRATests
     {
         var wrong = new ReLoRA { Rank = 0, MergeEvery = 0, RankDecay = 2, MinRank = 5, PruneRatio = -1, Dropout = 1, WarmStartSteps = -1 };
 
-        FluentActions.Invoking(() => wrong).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(7);
+        FluentActions.Invoking(() => Checks.Require(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(7);
     }
 
     [Fact]

@@ -154,11 +154,11 @@ public sealed class SLTrainTests : IDisposable
     [InlineData(-0.1)]
     [InlineData(double.NaN)]
     public void Density_out_of_range_is_refused(double density) =>
-        FluentActions.Invoking(() => (Small with { Density = density })).Should().Throw<OptionsValidationException>().WithMessage("*Density*above 0 and below 1*");
+        FluentActions.Invoking(() => Checks.Require(Small with { Density = density })).Should().Throw<OptionsValidationException>().WithMessage("*Density*above 0 and below 1*");
 
     [Fact]
     public void All_wrong_options_are_listed_in_one_error() =>
-        FluentActions.Invoking(() => (Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9, Storage = (SupportStorage)9 }))
+        FluentActions.Invoking(() => Checks.Require(Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9, Storage = (SupportStorage)9 }))
             .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
 
     [Fact]

@@ -111,7 +111,7 @@ public class SwitchLoRATests
     {
         var wrong = new SwitchLoRA { SwitchEvery = 0, TotalSteps = 0, SwitchDecay = 2, HoldSteps = -1, Injection = Injection.Shadow };
 
-        FluentActions.Invoking(() => wrong).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(5);
+        FluentActions.Invoking(() => Checks.Require(wrong)).Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(5);
     }
 
     private static LowRankOptimizer Attach(nn.Module model, SwitchLoRA options, double rate = 0.01) =>
