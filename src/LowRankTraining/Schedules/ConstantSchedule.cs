@@ -1,10 +1,8 @@
-using LowRankTraining.Strategies;
-
 namespace LowRankTraining.Schedules;
 
-/// <summary>A linear warm-up from 0, then the full rate for ever.</summary>
+/// <summary>A linear warm-up from 0, then the full rate from then on.</summary>
 /// <remarks>t &lt; w: t / w. Otherwise 1.</remarks>
-public sealed record ConstantSchedule : IRuledSchedule
+public sealed record ConstantSchedule : ILrSchedule
 {
     /// <value>w, steps of the warm-up. Default 0.</value>
     public long Warmup { get; init; }
@@ -12,5 +10,6 @@ public sealed record ConstantSchedule : IRuledSchedule
     /// <inheritdoc/>
     public double Multiplier(long step) => step < Warmup ? (double)step / Warmup : 1;
 
-    OptionsRules IRuledSchedule.Rules() => new OptionsRules().AtLeast(0, Warmup);
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks.AtLeast(0, Warmup);
 }

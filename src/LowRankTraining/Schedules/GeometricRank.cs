@@ -17,6 +17,13 @@ public sealed record GeometricRank : IRankSchedule
     public long MinRank { get; init; } = 1;
 
     /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .AtLeast(1, Every)
+        .Ratio(Factor)
+        .AtLeast(0, Start)
+        .AtLeast(1, MinRank);
+
+    /// <inheritdoc/>
     public long RankFor(long rank, long step)
     {
         var intervals = Math.Max(0, step - Start) / Every;

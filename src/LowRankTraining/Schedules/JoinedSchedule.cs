@@ -1,10 +1,9 @@
-using LowRankTraining.Strategies;
-
 namespace LowRankTraining.Schedules;
 
 /// <summary>Several schedules, one after the other, each from its own step 0.</summary>
-/// <remarks>The last part runs on after its duration. For example a constant rate for a full-rank warm start, then a <see cref="JaggedCosineSchedule"/>.</remarks>
-public sealed record JoinedSchedule : IRuledSchedule
+/// <remarks>The last part runs on after its duration. For example a constant rate for a full-rank warm start, then a
+/// <see cref="JaggedCosineSchedule"/>.</remarks>
+public sealed record JoinedSchedule : ILrSchedule
 {
     /// <summary>Joins schedules.</summary>
     /// <param name="parts">Each with its duration in steps.</param>
@@ -30,16 +29,14 @@ public sealed record JoinedSchedule : IRuledSchedule
         return Parts[^1].Schedule.Multiplier(step);
     }
 
-    OptionsRules IRuledSchedule.Rules()
+    /// <inheritdoc/>
+    public void Check(Checks checks)
     {
-        var rules = new OptionsRules().Require(Parts.Count > 0, "A JoinedSchedule needs at least one part.");
+        checks.Require(Parts.Count > 0, "A JoinedSchedule needs at least one part.");
         foreach (var ((schedule, steps), index) in Parts.Select((part, index) => (part, index)))
         {
-            rules.Require(steps >= 1, $"Part {index} lasts {steps} steps: it must last at least 1.");
-            foreach (var failure in ScheduleRules.FailuresOf(schedule))
-                rules.Require(false, $"Part {index} ({schedule.GetType().Name}): {failure}");
+            checks.Require(steps >= 1, $"Parts[{index}] lasts {steps} steps: it must last at least 1.");
+            checks.Part(schedule, $"Parts[{index}]");
         }
-
-        return rules;
     }
 }

@@ -1,10 +1,8 @@
-using LowRankTraining.Strategies;
-
 namespace LowRankTraining.Schedules;
 
 /// <summary>A linear warm-up from 0, then a straight line down to a share of the full rate.</summary>
 /// <remarks>t &lt; w: t / w. Otherwise 1 − (1 − μ)(t − w) / (N − w), and μ from step N on.</remarks>
-public sealed record LinearSchedule : IRuledSchedule
+public sealed record LinearSchedule : ILrSchedule
 {
     /// <value>N, in optimizer steps.</value>
     public required long TotalSteps { get; init; }
@@ -25,9 +23,10 @@ public sealed record LinearSchedule : IRuledSchedule
         return 1 - (1 - MinRatio) * progress;
     }
 
-    OptionsRules IRuledSchedule.Rules() => new OptionsRules()
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks
         .AtLeast(1, TotalSteps)
         .AtLeast(0, Warmup)
         .Require(Warmup <= TotalSteps, $"Warmup is {Warmup}: it must not be longer than TotalSteps ({TotalSteps}).")
-        .Require(MinRatio is >= 0 and <= 1, FormattableString.Invariant($"MinRatio is {MinRatio}: it must be at least 0 and at most 1."));
+        .Between(0, 1, MinRatio);
 }

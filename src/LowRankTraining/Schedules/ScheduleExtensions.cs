@@ -7,16 +7,18 @@ public static class ScheduleExtensions
 {
     /// <summary>Puts a schedule to work on an optimizer, any of TorchSharp's own or a <see cref="LowRankOptimizer"/>.</summary>
     /// <param name="schedule">What to follow.</param>
-    /// <param name="optimizer">Its groups' initial rates are what the schedule multiplies. Load its state first when a run goes on: initial rates are part of it.</param>
+    /// <param name="optimizer">Its groups' initial rates are what the schedule multiplies. Load its state first
+    /// when a run goes on: initial rates are part of it.</param>
     /// <param name="completedSteps">Updates made so far. Default 0.</param>
     /// <returns>Call its <c>step()</c> after every <c>optimizer.step()</c>.</returns>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The schedule contradicts itself; everything that is wrong is listed. The optimizer is as it was.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The schedule contradicts itself; everything that is wrong is listed. The
+    /// optimizer is as it was.</exception>
     public static BoundSchedule Bind(this ILrSchedule schedule, optim.Optimizer optimizer, long completedSteps = 0)
     {
         ArgumentNullException.ThrowIfNull(schedule);
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentOutOfRangeException.ThrowIfNegative(completedSteps);
-        ScheduleRules.Require(schedule);
+        Checks.Require(schedule);
 
         return new BoundSchedule(schedule, optimizer, completedSteps);
     }

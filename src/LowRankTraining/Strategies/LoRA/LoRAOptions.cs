@@ -58,7 +58,7 @@ public sealed class LoRAOptionsValidator : IValidateOptions<LoRAOptions>
     public ValidateOptionsResult Validate(string? name, LoRAOptions options) => options.FactorRules()
         .OneOf(options.Init, Enum.GetValues<FactorInit>())
         .Above(0, options.GradientGamma)
-        .Obey(options.RankSchedule)
+        .Obey((IPart?)options.RankSchedule)
         .OneOf(options.OnRankChange, Enum.GetValues<RankChangeState>())
         .QuantizesBy(options.Base, options.Injection)
         .Require(options.Base == BaseFormat.Dense || options.Init != FactorInit.LoRAGA, $"{nameof(FactorInit.LoRAGA)} takes its start out of a dense weight: leave Base at Dense, or start with PiSSA.")

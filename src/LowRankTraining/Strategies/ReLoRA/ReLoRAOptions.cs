@@ -80,7 +80,7 @@ public sealed class ReLoRAOptionsValidator : IValidateOptions<ReLoRAOptions>
         .Require(options.RankDecay is > 0 and <= 1, FormattableString.Invariant($"RankDecay is {options.RankDecay}: it must be above 0 and at most 1."))
         .AtLeast(1, options.MinRank)
         .Require(options.MinRank <= options.Rank, $"MinRank ({options.MinRank}) is above Rank ({options.Rank}).")
-        .Obey(options.RankSchedule)
+        .Obey((IPart?)options.RankSchedule)
         .Require(options.RankSchedule is null || options.RankDecay == 1, "RankDecay and RankSchedule are both set: leave RankDecay at 1, or express it as a GeometricRank.")
         .OneOf(options.Reset, Enum.GetValues<OptimizerReset>())
         .QuantizesBy(options.Base, options.Injection)
