@@ -4,8 +4,8 @@ using Microsoft.Extensions.Options;
 
 namespace LowRankTraining;
 
-/// <summary>Collects what is wrong with the options of a method and of its parts, each with the path to it: "Fira.Limiter.MaxGrowth is 0.5: it must be above
-/// 1."</summary>
+/// <summary>Collects what is wrong with the options of a method and of its parts, each with the path to it:
+/// "Fira.Limiter.MaxGrowth is 0.5: it must be above 1."</summary>
 /// <remarks>The name of an option is taken from the expression that reads it.</remarks>
 public sealed class Checks
 {
@@ -53,12 +53,12 @@ public sealed class Checks
         Range(value is > 0 and < 1, option, value, "above 0 and below 1");
 
     /// <summary>0 &lt; value ≤ 1.</summary>
-    public Checks Factor(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+    public Checks Ratio(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
         Range(value is > 0 and <= 1, option, value, "above 0 and at most 1");
 
     /// <summary>minimum ≤ value ≤ maximum.</summary>
     public Checks Between(double minimum, double maximum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Range(value >= minimum && value <= maximum, option, value, $"from {Text(minimum)} to {Text(maximum)}");
+        Range(value >= minimum && value <= maximum, option, value, $"at least {Text(minimum)} and at most {Text(maximum)}");
 
     /// <summary>One of the named values of an enumeration.</summary>
     public Checks Defined<TEnum>(TEnum value, [CallerArgumentExpression(nameof(value))] string option = "") where TEnum : struct, Enum =>
@@ -66,7 +66,7 @@ public sealed class Checks
 
     /// <summary>A part that has to be there, and whatever is wrong with it.</summary>
     public Checks Part(IPart? part, [CallerArgumentExpression(nameof(part))] string option = "") =>
-        part is null ? Require(false, $"{PathOf(option)} is null: it must be set.") : OptionalPart(part, option);
+        part is null ? Add(false, $"{PathOf(option)} is null: it must be set.") : OptionalPart(part, option);
 
     /// <summary>A part that may be missing, and whatever is wrong with it.</summary>
     public Checks OptionalPart(IPart? part, [CallerArgumentExpression(nameof(part))] string option = "")
@@ -79,29 +79,36 @@ public sealed class Checks
     /// <param name="isIdle">Whether it is.</param>
     /// <param name="option">Its name.</param>
     /// <param name="because">Why it changes nothing, and what to do: "Reset is Zero, which clears everything. Leave it out."</param>
-    public Checks NoEffect(bool isIdle, string option, string because) => Require(!isIdle, $"{PathOf(option)} has no effect: {because}");
+    public Checks NoEffect(bool isIdle, string option, string because) => Add(!isIdle, $"{PathOf(option)} has no effect: {because}");
 
-    /// <summary>Any rule in words that say what to do: "MergeEvery must be a multiple of …".</summary>
-    public Checks Require(bool holds, string failure)
+    /// <summary>The path to an option, as messages begin.</summary>
+    /// <param name="option">Its name, or the expression that reads it.</param>
+    public string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
+
+    /// <summary>Any rule in words that say what to do: "MergeEvery must be a multiple of …". Within a part, the path to it goes before them,
+    /// unless they begin with it.</summary>
+    public Checks Require(bool holds, string failure) =>
+        Add(holds, IsNested && !failure.StartsWith(_path, StringComparison.Ordinal) ? $"{_path}: {failure}" : failure);
+
+    /// <summary>Several such sentences, all of them violations.</summary>
+    public Checks Refuse(IEnumerable<string> failures)
+    {
+        foreach (var failure in failures)
+            Require(false, failure);
+        return this;
+    }
+
+    private bool IsNested => _path.Contains('.');
+
+    private Checks Range(bool holds, string option, object value, string requirement) =>
+        Add(holds, $"{PathOf(option)} is {Text(value)}: it must be {requirement}.");
+
+    private Checks Add(bool holds, string failure)
     {
         if (!holds)
             _failures.Add(failure);
         return this;
     }
-
-    /// <summary>Several such sentences, all of them violations.</summary>
-    public Checks Refuse(IEnumerable<string> failures)
-    {
-        _failures.AddRange(failures);
-        return this;
-    }
-
-    private Checks Range(bool holds, string option, object value, string requirement) =>
-        Require(holds, $"{PathOf(option)} is {Text(value)}: it must be {requirement}.");
-
-    /// <summary>The path to an option, as messages begin.</summary>
-    /// <param name="option">Its name, or the expression that reads it.</param>
-    public string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
 
     private static string Limits(bool isOnTheRightSide) =>
         isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";

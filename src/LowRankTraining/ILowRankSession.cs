@@ -24,7 +24,8 @@ public interface ILowRankSession : IDisposable
     /// <param name="state">The optimizer's memory of each parameter.</param>
     void AfterStep(in StepContext step, IOptimizerState state);
 
-    /// <summary>Brings the model into the form that it has after <paramref name="step"/> steps, without touching values. Called when a checkpoint is loaded.</summary>
+    /// <summary>Brings the model into the form that it has after <paramref name="step"/> steps, without touching
+    /// values. Called when a checkpoint is loaded.</summary>
     /// <param name="step">Completed steps of the run that goes on.</param>
     /// <param name="state">The optimizer's memory of each parameter, loaded already.</param>
     void ResumeAt(long step, IOptimizerState state);

@@ -3,14 +3,17 @@ using TorchSharp;
 namespace LowRankTraining;
 
 /// <summary>A published training method: what to do to a model, and how each of its parameters is updated.</summary>
-/// <remarks>A strategy is a definition: stateless, shareable between models and threads. What it does to one model lives in the session that <see cref="Attach"/> returns.</remarks>
+/// <remarks>A strategy is a definition: stateless, shareable between models and threads. What it does to one model lives in the session that
+/// <see cref="Attach"/> returns.</remarks>
 public interface ILowRankStrategy
 {
     /// <value>Short lower-case name, stored in checkpoints: "galore", "relora", "contoso.random-sign".</value>
     string Name { get; }
 
-    /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterize it, but does not change the function that it computes, except for a method that starts from scratch and says so.</summary>
-    /// <param name="model">The model. It may be moved to another device or dtype later, as long as the optimizer is made after that: moving makes new parameters.</param>
+    /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterize it, but does not change the function that it computes, except for a
+    /// method that starts from scratch and says so.</summary>
+    /// <param name="model">The model. It may be moved to another device or dtype later, as long as the optimizer is
+    /// made after that: moving makes new parameters.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
     ILowRankSession Attach(torch.nn.Module model, Targets? targets = null);

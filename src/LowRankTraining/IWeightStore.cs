@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining;
 
 /// <summary>Where the numbers of a trained weight are kept between steps, when not in the parameter itself.</summary>
-/// <remarks>The optimizer opens it, adds decay and update in computing precision, and closes it: one rounding a step. It is opened only where the gradient is usable.</remarks>
+/// <remarks>The optimizer opens it, adds decay and update in computing precision, and closes it: one rounding a step.
+/// It is opened only where the gradient is usable.</remarks>
 public interface IWeightStore
 {
     /// <value>The weight's shape, which is that of its gradient.</value>
@@ -16,7 +17,8 @@ public interface IWeightStore
     long WeightBytes { get; }
 
     /// <summary>The weight in computing precision: float64 for float64 parameters, float32 for all others.</summary>
-    /// <returns>Is changed in place, then given to <see cref="Close"/>: a temporary of the current dispose scope, or the weight itself where nothing has to be converted.</returns>
+    /// <returns>Is changed in place, then given to <see cref="Close"/>: a temporary of the current dispose scope, or the
+    /// weight itself where nothing has to be converted.</returns>
     Tensor Open();
 
     /// <summary>Puts the changed weight back.</summary>

@@ -18,7 +18,8 @@ public sealed partial class LowRankOptimizer
                 throw new InvalidOperationException($"Parameter '{entry.Plan.Name}' is gone: {FateOf(entry.Plan.Name)}");
             if (entry.WasMoved)
                 throw new InvalidOperationException(
-                    $"Parameter '{entry.Plan.Name}' has another dtype or device than when the optimizer was made, as model.to(...) gives it. Move the model first, then make the optimizer (and load its state).");
+                    $"Parameter '{entry.Plan.Name}' has another dtype or device than when the optimizer was made, as model.to(...) gives it. "
+                    + "Move the model first, then make the optimizer (and load its state).");
         }
     }
 
@@ -36,6 +37,7 @@ public sealed partial class LowRankOptimizer
     {
         if (plans.FirstOrDefault(plan => plan.Parameter.IsInvalid) is { } gone)
             throw new InvalidOperationException(
-                $"Parameter '{gone.Name}' is gone: model.to(...) makes new parameters and disposes the old ones, and the strategy was attached to a list of the old ones. Move the model first, then attach the strategy.");
+                $"Parameter '{gone.Name}' is gone: model.to(...) makes new parameters and disposes the old ones, "
+                + "and the strategy was attached to a list of the old ones. Move the model first, then attach the strategy.");
     }
 }

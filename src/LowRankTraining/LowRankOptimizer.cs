@@ -8,9 +8,10 @@ namespace LowRankTraining;
 
 /// <summary>The one optimizer of this library: learning rates, decoupled weight decay, saving and loading, around whatever rule each parameter has.</summary>
 /// <remarks>
-/// <para>A drop-in for TorchSharp's own optimizers: <c>zero_grad</c>, <c>step</c>, parameter groups, schedulers, <c>save_state_dict</c> and <c>load_state_dict</c> work as there.
-/// A run that is saved and loaded goes on bit for bit as if it had not been interrupted.</para>
-/// <para>A weight in bfloat16 or float16 is updated in float32 and rounded once, stochastically, at the end of the step; a gradient in half precision is widened first.</para>
+/// <para>A drop-in for TorchSharp's own optimizers: <c>zero_grad</c>, <c>step</c>, parameter groups, schedulers, <c>save_state_dict</c> and
+/// <c>load_state_dict</c> work as there. A run that is saved and loaded goes on bit for bit as if it had not been interrupted.</para>
+/// <para>A weight in bfloat16 or float16 is updated in float32 and rounded once, stochastically, at the end of the
+/// step; a gradient in half precision is widened first.</para>
 /// <para>Parameters can be frozen and thawed (<c>requires_grad</c>) at any time: a frozen one, its state included, is left as it is, and one that is thawed
 /// is trained from the next step on.</para>
 /// <para>A zero or non-finite gradient changes neither weight nor state, and is counted in <see cref="SkippedUpdates"/>.</para>
@@ -25,12 +26,14 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private PendingLoad? _pending;
     private bool _disposed;
 
-    /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimized, and takes the session over: it is disposed with the optimizer.</summary>
+    /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimized, and takes the
+    /// session over: it is disposed with the optimizer.</summary>
     /// <param name="session">A strategy at work on a model.</param>
     /// <param name="lr">Learning rate η, at least 0.</param>
     /// <param name="weight_decay">Decoupled weight decay λ, at least 0: W ← (1 − η λ) W.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
-    /// <exception cref="InvalidOperationException">The model was moved after the session began, and the session knows its parameters but not the model.</exception>
+    /// <exception cref="InvalidOperationException">The model was moved after the session began, and the session
+    /// knows its parameters but not the model.</exception>
     public LowRankOptimizer(ILowRankSession session, double lr = 1e-3, double weight_decay = 0)
     {
         ArgumentNullException.ThrowIfNull(session);
@@ -80,7 +83,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
     {
         if (param_group is not ParamGroup group)
-            throw new ArgumentException($"A {nameof(LowRankOptimizer)} takes groups of type {nameof(LowRankOptimizer)}.{nameof(ParamGroup)}.", nameof(param_group));
+            throw new ArgumentException($"A {nameof(LowRankOptimizer)} takes groups of type "
+                + $"{nameof(LowRankOptimizer)}.{nameof(ParamGroup)}.", nameof(param_group));
 
         // The sequence that users pass is often lazy: it would walk the whole model at every step. A shared parameter may come in several objects.
         var parameters = group.Parameters.DistinctBy(parameter => ParameterIdentity.Of(parameter)).ToArray();
@@ -116,7 +120,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <summary>Updates every parameter that has a gradient, then lets the session merge, restart, grow or prune.</summary>
     /// <param name="closure">Re-evaluates the model and returns the loss; optional.</param>
     /// <returns>What <paramref name="closure"/> returned, or null.</returns>
-    /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as <c>model.to(...)</c> does. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as
+    /// <c>model.to(...)</c> does. Nothing was changed.</exception>
     public override Tensor step(Func<Tensor>? closure = null)
     {
         RequireLiveParameters();
@@ -211,7 +216,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             accumulator.mul_(relativeRate.mul(-decay).add_(1));
     }
 
-    /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it has.</summary>
+    /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each
+    /// rule judges by the smallest tensor that it has.</summary>
     private Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
     {
         var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU && entry.Parameter.requires_grad).ToArray();
@@ -232,7 +238,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         var plans = parameters.ToLookup(plan => ParameterIdentity.Of(plan.Parameter));
         if (plans.FirstOrDefault(same => same.Count() > 1) is { } twice)
             throw new ArgumentException(
-                $"{string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))} are one parameter, and the session has a plan for each. Where the model came to share it after the strategy was attached, share it first, then attach.");
+                $"{string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))} are one parameter, and the session has a plan for each. "
+                + "Where the model came to share it after the strategy was attached, share it first, then attach.");
         return plans.ToDictionary(same => same.Key, same => same.Single());
     }
 

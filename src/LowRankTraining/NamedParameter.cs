@@ -44,7 +44,8 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     {
         ArgumentNullException.ThrowIfNull(model);
         if (ParameterPlace.ModulesOf(model).Any(pair => pair.Module is Int8Linear))
-            throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. Nothing was changed.");
+            throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. "
+                + "Nothing was changed.");
 
         return From(model.named_parameters(), ParameterPlace.In(model));
     }

@@ -18,7 +18,9 @@ internal sealed record ParameterPlace(string Name, nn.Module? Module)
     /// <summary>The places of all parameters of a model, by parameter.</summary>
     public static ILookup<ParameterIdentity, ParameterPlace> In(nn.Module model) =>
         ModulesOf(model)
-            .SelectMany(owner => owner.Module.named_parameters(recurse: false), (owner, own) => (own.parameter, Place: new ParameterPlace(Join(owner.Path, own.name), owner.Module)))
+            .SelectMany(
+                owner => owner.Module.named_parameters(recurse: false),
+                (owner, own) => (own.parameter, Place: new ParameterPlace(Join(owner.Path, own.name), owner.Module)))
             .ToLookup(pair => ParameterIdentity.Of(pair.parameter), pair => pair.Place);
 
     /// <summary>A model and all modules in it, with their paths; one that hangs in several places, once for each.</summary>

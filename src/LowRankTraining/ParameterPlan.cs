@@ -21,10 +21,12 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>What learning rate and weight decay are multiplied by at each step; null for 1.</value>
     public IRelativeRate? RelativeRate { get; init; }
 
-    /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as in PyTorch. Default false: it changes nothing.</value>
+    /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as
+    /// in PyTorch. Default false: it changes nothing.</value>
     public bool AcceptZeroGradient { get; init; }
 
-    /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient and identity alone. Default: null, in the parameter.</value>
+    /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient
+    /// and identity alone. Default: null, in the parameter.</value>
     public IWeightStore? Store { get; init; }
 
     /// <value>Bytes that belong to the weight without being learned, such as the positions of sparse values. Default 0.</value>
@@ -33,8 +35,8 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>The parameter's shape after so many steps, where the session changes it on the way; null where it does not.</value>
     public Func<long, long[]>? ShapeAt { get; init; }
 
-    /// <value>Whether the parameter can come to have a shape in the course of a run, where that depends on what is learned (a rank that grows); null where it does not.
-    /// A checkpoint may then hold any such shape, and <see cref="ILowRankSession.ResumeAt"/> gives it to the parameter.</value>
+    /// <value>Whether the parameter can come to have a shape in the course of a run, where that depends on what is learned (a rank that grows); null where it
+    /// does not. A checkpoint may then hold any such shape, and <see cref="ILowRankSession.ResumeAt"/> gives it to the parameter.</value>
     public Func<long[], bool>? CanHaveShape { get; init; }
 
     /// <value>What a reader should know about this choice ("rank 128 lowered to 64, the short side"), or null.</value>

@@ -51,7 +51,8 @@ internal static class SharedMemory
                     throw new ArgumentException(
                         $"'{entries[left].Name}' and '{entries[right].Name}' are two parameters over the same memory, each with a gradient of its own, "
                         + "so that a step would change the same numbers twice. Let both modules hold one parameter (head.weight = embedding.weight; "
-                        + "a transposed one is made outside of no_grad and without detach, new Parameter(embedding.weight.t())), or freeze one of the two (requires_grad = false), or give it a copy (new Parameter(weight.detach().clone())). Nothing was changed.");
+                        + "a transposed one is made outside of no_grad and without detach, new Parameter(embedding.weight.t())), "
+                        + "or freeze one of the two (requires_grad = false), or give it a copy (new Parameter(weight.detach().clone())). Nothing was changed.");
     }
 
     private static bool MeetInStorage(Tensor left, Tensor right)

@@ -20,7 +20,8 @@ public readonly record struct StepContext
     /// <value>The session's seed.</value>
     public ulong Seed { get; init; }
 
-    /// <value>The weight as the update finds it, decayed already where decay comes first, for the few rules whose step depends on it; null where a rule is called without one. Not to be changed.</value>
+    /// <value>The weight as the update finds it, decayed already where decay comes first, for the few rules whose step depends on it; null where a rule is
+    /// called without one. Not to be changed.</value>
     public Tensor? Weight { get; init; }
 
     /// <value>What learning rate and weight decay of this step are multiplied by; null for 1. See <see cref="IRelativeRate"/>.</value>
@@ -47,7 +48,8 @@ public readonly record struct StepContext
     /// <summary>An empty context; set at least <see cref="Step"/>.</summary>
     public StepContext() { }
 
-    /// <summary>A generator that depends on nothing but seed, parameter, <paramref name="purpose"/> and step, so that resumed runs and replicas draw the same numbers.</summary>
+    /// <summary>A generator that depends on nothing but seed, parameter, <paramref name="purpose"/> and step, so that
+    /// resumed runs and replicas draw the same numbers.</summary>
     /// <param name="purpose">What the numbers are for: "sketch", "rounding".</param>
     /// <param name="device">Where the numbers are drawn.</param>
     /// <returns>The caller disposes it.</returns>
@@ -56,7 +58,8 @@ public readonly record struct StepContext
     /// <summary>Whether an update can be made from this gradient: it is finite, and not zero throughout. A refused gradient is counted.</summary>
     /// <param name="evidence">The gradient, or something smaller that is non-finite whenever the gradient is, such as its projection.</param>
     /// <param name="gradient">The gradient itself, where the evidence may be zero although the gradient is not.</param>
-    /// <remarks>Ask before touching weight or state. On a GPU the optimizer judges all gradients at once, with one read per step, and the evidence is not looked at.</remarks>
+    /// <remarks>Ask before touching weight or state. On a GPU the optimizer judges all gradients at once, with one
+    /// read per step, and the evidence is not looked at.</remarks>
     public bool Accepts(Tensor evidence, Tensor? gradient = null)
     {
         var verdict = Verdict ?? GradientCheck.Judge(evidence);

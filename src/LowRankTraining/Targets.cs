@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining;
 
 /// <summary>Chooses the matrices that a method is for. Everything else is trained by the method's full-rank rule.</summary>
-/// <remarks>A pattern is a part of the qualified name, as in the authors' scripts: "attn" matches "layers.0.self_attn.q_proj.weight". Upper and lower case differ.
-/// The table of an <see cref="Embedding"/> module, and what has fewer than two dimensions, is never chosen.
+/// <remarks>A pattern is a part of the qualified name, as in the authors' scripts: "attn" matches "layers.0.self_attn.q_proj.weight". Upper and lower case
+/// differ. The table of an <see cref="Embedding"/> module, and what has fewer than two dimensions, is never chosen.
 /// A table that another module has too, as a tied output head, has several names: it counts as a table, unless a pattern names its place in that other module.
 /// <see cref="Except"/> looks at all of its names.</remarks>
 public sealed class Targets
@@ -61,7 +61,8 @@ public sealed class Targets
         var seen = matrices.Length == 0
             ? "it has no trainable matrix at all"
             : $"its matrices are {string.Join(", ", matrices.Take(12))}{(matrices.Length > 12 ? $" and {matrices.Length - 12} more" : "")}";
-        throw new ArgumentException($"No matrix of the model is matched by the targets ({_description}): {seen}. Pass Targets that match some of them, for example Targets.AllMatrices().");
+        throw new ArgumentException($"No matrix of the model is matched by the targets ({_description}): {seen}. "
+            + "Pass Targets that match some of them, for example Targets.AllMatrices().");
     }
 
     private static string Described(NamedParameter candidate) => candidate.Places.Count == 1 || !candidate.IsEmbedding

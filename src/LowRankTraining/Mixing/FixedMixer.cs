@@ -27,5 +27,6 @@ public sealed class FixedMixer : DataMixer
     public override IReadOnlyList<double> Probabilities => _probabilities;
 
     private protected override string Layout =>
-        $"fixed proportions ({string.Join(", ", Sources.Zip(_probabilities, (source, part) => string.Create(CultureInfo.InvariantCulture, $"{source} {part:R}")))})";
+        "fixed proportions "
+        + $"({string.Join(", ", Sources.Zip(_probabilities, (source, part) => string.Create(CultureInfo.InvariantCulture, $"{source} {part:R}")))})";
 }

@@ -1,16 +1,19 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Mixing;
 
-/// <summary>Gradient-alignment reward (GAR): draws more from the sources whose gradients point where the next gradient points too, for those are the ones that lower the next loss.</summary>
+/// <summary>Gradient-alignment reward (GAR): draws more from the sources whose gradients point where the next gradient points too, for those are the ones that
+/// lower the next loss.</summary>
 /// <remarks>
-/// <para>A step −η gₛ changes the loss of the next batch, to first order, by −η ⟨gₛ, g′⟩. So source s of an update is rewarded, at the next update and with no backward pass of its own, by
-/// Rₛ = ⟨gₛ, g′⟩ / (‖gₛ‖ ‖g′‖), gₛ the sum of its micro-batches' gradients and g′ the whole gradient of the next update. A softmax policy with a floor follows the rewards by REINFORCE.</para>
-/// <para>Kept between updates: one vector of a <see cref="GradientView"/> for each source of the last update. With the factors of a weight-space method that is r (m + n) numbers a matrix, with a sketch 1021 in all.</para>
-/// <para>An update whose gradient is zero or not finite teaches nothing: it is counted in <see cref="SkippedUpdates"/>, and the gradients of the update before wait for the next.</para>
+/// <para>A step −η gₛ changes the loss of the next batch, to first order, by −η ⟨gₛ, g′⟩. So source s of an update is rewarded, at the next update and with no
+/// backward pass of its own, by Rₛ = ⟨gₛ, g′⟩ / (‖gₛ‖ ‖g′‖), gₛ the sum of its micro-batches' gradients and g′ the whole gradient of the next update. A softmax
+/// policy with a floor follows the rewards by REINFORCE.</para>
+/// <para>Kept between updates: one vector of a <see cref="GradientView"/> for each source of the last update. With the factors of a weight-space method that is
+/// r (m + n) numbers a matrix, with a sketch 1021 in all.</para>
+/// <para>An update whose gradient is zero or not finite teaches nothing: it is counted in <see cref="SkippedUpdates"/>, and the gradients of the update before
+/// wait for the next.</para>
 /// <para>The reward after a restart of ReLoRA compares gradients of old and new factors, and is as good as random; there are too few of them to matter.</para>
 /// <para>Source: Müller, Biedenkapp and Hutter, In-Loop Meta-Learning with Gradient-Alignment Reward, arXiv 2102.03275.</para>
 /// </remarks>
@@ -37,7 +40,7 @@ public sealed class GradientAlignmentMixer : DataMixer
     {
         ArgumentNullException.ThrowIfNull(gradients);
         _gradients = gradients;
-        _options = new GradientAlignmentOptionsValidator().Require(options ?? new());
+        _options = Checks.Require(options ?? new());
         foreach (var target in _options.Targets)
             RequireSource(target, nameof(options));
         _policy = new SoftmaxPolicy(Sources.Count, _options);
@@ -74,7 +77,8 @@ public sealed class GradientAlignmentMixer : DataMixer
     private protected override void Learn(long update)
     {
         if (_current.Counters.Count == 0)
-            throw new InvalidOperationException("Nothing was observed since the last update. Run each backward pass by mixer.Observe(draw.Source, () => loss.backward()), then call Update() once before the optimizer's step.");
+            throw new InvalidOperationException("Nothing was observed since the last update. "
+                + "Run each backward pass by mixer.Observe(draw.Source, () => loss.backward()), then call Update() once before the optimizer's step.");
 
         if (RewardsOfPrevious() is { } rewards)
         {
@@ -137,18 +141,22 @@ public sealed class GradientAlignmentMixer : DataMixer
         base.Dispose(disposing);
     }
 
-    /// <summary>How the last update's sources agree with the gradient of this one; null when that says nothing. Reads a few numbers back from the device.</summary>
+    /// <summary>How the last update's sources agree with the gradient of this one; null when that says nothing.
+    /// Reads a few numbers back from the device.</summary>
     private List<(string Source, double Reward)>? RewardsOfPrevious()
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var whole = Sum(_current.Tensors.Values)!;
-        var judge = _options.Targets.Count == 0 ? whole : Sum(_current.Tensors.Where(entry => _options.Targets.Contains(entry.Key)).Select(entry => entry.Value));
+        var judge = _options.Targets.Count == 0
+            ? whole
+            : Sum(_current.Tensors.Where(entry => _options.Targets.Contains(entry.Key)).Select(entry => entry.Value));
 
         // In the order of the sources, whichever was drawn first: the policy adds up, and a loaded mixer does not know that order.
         var judged = _previous.Tensors.Where(entry => entry.Value.numel() == judge?.numel()).OrderBy(entry => PlaceOf(entry.Key)).ToArray();
 
-        var numbers = stack([whole.norm(), (judge ?? whole).norm(), .. judged.SelectMany(entry => new[] { entry.Value.dot(judge!), entry.Value.norm() })]).cpu().data<float>().ToArray();
+        var products = judged.SelectMany(entry => new[] { entry.Value.dot(judge!), entry.Value.norm() });
+        var numbers = stack([whole.norm(), (judge ?? whole).norm(), .. products]).cpu().data<float>().ToArray();
         if (numbers[0] == 0 || !float.IsFinite(numbers[0]))
             return null;
 

@@ -7,9 +7,10 @@ namespace LowRankTraining.Mixing;
 
 /// <summary>A count sketch of the gradients: number j goes into dimension j mod k, with a random sign.</summary>
 /// <remarks>
-/// <para>zᵢ = Σ σⱼ gⱼ over the j with j mod k = i. E⟨z(a), z(b)⟩ = ⟨a, b⟩, because signs of different numbers are independent. The signs are drawn again from their keys at every use:
-/// they take no memory, and equal seeds give equal sketches on every worker with the same kind of device.</para>
-/// <para>Cost: one sign and one addition for each number; scratch of two slabs of 2²⁰ numbers. Source: Charikar, Chen and Farach-Colton, Finding frequent items in data streams, 2002.</para>
+/// <para>zᵢ = Σ σⱼ gⱼ over the j with j mod k = i. E⟨z(a), z(b)⟩ = ⟨a, b⟩, because signs of different numbers are independent. The signs are drawn again from
+/// their keys at every use: they take no memory, and equal seeds give equal sketches on every worker with the same kind of device.</para>
+/// <para>Cost: one sign and one addition for each number; scratch of two slabs of 2²⁰ numbers. Source: Charikar, Chen and Farach-Colton, Finding frequent items
+/// in data streams, 2002.</para>
 /// </remarks>
 internal sealed class GradientSketch(IReadOnlyList<Parameter> parameters, int dimensions, ulong seed) : GradientView
 {

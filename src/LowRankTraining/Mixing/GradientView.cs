@@ -17,7 +17,8 @@ public abstract class GradientView
     /// <value>Where the vectors are.</value>
     internal abstract Device Device { get; }
 
-    /// <summary>The view for a method at work: the gradients of its low-rank factors, where its factors are parameters of the model; else a sketch of all gradients.</summary>
+    /// <summary>The view for a method at work: the gradients of its low-rank factors, where its factors are parameters
+    /// of the model; else a sketch of all gradients.</summary>
     /// <param name="session">A strategy at work on a model. Factors that are shadowed have no gradients of their own; if all are, it is the sketch.</param>
     public static GradientView For(ILowRankSession session)
     {
@@ -40,7 +41,8 @@ public abstract class GradientView
 
     /// <summary>A random projection of some parameters' gradients on a few dimensions, whose inner products are right on average.</summary>
     /// <param name="parameters">All parameters of the model, for example.</param>
-    /// <param name="dimensions">k, at least 1. A cosine is off by about 1/√k, 3 % by default. The default is a prime, so that neither rows nor columns of a matrix meet in one dimension.</param>
+    /// <param name="dimensions">k, at least 1. A cosine is off by about 1/√k, 3 % by default. The default is a prime, so that neither rows nor columns of a
+    /// matrix meet in one dimension.</param>
     /// <param name="seed">Of the random signs.</param>
     /// <exception cref="ArgumentException">There are no parameters, or fewer than one dimension.</exception>
     public static GradientView Sketch(IEnumerable<Parameter> parameters, int dimensions = 1021, ulong seed = 0)

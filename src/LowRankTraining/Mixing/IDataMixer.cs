@@ -2,7 +2,8 @@ namespace LowRankTraining.Mixing;
 
 /// <summary>Decides from which of several sources of data each micro-batch comes.</summary>
 /// <remarks>
-/// <para>A micro-batch comes from one source as a whole. The loop asks for it, lets the mixer watch its backward pass, and says when an update's gradient is complete:</para>
+/// <para>A micro-batch comes from one source as a whole. The loop asks for it, lets the mixer watch its backward
+/// pass, and says when an update's gradient is complete:</para>
 /// <code>
 /// optimizer.zero_grad();
 /// var draw = mixer.Next();
@@ -33,7 +34,8 @@ public interface IDataMixer : IDisposable
     /// <exception cref="InvalidOperationException">Nothing was observed since the last update, where that is needed.</exception>
     void Update();
 
-    /// <summary>Saves everything that later draws depend on, so that a resumed run draws the same sources; a file in that place is replaced when the new one is complete.</summary>
+    /// <summary>Saves everything that later draws depend on, so that a resumed run draws the same sources; a file in that
+    /// place is replaced when the new one is complete.</summary>
     /// <exception cref="InvalidOperationException">An update has begun and not ended.</exception>
     void Save(string path);
 

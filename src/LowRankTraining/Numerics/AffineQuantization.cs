@@ -3,12 +3,16 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Numerics;
 
-/// <summary>Stores numbers in 8 or 4 bits each, with one scale and one zero point for every group: Q-GaLore's format for bases (4 bits) and weights (8).</summary>
+/// <summary>Stores numbers in 8 or 4 bits each, with one scale and one zero point for every group: Q-GaLore's
+/// format for bases (4 bits) and weights (8).</summary>
 /// <remarks>
-/// <para>The tensor is flattened row by row and cut into groups; the last may be partial. With L = 2ᵇ − 1: scale = (max − min) / L, zero = round(−min / scale), code = round(x / scale) + zero, and it decodes to scale · (code − zero).
-/// The range always includes zero, which therefore decodes to exactly zero; every other error is at most half a scale.</para>
-/// <para>Stochastic rounding gives ⌊x / scale⌋ or one more, the latter with the probability of the fraction. It takes L − 1 steps instead of L and zero = ⌈−min / scale⌉: the spare step keeps the ends of the range from being cut, so the expected value is exact everywhere.</para>
-/// <para><see cref="Compatibility.ReferenceCode"/>: the range is max − min of the values alone, at least 1e-5, and the zero point is cut to [0, L]; groups that are all positive or all negative then saturate, and groups of small values become zeros.</para>
+/// <para>The tensor is flattened row by row and cut into groups; the last may be partial. With L = 2ᵇ − 1: scale = (max − min) / L, zero = round(−min / scale),
+/// code = round(x / scale) + zero, and it decodes to scale · (code − zero). The range always includes zero, which therefore decodes to exactly zero; every
+/// other error is at most half a scale.</para>
+/// <para>Stochastic rounding gives ⌊x / scale⌋ or one more, the latter with the probability of the fraction. It takes L − 1 steps instead of L and zero = ⌈−min
+/// / scale⌉: the spare step keeps the ends of the range from being cut, so the expected value is exact everywhere.</para>
+/// <para><see cref="Compatibility.ReferenceCode"/>: the range is max − min of the values alone, at least 1e-5, and the zero point is cut to [0, L]; groups that
+/// are all positive or all negative then saturate, and groups of small values become zeros.</para>
 /// <para>Bytes: b / 8 + 5 / group for each element. Scratch: a few MiB, next to none for float32 on a CPU; a copy of values that are not contiguous.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, and the authors' code, which keeps 4-bit codes one a byte.</para>
 /// </remarks>
@@ -25,19 +29,23 @@ public static class AffineQuantization
     /// <param name="group">Elements that share a scale; even for 4 bits.</param>
     /// <param name="stochastic">Draws the roundings; null rounds to nearest, half to even.</param>
     /// <param name="compatibility">Whether to saturate as the authors' code does.</param>
-    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. Scales: float32; Zeros: uint8; one for each group.</returns>
+    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. Scales: float32;
+    /// Zeros: uint8; one for each group.</returns>
     /// <exception cref="ArgumentException">Another number of bits; a group below 1, or odd with 4 bits.</exception>
     public static (Tensor Codes, Tensor Scales, Tensor Zeros) Quantize(
         Tensor values, int bits, int group = DefaultGroup, Generator? stochastic = null, Compatibility compatibility = Compatibility.Paper)
     {
         ArgumentNullException.ThrowIfNull(values);
-        Func<BlockChunk, Tensor>? uniform = stochastic is null ? null : chunk => rand(chunk.Count, chunk.Size, ScalarType.Float32, values.device, generator: stochastic);
+        Func<BlockChunk, Tensor>? uniform = stochastic is null
+            ? null
+            : chunk => rand(chunk.Count, chunk.Size, ScalarType.Float32, values.device, generator: stochastic);
         return Quantize(values, bits, group, uniform, compatibility);
     }
 
     /// <summary>Quantizes stochastically with given uniform numbers instead of drawn ones: for results that must be repeated elsewhere.</summary>
     /// <param name="values">As above.</param>
-    /// <param name="uniform">In [0, 1), as many as <paramref name="values"/> has elements: an entry is rounded up where its number is below the fraction.</param>
+    /// <param name="uniform">In [0, 1), as many as <paramref name="values"/> has elements: an entry is
+    /// rounded up where its number is below the fraction.</param>
     /// <param name="bits">8 or 4.</param>
     /// <param name="group">Elements that share a scale; even for 4 bits.</param>
     /// <param name="compatibility">Whether to saturate as the authors' code does.</param>
@@ -114,7 +122,8 @@ public static class AffineQuantization
     }
 
     private static void EncodeOnHost(Tensor numbers, Tensor? uniform, int bits, int group, (Tensor Codes, Tensor Scales, Tensor Zeros) target) =>
-        SpanAffine.Encode(numbers.Floats(), uniform is null ? [] : uniform.Floats(), bits, group, target.Codes.bytes, target.Scales.Floats(), target.Zeros.bytes);
+        SpanAffine.Encode(
+            numbers.Floats(), uniform is null ? [] : uniform.Floats(), bits, group, target.Codes.bytes, target.Scales.Floats(), target.Zeros.bytes);
 
     private static void EncodeOnDevice(Tensor rows, Tensor? uniform, int bits, Compatibility compatibility, (Tensor Codes, Tensor Scales, Tensor Zeros) target)
     {

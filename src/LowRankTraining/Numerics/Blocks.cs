@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Numerics;
 
 /// <summary>A flattened tensor cut into blocks that share a scale; the last may be partial.</summary>
-/// <remarks>Blocks are worked on many at a time, but not all: quantizing needs several numbers of scratch for each entry, so scratch stays at a few MiB however large the tensor, and below half of it where it is not small.</remarks>
+/// <remarks>Blocks are worked on many at a time, but not all: quantizing needs several numbers of scratch for each entry, so scratch stays at a few MiB however
+/// large the tensor, and below half of it where it is not small.</remarks>
 internal readonly record struct Blocks(long Elements, int Size)
 {
     private const long SmallestChunk = 1 << 14, LargestChunk = 1 << 18, LargestBlock = 1 << 20, WorthSharing = 1 << 16;
@@ -24,7 +25,8 @@ internal readonly record struct Blocks(long Elements, int Size)
     /// <summary>Works on every chunk: on a CPU on several at once, where there are numbers enough.</summary>
     /// <param name="where">Where the numbers are.</param>
     /// <param name="work">What is done to a chunk, on any thread; tensors that it makes are freed after it.</param>
-    /// <param name="isOrdered">Whether one chunk must follow the other: because they draw from the same stream, or are converted by operations on tensors, which have threads of their own.</param>
+    /// <param name="isOrdered">Whether one chunk must follow the other: because they draw from the same stream, or are converted by operations on tensors,
+    /// which have threads of their own.</param>
     public void ForEach(Device where, Action<BlockChunk> work, bool isOrdered = false)
     {
         if (where.type == DeviceType.CPU && !isOrdered && Elements >= WorthSharing)
@@ -59,9 +61,11 @@ internal readonly record struct Blocks(long Elements, int Size)
     {
         var bytes = PackedCodes.Bytes(Elements, bits);
         if (codes.numel() != bytes)
-            throw new ArgumentException($"{Elements} elements of {bits} bits take {bytes} bytes of codes, but there are {codes.numel()}; pass the shape that was quantized.", nameof(codes));
+            throw new ArgumentException($"{Elements} elements of {bits} bits take {bytes} bytes of codes, but there are {codes.numel()}; "
+                + "pass the shape that was quantized.", nameof(codes));
         if (scales.numel() != Count)
-            throw new ArgumentException($"{Elements} elements make {Count} blocks of {Size}, but there are {scales.numel()} scales; pass the block size that was used.", nameof(scales));
+            throw new ArgumentException($"{Elements} elements make {Count} blocks of {Size}, but there are {scales.numel()} scales; "
+                + "pass the block size that was used.", nameof(scales));
     }
 }
 

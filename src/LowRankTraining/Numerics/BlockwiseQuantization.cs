@@ -5,11 +5,14 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>Stores numbers in 8 or 4 bits each, with one scale for every block.</summary>
 /// <remarks>
-/// <para>The tensor is flattened row by row and cut into blocks; code = nearest entry of the table to x / max|block|, and it decodes to table[code] · max|block|.</para>
-/// <para>Zero decodes to exactly zero where the table has a zero, and a block of nothing but zeros always does. A block with a NaN decodes to NaN; one with an infinity to anything.
-/// Where max|block| is subnormal the block loses precision: it is below 1.2e-38.</para>
-/// <para>Stochastic rounding takes one of the two entries around x / max|block|, so that the expected value is exact: everywhere with the tables that end in −1 and 1, up to the lowest entry with the others.</para>
-/// <para>Bytes: 1 + 4 / block for each element with 8 bits, ½ + 4 / block with 4. Scratch: none for float32 on a CPU, which rounds to nearest in one pass on all its cores; a few MiB otherwise, and a copy of values that are not contiguous.</para>
+/// <para>The tensor is flattened row by row and cut into blocks; code = nearest entry of the table to x /
+/// max|block|, and it decodes to table[code] · max|block|.</para>
+/// <para>Zero decodes to exactly zero where the table has a zero, and a block of nothing but zeros always does. A block with a NaN decodes to NaN; one with an
+/// infinity to anything. Where max|block| is subnormal the block loses precision: it is below 1.2e-38.</para>
+/// <para>Stochastic rounding takes one of the two entries around x / max|block|, so that the expected value is exact: everywhere with the tables that end in −1
+/// and 1, up to the lowest entry with the others.</para>
+/// <para>Bytes: 1 + 4 / block for each element with 8 bits, ½ + 4 / block with 4. Scratch: none for float32 on a CPU, which rounds to nearest in one pass on
+/// all its cores; a few MiB otherwise, and a copy of values that are not contiguous.</para>
 /// <para>Source: Dettmers et al., arXiv 2110.02861; 4 bits: Li et al., arXiv 2309.01507.</para>
 /// </remarks>
 public static class BlockwiseQuantization
@@ -19,7 +22,8 @@ public static class BlockwiseQuantization
     /// <param name="table">The code.</param>
     /// <param name="block">Elements that share a scale; even for 4-bit codes. The last block may have fewer.</param>
     /// <param name="stochastic">Draws the roundings; null rounds to nearest.</param>
-    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. AbsMax: float32, one for each block.</returns>
+    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. AbsMax: float32,
+    /// one for each block.</returns>
     /// <exception cref="ArgumentException">The block is below 1, or odd with 4-bit codes.</exception>
     public static (Tensor Codes, Tensor AbsMax) Quantize(Tensor values, CodeTable table, int block, Generator? stochastic = null)
     {
@@ -75,7 +79,8 @@ public static class BlockwiseQuantization
     /// <param name="stochastic">Draws the roundings; null rounds to nearest.</param>
     /// <param name="loss">Takes what the rounding has lost, float32, contiguous; null where nobody asks.</param>
     internal static void Add(
-        Tensor codes, Tensor absMax, CodeTable table, int block, long elements, Func<BlockChunk, Tensor> change, Generator? stochastic = null, Tensor? loss = null)
+        Tensor codes, Tensor absMax, CodeTable table, int block, long elements, Func<BlockChunk, Tensor> change,
+        Generator? stochastic = null, Tensor? loss = null)
     {
         var blocks = Blocks.Of(elements, block, table.Bits);
         blocks.Check(codes, absMax, table.Bits);

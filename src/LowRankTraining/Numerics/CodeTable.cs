@@ -7,9 +7,11 @@ namespace LowRankTraining.Numerics;
 /// <summary>The numbers that a short code can stand for, in ascending order; the largest is 1.</summary>
 /// <remarks>
 /// <para>The dynamic codes of b bits spend them as floating-point numbers do: b − 1 decades below 1, each with twice as many entries as the decade below it.
-/// Decade i = 0 … b − 2 splits [0.1, 1] into Kᵢ equal intervals and takes their midpoints times 10^(i − b + 2): Kᵢ = 2ⁱ for signed codes, which also take the negatives, and 2ⁱ⁺¹ for unsigned ones.
-/// 0 and 1 complete the table, so that zero and the largest entry of a block are exact, and a negative largest entry is not: it decodes to −0.993 of its size (8 bits) or −0.8875 (4 bits).</para>
-/// <para>Source: Dettmers et al., 8-bit Optimizers via Block-wise Quantization, arXiv 2110.02861; 4 bits: Li et al., Memory Efficient Optimizers with 4-bit States, arXiv 2309.01507. The numbers are those of bitsandbytes and torchao.</para>
+/// Decade i = 0 … b − 2 splits [0.1, 1] into Kᵢ equal intervals and takes their midpoints times 10^(i − b + 2): Kᵢ = 2ⁱ for signed codes, which also take the
+/// negatives, and 2ⁱ⁺¹ for unsigned ones. 0 and 1 complete the table, so that zero and the largest entry of a block are exact, and a negative largest entry is
+/// not: it decodes to −0.993 of its size (8 bits) or −0.8875 (4 bits).</para>
+/// <para>Source: Dettmers et al., 8-bit Optimizers via Block-wise Quantization, arXiv 2110.02861; 4 bits: Li et al., Memory Efficient Optimizers with 4-bit
+/// States, arXiv 2309.01507. The numbers are those of bitsandbytes and torchao.</para>
 /// </remarks>
 public sealed class CodeTable
 {
@@ -43,10 +45,12 @@ public sealed class CodeTable
     /// <value>Dynamic, 4 bits, −0.8875 … 1, smallest positive entry 0.0055: for first moments.</value>
     public static CodeTable Dynamic4Signed { get; } = new(4, signed: true, Dynamic(4, signed: true));
 
-    /// <value>k / 16, 4 bits, k = 1 … 16: for second moments. Zero is not among them, so that no step is divided by the root of a second moment that was rounded away.</value>
+    /// <value>k / 16, 4 bits, k = 1 … 16: for second moments. Zero is not among them, so that no step is divided by
+    /// the root of a second moment that was rounded away.</value>
     public static CodeTable Linear4Unsigned { get; } = new(4, signed: false, Enumerable.Range(1, 16).Select(k => k / 16.0));
 
-    /// <value>NormalFloat, 4 bits, −1 … 1 with both ends and zero exact: the means of sixteen equally likely intervals of a normal distribution, for weights.</value>
+    /// <value>NormalFloat, 4 bits, −1 … 1 with both ends and zero exact: the means of sixteen equally likely
+    /// intervals of a normal distribution, for weights.</value>
     /// <remarks>Source: Dettmers et al., QLoRA, arXiv 2305.14314, appendix E; the numbers are those of bitsandbytes.</remarks>
     public static CodeTable NF4 { get; } = new(4, signed: true,
     [
@@ -54,7 +58,8 @@ public sealed class CodeTable
         0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
     ]);
 
-    /// <value>k / 127, 8 bits, k = −128 … 127: for weights. Both ends and zero are exact; the lowest value is there to fill the table, and no block takes it.</value>
+    /// <value>k / 127, 8 bits, k = −128 … 127: for weights. Both ends and zero are exact; the lowest value is
+    /// there to fill the table, and no block takes it.</value>
     public static CodeTable Linear8Signed { get; } = new(8, signed: true, Enumerable.Range(-128, 256).Select(k => k / 127.0));
 
     /// <value>Bits of a code: 8 or 4.</value>
@@ -66,7 +71,8 @@ public sealed class CodeTable
     /// <value>What each code stands for: 2^<see cref="Bits"/> numbers, ascending.</value>
     public IReadOnlyList<float> Values => _values;
 
-    /// <value>The boundaries between neighboring values. Exactly there, 8-bit codes take the lower value and 4-bit codes the upper one, as bitsandbytes and torchao do.</value>
+    /// <value>The boundaries between neighboring values. Exactly there, 8-bit codes take the lower value and 4-bit
+    /// codes the upper one, as bitsandbytes and torchao do.</value>
     public IReadOnlyList<float> Midpoints => _midpoints;
 
     /// <value>Whether nothing above zero takes the code of zero.</value>
@@ -139,7 +145,8 @@ public sealed class CodeTable
             Midpoints = new Boundaries(table._midpoints, inclusive: table.Bits == 4, device);
             Values = tensor(table._values, ScalarType.Float32, device).DetachFromDisposeScope();
             Interior = new Boundaries(table._values[1..^1], inclusive: true, device);
-            Widths = tensor((float[])[.. table._values.Zip(table._values.Skip(1), (low, high) => high - low)], ScalarType.Float32, device).DetachFromDisposeScope();
+            float[] widths = [.. table._values.Zip(table._values.Skip(1), (low, high) => high - low)];
+            Widths = tensor(widths, ScalarType.Float32, device).DetachFromDisposeScope();
             ByByte = tensor(table.Bits == 8 ? table._values : Pairs(table._values), ScalarType.Float32, device)
                 .view(256, 8 / table.Bits).DetachFromDisposeScope();
         }

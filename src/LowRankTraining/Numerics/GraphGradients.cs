@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Numerics;
 
 /// <summary>What custom functions return from their backward passes.</summary>
-/// <remarks>The graph takes references of its own, but the managed objects would keep the memory until they are collected. They are freed by the next backward pass on the same thread instead, when the graph has its own for sure.</remarks>
+/// <remarks>The graph takes references of its own, but the managed objects would keep the memory until they are collected. They are freed by the next backward
+/// pass on the same thread instead, when the graph has its own for sure.</remarks>
 internal static class GraphGradients
 {
     [ThreadStatic]

@@ -91,7 +91,8 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
 }
 
 /// <summary>The first exception of the backward passes that belong to one thread's forward passes, until it can be thrown.</summary>
-/// <remarks>One that left a custom backward pass would end the process, since the callers above it are native. On a GPU the backward pass runs on a thread of its own; the exception waits for the one that ran the forward pass.</remarks>
+/// <remarks>One that left a custom backward pass would end the process, since the callers above it are native. On a GPU the backward pass runs on a thread of
+/// its own; the exception waits for the one that ran the forward pass.</remarks>
 internal sealed class BackwardFailure
 {
     [ThreadStatic]

@@ -10,7 +10,8 @@ public static class MomentPruning
     /// <summary>True where |x| is strictly above the <paramref name="ratio"/>-quantile of |x|.</summary>
     /// <param name="x">Any shape; at least one entry.</param>
     /// <param name="ratio">Share to be pruned, in [0, 1].</param>
-    /// <returns>A mask in the shape of <paramref name="x"/>. Where many entries share the threshold's magnitude none of them survives; of a constant tensor nothing does.</returns>
+    /// <returns>A mask in the shape of <paramref name="x"/>. Where many entries share the threshold's magnitude none of
+    /// them survives; of a constant tensor nothing does.</returns>
     public static Tensor MagnitudeMask(Tensor x, double ratio)
     {
         using var scope = NewDisposeScope();

@@ -5,9 +5,11 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>Draws some of very many numbers, each at most once, without making them all.</summary>
 /// <remarks>
-/// <para>The draw is where a keyed permutation of 0 … M − 1 takes the first numbers, so nothing of length M is needed, and a longer draw holds every shorter one. Integers only: the same key gives the same numbers on every device.</para>
-/// <para>The permutation is a Feistel network over a nearly square table: with c = ⌈M / ⌈√M⌉⌉ columns, a number is l c + r. Four rounds in turn l ← (l + F(r)) mod ⌈√M⌉ and r ← (r + F(l)) mod c, with a keyed hash F of 31 bits:
-/// each can be undone, so no two numbers end in the same place. The few places beyond M − 1 are sent on until they are below it.</para>
+/// <para>The draw is where a keyed permutation of 0 … M − 1 takes the first numbers, so nothing of length M is needed, and a longer draw holds every shorter
+/// one. Integers only: the same key gives the same numbers on every device.</para>
+/// <para>The permutation is a Feistel network over a nearly square table: with c = ⌈M / ⌈√M⌉⌉ columns, a number is l c + r. Four rounds in turn l ← (l + F(r))
+/// mod ⌈√M⌉ and r ← (r + F(l)) mod c, with a keyed hash F of 31 bits: each can be undone, so no two numbers end in the same place. The few places beyond M − 1
+/// are sent on until they are below it.</para>
 /// <para>Source: Luby and Rackoff, SIAM J. Comput. 17 (1988); Black and Rogaway, CT-RSA 2002 (sending on).</para>
 /// </remarks>
 public static class RandomEntries

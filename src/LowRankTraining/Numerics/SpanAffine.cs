@@ -15,7 +15,8 @@ internal static class SpanAffine
     /// <param name="codes">A byte for each number, or for two.</param>
     /// <param name="scales">One for each group.</param>
     /// <param name="zeros">One for each group.</param>
-    public static void Encode(ReadOnlySpan<float> numbers, ReadOnlySpan<float> uniform, int bits, int group, Span<byte> codes, Span<float> scales, Span<byte> zeros)
+    public static void Encode(
+        ReadOnlySpan<float> numbers, ReadOnlySpan<float> uniform, int bits, int group, Span<byte> codes, Span<float> scales, Span<byte> zeros)
     {
         var levels = (1 << bits) - 1;
         for (var at = 0; at < scales.Length; at++)
@@ -32,7 +33,8 @@ internal static class SpanAffine
         }
     }
 
-    /// <summary>The inverse of <see cref="Encode(ReadOnlySpan{float}, ReadOnlySpan{float}, int, int, Span{byte}, Span{float}, Span{byte})"/>, but for what rounding has lost.</summary>
+    /// <summary>The inverse of <see cref="Encode(ReadOnlySpan{float}, ReadOnlySpan{float}, int, int, Span{byte}, Span{float}, Span{byte})"/>, but for what
+    /// rounding has lost.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Decode(ReadOnlySpan<byte> codes, ReadOnlySpan<float> scales, ReadOnlySpan<byte> zeros, int bits, int group, Span<float> numbers)
     {

@@ -6,7 +6,8 @@ namespace LowRankTraining.Numerics;
 /// <summary>The power iteration that randomized and warm-started bases share.</summary>
 internal static class SubspaceIteration
 {
-    /// <summary>A Y with Y spanning Aᵀ P; not yet orthonormal. Y is conditioned first, so that small directions do not drown in the large ones; exactly orthonormal it need not be.</summary>
+    /// <summary>A Y with Y spanning Aᵀ P; not yet orthonormal. Y is conditioned first, so that small directions do not drown in the large ones; exactly
+    /// orthonormal it need not be.</summary>
     public static Tensor Pass(Tensor matrix, Tensor basis)
     {
         using var scope = NewDisposeScope();

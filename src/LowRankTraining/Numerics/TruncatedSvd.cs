@@ -4,13 +4,14 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Numerics;
 
 /// <summary>The leading singular triplets of a matrix.</summary>
-/// <remarks>Small matrices, and ranks near the short side, by exact SVD; else from a random sketch with power iterations, all of it products, the same for the same key.
-/// Source: Halko, Martinsson and Tropp, SIAM Review 53 (2011), algorithms 4.4 and 5.1.</remarks>
+/// <remarks>Small matrices, and ranks near the short side, by exact SVD; else from a random sketch with power iterations, all of it products, the same for the
+/// same key. Source: Halko, Martinsson and Tropp, SIAM Review 53 (2011), algorithms 4.4 and 5.1.</remarks>
 internal static class TruncatedSvd
 {
     private const long Small = 256, Oversampling = 8;
 
-    /// <summary>Power iterations after which even close singular values are told apart, and those that a flat spectrum, in which nothing is, is worth.</summary>
+    /// <summary>Power iterations after which even close singular values are told apart, and those that a flat
+    /// spectrum, in which nothing is, is worth.</summary>
     public const int Accurate = 8, Quick = 2;
 
     /// <summary>U (m × r), σ (r), Vᵀ (r × n), in float32, or float64 for a float64 matrix.</summary>

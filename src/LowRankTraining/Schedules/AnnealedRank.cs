@@ -3,8 +3,8 @@ namespace LowRankTraining.Schedules;
 /// <summary>A rank that falls fast at first and slowly in the end.</summary>
 /// <remarks>
 /// <para>r(t) = round(r (b + (1 − b) (1 − p)³)), with p = (t − t₀) / (t₁ − t₀) within 0 and 1, looked at every T steps from t₀ on.</para>
-/// <para>Source: the budget of Zhang et al., AdaLoRA, arXiv 2303.10512, shared out evenly: there importance shares it out among the matrices, and what is
-/// dropped is lost.</para>
+/// <para>Source: the budget of Zhang et al., AdaLoRA, arXiv 2303.10512, shared out evenly: there importance shares it
+/// out among the matrices, and what is dropped is lost.</para>
 /// </remarks>
 public sealed record AnnealedRank : IRankSchedule
 {
@@ -21,7 +21,11 @@ public sealed record AnnealedRank : IRankSchedule
     public long Every { get; init; } = 1;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => RankRules.CheckTimes(checks.Factor(To), Start, End, Every);
+    public void Check(Checks checks) => checks
+        .Ratio(To)
+        .AtLeast(0, Start)
+        .Above(Start, End)
+        .AtLeast(1, Every);
 
     /// <inheritdoc/>
     public long RankFor(long rank, long step)

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Schedules;
 
-/// <summary>The rank of the options, for ever.</summary>
+/// <summary>The rank of the options.</summary>
 public sealed record ConstantRank : IRankSchedule
 {
     /// <inheritdoc/>

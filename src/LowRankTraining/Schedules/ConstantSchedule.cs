@@ -1,6 +1,6 @@
 namespace LowRankTraining.Schedules;
 
-/// <summary>A linear warm-up from 0, then the full rate for ever.</summary>
+/// <summary>A linear warm-up from 0, then the full rate from then on.</summary>
 /// <remarks>t &lt; w: t / w. Otherwise 1.</remarks>
 public sealed record ConstantSchedule : ILrSchedule
 {

@@ -3,10 +3,10 @@ namespace LowRankTraining.Schedules;
 /// <summary>A linear warm-up from 0, then half a cosine down to a share of the full rate; optionally the whole of it again every few steps.</summary>
 /// <remarks>
 /// <para>With f(p) = μ + (1 − μ)(1 + cos πp)/2: t &lt; w: t / w. Otherwise f((t − w) / (N − w)), and μ from step N on.</para>
-/// <para>With a cycle length C the same runs on q = t mod C, with C in place of N. The first two steps of every later warm-up have the multiplier 1e-7, so
-/// that none is wasted at 0.</para>
-/// <para>Source of the cyclic form: the "cosine" schedule of the authors' code of ReLoRA (arXiv 2307.05695); with one cycle it is that of GaLore's and Fira's
-/// scripts.</para>
+/// <para>With a cycle length C the same runs on q = t mod C, with C in place of N. The first two steps of every later warm-up have the multiplier 1e-7, so that
+/// none is wasted at 0.</para>
+/// <para>Source of the cyclic form: the "cosine" schedule of the authors' code of ReLoRA (arXiv 2307.05695); with
+/// one cycle it is that of GaLore's and Fira's scripts.</para>
 /// </remarks>
 public sealed record CosineSchedule : ILrSchedule
 {
@@ -41,8 +41,8 @@ public sealed record CosineSchedule : ILrSchedule
         .AtLeast(1, TotalSteps)
         .AtLeast(0, Warmup)
         .Require(Warmup <= (CycleLength ?? TotalSteps),
-            $"{checks.PathOf(nameof(Warmup))} is {Warmup}: it must not be longer than {(CycleLength is null ? "TotalSteps" : "a cycle")} ({CycleLength ?? TotalSteps}).")
+            $"Warmup is {Warmup}: it must not be longer than {(CycleLength is null ? "TotalSteps" : "a cycle")} ({CycleLength ?? TotalSteps}).")
         .Between(0, 1, MinRatio)
-        .AtLeast(1, CycleLength ?? 1, nameof(CycleLength))
-        .Require(CycleLength is not > 0 || TotalSteps % CycleLength == 0, $"{checks.PathOf(nameof(CycleLength))} ({CycleLength}) must divide TotalSteps ({TotalSteps}).");
+        .Require(CycleLength is null or > 0, $"CycleLength is {CycleLength}: it must be at least 1.")
+        .Require(CycleLength is not > 0 || TotalSteps % CycleLength == 0, $"CycleLength ({CycleLength}) must divide TotalSteps ({TotalSteps}).");
 }

@@ -17,7 +17,11 @@ public sealed record GeometricRank : IRankSchedule
     public long MinRank { get; init; } = 1;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks.AtLeast(1, Every).Factor(Factor).AtLeast(0, Start).AtLeast(1, MinRank);
+    public void Check(Checks checks) => checks
+        .AtLeast(1, Every)
+        .Ratio(Factor)
+        .AtLeast(0, Start)
+        .AtLeast(1, MinRank);
 
     /// <inheritdoc/>
     public long RankFor(long rank, long step)

@@ -32,8 +32,11 @@ public sealed record JoinedSchedule : ILrSchedule
     /// <inheritdoc/>
     public void Check(Checks checks)
     {
-        checks.Require(Parts.Count > 0, $"{checks.PathOf(nameof(Parts))} is empty: a joined schedule needs at least one part.");
+        checks.Require(Parts.Count > 0, "A JoinedSchedule needs at least one part.");
         foreach (var ((schedule, steps), index) in Parts.Select((part, index) => (part, index)))
-            checks.Require(steps >= 1, $"{checks.PathOf($"Parts[{index}]")} lasts {steps} steps: it must last at least 1.").Part(schedule, $"Parts[{index}]");
+        {
+            checks.Require(steps >= 1, $"Parts[{index}] lasts {steps} steps: it must last at least 1.");
+            checks.Part(schedule, $"Parts[{index}]");
+        }
     }
 }

@@ -20,7 +20,12 @@ public sealed record LinearRank : IRankSchedule
     public long Every { get; init; } = 1;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => RankRules.CheckTimes(checks.Above(0, From).Above(0, To), Start, End, Every);
+    public void Check(Checks checks) => checks
+        .Above(0, From)
+        .Above(0, To)
+        .AtLeast(0, Start)
+        .Above(Start, End)
+        .AtLeast(1, Every);
 
     /// <inheritdoc/>
     public long RankFor(long rank, long step) => RankRules.Rounded(rank * (From + (To - From) * RankRules.Progress(step, Start, End, Every)));

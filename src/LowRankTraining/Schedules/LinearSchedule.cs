@@ -27,6 +27,6 @@ public sealed record LinearSchedule : ILrSchedule
     public void Check(Checks checks) => checks
         .AtLeast(1, TotalSteps)
         .AtLeast(0, Warmup)
-        .Require(Warmup <= TotalSteps, $"{checks.PathOf(nameof(Warmup))} is {Warmup}: it must not be longer than TotalSteps ({TotalSteps}).")
+        .Require(Warmup <= TotalSteps, $"Warmup is {Warmup}: it must not be longer than TotalSteps ({TotalSteps}).")
         .Between(0, 1, MinRatio);
 }

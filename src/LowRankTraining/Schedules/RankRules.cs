@@ -13,10 +13,4 @@ internal static class RankRules
         var sinceStart = Math.Max(0, step - start);
         return (double)(sinceStart - sinceStart % every) / (end - start);
     }
-
-    /// <summary>t₀, t₁ and T are in their ranges.</summary>
-    public static void CheckTimes(Checks checks, long start, long end, long every) => checks
-        .AtLeast(0, start, "Start")
-        .Above(start, end, "End")
-        .AtLeast(1, every, "Every");
 }

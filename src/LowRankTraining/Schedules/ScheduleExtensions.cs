@@ -7,8 +7,8 @@ public static class ScheduleExtensions
 {
     /// <summary>Puts a schedule to work on an optimizer, any of TorchSharp's own or a <see cref="LowRankOptimizer"/>.</summary>
     /// <param name="schedule">What to follow.</param>
-    /// <param name="optimizer">Its groups' initial rates are what the schedule multiplies. Load its state first when a run goes on: initial rates are part of
-    /// it.</param>
+    /// <param name="optimizer">Its groups' initial rates are what the schedule multiplies. Load its state first
+    /// when a run goes on: initial rates are part of it.</param>
     /// <param name="completedSteps">Updates made so far. Default 0.</param>
     /// <returns>Call its <c>step()</c> after every <c>optimizer.step()</c>.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The schedule contradicts itself; everything that is wrong is listed. The

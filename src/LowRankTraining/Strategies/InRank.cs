@@ -70,7 +70,7 @@ public sealed record InRank : FactorizedLayerMethod
         base.Check(checks);
         CheckExactStates(checks, "each direction of the factors has moments and a step counter of its own");
         checks.AtLeast(1, Buffer)
-            .Factor(MaxRankRatio)
+            .Ratio(MaxRankRatio)
             .Share(EnergyRatio)
             .AtLeast(0, WarmupSteps)
             .AtLeast(1, CheckEvery)

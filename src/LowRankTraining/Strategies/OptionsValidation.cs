@@ -52,6 +52,14 @@ internal sealed class OptionsRules
         return this;
     }
 
+    /// <summary>A part is right.</summary>
+    public OptionsRules Obey(IPart? part)
+    {
+        foreach (var failure in part is null ? [] : Checks.Of(part))
+            Require(false, failure);
+        return this;
+    }
+
     /// <summary>A quantized base is in a format that exists, and its layers may be replaced.</summary>
     public OptionsRules QuantizesBy(BaseFormat format, Injection injection) => OneOf(format, Enum.GetValues<BaseFormat>(), "Base")
         .Require(format == BaseFormat.Dense || injection is Injection.Auto or Injection.Replace,

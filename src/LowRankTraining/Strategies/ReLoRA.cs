@@ -119,7 +119,7 @@ public sealed record ReLoRA : LoRAMethod
         CheckBase(checks, Base);
         checks.AtLeast(1, MergeEvery)
             .AtLeast(0, WarmStartSteps)
-            .Factor(RankDecay)
+            .Ratio(RankDecay)
             .AtLeast(1, MinRank)
             .Require(MinRank <= Rank, $"{checks.PathOf(nameof(MinRank))} ({MinRank}) is above Rank ({Rank}).")
             .NoEffect(MinRank > 1 && RankDecay == 1, nameof(MinRank), "RankDecay is 1, so that the rank stays. Set RankDecay, or leave it out.")

@@ -87,7 +87,7 @@ public class DrawTests
     {
         var make = () => new Rehearsal(2, new() { Floor = floor });
 
-        make.Should().Throw<OptionsValidationException>().WithMessage("Floor is *at least 0 and at most 1.");
+        make.Should().Throw<OptionsValidationException>().WithMessage("*Floor is *at least 0 and at most 1.");
     }
 
     [Fact]

@@ -80,8 +80,8 @@ public class BindTests
 
         joined.Invoking(schedule => schedule.Bind(optimizer)).Should().Throw<OptionsValidationException>()
             .Which.Failures.Should().BeEquivalentTo(
-                "JoinedSchedule.Parts[0] lasts 0 steps: it must last at least 1.",
-                "JoinedSchedule.Parts[1].Warmup is 20: it must not be longer than TotalSteps (10).");
+                "Parts[0] lasts 0 steps: it must last at least 1.",
+                "JoinedSchedule.Parts[1]: Warmup is 20: it must not be longer than TotalSteps (10).");
     }
 
     private static SGD TwoGroups()

@@ -56,7 +56,7 @@ public sealed record SwitchLoRA : WeightSpaceMethod
         CheckExactStates(checks, "each vector of the factors has moments and a step counter of its own");
         checks.AtLeast(1, SwitchEvery)
             .AtLeast(1, TotalSteps ?? 1, nameof(TotalSteps))
-            .Factor(SwitchDecay)
+            .Ratio(SwitchDecay)
             .NoEffect(SwitchDecay != UsualDecay && TotalSteps is null, nameof(SwitchDecay),
                 "TotalSteps is null, so that the rate stays. Set TotalSteps, or leave it out.")
             .AtLeast(0, HoldSteps)
