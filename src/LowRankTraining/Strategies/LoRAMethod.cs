@@ -22,7 +22,8 @@ public abstract record LoRAMethod : WeightSpaceMethod
     public override void Check(Checks checks)
     {
         base.Check(checks);
-        checks.Above(0, LearningRateRatio);
+        checks.Above(0, LearningRateRatio)
+            .NoEffect(Dropout > 0 && Injection == Injection.Shadow, nameof(Dropout), "Injection is Shadow, and shadowed layers see no inputs. Leave it at 0.");
         foreach (var (name, rank) in RankPattern ?? new Dictionary<string, int>())
             checks.Require(rank >= 1, $"{checks.PathOf(nameof(RankPattern))} gives '{name}' the rank {rank}: it must be at least 1.");
         foreach (var (name, alpha) in AlphaPattern ?? new Dictionary<string, double>())

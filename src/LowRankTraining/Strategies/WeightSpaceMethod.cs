@@ -93,7 +93,6 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
             .Above(0, Epsilon)
             .Moments(States)
             .Moments(TableStates)
-            .NoEffect(Dropout > 0 && Injection == Injection.Shadow, nameof(Dropout), "Injection is Shadow, and shadowed layers see no inputs. Leave it at 0.")
             .NoEffect(TableStates != StateFormat.Float32 && !TrainOthers, nameof(TableStates),
                 "TrainOthers is false, so that no table is trained. Leave it out.");
     }

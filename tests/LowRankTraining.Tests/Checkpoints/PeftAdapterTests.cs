@@ -95,7 +95,8 @@ public sealed class PeftAdapterTests : IDisposable
         (options.Rank, options.Alpha, options.Dropout, options.RankStabilized, options.TrainOthers).Should().Be((16, 32, 0.05, true, false));
         options.RankPattern.Should().BeEquivalentTo(new Dictionary<string, int> { [@"layers\.0\.q_proj"] = 4 });
         options.AlphaPattern.Should().BeEquivalentTo(new Dictionary<string, double> { ["k_proj"] = 64 });
-        FluentActions.Invoking(() => PeftAdapter.DoRAOf(_folder)).Should().Throw<InvalidDataException>().WithMessage("*LoRA.FromPeft*");
+        PeftAdapter.MethodOf(_folder).Should().BeOfType<LoRA>().Which.Rank.Should().Be(16);
+        FluentActions.Invoking(() => PeftAdapter.DoRAOf(_folder)).Should().Throw<InvalidDataException>().WithMessage("*PeftAdapter.LoRAOf*");
     }
 
     [Theory]

@@ -75,7 +75,15 @@ public class ReLoRATests
     {
         const double rate = 1e-3;
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = Attach(model, new() { MergeEvery = 20, Reset = reset, PruneRatio = 0.9, ResetStepCounter = resetStepCounter, Base = format, Rounding = rounding }, rate);
+        using var optimizer = Attach(model, new()
+        {
+            MergeEvery = 20,
+            Reset = reset,
+            PruneRatio = reset == OptimizerReset.Zero ? 0.99 : 0.9,
+            ResetStepCounter = resetStepCounter,
+            Base = format,
+            Rounding = rounding,
+        }, rate);
         Run(model, optimizer, 20);
 
         for (var step = 0; step < 12; step++)
