@@ -78,10 +78,19 @@ public sealed class Checks
         return this;
     }
 
-    /// <summary>Several such sentences, all of them violations.</summary>
+    /// <summary>An option that does nothing beside the others is left at its default, so that nobody relies on it.</summary>
+    /// <param name="isUsed">Whether it does something.</param>
+    /// <param name="value">Its value.</param>
+    /// <param name="unset">Its default.</param>
+    /// <param name="why">Why it does nothing, as the rest of a sentence: "Density takes its place".</param>
+    /// <param name="option">Its name.</param>
+    public Checks Unused<T>(bool isUsed, T value, T unset, string why, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Require(isUsed || Equals(value, unset), $"{PathOf(option)} has no effect, since {why}: leave it out.");
+
+    /// <summary>Several such sentences, all of them violations; those that stand there already are not repeated.</summary>
     public Checks Refuse(IEnumerable<string> failures)
     {
-        _failures.AddRange(failures);
+        _failures.AddRange(failures.Except(_failures));
         return this;
     }
 

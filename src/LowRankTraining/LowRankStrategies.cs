@@ -8,21 +8,21 @@ public static class LowRankStrategies
     /// <value>Every method, in the order of names: gradient space first, then weight space.</value>
     public static IReadOnlyList<LowRankMethod> All { get; } =
     [
-        new("adarankgrad", () => new AdaRankGradStrategy(), "GaLore with as many dimensions as the gradient needs."),
-        new("apollo", () => new ApolloStrategy(), "Scales the gradient channel by channel as Adam scales its random projection."),
-        new("balanced", () => new BalancedStrategy(), "A warm-started subspace, moments in 8 bits that follow it, and the scaled residual outside."),
-        new("fira", () => new FiraStrategy(), "GaLore, plus the scaled residual outside the subspace: full-rank training at low-rank memory."),
-        new("flora", () => new FloraStrategy(), "Adafactor with momentum in a random sketch."),
-        new("frugal", () => new FrugalStrategy(), "Adam in a part of the coordinates that changes, signSGD in the rest."),
-        new("galore", () => new GaLoreStrategy(), "Adam in a small subspace of each gradient."),
-        new("galore2", () => new GaLore2Strategy(), "GaLore with a randomized SVD, for long runs of large models."),
-        new("gradnormlorp", () => new GradNormLoRPStrategy(), "Magnitude and direction of rows apart, the direction's gradient projected from both sides."),
-        new("ldadam", () => new LDAdamStrategy(), "Adam in a subspace that moves with every step, with error feedback."),
-        new("online-subspace-descent", () => new OnlineSubspaceDescentStrategy(), "GaLore with a subspace that descends its own reconstruction error."),
-        new("q-galore", () => new QGaLoreStrategy(), "GaLore with weights and moments in 8 bits and bases in 4."),
-        new("spam", () => new SpamStrategy(), "Adam behind a guard against gradient spikes, with moments that are reset."),
-        new("stable-spam", () => new StableSpamStrategy(), "Adam behind adaptive clipping and normalization, for training in few bits."),
-        new("subtrack", () => new SubTrackStrategy(), "A subspace that turns along the Grassmann manifold, and the scaled residual outside."),
+        new("adarankgrad", () => new AdaRankGrad(), "GaLore with as many dimensions as the gradient needs."),
+        new("apollo", () => new Apollo(), "Scales the gradient channel by channel as Adam scales its random projection."),
+        new("balanced", () => new Balanced(), "A warm-started subspace, moments in 8 bits that follow it, and the scaled residual outside."),
+        new("fira", () => new Fira(), "GaLore, plus the scaled residual outside the subspace: full-rank training at low-rank memory."),
+        new("flora", () => new Flora(), "Adafactor with momentum in a random sketch."),
+        new("frugal", () => new Frugal(), "Adam in a part of the coordinates that changes, signSGD in the rest."),
+        new("galore", () => new GaLore(), "Adam in a small subspace of each gradient."),
+        new("galore2", () => new GaLore2(), "GaLore with a randomized SVD, for long runs of large models."),
+        new("gradnormlorp", () => new GradNormLoRP(), "Magnitude and direction of rows apart, the direction's gradient projected from both sides."),
+        new("ldadam", () => new LDAdam(), "Adam in a subspace that moves with every step, with error feedback."),
+        new("online-subspace-descent", () => new OnlineSubspaceDescent(), "GaLore with a subspace that descends its own reconstruction error."),
+        new("q-galore", () => new QGaLore(), "GaLore with weights and moments in 8 bits and bases in 4."),
+        new("spam", () => new Spam(), "Adam behind a guard against gradient spikes, with moments that are reset."),
+        new("stable-spam", () => new StableSpam(), "Adam behind adaptive clipping and normalization, for training in few bits."),
+        new("subtrack", () => new SubTrack(), "A subspace that turns along the Grassmann manifold, and the scaled residual outside."),
     ];
 
     /// <summary>Makes a method by its name, with its default options.</summary>

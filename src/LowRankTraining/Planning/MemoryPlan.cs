@@ -50,8 +50,7 @@ public sealed class MemoryPlan
     /// <param name="parameters">Names and shapes, as <c>named_parameters()</c> would give them. Embeddings and heads are known by name.</param>
     /// <param name="strategy">The method.</param>
     /// <param name="dtype">The weights' dtype. Default: float32.</param>
-    public static MemoryPlan For<TOptions>(IEnumerable<(string name, long[] shape)> parameters, UpdateStrategy<TOptions> strategy, ScalarType dtype = ScalarType.Float32)
-        where TOptions : UpdateOptions
+    public static MemoryPlan For(IEnumerable<(string name, long[] shape)> parameters, UpdateMethod strategy, ScalarType dtype = ScalarType.Float32)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);

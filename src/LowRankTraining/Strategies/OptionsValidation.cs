@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using LowRankTraining.Adapters;
-using LowRankTraining.Subspace;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;
@@ -56,22 +55,6 @@ internal sealed class OptionsRules
     public OptionsRules QuantizesBy(BaseFormat format, Injection injection) => OneOf(format, Enum.GetValues<BaseFormat>(), "Base")
         .Require(format == BaseFormat.Dense || injection is Injection.Auto or Injection.Replace,
             $"Base {format} needs layers of its own: Injection is {injection}, and must be Auto or Replace.");
-
-    /// <summary>The parts of a recipe fit together.</summary>
-    public OptionsRules Fits(SubspaceRule rule, bool accumulates)
-    {
-        foreach (var contradiction in rule.Contradictions().Concat(accumulates ? rule.ObstaclesToAccumulation() : []))
-            Require(false, contradiction);
-        return this;
-    }
-
-    /// <summary>A Tucker projection can do what the recipe for matrices asks for.</summary>
-    public OptionsRules FitsTucker(SubspaceRule rule, bool isUsed)
-    {
-        foreach (var failure in isUsed ? TuckerRule.MissingFrom(rule) : [])
-            Require(false, failure);
-        return this;
-    }
 
     private OptionsRules Check(bool holds, string option, object value, string requirement) =>
         Require(holds, $"{option[(option.LastIndexOf('.') + 1)..]} is {Text(value)}: it must be {requirement}.");

@@ -30,6 +30,10 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
     /// <value>α, a factor on the update; above 0. Default 0.25 (GaLore).</value>
     public double Scale { get; init; } = 0.25;
 
+    /// <summary>The rule for tensors that goes with a rule for matrices.</summary>
+    internal static TuckerRule Of(SubspaceRule recipe, double scale) =>
+        new() { Rank = recipe.Rank, Basis = recipe.Basis, Refresh = recipe.Refresh, Inner = recipe.Inner, Scale = scale };
+
     /// <inheritdoc/>
     public void Check(Checks checks) => checks
         .AtLeast(1, Rank)

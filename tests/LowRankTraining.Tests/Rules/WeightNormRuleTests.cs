@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

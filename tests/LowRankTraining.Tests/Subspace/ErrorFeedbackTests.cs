@@ -24,7 +24,7 @@ public class ErrorFeedbackTests
         using var scope = NewDisposeScope();
         const int Rank = 2;
         using var weight = new Parameter(zeros(rows, columns, ScalarType.Float64));
-        using var session = new LDAdamStrategy(new() { Rank = Rank, Share = Share, ErrorFeedback = feedback }).Attach([("weight", weight)]);
+        using var session = new LDAdam { Rank = Rank, Share = Share, Feedback = feedback ? new() : null }.Attach([("weight", weight)]);
         var rule = session.Parameters.Single().Rule;
         using var state = new StateBag();
         var actual = zeros(rows, columns, ScalarType.Float64);

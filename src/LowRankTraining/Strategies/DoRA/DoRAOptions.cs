@@ -18,7 +18,7 @@ public sealed record DoRAOptions : FactorOptions
 
     /// <value>How the gradients of A and B are projected: GradNormLoRP from the weight side. Its Rank is that of the projection, on both sides by default, and no more than the factors'.
     /// Null for plain Adam. Default: null.</value>
-    public GradNormLoRPOptions? Projected { get; init; }
+    public GradNormLoRP? Projected { get; init; }
 
     /// <summary>The options of a DoRA adapter that PEFT, or <see cref="PeftAdapter.Save"/>, wrote.</summary>
     /// <inheritdoc cref="LoRAOptions.FromPeft" path="/param|/exception"/>
@@ -46,7 +46,7 @@ public sealed class DoRAOptionsValidator : IValidateOptions<DoRAOptions>
     {
         var rules = options.FactorRules()
             .Require(options.Injection != Injection.Shadow, $"{nameof(options.Injection)} is Shadow, by which DoRA cannot enter a model: it needs the frozen weight beside the trained one. Use Replace, Hook or Auto.");
-        foreach (var failure in options.Projected is { } projected ? new GradNormLoRPOptionsValidator().Validate(null, projected).Failures ?? [] : [])
+        foreach (var failure in options.Projected is { } projected ? Checks.Of(projected) : [])
             rules.Require(false, $"{nameof(options.Projected)}: {failure}");
         return rules.Result;
     }

@@ -20,7 +20,7 @@ public sealed class DoRAStrategy : WeightSpaceStrategy<DoRAOptions>
     private protected override AdapterMethod Method => new DoRAMethod(
         AdapterRecipe.Of(Name, Options) with
         {
-            Projected = Options.Projected is { } projected ? new ProjectedFactorRule(GradNormLoRPStrategy.Recipe(projected)) : null,
+            Projected = Options.Projected is { } projected ? new ProjectedFactorRule(projected.Subspace) : null,
         },
         Options);
 }
