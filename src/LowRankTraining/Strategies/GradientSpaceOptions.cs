@@ -43,7 +43,7 @@ public abstract record GradientSpaceOptions : AdamOptions
     internal IBasis ColdBasis => FollowsCode ? new ExactSvdBasis() : new RandomizedSvdBasis();
 
     /// <summary>The subspace rule of the method, given what runs inside and how its steps come back.</summary>
-    internal SubspaceRule Project(IDirectionRule inner, ILift lift, ProjectionSide side) => new()
+    internal SubspaceRule Project(DirectionRule inner, ILift lift, ProjectionSide side) => new()
     {
         Rank = Rank,
         Side = side,

@@ -38,13 +38,13 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(
         string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets,
-        Func<Tensor, IUpdateRule> projected, IUpdateRule full, IUpdateRule tables)
+        Func<Tensor, UpdateRule> projected, UpdateRule full, UpdateRule tables)
     {
         targets ??= DefaultTargets;
         targets.RequireAny(parameters);
         RequireFloatingPoint(parameters);
 
-        IUpdateRule RuleOf(NamedParameter candidate) => targets.Includes(candidate) ? projected(candidate.Parameter) : candidate.IsTable ? tables : full;
+        UpdateRule RuleOf(NamedParameter candidate) => targets.Includes(candidate) ? projected(candidate.Parameter) : candidate.IsTable ? tables : full;
         var plans = parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate))).ToArray();
 
         var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
@@ -59,13 +59,13 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <summary>Plans every parameter of a method without a subspace of fixed rank: <paramref name="chosen"/> for the targets, or for everything where there are none.</summary>
     public static GradientSpaceSession Plan(
         string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets,
-        Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others, IUpdateRule? tables = null)
+        Func<NamedParameter, UpdateRule> chosen, UpdateRule others, UpdateRule? tables = null)
     {
         targets?.RequireAny(parameters);
         RequireFloatingPoint(parameters);
         return new(strategy, options.Seed, [.. parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate)))]);
 
-        IUpdateRule RuleOf(NamedParameter candidate) =>
+        UpdateRule RuleOf(NamedParameter candidate) =>
             targets?.Includes(candidate) ?? true ? chosen(candidate) : candidate.IsTable ? tables ?? others : others;
     }
 
@@ -79,20 +79,12 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public void Dispose() { }
 
-    private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, IUpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
+    private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
     {
         IsOfModel = true,
         Decay = options.Decay,
         AcceptZeroGradient = options.FollowsCode,
-        RelativeRate = RelativeRate(rule),
-        Note = RankNote(candidate, rule),
-    };
-
-    private static IRelativeRate? RelativeRate(IUpdateRule rule) => rule switch
-    {
-        SubspaceRule subspace => subspace.Inner as IRelativeRate,
-        TuckerRule tucker => tucker.Inner as IRelativeRate,
-        _ => rule as IRelativeRate,
+        Note = rule.NoteFor(candidate.Parameter.shape),
     };
 
     private static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
@@ -100,17 +92,5 @@ internal sealed class GradientSpaceSession : ILowRankSession
         var others = parameters.Where(candidate => !candidate.Parameter.dtype.IsTrainable()).ToArray();
         if (others.Length > 0)
             throw new ArgumentException($"Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: {string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
-    }
-
-    private static string? RankNote(NamedParameter candidate, IUpdateRule rule)
-    {
-        if (rule is WeightNormRule { Direction: var direction })
-            return RankNote(candidate, direction);
-        if (rule is not SubspaceRule { Density: null } subspace)
-            return null;
-
-        var (rows, columns) = candidate.Parameter.shape.Sides();
-        var limit = subspace.LimitFor(rows, columns);
-        return subspace.Rank > limit ? $"rank {subspace.Rank} lowered to {limit}, the length of the {(limit == subspace.Side.Limit(rows, columns) ? "compressed" : "short")} side" : null;
     }
 }

@@ -10,18 +10,18 @@ public abstract class GradientSpaceStrategy<TOptions> : UpdateStrategy<TOptions>
     private protected GradientSpaceStrategy(string name, TOptions options) : base(name, options) { }
 
     /// <summary>The recipe for matrices.</summary>
-    private protected abstract IUpdateRule Projected { get; }
+    private protected abstract UpdateRule Projected { get; }
 
     /// <summary>The recipe for tensors of more than two dimensions; by default they are treated as out × rest.</summary>
-    private protected virtual IUpdateRule ProjectedTensor => Projected;
+    private protected virtual UpdateRule ProjectedTensor => Projected;
 
     /// <summary>The rule that options give to everything that is not projected.</summary>
-    private protected virtual IUpdateRule Full(TOptions options) => options.Adam;
+    private protected virtual UpdateRule Full(TOptions options) => options.Adam;
 
     /// <summary>The rule of one of the targets.</summary>
     /// <param name="parameter">The target.</param>
     /// <param name="place">Its place among them, from 0.</param>
-    private protected virtual IUpdateRule RuleOf(Tensor parameter, int place) => parameter.dim() > 2 ? ProjectedTensor : Projected;
+    private protected virtual UpdateRule RuleOf(Tensor parameter, int place) => parameter.dim() > 2 ? ProjectedTensor : Projected;
 
     private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {

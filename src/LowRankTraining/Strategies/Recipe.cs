@@ -16,7 +16,7 @@ public static partial class Recipe
     /// <param name="seed">Seed of whatever is drawn at random: bases, stochastic rounding.</param>
     /// <exception cref="OptionsValidationException">The parts contradict each other or are out of range, all of it listed.</exception>
     /// <exception cref="ArgumentException">The name has other characters.</exception>
-    public static ILowRankStrategy Of(string name, IUpdateRule matrices, IUpdateRule? others = null, ulong seed = 0)
+    public static ILowRankStrategy Of(string name, UpdateRule matrices, UpdateRule? others = null, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(matrices);
@@ -39,7 +39,7 @@ public static partial class Recipe
 
     private sealed record OwnOptions : UpdateOptions;
 
-    private sealed class OwnStrategy(string name, IUpdateRule matrices, IUpdateRule others, OwnOptions options) : UpdateStrategy<OwnOptions>(name, options)
+    private sealed class OwnStrategy(string name, UpdateRule matrices, UpdateRule others, OwnOptions options) : UpdateStrategy<OwnOptions>(name, options)
     {
         private protected override GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets) =>
             GradientSpaceSession.Plan(Name, Options, parameters, targets ?? GradientSpaceSession.DefaultTargets, _ => matrices, others);

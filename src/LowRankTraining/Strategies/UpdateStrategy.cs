@@ -33,7 +33,7 @@ public abstract class UpdateStrategy<TOptions> : ILowRankStrategy where TOptions
     private protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
 
     /// <summary>The rule of embedding tables: that of other parameters, with moments stored as is asked for tables.</summary>
-    private protected static IUpdateRule TablesAs<TAdam>(TAdam options, Func<TAdam, IUpdateRule> rule) where TAdam : AdamOptions =>
+    private protected static UpdateRule TablesAs<TAdam>(TAdam options, Func<TAdam, UpdateRule> rule) where TAdam : AdamOptions =>
         rule(options with { States = options.TableStates });
 
     private protected abstract GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets);

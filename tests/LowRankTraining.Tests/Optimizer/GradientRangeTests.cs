@@ -75,7 +75,7 @@ public class GradientRangeTests
         using var state = new StateBag();
         var (weight, gradient) = (zeros(2, 3, dtype), full(new long[] { 2, 3 }, size, dtype));
 
-        ((IUpdateRule)new SgdRule { Momentum = 0 }).AddUpdate(gradient, weight, -1, state, new StepContext { Step = 1 });
+        ((UpdateRule)new SgdRule { Momentum = 0 }).AddUpdate(gradient, weight, -1, state, new StepContext { Step = 1 });
 
         weight.add(gradient).eq(0).all().ToBoolean().Should().BeTrue();
         weight.ne(0).all().ToBoolean().Should().BeTrue();

@@ -31,7 +31,7 @@ public class QGaLoreTests
         var basis = (s * rank + 1) / 2 + 5 * Groups(s * rank);
         var moment = l * rank + 4 * Groups(l * rank);
         optimizer.StateBytes.Should().Be(basis + 2 * moment);
-        ((IStateLayout)optimizer.Session.Parameters[0].Rule).BytesFor([rows, columns]).Should().Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
+        optimizer.Session.Parameters[0].Rule.BytesFor([rows, columns]).Should().Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
 
         static int Groups(int numbers) => (numbers + 255) / 256;
     }

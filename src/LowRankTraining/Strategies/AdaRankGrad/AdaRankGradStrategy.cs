@@ -19,7 +19,7 @@ public sealed class AdaRankGradStrategy : GradientSpaceStrategy<AdaRankGradOptio
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public AdaRankGradStrategy(AdaRankGradOptions? options = null) : base("adarankgrad", new AdaRankGradOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     internal static SubspaceRule Recipe(AdaRankGradOptions options) => options.Project(options.Adam, new ProjectBack { Scale = options.Scale }, options.Side) with
     {

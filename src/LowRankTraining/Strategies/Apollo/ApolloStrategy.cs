@@ -18,7 +18,7 @@ public sealed class ApolloStrategy : GradientSpaceStrategy<ApolloOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public ApolloStrategy(ApolloOptions? options = null) : base("apollo", new ApolloOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     internal static SubspaceRule Recipe(ApolloOptions options) => options.Project(options.Adam, Lift(options), ProjectionSide.Short);
 

@@ -18,7 +18,7 @@ public sealed class BalancedStrategy : GradientSpaceStrategy<BalancedOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public BalancedStrategy(BalancedOptions? options = null) : base("balanced", new BalancedOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     internal static SubspaceRule Recipe(BalancedOptions options) => options.Project(options.Adam, Lift(options), options.Side);
 

@@ -17,13 +17,13 @@ public sealed class FiraStrategy : GradientSpaceStrategy<FiraOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public FiraStrategy(FiraOptions? options = null) : base("fira", new FiraOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
-    private protected override IUpdateRule Full(FiraOptions options) => Inner(options);
+    private protected override UpdateRule Full(FiraOptions options) => Inner(options);
 
     internal static SubspaceRule Recipe(FiraOptions options) => options.Project(Inner(options), Lift(options), options.Side);
 
-    private static IDirectionRule Inner(FiraOptions options) => options.Inner == FiraInner.AdamW
+    private static DirectionRule Inner(FiraOptions options) => options.Inner == FiraInner.AdamW
         ? options.Adam
         : new RmsPropRule { Beta = options.RmsDecay, Epsilon = options.Epsilon, Momentum = options.Momentum, Centered = options.Centered, States = options.States };
 

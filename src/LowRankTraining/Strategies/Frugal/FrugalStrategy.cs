@@ -19,9 +19,9 @@ public sealed class FrugalStrategy : GradientSpaceStrategy<FrugalOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public FrugalStrategy(FrugalOptions? options = null) : base("frugal", new FrugalOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
-    private protected override IUpdateRule RuleOf(Tensor parameter, int place) =>
+    private protected override UpdateRule RuleOf(Tensor parameter, int place) =>
         Options.Split == FrugalSplit.Blocks ? Turns(Options) with { Place = place } : base.RuleOf(parameter, place);
 
     internal static SubspaceRule Recipe(FrugalOptions options) => options.Project(options.Adam, Lift(options), ProjectionSide.Short) with

@@ -30,7 +30,7 @@ public sealed record GaLoreOptions : GradientSpaceOptions
 
     internal override DecayTiming Decay => Inner == GaLoreInner.AdamW ? base.Decay : DecayTiming.BeforeUpdate;
 
-    internal IDirectionRule InnerRule => Inner switch
+    internal DirectionRule InnerRule => Inner switch
     {
         GaLoreInner.Adafactor => Adafactor with { States = States },
         GaLoreInner.Sgd => Sgd with { States = States },

@@ -18,9 +18,9 @@ public sealed class GaLoreStrategy : GradientSpaceStrategy<GaLoreOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public GaLoreStrategy(GaLoreOptions? options = null) : base("galore", new GaLoreOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
-    private protected override IUpdateRule ProjectedTensor => Options.HigherOrder == HigherOrder.Reshape ? Projected : Tucker(Recipe(Options), Options.Scale);
+    private protected override UpdateRule ProjectedTensor => Options.HigherOrder == HigherOrder.Reshape ? Projected : Tucker(Recipe(Options), Options.Scale);
 
     private static TuckerRule Tucker(SubspaceRule recipe, double scale) => new()
     {
@@ -31,7 +31,7 @@ public sealed class GaLoreStrategy : GradientSpaceStrategy<GaLoreOptions>
         Scale = scale,
     };
 
-    private protected override IUpdateRule Full(GaLoreOptions options) => options.InnerRule;
+    private protected override UpdateRule Full(GaLoreOptions options) => options.InnerRule;
 
     internal static SubspaceRule Recipe(GaLoreOptions options) =>
         options.Project(options.InnerRule, new ProjectBack { Scale = options.Scale }, options.Side);

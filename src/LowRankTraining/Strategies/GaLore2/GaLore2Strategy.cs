@@ -17,7 +17,7 @@ public sealed class GaLore2Strategy : GradientSpaceStrategy<GaLore2Options>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public GaLore2Strategy(GaLore2Options? options = null) : base("galore2", new GaLore2OptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     internal static SubspaceRule Recipe(GaLore2Options options) => options.Project(options.Adam, new ProjectBack { Scale = options.Scale }, options.Side);
 }

@@ -19,7 +19,7 @@ public sealed class GradNormLoRPStrategy : GradientSpaceStrategy<GradNormLoRPOpt
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public GradNormLoRPStrategy(GradNormLoRPOptions? options = null) : base("gradnormlorp", new GradNormLoRPOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => new WeightNormRule { Direction = Recipe(Options), Magnitude = Options.Adam };
+    private protected override UpdateRule Projected => new WeightNormRule { Direction = Recipe(Options), Magnitude = Options.Adam };
 
     internal static SubspaceRule Recipe(GradNormLoRPOptions options) => options.Project(options.Adam, new ProjectBack { Scale = options.Scale }, options.Side);
 }

@@ -19,7 +19,7 @@ public sealed class LDAdamStrategy : GradientSpaceStrategy<LDAdamOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public LDAdamStrategy(LDAdamOptions? options = null) : base("ldadam", new LDAdamOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     internal static SubspaceRule Recipe(LDAdamOptions options) => options.Project(options.Adam, new ProjectBack { Scale = options.Scale }, options.Side) with
     {

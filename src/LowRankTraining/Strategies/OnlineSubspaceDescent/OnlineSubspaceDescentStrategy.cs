@@ -18,7 +18,7 @@ public sealed class OnlineSubspaceDescentStrategy : GradientSpaceStrategy<Online
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public OnlineSubspaceDescentStrategy(OnlineSubspaceDescentOptions? options = null) : base("online-subspace-descent", new OnlineSubspaceDescentOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     internal static SubspaceRule Recipe(OnlineSubspaceDescentOptions options) => options.Project(options.Adam, new ProjectBack { Scale = options.Scale }, options.Side) with
     {

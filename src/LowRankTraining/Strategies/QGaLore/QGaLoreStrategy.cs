@@ -20,7 +20,7 @@ public sealed class QGaLoreStrategy : GradientSpaceStrategy<QGaLoreOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public QGaLoreStrategy(QGaLoreOptions? options = null) : base("q-galore", new QGaLoreOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     private protected override ILowRankSession Install(nn.Module model, ILowRankSession session) =>
         Options.QuantizesWeights ? QuantizedSession.Over(model, session, Options.WeightGroup, Options.Logger) : session;

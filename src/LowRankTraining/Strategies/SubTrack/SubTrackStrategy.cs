@@ -18,7 +18,7 @@ public sealed class SubTrackStrategy : GradientSpaceStrategy<SubTrackOptions>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
     public SubTrackStrategy(SubTrackOptions? options = null) : base("subtrack", new SubTrackOptionsValidator().Require(options ?? new())) { }
 
-    private protected override IUpdateRule Projected => Recipe(Options);
+    private protected override UpdateRule Projected => Recipe(Options);
 
     internal static SubspaceRule Recipe(SubTrackOptions options) => options.Project(options.Adam, Lift(options), options.Side);
 
