@@ -25,7 +25,7 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceOptions option
     public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
 
     /// <value>How parameters are trained that are not adapted.</value>
-    public virtual IUpdateRule OthersRule => options.Adam;
+    public virtual UpdateRule OthersRule => options.Adam;
 
     /// <summary>Whether a parameter is trained that is not adapted.</summary>
     public virtual bool Trains(NamedParameter other) => options.TrainOthers;

@@ -64,10 +64,10 @@ public sealed class MemoryPlan
 
     private static ParameterMemory Of(ParameterPlan plan)
     {
-        var (shape, layout) = (plan.Shape, plan.Rule as IStateLayout);
+        var shape = plan.Shape;
         var elements = shape.Elements();
         var gradient = elements * plan.Parameter.ElementSize;
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
-        return new(plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);
+        return new(plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient, plan.Rule.BytesFor(shape), 2 * moment, plan.Rule.LayoutFor(shape));
     }
 }

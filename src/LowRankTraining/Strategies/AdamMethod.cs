@@ -44,10 +44,6 @@ public abstract record AdamMethod : UpdateMethod
         States = States,
     };
 
-    /// <summary>The rule that the same method gives to a parameter whose moments are stored as is asked for tables.</summary>
-    private protected static IUpdateRule AsTable<TMethod>(TMethod method, Func<TMethod, IUpdateRule> rule) where TMethod : AdamMethod =>
-        rule(method with { States = method.TableStates });
-
     /// <inheritdoc/>
     public override void Check(Checks checks)
     {
@@ -61,7 +57,7 @@ public abstract record AdamMethod : UpdateMethod
     }
 
     /// <summary>What is checked where a rule of the user's takes the place of Adam: Adam's numbers are then without effect.</summary>
-    private protected void CheckInner(Checks checks, IDirectionRule? inner)
+    private protected void CheckInner(Checks checks, DirectionRule? inner)
     {
         if (inner is null)
             return;

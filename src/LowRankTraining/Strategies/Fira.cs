@@ -21,10 +21,10 @@ public sealed record Fira : ResidualMethod
 
     /// <value>The rule inside the subspace, and of everything outside, such as <see cref="RmsPropRule"/>, with its moments stored in
     /// <see cref="AdamMethod.States"/>. Default: null, Adam with the numbers of these options.</value>
-    public IDirectionRule? Inner { get; init; }
+    public DirectionRule? Inner { get; init; }
 
     /// <inheritdoc/>
-    protected override IDirectionRule InnerRule => Inner?.WithStates(States) ?? Adam;
+    protected override DirectionRule InnerRule => Inner?.WithStates(States) ?? Adam;
 
     /// <inheritdoc/>
     protected override ILift Lift => new ScaledResidual

@@ -23,7 +23,7 @@ public sealed record GaLore : GradientSpaceMethod
 
     /// <value>The rule inside the subspace, and of everything outside, such as <see cref="AdafactorRule"/>, <see cref="SgdRule"/> or <see cref="LionRule"/>,
     /// with its moments stored in <see cref="AdamMethod.States"/>. Default: null, Adam with the numbers of these options.</value>
-    public IDirectionRule? Inner { get; init; }
+    public DirectionRule? Inner { get; init; }
 
     /// <value>What is done with tensors of more than two dimensions, such as convolutions. Default: they are treated as out × rest.</value>
     public HigherOrder HigherOrder { get; init; }
@@ -32,10 +32,10 @@ public sealed record GaLore : GradientSpaceMethod
     protected override DecayTiming Decay => Inner is null ? base.Decay : DecayTiming.BeforeUpdate;
 
     /// <inheritdoc/>
-    protected override IDirectionRule InnerRule => Inner?.WithStates(States) ?? Adam;
+    protected override DirectionRule InnerRule => Inner?.WithStates(States) ?? Adam;
 
     /// <inheritdoc/>
-    protected override IUpdateRule RuleForTarget(in ParameterRole target) =>
+    protected override UpdateRule RuleForTarget(in ParameterRole target) =>
         HigherOrder == HigherOrder.Tucker && target.Parameter.dim() > 2 ? TuckerRule.Of(Subspace, Scale) : Subspace;
 
     /// <inheritdoc/>

@@ -58,7 +58,7 @@ public abstract record GradientSpaceMethod : AdamMethod
         Staggered ? new StaggeredRefresh { Every = RefreshEvery } : new PeriodicRefresh { Every = RefreshEvery };
 
     /// <value>The rule inside the subspace, which is also that of everything that is not projected.</value>
-    protected virtual IDirectionRule InnerRule => Adam;
+    protected virtual DirectionRule InnerRule => Adam;
 
     /// <value>How the step comes back. Default: projected back, times <see cref="Scale"/>.</value>
     protected virtual ILift Lift => new ProjectBack { Scale = Scale };
@@ -83,11 +83,11 @@ public abstract record GradientSpaceMethod : AdamMethod
 
     /// <summary>The rule of one of the targets. Default: <see cref="Subspace"/>, for which a tensor of more than two dimensions is out × rest.</summary>
     /// <param name="target">The target.</param>
-    protected virtual IUpdateRule RuleForTarget(in ParameterRole target) => Subspace;
+    protected virtual UpdateRule RuleForTarget(in ParameterRole target) => Subspace;
 
     /// <inheritdoc/>
-    protected sealed override IUpdateRule RuleFor(in ParameterRole role) =>
-        role.IsTarget ? RuleForTarget(role) : role.IsTable ? AsTable(this, method => method.InnerRule) : InnerRule;
+    protected sealed override UpdateRule RuleFor(in ParameterRole role) =>
+        role.IsTarget ? RuleForTarget(role) : role.IsTable ? InnerRule.WithStates(TableStates) : InnerRule;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

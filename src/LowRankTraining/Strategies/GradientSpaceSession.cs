@@ -34,11 +34,10 @@ internal sealed class GradientSpaceSession : ILowRankSession
     public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) => new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
 
     /// <summary>One parameter and its rule.</summary>
-    public static ParameterPlan Plan(NamedParameter candidate, IUpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
+    public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
     {
         IsOfModel = true,
-        RelativeRate = RelativeRate(rule),
-        Note = RankNote(candidate, rule),
+        Note = rule.NoteFor(candidate.Parameter.shape),
     };
 
     /// <summary>Refuses or reports ranks that matrices cannot have.</summary>
@@ -73,23 +72,4 @@ internal sealed class GradientSpaceSession : ILowRankSession
     public void Finish() { }
 
     public void Dispose() { }
-
-    private static IRelativeRate? RelativeRate(IUpdateRule rule) => rule switch
-    {
-        SubspaceRule subspace => subspace.Inner as IRelativeRate,
-        TuckerRule tucker => tucker.Inner as IRelativeRate,
-        _ => rule as IRelativeRate,
-    };
-
-    private static string? RankNote(NamedParameter candidate, IUpdateRule rule)
-    {
-        if (rule is WeightNormRule { Direction: var direction })
-            return RankNote(candidate, direction);
-        if (rule is not SubspaceRule { Density: null } subspace)
-            return null;
-
-        var (rows, columns) = candidate.Parameter.shape.Sides();
-        var limit = subspace.LimitFor(rows, columns);
-        return subspace.Rank > limit ? $"rank {subspace.Rank} lowered to {limit}, the length of the {(limit == subspace.Side.Limit(rows, columns) ? "compressed" : "short")} side" : null;
-    }
 }

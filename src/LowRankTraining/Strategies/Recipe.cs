@@ -7,16 +7,16 @@ namespace LowRankTraining.Strategies;
 /// <summary>A method of your own, put together from rules.</summary>
 public sealed record Recipe : UpdateMethod
 {
-    private Recipe(string name, IUpdateRule matrices, IUpdateRule others) => (Name, Matrices, Others) = (name, matrices, others);
+    private Recipe(string name, UpdateRule matrices, UpdateRule others) => (Name, Matrices, Others) = (name, matrices, others);
 
     /// <inheritdoc/>
     public override string Name { get; }
 
     /// <value>The rule of the targets: by default of all matrices but embeddings and the output head.</value>
-    public IUpdateRule Matrices { get; }
+    public UpdateRule Matrices { get; }
 
     /// <value>The rule of everything else.</value>
-    public IUpdateRule Others { get; }
+    public UpdateRule Others { get; }
 
     /// <summary>A method that leaves the model as it is: one rule for its matrices, another for everything else.</summary>
     /// <param name="name">Lower-case letters, digits, dots and dashes: "contoso.warm-sign". A checkpoint loads only into a method of the same name.</param>
@@ -25,7 +25,7 @@ public sealed record Recipe : UpdateMethod
     /// <param name="seed">Seed of whatever is drawn at random: bases, stochastic rounding.</param>
     /// <exception cref="OptionsValidationException">The parts contradict each other or are out of range, or the name has other characters; all of it
     /// listed.</exception>
-    public static Recipe Of(string name, IUpdateRule matrices, IUpdateRule? others = null, ulong seed = 0)
+    public static Recipe Of(string name, UpdateRule matrices, UpdateRule? others = null, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(matrices);
@@ -33,7 +33,7 @@ public sealed record Recipe : UpdateMethod
     }
 
     /// <inheritdoc/>
-    protected override IUpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Matrices : Others;
+    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Matrices : Others;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

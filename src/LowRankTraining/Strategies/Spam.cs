@@ -51,11 +51,11 @@ public sealed record Spam : AdamMethod
     private GuardedRule Dense => new(Adam, Guard);
 
     /// <inheritdoc/>
-    protected override IUpdateRule RuleFor(in ParameterRole role) => (role.IsTarget, Density) switch
+    protected override UpdateRule RuleFor(in ParameterRole role) => (role.IsTarget, Density) switch
     {
         (true, < 1) => Sparse(role.Parameter.shape),
-        (false, >= 1) => role.IsTable ? AsTable(this, method => method.Adam) : Adam,
-        _ => role.IsTable ? AsTable(this, method => method.Dense) : Dense,
+        (false, >= 1) => role.IsTable ? Adam.WithStates(TableStates) : Adam,
+        _ => role.IsTable ? Dense.WithStates(TableStates) : Dense,
     };
 
     private SubspaceRule Sparse(long[] shape)

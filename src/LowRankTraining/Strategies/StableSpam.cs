@@ -60,13 +60,11 @@ public sealed record StableSpam : AdamMethod
     });
 
     /// <inheritdoc/>
-    protected override IUpdateRule RuleFor(in ParameterRole role) => (role.IsTarget, role.IsTable) switch
+    protected override UpdateRule RuleFor(in ParameterRole role)
     {
-        (true, true) => AsTable(this, method => method.Guarded),
-        (true, false) => Guarded,
-        (false, true) => AsTable(this, method => method.Adam),
-        _ => Adam,
-    };
+        DirectionRule rule = role.IsTarget ? Guarded : Adam;
+        return role.IsTable ? rule.WithStates(TableStates) : rule;
+    }
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -36,7 +36,7 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
 
     /// <summary>The rule of one parameter.</summary>
     /// <param name="role">The parameter, and what the method has to do with it.</param>
-    protected abstract IUpdateRule RuleFor(in ParameterRole role);
+    protected abstract UpdateRule RuleFor(in ParameterRole role);
 
     /// <summary>What the method does to the model itself. Nothing for most.</summary>
     /// <param name="model">The model.</param>

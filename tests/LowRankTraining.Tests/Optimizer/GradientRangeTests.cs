@@ -24,7 +24,7 @@ public class GradientRangeTests
         ["ldadam"] = () => parameters => new LDAdam { Rank = 3 }.Attach(parameters),
         ["frugal"] = () => parameters => new Frugal { RefreshEvery = 3 }.Attach(parameters),
         ["subtrack"] = () => parameters => new SubTrack { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
-        ["adarankgrad"] = () => parameters => new AdaRankGrad { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
+        ["adarankgrad"] = () => parameters => new AdaRankGrad { Rank = 3 }.Attach(parameters),
         ["spam"] = () => parameters => new Spam().Attach(parameters),
         ["stable-spam"] = () => parameters => new StableSpam().Attach(parameters),
         ["gradnormlorp"] = () => parameters => new GradNormLoRP { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
@@ -75,7 +75,7 @@ public class GradientRangeTests
         using var state = new StateBag();
         var (weight, gradient) = (zeros(2, 3, dtype), full(new long[] { 2, 3 }, size, dtype));
 
-        ((IUpdateRule)new SgdRule { Momentum = 0 }).AddUpdate(gradient, weight, -1, state, new StepContext { Step = 1 });
+        ((UpdateRule)new SgdRule { Momentum = 0 }).AddUpdate(gradient, weight, -1, state, new StepContext { Step = 1 });
 
         weight.add(gradient).eq(0).all().ToBoolean().Should().BeTrue();
         weight.ne(0).all().ToBoolean().Should().BeTrue();

@@ -31,7 +31,7 @@ public class QGaLoreTests
         var basis = (s * rank + 1) / 2 + 5 * Groups(s * rank);
         var moment = l * rank + 4 * Groups(l * rank);
         optimizer.StateBytes.Should().Be(basis + 2 * moment);
-        ((IStateLayout)optimizer.Session.Parameters[0].Rule).BytesFor([rows, columns]).Should().Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
+        optimizer.Session.Parameters[0].Rule.BytesFor([rows, columns]).Should().Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
 
         static int Groups(int numbers) => (numbers + 255) / 256;
     }
@@ -115,10 +115,10 @@ public class QGaLoreTests
     [Fact]
     public void Every_violation_is_named_at_once()
     {
-        var make = () => new QGaLore
+        var make = () => Checks.Require(new QGaLore
         {
             Scale = 0, SimilarityThreshold = 1.5, GapGrowth = 1, RememberedSimilarities = 0, WeightGroup = 0, Staggered = true, States = StateFormat.Affine4Bit,
-        };
+        });
 
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(7)
             .And.Contain(failure => failure.Contains("Affine4Bit", StringComparison.Ordinal))

@@ -84,10 +84,10 @@ public class SpikeGuardTests
         Recomputed.Entries(gradient).Should().Equal(1.0, kept);
     }
 
-    public static TheoryData<IDirectionRule> WithoutSecondMoment => [new SgdRule(), new LionRule(), new AdafactorRule()];
+    public static TheoryData<DirectionRule> WithoutSecondMoment => [new SgdRule(), new LionRule(), new AdafactorRule()];
 
     [Theory, MemberData(nameof(WithoutSecondMoment))]
-    public void Rule_without_second_moment_is_refused_before_training(IDirectionRule inner)
+    public void Rule_without_second_moment_is_refused_before_training(DirectionRule inner)
     {
         var check = () => Checks.Require(new GaLore { Inner = inner, Guard = new SpikeGuard() });
 
@@ -221,7 +221,7 @@ public class SpamTests
     [Fact]
     public void Violations_are_listed_together()
     {
-        var make = () => new Spam { Threshold = 0, Density = 2, WarmupAfterReset = -1 };
+        var make = () => Checks.Require(new Spam { Threshold = 0, Density = 2, WarmupAfterReset = -1 });
 
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(3);
     }

@@ -86,7 +86,7 @@ public class GradientSpaceMethodTests
         ["path"] = (new() { Refresh = new PathEfficiencyRefresh { Least = 0, LookEvery = 0 } }, ["GaLore.Refresh.Least is*", "GaLore.Refresh.LookEvery is*"]),
         ["randomized"] = (new() { Basis = new RandomizedSvdBasis { Oversampling = -1, PowerIterations = -1 } }, ["GaLore.Basis.Oversampling is*", "GaLore.Basis.PowerIterations is*"]),
         ["adaptive"] = (new() { OnRefresh = MomentCarryOver.Rotate, Basis = new AdaptiveRankBasis { Outside = 1, MinRank = 0, Multiple = 0, Block = 0, Hysteresis = -1 } },
-            ["Outside of*", "MinRank of*", "Multiple of*", "Block of*", "Hysteresis of*"]),
+            ["GaLore.Basis.Outside is*", "GaLore.Basis.MinRank is*", "GaLore.Basis.Multiple is*", "GaLore.Basis.Block is*", "GaLore.Basis.Hysteresis is*"]),
         ["within another"] = (new() { Basis = new MomentumMix { Share = 1, Of = new WarmStartedBasis { Start = new RandomizedSvdBasis { Oversampling = -1 } } } }, ["GaLore.Basis.Share is*", "GaLore.Basis.Of.Start.Oversampling is*"]),
         ["grassmann"] = (new() { Basis = new GrassmannBasis { StepSize = 0 } }, ["GaLore.Basis.StepSize is*"]),
     };

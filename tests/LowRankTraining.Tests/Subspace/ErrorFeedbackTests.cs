@@ -110,19 +110,17 @@ public class ErrorFeedbackTests
     }
 
     /// <summary>M ← μM + (1 − μ)G, and a step of M.</summary>
-    private sealed record MovingAverage(double Decay) : IDirectionRule
+    private sealed record MovingAverage(double Decay) : DirectionRule
     {
         private MomentSlot Average => new("average", 1, Decay);
 
-        public IReadOnlyList<MomentSlot> Moments => [Average];
+        public override IReadOnlyList<MomentSlot> Moments => [Average];
 
-        public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+        public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
         {
             var average = Average.Read(state, gradient).mul_(Decay).add_(gradient, 1 - Decay);
             Average.Write(state, average, step);
             return (average.clone(), 1);
         }
-
-        public void Reset(StateBag state) => Average.Remove(state);
     }
 }

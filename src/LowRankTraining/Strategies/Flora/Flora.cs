@@ -53,7 +53,7 @@ public sealed record Flora : UpdateMethod
     };
 
     /// <inheritdoc/>
-    protected override IUpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : Rule.Adafactor;
+    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : Rule.Adafactor;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -17,7 +17,7 @@ namespace LowRankTraining.Strategies;
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Hao, Cao and Mou, Flora, arXiv 2402.03293, algorithm 2.</para>
 /// </remarks>
-public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
+public sealed record FloraRule : UpdateRule
 {
     /// <value>r, columns of the sketch; at least 1.</value>
     public required int Rank { get; init; }
@@ -35,7 +35,7 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
     public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .AtLeast(1, Rank)
         .AtLeast(1, ResampleEvery)
         .Require(MaxAspectRatio >= 1, FormattableString.Invariant($"{checks.PathOf(nameof(MaxAspectRatio))} is {MaxAspectRatio}: it must be at least 1."))
@@ -43,7 +43,7 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
         .Part(Basis);
 
     /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
             return;
@@ -66,14 +66,17 @@ public sealed record FloraRule : IUpdateRule, IStateLayout, IRelativeRate
     }
 
     /// <inheritdoc/>
-    public Tensor? RelativeRate(Tensor weight, StateBag state) => Adafactor.RelativeRate(weight, state);
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => Adafactor.RelativeRate(weight, state);
 
     /// <inheritdoc/>
-    public string LayoutFor(IReadOnlyList<long> shape) =>
+    public override FloraRule WithStates(StateFormat states) => this with { Adafactor = Adafactor.WithStates(states) };
+
+    /// <inheritdoc/>
+    public override string LayoutFor(IReadOnlyList<long> shape) =>
         IsSketched(shape) ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank} by {Basis.GetType().Name}, drawn anew every {ResampleEvery})" : Adafactor.LayoutFor(shape);
 
     /// <inheritdoc/>
-    public long BytesFor(IReadOnlyList<long> shape)
+    public override long BytesFor(IReadOnlyList<long> shape)
     {
         if (!IsSketched(shape))
             return Adafactor.BytesFor(shape);

@@ -50,7 +50,7 @@ public sealed record Frugal : GradientSpaceMethod
     protected internal override SubspaceRule Subspace => base.Subspace with { Density = Density };
 
     /// <inheritdoc/>
-    protected override IUpdateRule RuleForTarget(in ParameterRole target) => ByBlocks ? InTurn(target.Place) : Subspace;
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => ByBlocks ? InTurn(target.Place) : Subspace;
 
     private TurnRule InTurn(int place) => new()
     {

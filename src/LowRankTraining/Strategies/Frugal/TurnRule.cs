@@ -10,12 +10,12 @@ namespace LowRankTraining.Strategies;
 /// <para>In period k the parameter at place i is at turn where (i + k) mod turns = 0. Its memory starts from zero, and is freed at the end of the period.</para>
 /// <para>Source: Zmushko et al., FRUGAL, arXiv 2411.07837, "blockwise"; Luo et al., BAdam, arXiv 2404.02827.</para>
 /// </remarks>
-public sealed record TurnRule : IUpdateRule, IStateLayout
+public sealed record TurnRule : UpdateRule
 {
     private const string Clock = "updates";
 
     /// <value>The rule of a parameter at turn.</value>
-    public required IDirectionRule AtTurn { get; init; }
+    public required DirectionRule AtTurn { get; init; }
 
     /// <value>i, its place among those that take turns, from 0. Default 0.</value>
     public int Place { get; init; }
@@ -36,7 +36,7 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
     public double OtherwiseScale { get; init; } = 1;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .Part(AtTurn)
         .AtLeast(0, Place)
         .AtLeast(1, Turns)
@@ -46,10 +46,10 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
         .AtLeast(0, OtherwiseScale);
 
     /// <inheritdoc/>
-    (double Beta1, double Beta2)? IUpdateRule.Betas => AtTurn.Betas;
+    public override (double Beta1, double Beta2)? Betas => AtTurn.Betas;
 
     /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
             return;
@@ -59,7 +59,7 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
         if (completed % Every == 0)
             AtTurn.Reset(state);
 
-        if ((Place + completed / Every) % Turns == 0)
+        if (IsAtTurn(completed))
         {
             var (direction, correction) = AtTurn.Advance(gradient, state, step);
             accumulator.add_(direction, scale * correction * Scale);
@@ -71,9 +71,20 @@ public sealed record TurnRule : IUpdateRule, IStateLayout
     }
 
     /// <inheritdoc/>
-    public string LayoutFor(IReadOnlyList<long> shape) => $"one of {Turns} at turn for {Every} updates, {AtTurn.LayoutFor(shape)}";
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => IsAtTurn(state.Counter(Clock)) ? AtTurn.RelativeRate(weight, state) : null;
+
+    /// <inheritdoc/>
+    public override TurnRule WithStates(StateFormat states) => this with { AtTurn = AtTurn.WithStates(states) };
+
+    /// <inheritdoc/>
+    public override string? NoteFor(IReadOnlyList<long> shape) => AtTurn.NoteFor(shape);
+
+    private bool IsAtTurn(long completed) => (Place + completed / Every) % Turns == 0;
+
+    /// <inheritdoc/>
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"one of {Turns} at turn for {Every} updates, {AtTurn.LayoutFor(shape)}";
 
     /// <inheritdoc/>
     /// <remarks>While the parameter is at turn; none otherwise.</remarks>
-    public long BytesFor(IReadOnlyList<long> shape) => AtTurn.BytesFor(shape);
+    public override long BytesFor(IReadOnlyList<long> shape) => AtTurn.BytesFor(shape);
 }

@@ -22,7 +22,7 @@ public sealed record GradNormLoRP : GradientSpaceMethod
     public override string Name => "gradnormlorp";
 
     /// <inheritdoc/>
-    protected override IUpdateRule RuleForTarget(in ParameterRole target) => new WeightNormRule { Direction = Subspace, Magnitude = Adam };
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => new WeightNormRule { Direction = Subspace, Magnitude = Adam };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -6,11 +6,11 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>Trains a factor in a subspace of its gradient.</summary>
 /// <remarks>A's gradient is zero by construction while B is zero: no subspace could be found from it, so the factor waits, which is no refusal.</remarks>
-internal sealed record ProjectedFactorRule(SubspaceRule Subspace) : IUpdateRule, IStateLayout
+internal sealed record ProjectedFactorRule(SubspaceRule Subspace) : UpdateRule
 {
-    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Subspace).Betas;
+    public override (double Beta1, double Beta2)? Betas => Subspace.Betas;
 
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var verdict = step.Verdict ?? GradientCheck.Judge(gradient);
         if (verdict == GradientVerdict.Zero && step.AcceptZeroGradient)
@@ -18,7 +18,9 @@ internal sealed record ProjectedFactorRule(SubspaceRule Subspace) : IUpdateRule,
         Subspace.AddUpdate(gradient, accumulator, scale, state, step with { Verdict = verdict });
     }
 
-    public string LayoutFor(IReadOnlyList<long> shape) => Subspace.LayoutFor(shape);
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => Subspace.RelativeRate(weight, state);
 
-    public long BytesFor(IReadOnlyList<long> shape) => Subspace.BytesFor(shape);
+    public override string LayoutFor(IReadOnlyList<long> shape) => Subspace.LayoutFor(shape);
+
+    public override long BytesFor(IReadOnlyList<long> shape) => Subspace.BytesFor(shape);
 }

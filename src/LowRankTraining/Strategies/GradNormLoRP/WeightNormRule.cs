@@ -13,26 +13,26 @@ namespace LowRankTraining.Strategies;
 /// <para>A zero or non-finite gradient changes nothing. A row of zeros has no direction and stays zero.</para>
 /// <para>Source: Salimans and Kingma, Weight Normalization, arXiv 1602.07868, equation 3; Huang et al., GradNormLoRP, arXiv 2412.19616, section 4.</para>
 /// </remarks>
-public sealed record WeightNormRule : IUpdateRule, IStateLayout
+public sealed record WeightNormRule : UpdateRule
 {
     private const double SmallestNorm = 1e-12;
 
     /// <value>Moves the directions.</value>
-    public required IUpdateRule Direction { get; init; }
+    public required UpdateRule Direction { get; init; }
 
     /// <value>β₁, β₂ and ε of the Adam that moves the magnitudes. Default: Adam's.</value>
     public AdamRule Magnitude { get; init; } = new();
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks.Part(Direction).Part(Magnitude);
+    public override void Check(Checks checks) => checks.Part(Direction).Part(Magnitude);
 
     private AdamRule OfMagnitude => Magnitude with { Prefix = "magnitude_", States = StateFormat.Float32 };
 
     /// <inheritdoc/>
-    (double Beta1, double Beta2)? IUpdateRule.Betas => Direction.Betas ?? (Magnitude.Beta1, Magnitude.Beta2);
+    public override (double Beta1, double Beta2)? Betas => Direction.Betas ?? (Magnitude.Beta1, Magnitude.Beta2);
 
     /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.AcceptsSquared(gradient, null, out var isHuge))
             return;
@@ -60,11 +60,20 @@ public sealed record WeightNormRule : IUpdateRule, IStateLayout
     }
 
     /// <inheritdoc/>
-    public string LayoutFor(IReadOnlyList<long> shape) =>
-        $"magnitude and direction, {(Direction is IStateLayout layout ? layout.LayoutFor(shape) : Direction.GetType().Name)}";
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => Direction.RelativeRate(weight, state);
 
     /// <inheritdoc/>
-    public long BytesFor(IReadOnlyList<long> shape) => ((Direction as IStateLayout)?.BytesFor(shape) ?? 0) + ((IStateLayout)OfMagnitude).BytesFor([shape[0], 1]);
+    public override UpdateRule WithStates(StateFormat states) => this with { Direction = Direction.WithStates(states) };
+
+    /// <inheritdoc/>
+    public override string? NoteFor(IReadOnlyList<long> shape) => Direction.NoteFor(shape);
+
+    /// <inheritdoc/>
+    public override string LayoutFor(IReadOnlyList<long> shape) =>
+        $"magnitude and direction, {Direction.LayoutFor(shape)}";
+
+    /// <inheritdoc/>
+    public override long BytesFor(IReadOnlyList<long> shape) => Direction.BytesFor(shape) + OfMagnitude.BytesFor([shape[0], 1]);
 
     private static Tensor RowNorms(Tensor matrix) => SquaredNorms.Along(matrix, 1).sqrt_();
 
