@@ -243,7 +243,7 @@ public class AccumulationTests
         public Run(ProjectionSide side, double decay, IRefreshPolicy? refresh = null)
         {
             Weight = new Parameter(Draw.Normal(6, 9, 7));
-            var options = new GaLore { Rank = 2, RefreshEvery = 4, Refresh = refresh, Side = side, Scale = 1, AccumulatesInSubspace = true };
+            var options = new GaLore { Rank = 2, Refresh = refresh ?? new PeriodicRefresh { Every = 4 }, Side = side, Scale = 1, AccumulatesInSubspace = true };
             Optimizer = options.Attach([("weight", Weight)]).CreateOptimizer(lr: 0.05, weight_decay: decay);
         }
 

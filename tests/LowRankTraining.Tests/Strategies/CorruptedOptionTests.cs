@@ -1,5 +1,8 @@
 using System.Reflection;
 using FluentAssertions;
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
 using Xunit;
 
 namespace LowRankTraining.Tests.Strategies;
@@ -23,6 +26,52 @@ public class CorruptedOptionTests
                 faults.Add($"{what}: {fault}");
 
         faults.Should().BeEmpty();
+    }
+
+    /// <summary>Parts that cannot be made without options.</summary>
+    private static readonly object[] Required =
+    [
+        new SubspaceRule { Rank = 4, RefreshEvery = 2 }, new TuckerRule { Rank = 4 }, new FloraRule { Rank = 4 }, new TurnRule { AtTurn = new AdamRule() },
+        new WeightNormRule { Direction = new AdamRule() }, new AdamRule { MomentumSchedule = new() { TotalSteps = 4 } },
+    ];
+
+    public static TheoryData<string> Parts => [.. AllParts.Select((part, index) => $"{index}: {part.GetType().Name}")];
+
+    private static IEnumerable<object> AllParts => typeof(IPart).Assembly.GetExportedTypes()
+        .Where(type => type is { IsAbstract: false, IsGenericType: false } && !type.IsAssignableTo(typeof(ILowRankStrategy)))
+        .Where(type => type.GetConstructor(Type.EmptyTypes) is not null && !type.IsDefined(typeof(System.Runtime.CompilerServices.RequiredMemberAttribute)))
+        .Select(type => Activator.CreateInstance(type)!).Concat(Required).Where(part => Hold(part) is not null);
+
+    [Theory, MemberData(nameof(Parts))]
+    public void Any_value_of_a_part_is_refused_at_once_or_trains(string row)
+    {
+        var part = AllParts.ElementAt(int.Parse(row.Split(':')[0], System.Globalization.CultureInfo.InvariantCulture));
+
+        List<string> faults = [];
+        foreach (var (what, corrupted) in Corruptions(part, part.GetType().Name, changed => Hold(changed)!))
+            if (Fault(corrupted) is { } fault)
+                faults.Add($"{what}: {fault}");
+
+        faults.Should().BeEmpty();
+    }
+
+    /// <summary>A method that has the part; null for what no gradient-space method has.</summary>
+    private static Recipe? Hold(object part)
+    {
+        var rule = new SubspaceRule { Rank = 4, RefreshEvery = 2, OnRefresh = MomentCarryOver.Rotate };
+        return part switch
+        {
+            IBasis basis => Recipe.Of("test.part", rule with { Basis = basis, Lift = basis.IsOrthonormal ? new ProjectBack() : new ScaledGradient() }),
+            IRefreshPolicy refresh => Recipe.Of("test.part", rule with { Refresh = refresh }),
+            ISpikeGuard guard => Recipe.Of("test.part", rule with { Guard = guard }),
+            ILift lift => Recipe.Of("test.part", rule with { Lift = lift }),
+            ILimiter limiter => Recipe.Of("test.part", rule with { Lift = new ScaledResidual { Limiter = limiter } }),
+            ISubspaceDrift drift => Recipe.Of("test.part", rule with { Drift = drift }),
+            ErrorFeedback feedback => Recipe.Of("test.part", rule with { Feedback = feedback }),
+            DirectionRule inner => Recipe.Of("test.part", rule with { Inner = inner }, inner),
+            UpdateRule other => Recipe.Of("test.part", other),
+            _ => null,
+        };
     }
 
     /// <summary>Every option of a part set to every bad value, and so with the parts in it.</summary>

@@ -40,7 +40,21 @@ public class OptionEffectTests
     {
         Frugal frugal => frugal with { RefreshEvery = 2 },
         LDAdam ldadam => ldadam with { Rank = 4 },
-        GradientSpaceMethod { Refresh: null } projecting => projecting with { Rank = 4, RefreshEvery = 2, BasisFormat = Lower(projecting.BasisFormat), States = Lower(projecting.States) },
+        QGaLore quantized => quantized with
+        {
+            Rank = 4,
+            RefreshEvery = 1,
+            RememberedSimilarities = 1,
+            BasisFormat = Lower(quantized.BasisFormat),
+            States = Lower(quantized.States),
+        },
+        GradientSpaceMethod { Refresh: null } projecting => projecting with
+        {
+            Rank = 4,
+            RefreshEvery = 2,
+            BasisFormat = Lower(projecting.BasisFormat),
+            States = Lower(projecting.States),
+        },
         GradientSpaceMethod projecting => projecting with { Rank = 4 },
         Flora flora => flora with { Rank = 4, ResampleEvery = 2 },
         Spam spam => spam with { Threshold = 1.5, ResetEvery = 3, WarmupAfterReset = 2, ClipStart = 1 },
