@@ -4,7 +4,8 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>AdaRankGrad: GaLore with as many dimensions as the gradient needs, fewer and fewer as training goes on.</summary>
 /// <remarks>
-/// <para>P spans the smallest subspace with ‖G − P PᵀG‖² ≤ η ‖G‖², found by a block range finder (<see cref="AdaptiveRankBasis"/>); it is used until it captures
+/// <para>P spans the smallest subspace with ‖G − P PᵀG‖² ≤ η ‖G‖², found by a block range finder (<see cref="AdaptiveRankBasis"/>); it is used until it
+/// captures
 /// too little of the gradient (<see cref="EnergyRefresh"/>), and then found again. Moments follow the change of subspace and of rank. R = PᵀG;
 /// W ← W − η α P Adam(R). <see cref="GradientSpaceMethod.Rank"/> is the largest rank.</para>
 /// <para>State of a matrix with short side s and long side l at its present rank r: r (s + 2 l) numbers. A plan made before training counts the largest
@@ -28,7 +29,7 @@ public sealed record AdaRankGrad : GradientSpaceMethod
     {
         base.Check(checks);
         if (Basis is AdaptiveRankBasis { Outside: var outside } && Refresh is EnergyRefresh { Least: var least })
-            checks.Require(least <= 1 - outside, FormattableString.Invariant(
-                $"{checks.PathOf(nameof(Refresh))}.Least is {least}: it must be at most 1 − Outside of the basis, or every new subspace would be left at once."));
+            checks.Require(least <= 1 - outside, FormattableString.Invariant($"{checks.PathOf(nameof(Refresh))}.Least is {least}: it must be at most ") +
+                "1 − Outside of the basis, or every new subspace would be left at once.");
     }
 }

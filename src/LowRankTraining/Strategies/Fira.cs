@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Fira: GaLore, plus the part of the gradient outside the subspace, scaled as Adam scales the part inside. Full-rank training at low-rank memory.</summary>
+/// <summary>Fira: GaLore, plus the part of the gradient outside the subspace, scaled as Adam scales the part inside. Full-rank training at low-rank
+/// memory.</summary>
 /// <remarks>
 /// <para>With P, R and N as in <see cref="GaLore"/>: S = (G − P R) diag(‖Nⱼ‖ / ‖Rⱼ‖), its norm kept from growing more than 1 % a step;
 /// W ← W − η (α P N + κ S).</para>

@@ -8,7 +8,8 @@ namespace LowRankTraining.Strategies;
 /// <see cref="Subspace"/>, in what it differs from GaLore.</remarks>
 public abstract record GradientSpaceMethod : AdamMethod
 {
-    /// <value>r, dimensions of the subspace; at least 1. Above a matrix's compressed side it is lowered to that side, with a warning. Default 128 (GaLore, 60M).</value>
+    /// <value>r, dimensions of the subspace; at least 1. Above a matrix's compressed side it is lowered to that side, with a warning. Default 128 (GaLore,
+    /// 60M).</value>
     public int Rank { get; init; } = 128;
 
     /// <value>α, a factor on the step inside the subspace; above 0. Default 0.25 for most (GaLore, section 5.1).</value>

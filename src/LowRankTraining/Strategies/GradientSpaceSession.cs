@@ -31,7 +31,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <summary>The same session on the parameters of a model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="parameters">Its parameters, which may stand in several places.</param>
-    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) => new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
+    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
+        new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
 
     /// <summary>One parameter and its rule.</summary>
     public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)

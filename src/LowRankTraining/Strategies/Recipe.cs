@@ -20,7 +20,8 @@ public sealed record Recipe : UpdateMethod
 
     /// <summary>A method that leaves the model as it is: one rule for its matrices, another for everything else.</summary>
     /// <param name="name">Lower-case letters, digits, dots and dashes: "contoso.warm-sign". A checkpoint loads only into a method of the same name.</param>
-    /// <param name="matrices">The rule of the targets (by default all matrices but embeddings and the output head): most often a <see cref="SubspaceRule"/>.</param>
+    /// <param name="matrices">The rule of the targets (by default all matrices but embeddings and the output head): most often a
+    /// <see cref="SubspaceRule"/>.</param>
     /// <param name="others">The rule of everything else; Adam when null.</param>
     /// <param name="seed">Seed of whatever is drawn at random: bases, stochastic rounding.</param>
     /// <exception cref="OptionsValidationException">The parts contradict each other or are out of range, or the name has other characters; all of it

@@ -2,7 +2,8 @@ using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>SubTrack++: a subspace that turns towards the gradient on the Grassmann manifold, moments that turn with it, and the scaled residual outside.</summary>
+/// <summary>SubTrack++: a subspace that turns towards the gradient on the Grassmann manifold, moments that turn with it, and the scaled residual
+/// outside.</summary>
 /// <remarks>
 /// <para>Every T steps, with R = PᵀG and F = −2 (G − P R) Rᵀ / ‖G‖², of leading singular triplet (u, σ, v):
 /// P ← (P v cos(σ η) − u sin(σ η)) vᵀ + P (I − v vᵀ), with η of <see cref="GradientSpaceMethod.Basis"/>, <see cref="GrassmannBasis.StepSize"/>.

@@ -11,9 +11,11 @@ namespace LowRankTraining.Strategies;
 /// <para>U = G / √V, as in <see cref="AdafactorRule"/>, from the whole gradient. For a tall or square m × n matrix, with B of n × r, entries N(0, 1/r):
 /// the update is β₁ C Bᵀ + (1 − β₁) U, its root mean square cut to the threshold, times ρ; then C ← β₁C + (1 − β₁) U B. From the left for a wide one.
 /// Every κ updates B is drawn anew and C ← (C B_oldᵀ) B_new.</para>
-/// <para>State: <c>exp_avg</c>, l × r with l the long side, and Adafactor's averages of rows and columns. B is never stored: it is drawn from a key of seed, parameter and the period's first update.
+/// <para>State: <c>exp_avg</c>, l × r with l the long side, and Adafactor's averages of rows and columns. B is never stored: it is drawn from a key of seed,
+/// parameter and the period's first update.
 /// Scratch: one tensor of the gradient's shape, and B.</para>
-/// <para>A matrix whose short side is not above the rank, or that is longer than <see cref="MaxAspectRatio"/>, keeps its momentum whole, as does a vector. A tensor of more than two dimensions is treated as out × rest.</para>
+/// <para>A matrix whose short side is not above the rank, or that is longer than <see cref="MaxAspectRatio"/>, keeps its momentum whole, as does a vector. A
+/// tensor of more than two dimensions is treated as out × rest.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Hao, Cao and Mou, Flora, arXiv 2402.03293, algorithm 2.</para>
 /// </remarks>
@@ -73,7 +75,9 @@ public sealed record FloraRule : UpdateRule
 
     /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
-        IsSketched(shape) ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank} by {Basis.GetType().Name}, drawn anew every {ResampleEvery})" : Adafactor.LayoutFor(shape);
+        IsSketched(shape)
+            ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank} by {Basis.GetType().Name}, drawn anew every {ResampleEvery})"
+            : Adafactor.LayoutFor(shape);
 
     /// <inheritdoc/>
     public override long BytesFor(IReadOnlyList<long> shape)

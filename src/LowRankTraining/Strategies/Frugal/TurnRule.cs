@@ -7,7 +7,8 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>Whole parameters take turns: one in so many has a rule with memory for T updates, the others take steps that need none.</summary>
 /// <remarks>
-/// <para>In period k the parameter at place i is at turn where (i + k) mod turns = 0. Its memory starts from zero, and is freed at the end of the period.</para>
+/// <para>In period k the parameter at place i is at turn where (i + k) mod turns = 0. Its memory starts from zero, and is freed at the end of the
+/// period.</para>
 /// <para>Source: Zmushko et al., FRUGAL, arXiv 2411.07837, "blockwise"; Luo et al., BAdam, arXiv 2404.02827.</para>
 /// </remarks>
 public sealed record TurnRule : UpdateRule

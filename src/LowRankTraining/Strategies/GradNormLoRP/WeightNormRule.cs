@@ -9,7 +9,8 @@ namespace LowRankTraining.Strategies;
 /// <remarks>
 /// <para>W = diag(g) V̂ with V̂ᵢ = Vᵢ / ‖Vᵢ‖. At every step V is W itself and g its row norms, so that nothing of W's size is kept:
 /// ∂gᵢ = ⟨∂Wᵢ, V̂ᵢ⟩; ∂V = ∂W − diag(∂g) V̂, the part at right angles to the rows; V′ and g′ by their rules; W′ = diag(g′ / ‖V′ᵢ‖) V′.</para>
-/// <para>State: that of both rules; the magnitude's under names that start with "magnitude_". Scratch: two matrices. A tensor of more than two dimensions is treated as out × rest.</para>
+/// <para>State: that of both rules; the magnitude's under names that start with "magnitude_". Scratch: two matrices. A tensor of more than two dimensions is
+/// treated as out × rest.</para>
 /// <para>A zero or non-finite gradient changes nothing. A row of zeros has no direction and stays zero.</para>
 /// <para>Source: Salimans and Kingma, Weight Normalization, arXiv 1602.07868, equation 3; Huang et al., GradNormLoRP, arXiv 2412.19616, section 4.</para>
 /// </remarks>
@@ -40,7 +41,8 @@ public sealed record WeightNormRule : UpdateRule
         using var scope = NewDisposeScope();
         if (isHuge)
             gradient = GradientCheck.InRange(gradient);
-        var weight = (step.Weight ?? throw new InvalidOperationException($"{nameof(WeightNormRule)} needs the weight: set {nameof(StepContext)}.{nameof(StepContext.Weight)}."))
+        var weight = (step.Weight ?? throw new InvalidOperationException(
+                $"{nameof(WeightNormRule)} needs the weight: set {nameof(StepContext)}.{nameof(StepContext.Weight)}."))
             .detach().to(gradient.dtype).AsMatrix();
         var matrix = gradient.AsMatrix();
 

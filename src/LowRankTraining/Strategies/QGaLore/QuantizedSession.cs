@@ -10,7 +10,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Strategies;
 
 /// <summary>A gradient-space session whose projected linear weights are kept in 8 bits.</summary>
-/// <remarks>The layers hang in the places of the plain ones until <see cref="Finish"/>. The plain ones keep their parameters, without memory, so that the model comes back as it was made.</remarks>
+/// <remarks>The layers hang in the places of the plain ones until <see cref="Finish"/>. The plain ones keep their parameters, without memory, so that the
+/// model comes back as it was made.</remarks>
 internal sealed class QuantizedSession : ILowRankSession
 {
     private readonly ILowRankSession _inner;
@@ -31,7 +32,8 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
 
-    /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a note.</summary>
+    /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a
+    /// note.</summary>
     public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
     {
         var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).ToHashSet();
@@ -50,7 +52,8 @@ internal sealed class QuantizedSession : ILowRankSession
 
         ParameterPlan Plan(ParameterPlan plan) =>
             layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
-            : choices.TryGetValue(plan.Name, out var kept) ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {kept.Choice.Reason}" }.OfType<string>()) }
+            : choices.TryGetValue(plan.Name, out var kept)
+                ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {kept.Choice.Reason}" }.OfType<string>()) }
             : plan;
     }
 
