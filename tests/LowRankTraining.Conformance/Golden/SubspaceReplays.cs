@@ -53,7 +53,7 @@ public static class SubspaceReplays
         Basis = golden.Text("hp.family") == "svd" ? new ExactSvdBasis() : new RecordedCoordinates(golden),
         OnRefresh = golden.Flag("hp.reset_statistics") ? MomentCarryOver.Reset : MomentCarryOver.Keep,
         Scale = golden.Number("hp.proj_params_lr_scale"),
-        ResidualScale = golden.Number("hp.proj_params_lr_scale") * golden.Number("hp.inactive_lr_scale"),
+        ResidualScale = golden.Text("hp.inactive_update_rule") == "no" ? 1 : golden.Number("hp.proj_params_lr_scale") * golden.Number("hp.inactive_lr_scale"),
         Outside = golden.Text("hp.inactive_update_rule") switch
         {
             "sign_sgd" => StateFreeStep.Sign,
