@@ -20,33 +20,38 @@ internal static class Methods
     /// <summary>Every method, by its name in the tables.</summary>
     private static readonly Dictionary<string, Attaching> Sessions = new()
     {
-        ["AdaRankGrad"] = (parameters, rank, refreshing) => new AdaRankGradStrategy(refreshing.Of(new AdaRankGradOptions { Rank = rank, MinDwell = refreshing.Every, MaxDwell = refreshing.Every })).Attach(parameters),
-        ["APOLLO"] = (parameters, rank, refreshing) => new ApolloStrategy(refreshing.Of(new ApolloOptions { Rank = rank })).Attach(parameters),
-        ["APOLLO-Mini"] = (parameters, _, refreshing) => new ApolloStrategy(refreshing.Of(ApolloOptions.Mini)).Attach(parameters),
-        ["Balanced"] = (parameters, rank, refreshing) => new BalancedStrategy(refreshing.Of(new BalancedOptions { Rank = rank })).Attach(parameters),
+        ["AdaRankGrad"] = (parameters, rank, refreshing) => new AdaRankGrad
+        {
+            Rank = rank,
+            Basis = refreshing.Basis ?? new AdaptiveRankBasis(),
+            Refresh = new EnergyRefresh { AtLeast = refreshing.Every, AtMost = refreshing.Every },
+        }.Attach(parameters),
+        ["APOLLO"] = (parameters, rank, refreshing) => refreshing.Of(new Apollo { Rank = rank }).Attach(parameters),
+        ["APOLLO-Mini"] = (parameters, _, refreshing) => refreshing.Of(Apollo.Mini).Attach(parameters),
+        ["Balanced"] = (parameters, rank, refreshing) => refreshing.Of(new Balanced { Rank = rank }).Attach(parameters),
         ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLA { Rank = rank, AllowUnreached = true }, parameters),
         ["Factorization"] = (parameters, rank, _) => Layered.Attach(new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }, parameters),
         ["DoRA"] = (parameters, rank, _) => WithGradients(new DoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters))),
-        ["Fira"] = (parameters, rank, refreshing) => new FiraStrategy(refreshing.Of(new FiraOptions { Rank = rank })).Attach(parameters),
-        ["Flora"] = (parameters, rank, _) => new FloraStrategy(new() { Rank = rank }).Attach(parameters),
-        ["FRUGAL"] = (parameters, _, refreshing) => new FrugalStrategy(refreshing.Of(new FrugalOptions())).Attach(parameters),
-        ["GaLore"] = (parameters, rank, refreshing) => new GaLoreStrategy(refreshing.Of(new GaLoreOptions { Rank = rank })).Attach(parameters),
-        ["8-bit GaLore"] = (parameters, rank, refreshing) => new GaLoreStrategy(refreshing.Of(new GaLoreOptions { Rank = rank, States = StateFormat.Blockwise8Bit })).Attach(parameters),
-        ["GaLore with Adafactor"] = (parameters, rank, refreshing) => new GaLoreStrategy(refreshing.Of(new GaLoreOptions { Rank = rank, Inner = GaLoreInner.Adafactor })).Attach(parameters),
-        ["GaLore 2"] = (parameters, rank, refreshing) => new GaLore2Strategy(refreshing.Of(new GaLore2Options { Rank = rank })).Attach(parameters),
-        ["GradNormLoRP"] = (parameters, rank, refreshing) => new GradNormLoRPStrategy(refreshing.Of(new GradNormLoRPOptions { Rank = rank })).Attach(parameters),
+        ["Fira"] = (parameters, rank, refreshing) => refreshing.Of(new Fira { Rank = rank }).Attach(parameters),
+        ["Flora"] = (parameters, rank, _) => new Flora { Rank = rank }.Attach(parameters),
+        ["FRUGAL"] = (parameters, _, refreshing) => refreshing.Of(new Frugal()).Attach(parameters),
+        ["GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore { Rank = rank }).Attach(parameters),
+        ["8-bit GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore { Rank = rank, States = StateFormat.Blockwise8Bit }).Attach(parameters),
+        ["GaLore with Adafactor"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore { Rank = rank, Inner = new AdafactorRule() }).Attach(parameters),
+        ["GaLore 2"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore2 { Rank = rank }).Attach(parameters),
+        ["GradNormLoRP"] = (parameters, rank, refreshing) => refreshing.Of(new GradNormLoRP { Rank = rank }).Attach(parameters),
         ["InRank"] = (parameters, rank, refreshing) => Layered.Attach(new InRank { Rank = rank / 2, Buffer = rank - rank / 2, WarmupSteps = 0, CheckEvery = refreshing.Every, AllowUnreached = true }, parameters),
-        ["LDAdam"] = (parameters, rank, _) => new LDAdamStrategy(new() { Rank = rank }).Attach(parameters),
+        ["LDAdam"] = (parameters, rank, _) => new LDAdam { Rank = rank }.Attach(parameters),
         ["LoRA"] = (parameters, rank, _) => new LoRA { Rank = rank, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
-        ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescentStrategy(new() { Rank = rank }).Attach(parameters),
+        ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescent { Rank = rank }.Attach(parameters),
         ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRA { FirstRank = rank, Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
-        ["Q-GaLore"] = (parameters, rank, refreshing) => new QGaLoreStrategy(refreshing.Of(new QGaLoreOptions { Rank = rank })).Attach(parameters),
+        ["Q-GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new QGaLore { Rank = rank }).Attach(parameters),
         ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRA { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
         ["SLTrain"] = (parameters, rank, _) => new SLTrain { Rank = rank, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
-        ["SPAM"] = (parameters, _, _) => new SpamStrategy().Attach(parameters),
-        ["Stable-SPAM"] = (parameters, _, _) => new StableSpamStrategy().Attach(parameters),
+        ["SPAM"] = (parameters, _, _) => new Spam().Attach(parameters),
+        ["Stable-SPAM"] = (parameters, _, _) => new StableSpam().Attach(parameters),
         ["SwitchLoRA"] = (parameters, rank, _) => WithGradients(new SwitchLoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
-        ["SubTrack++"] = (parameters, rank, refreshing) => new SubTrackStrategy(refreshing.Of(new SubTrackOptions { Rank = rank })).Attach(parameters),
+        ["SubTrack++"] = (parameters, rank, refreshing) => refreshing.Of(new SubTrack { Rank = rank }).Attach(parameters),
         ["WeLore"] = (parameters, rank, _) => Layered.Attach(new WeLore { Ratio = Layered.ReductionTo(rank, parameters), MinRatio = 0, AllowUnreached = true }, parameters),
     };
 
@@ -112,6 +117,6 @@ internal sealed record Refreshing(long Every, IBasis? Basis = null, bool Stagger
     public static Refreshing Never { get; } = new(1_000_000_000);
 
     /// <summary>A method's options with these refreshes.</summary>
-    public TOptions Of<TOptions>(TOptions options) where TOptions : GradientSpaceOptions =>
+    public TOptions Of<TOptions>(TOptions options) where TOptions : GradientSpaceMethod =>
         options with { RefreshEvery = Every, Staggered = Staggered, Basis = Basis ?? options.Basis };
 }

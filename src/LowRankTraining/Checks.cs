@@ -81,6 +81,15 @@ public sealed class Checks
     /// <param name="because">Why it changes nothing, and what to do: "Reset is Zero, which clears everything. Leave it out."</param>
     public Checks NoEffect(bool isIdle, string option, string because) => Add(!isIdle, $"{PathOf(option)} has no effect: {because}");
 
+    /// <summary>An option that does nothing beside the others is left at its default, so that nobody relies on it.</summary>
+    /// <param name="isUsed">Whether it does something.</param>
+    /// <param name="value">Its value.</param>
+    /// <param name="unset">Its default.</param>
+    /// <param name="why">Why it does nothing, as the rest of a sentence: "Density takes its place".</param>
+    /// <param name="option">Its name.</param>
+    public Checks Unused<T>(bool isUsed, T value, T unset, string why, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        NoEffect(!isUsed && !Equals(value, unset), option, $"{why}. Leave it out.");
+
     /// <summary>The path to an option, as messages begin.</summary>
     /// <param name="option">Its name, or the expression that reads it.</param>
     public string PathOf(string option) => $"{_path}.{option[(option.LastIndexOf('.') + 1)..]}";
@@ -90,10 +99,10 @@ public sealed class Checks
     public Checks Require(bool holds, string failure) =>
         Add(holds, IsNested && !failure.StartsWith(_path, StringComparison.Ordinal) ? $"{_path}: {failure}" : failure);
 
-    /// <summary>Several such sentences, all of them violations.</summary>
+    /// <summary>Several such sentences, all of them violations; those that stand there already are not repeated.</summary>
     public Checks Refuse(IEnumerable<string> failures)
     {
-        foreach (var failure in failures)
+        foreach (var failure in failures.Where(failure => !_failures.Contains(failure)))
             Require(false, failure);
         return this;
     }

@@ -38,11 +38,11 @@ public sealed partial class LowRankOptimizer
         foreach (var entry in _entries)
         {
             using var gradient = entry.Parameter.requires_grad ? DenseGradient(entry) : null;
-            if (gradient is null || entry.Plan.Rule is not IAccumulatingRule rule)
+            if (gradient is null)
                 continue;
 
             using var scope = NewDisposeScope();
-            if (!rule.TryAccumulate(Ready(gradient), entry.Bag, ContextFor(entry)))
+            if (!entry.Plan.Rule.TryAccumulate(Ready(gradient), entry.Bag, ContextFor(entry)))
                 continue;
 
             entry.Parameter.grad = null;
@@ -94,7 +94,7 @@ public sealed partial class LowRankOptimizer
         _traces.Clear();
         _isWithinWindow = false;
         foreach (var entry in _entries)
-            (entry.Plan.Rule as IAccumulatingRule)?.DropAccumulated(entry.Bag);
+            entry.Plan.Rule.DropAccumulated(entry.Bag);
     }
 
     /// <summary>Shows the state with what an open window has left in the gradient.</summary>
@@ -140,5 +140,5 @@ public sealed partial class LowRankOptimizer
         return AccumulatedIn(entry) is null ? null : zeros(entry.Plan.Shape, entry.Parameter.dtype.Computing(), entry.Parameter.device);
     }
 
-    private static Tensor? AccumulatedIn(ParameterState entry) => (entry.Plan.Rule as IAccumulatingRule)?.AccumulatedIn(entry.Bag);
+    private static Tensor? AccumulatedIn(ParameterState entry) => entry.Plan.Rule.AccumulatedIn(entry.Bag);
 }

@@ -58,7 +58,7 @@ public sealed partial class LowRankOptimizer
         if (DenseGradient(entry) is not { } gradient)
             return accumulated is null ? 0 : Square(GradientCheck.NormOf(accumulated));
 
-        var lowRank = (entry.Plan.Rule as IAccumulatingRule)?.WhatCounts(Ready(gradient), entry.Bag, ContextFor(entry));
+        var lowRank = entry.Plan.Rule.WhatCounts(Ready(gradient), entry.Bag, ContextFor(entry));
         if (lowRank is not null)
             return Square(GradientCheck.NormOf(accumulated is null ? lowRank : lowRank + accumulated));
 

@@ -105,7 +105,7 @@ public sealed partial class LowRankOptimizer
     /// <summary>What the state looks like, and in which precision it is computed: that of half-precision weights is float32, and fits float32 ones.</summary>
     private static string LayoutOf(ParameterPlan plan, long[] shape)
     {
-        var layout = plan.Rule is IStateLayout rule ? rule.LayoutFor(shape) : plan.Rule.GetType().Name;
+        var layout = plan.Rule.LayoutFor(shape);
         return plan.Parameter.dtype == ScalarType.Float64 ? $"{layout}, of float64" : layout;
     }
 

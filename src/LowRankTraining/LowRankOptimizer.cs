@@ -192,7 +192,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         var store = plan.Store ?? new ParameterStore(entry.Parameter);
         var accumulator = store.Open();
-        step = step with { Weight = accumulator, RelativeRate = plan.RelativeRate?.RelativeRate(accumulator, entry.Bag) };
+        step = step with { Weight = accumulator, RelativeRate = plan.Rule.RelativeRate(accumulator, entry.Bag) };
 
         if (plan.Decay == DecayTiming.BeforeUpdate)
             ApplyDecay(accumulator, decay, step.RelativeRate);

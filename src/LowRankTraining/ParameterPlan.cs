@@ -7,7 +7,7 @@ namespace LowRankTraining;
 /// <param name="Name">Qualified name, unique within a session. It keys randomness and checkpoints.</param>
 /// <param name="Parameter">The trainable tensor.</param>
 /// <param name="Rule">Turns its gradient into an update.</param>
-public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule Rule)
+public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule Rule)
 {
     /// <value>Factor on the group's learning rate. Default 1.</value>
     public double LearningRateMultiplier { get; init; } = 1;
@@ -18,11 +18,7 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, IUpdateRule
     /// <value>When decoupled weight decay is applied. Default: before the update, as in PyTorch's AdamW.</value>
     public DecayTiming Decay { get; init; } = DecayTiming.BeforeUpdate;
 
-    /// <value>What learning rate and weight decay are multiplied by at each step; null for 1.</value>
-    public IRelativeRate? RelativeRate { get; init; }
-
-    /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as
-    /// in PyTorch. Default false: it changes nothing.</value>
+    /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as in PyTorch. Default false: it changes nothing.</value>
     public bool AcceptZeroGradient { get; init; }
 
     /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient

@@ -24,13 +24,13 @@ public readonly record struct StepContext
     /// called without one. Not to be changed.</value>
     public Tensor? Weight { get; init; }
 
-    /// <value>What learning rate and weight decay of this step are multiplied by; null for 1. See <see cref="IRelativeRate"/>.</value>
+    /// <value>What learning rate and weight decay of this step are multiplied by; null for 1. See <see cref="UpdateRule.RelativeRate"/>.</value>
     public Tensor? RelativeRate { get; init; }
 
     /// <value>The learning rate as a share of the initial one, where a rule moves something beside the weight at the same pace. Default 1.</value>
     public double LearningRateShare { get; init; } = 1;
 
-    /// <value>β₁ in place of the rule's own, as schedules that cycle the momentum set it; null for the rule's own. See <see cref="IUpdateRule.Betas"/>.</value>
+    /// <value>β₁ in place of the rule's own, as schedules that cycle the momentum set it; null for the rule's own. See <see cref="UpdateRule.Betas"/>.</value>
     public double? Beta1 { get; init; }
 
     /// <value>β₂ in place of the rule's own, or null.</value>

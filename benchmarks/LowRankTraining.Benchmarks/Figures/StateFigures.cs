@@ -52,8 +52,8 @@ internal static class StateFigures
     /// <summary>The whole model, embedding, head and norms included, without allocating it.</summary>
     private static Figure PlannedShareOfAdamW()
     {
-        var inEightBits = new GaLoreOptions { Rank = 256, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit };
-        var plan = MemoryPlan.For(Shapes(LlamaConfigs.Find("350m")), new GaLoreStrategy(inEightBits));
+        var inEightBits = new GaLore { Rank = 256, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit };
+        var plan = MemoryPlan.For(Shapes(LlamaConfigs.Find("350m")), inEightBits);
         return new("state of 8-bit GaLore / of AdamW, planned, all of 350m, table too, rank 256", plan.ShareOfAdamW, "times", Goal.AtMost(0.20));
     }
 

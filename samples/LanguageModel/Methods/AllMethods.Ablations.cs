@@ -11,14 +11,12 @@ public static partial class AllMethods
     /// with short states.</value>
     public static IReadOnlyList<Method> Ablations =>
     [
-        BalancedWith("float32", "Balanced, float32 states", options => options with { States = StateFormat.Float32, BasisFormat = StateFormat.Float32 }),
-        BalancedWith("kept-moments", "Balanced, moments kept as they are", options => options with { OnRefresh = MomentCarryOver.Keep }),
-        BalancedWith("unclipped", "Balanced, no spike clip", options => options with { Guard = null }),
-        BalancedWith("in-phase", "Balanced, refreshes not staggered", options => options with { Staggered = false }),
-        Projecting<FiraOptions>("fira-8bit", "8-bit Fira", 1e-2, (options, scale) =>
-            new FiraStrategy(options with { Scale = scale ?? options.Scale, States = StateFormat.Blockwise8Bit })),
+        BalancedWith("float32", "Balanced, float32 states", new() { States = StateFormat.Float32, BasisFormat = StateFormat.Float32 }),
+        BalancedWith("kept-moments", "Balanced, moments kept as they are", new() { OnRefresh = MomentCarryOver.Keep }),
+        BalancedWith("unclipped", "Balanced, no spike clip", new() { Guard = null }),
+        BalancedWith("in-phase", "Balanced, refreshes not staggered", new() { Staggered = false }),
+        Projecting("fira-8bit", "8-bit Fira", 1e-2, new Fira { States = StateFormat.Blockwise8Bit }),
     ];
 
-    private static Method BalancedWith(string variant, string title, Func<BalancedOptions, BalancedOptions> change) =>
-        Projecting<BalancedOptions>($"balanced-{variant}", title, 1e-2, (options, scale) => new BalancedStrategy(change(options) with { Scale = scale ?? options.Scale }));
+    private static Method BalancedWith(string variant, string title, Balanced method) => Projecting($"balanced-{variant}", title, 1e-2, method);
 }

@@ -18,24 +18,24 @@ public static partial class AllMethods
     [
         new("adamw", "AdamW", 2e-3, AdamW),
 
-        Projecting<AdaRankGradOptions>("adarankgrad", "AdaRankGrad", 1e-2, (options, scale) => new AdaRankGradStrategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<ApolloOptions>("apollo", "APOLLO", 1e-2, (options, scale) => new ApolloStrategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<ApolloOptions>("apollo-mini", "APOLLO-Mini", 1e-2, (options, scale) => new ApolloStrategy(Mini(options) with { Scale = scale ?? ApolloOptions.Mini.Scale })),
-        Projecting<BalancedOptions>("balanced", "Balanced", 1e-2, (options, scale) => new BalancedStrategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<FiraOptions>("fira", "Fira", 1e-2, (options, scale) => new FiraStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting("adarankgrad", "AdaRankGrad", 1e-2),
+        Projecting("apollo", "APOLLO", 1e-2),
+        new("apollo-mini", "APOLLO-Mini", 1e-2, Mini),
+        Projecting("balanced", "Balanced", 1e-2),
+        Projecting("fira", "Fira", 1e-2),
         new("flora", "Flora", 3e-2, Flora),
         new("frugal", "FRUGAL", 2e-3, Frugal),
-        Projecting<GaLoreOptions>("galore", "GaLore", 1e-2, (options, scale) => new GaLoreStrategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<GaLoreOptions>("galore-8bit", "8-bit GaLore", 1e-2, (options, scale) => new GaLoreStrategy(options with { Scale = scale ?? options.Scale, States = StateFormat.Blockwise8Bit })),
-        Projecting<GaLoreOptions>("galore-adafactor", "GaLore with Adafactor", 1e-2, (options, scale) => new GaLoreStrategy(options with { Scale = scale ?? options.Scale, Inner = GaLoreInner.Adafactor })),
-        Projecting<GaLore2Options>("galore2", "GaLore 2", 1e-2, (options, scale) => new GaLore2Strategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<GradNormLoRPOptions>("gradnormlorp", "GradNormLoRP", 2e-3, (options, scale) => new GradNormLoRPStrategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<LDAdamOptions>("ldadam", "LDAdam", 2e-3, (options, scale) => new LDAdamStrategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<OnlineSubspaceDescentOptions>("online-subspace-descent", "Online Subspace Descent", 1e-2, (options, scale) => new OnlineSubspaceDescentStrategy(options with { Scale = scale ?? options.Scale })),
-        Projecting<QGaLoreOptions>("q-galore", "Q-GaLore", 1.5e-2, (options, scale) => new QGaLoreStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting("galore", "GaLore", 1e-2),
+        Projecting("galore-8bit", "8-bit GaLore", 1e-2, new GaLore { States = StateFormat.Blockwise8Bit }),
+        Projecting("galore-adafactor", "GaLore with Adafactor", 1e-2, new GaLore { Inner = new AdafactorRule() }),
+        Projecting("galore2", "GaLore 2", 1e-2),
+        Projecting("gradnormlorp", "GradNormLoRP", 2e-3),
+        Projecting("ldadam", "LDAdam", 2e-3),
+        Projecting("online-subspace-descent", "Online Subspace Descent", 1e-2),
+        Projecting("q-galore", "Q-GaLore", 1.5e-2),
         new("spam", "SPAM", 2e-3, Spam),
         new("stable-spam", "Stable-SPAM", 2e-3, StableSpam),
-        Projecting<SubTrackOptions>("subtrack", "SubTrack++", 2e-3, (options, scale) => new SubTrackStrategy(options with { Scale = scale ?? options.Scale })),
+        Projecting("subtrack", "SubTrack++", 2e-3),
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("relora-decreasing", "ReLoRA, falling rank", 2e-3, FallingReLoRA),
@@ -67,38 +67,34 @@ public static partial class AllMethods
     /// <param name="name">What it is asked for by.</param>
     /// <param name="title">What it is called in tables.</param>
     /// <param name="learningRate">Its usual learning rate.</param>
-    /// <param name="make">Makes it, of options that hold what all of them are told, and of the factor on its update; null for its own.</param>
-    private static Method Projecting<TOptions>(string name, string title, double learningRate, Func<TOptions, double?, ILowRankStrategy> make)
-        where TOptions : GradientSpaceOptions, new() =>
-        new(name, title, learningRate, (model, settings) => LowRank(model, settings, Cosine(settings), make(Told<TOptions>(settings), settings.Scale)));
+    /// <param name="method">The method; the one of that name when null.</param>
+    private static Method Projecting(string name, string title, double learningRate, GradientSpaceMethod? method = null) =>
+        new(name, title, learningRate, (model, settings) =>
+            LowRank(model, settings, Cosine(settings), Told(method ?? (GradientSpaceMethod)LowRankStrategies.Create(name), settings) with { Rank = settings.Rank }));
 
-    private static TOptions Told<TOptions>(MethodSettings settings) where TOptions : GradientSpaceOptions, new()
+    /// <summary>A method that knows what all of them are told, but for the rank. What has no period of its own is not given one.</summary>
+    private static TMethod Told<TMethod>(TMethod method, MethodSettings settings) where TMethod : GradientSpaceMethod => method with
     {
-        var own = new TOptions();
-        return own with { Rank = settings.Rank, RefreshEvery = settings.RefreshEvery ?? own.RefreshEvery, Seed = (ulong)settings.Seed, Logger = new Warnings() };
-    }
+        Scale = settings.Scale ?? method.Scale,
+        RefreshEvery = method.Refresh is null ? settings.RefreshEvery ?? method.RefreshEvery : method.RefreshEvery,
+        Seed = (ulong)settings.Seed,
+        Logger = new Warnings(),
+    };
 
-    private static ApolloOptions Mini(ApolloOptions told) => ApolloOptions.Mini with { RefreshEvery = told.RefreshEvery, Seed = told.Seed, Logger = told.Logger };
+    private static AttachedMethod Mini(Llama model, MethodSettings settings) => LowRank(model, settings, Cosine(settings), Told(Apollo.Mini, settings));
 
     /// <summary>Its share of the space is the rank's share of the model's width.</summary>
-    private static AttachedMethod Frugal(Llama model, MethodSettings settings)
-    {
-        var options = Told<FrugalOptions>(settings);
-        return LowRank(model, settings, Cosine(settings), new FrugalStrategy(options with
-        {
-            Density = Math.Min(1, (double)settings.Rank / model.Config.Hidden),
-            Scale = settings.Scale ?? options.Scale,
-        }));
-    }
+    private static AttachedMethod Frugal(Llama model, MethodSettings settings) => LowRank(
+        model, settings, Cosine(settings), Told(new Frugal(), settings) with { Density = Math.Min(1, (double)settings.Rank / model.Config.Hidden) });
 
     private static AttachedMethod Spam(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new SpamStrategy(new() { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 500 }));
+        LowRank(model, settings, Cosine(settings), new Spam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 500 });
 
     private static AttachedMethod StableSpam(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new StableSpamStrategy(new() { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 1000, TotalSteps = settings.Steps }));
+        LowRank(model, settings, Cosine(settings), new StableSpam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 1000, TotalSteps = settings.Steps });
 
     private static AttachedMethod Flora(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new FloraStrategy(new() { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 }));
+        LowRank(model, settings, Cosine(settings), new Flora { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 });
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
         new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);

@@ -37,9 +37,9 @@ internal sealed record AdapterRecipe
     public LayerChoices? Layers { get; init; }
 
     /// <value>How factors that are parameters are trained; null for <see cref="Adam"/>.</value>
-    public IUpdateRule? Projected { get; init; }
+    public UpdateRule? Projected { get; init; }
 
-    public IUpdateRule FactorRule => Projected ?? Adam;
+    public UpdateRule FactorRule => Projected ?? Adam;
 
     /// <value>How the frozen weight is kept.</value>
     public BaseFormat Base { get; init; } = BaseFormat.Dense;

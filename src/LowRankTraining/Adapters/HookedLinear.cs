@@ -173,19 +173,19 @@ internal sealed class HookedLinear : ParameterAdapter
     }
 
     /// <summary>Full-rank steps before the factors take over, then the shadow's where the hook is passed by and none where it is not.</summary>
-    private sealed record WhereBypassed(ShadowRule Shadow, RestartClock Clock, Func<bool> Bypassed) : IUpdateRule, IStateLayout
+    private sealed record WhereBypassed(ShadowRule Shadow, RestartClock Clock, Func<bool> Bypassed) : UpdateRule
     {
-        (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Shadow).Betas;
+        public override (double Beta1, double Beta2)? Betas => Shadow.Betas;
 
-        public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
         {
             if (!Clock.IsActiveAfter(step.Step - 1) || Bypassed())
                 Shadow.AddUpdate(gradient, accumulator, scale, state, step);
         }
 
-        public string LayoutFor(IReadOnlyList<long> shape) => $"hook or {Shadow.LayoutFor(shape)}";
+        public override string LayoutFor(IReadOnlyList<long> shape) => $"hook or {Shadow.LayoutFor(shape)}";
 
         /// <summary>A hook that is reached keeps its state with the factors, after the warm start.</summary>
-        public long BytesFor(IReadOnlyList<long> shape) => Bypassed() ? Shadow.BytesFor(shape) : Shadow.BytesOfWarmStart(shape);
+        public override long BytesFor(IReadOnlyList<long> shape) => Bypassed() ? Shadow.BytesFor(shape) : Shadow.BytesOfWarmStart(shape);
     }
 }

@@ -67,14 +67,14 @@ internal sealed class InputNorms(double decay) : IDisposable
     }
 
     /// <summary>A rule for A whose state has the norms beside it.</summary>
-    internal sealed record Rule(AdamRule Adam) : IUpdateRule, IStateLayout
+    internal sealed record Rule(AdamRule Adam) : UpdateRule
     {
-        (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Adam).Betas;
+        public override (double Beta1, double Beta2)? Betas => Adam.Betas;
 
-        public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) => Adam.AddUpdate(gradient, accumulator, scale, state, step);
+        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) => Adam.AddUpdate(gradient, accumulator, scale, state, step);
 
-        public string LayoutFor(IReadOnlyList<long> shape) => $"{((IStateLayout)Adam).LayoutFor(shape)} with input norms";
+        public override string LayoutFor(IReadOnlyList<long> shape) => $"{Adam.LayoutFor(shape)} with input norms";
 
-        public long BytesFor(IReadOnlyList<long> shape) => ((IStateLayout)Adam).BytesFor(shape) + StateFormat.Float32.BytesFor(shape[1]);
+        public override long BytesFor(IReadOnlyList<long> shape) => Adam.BytesFor(shape) + StateFormat.Float32.BytesFor(shape[1]);
     }
 }

@@ -183,7 +183,7 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
         return (entries, entries);
     }
 
-    private IUpdateRule RuleOf(string factor) => this switch
+    private UpdateRule RuleOf(string factor) => this switch
     {
         _ when Recipe.Switching is not null => VectorRule(axis: factor == LowRankFactors.A ? 0 : 1),
         _ when Inputs is not null && factor == LowRankFactors.A => new InputNorms.Rule(Recipe.Adam),

@@ -15,13 +15,13 @@ namespace LowRankTraining.Adapters;
 /// two dimensions is treated as out × rest.</para>
 /// <para>Before the factors take over, plain Adam on the weight. A zero or non-finite gradient changes nothing.</para>
 /// </remarks>
-internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLayout
+internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
 {
     private const string Factors = "factors";
 
-    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Recipe.Adam).Betas;
+    public override (double Beta1, double Beta2)? Betas => Recipe.Adam.Betas;
 
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var completed = step.Step - 1;
         if (!Recipe.Clock.IsActiveAfter(completed))
@@ -97,22 +97,22 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : IUpdateRule, IStateLay
             [change.CarryA(moment.narrow(1, 0, columns), order), change.CarryTransposedB(moment.narrow(1, columns, rows), order)], 1));
     }
 
-    public string LayoutFor(IReadOnlyList<long> shape)
+    public override string LayoutFor(IReadOnlyList<long> shape)
     {
         var limit = shape.ShortSide();
         return $"shadowed factors of rank {Recipe.RankAfter(0, limit)} of {limit}";
     }
 
     /// <remarks>At the most: of the warm start and of the factors, which follow it.</remarks>
-    public long BytesFor(IReadOnlyList<long> shape)
+    public override long BytesFor(IReadOnlyList<long> shape)
     {
         long rank = Recipe.RankAfter(0, shape.ShortSide()), columns = shape.Sides().Columns;
-        var factors = StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + ((IStateLayout)Recipe.Adam).BytesFor([rank, shape[0] + columns]);
+        var factors = StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + Recipe.Adam.BytesFor([rank, shape[0] + columns]);
         return Math.Max(factors, BytesOfWarmStart(shape));
     }
 
     /// <summary>What full-rank training takes until the factors take over; 0 where they begin.</summary>
-    public long BytesOfWarmStart(IReadOnlyList<long> shape) => Recipe.Clock.WarmStart > 0 ? ((IStateLayout)Recipe.Adam).BytesFor(shape) : 0;
+    public long BytesOfWarmStart(IReadOnlyList<long> shape) => Recipe.Clock.WarmStart > 0 ? Recipe.Adam.BytesFor(shape) : 0;
 
     /// <summary>The factors' start. What of the weight they stand for stays in it: here the weight is always the merged one.</summary>
     private Tensor Draw(string name, Tensor matrix, Tensor? weight, long completed)

@@ -27,9 +27,9 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
 
     public required ulong Seed { get; init; }
 
-    public required IUpdateRule RuleOfU { get; init; }
+    public required UpdateRule RuleOfU { get; init; }
 
-    public required IUpdateRule RuleOfV { get; init; }
+    public required UpdateRule RuleOfV { get; init; }
 
     public override IEnumerable<ParameterPlan> Plans => [Plan(FactorizedLinear.NameOfU, Layer.factor_U, RuleOfU), Plan(FactorizedLinear.NameOfV, Layer.factor_V, RuleOfV)];
 
@@ -73,7 +73,7 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
     }
 
     /// <summary>A factor that is a weight is decayed like one; decay of what is only added to a weight would shrink something else.</summary>
-    protected virtual ParameterPlan Plan(string name, Parameter parameter, IUpdateRule rule) =>
+    protected virtual ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule) =>
         new(Site.Sibling(name), parameter, rule) { WeightDecayMultiplier = Layer.weight is null ? 1 : 0 };
 
     /// <summary>W₀ ← W₀ + U V. A half-precision weight is rounded stochastically.</summary>

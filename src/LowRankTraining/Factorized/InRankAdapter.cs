@@ -89,7 +89,7 @@ internal sealed class InRankAdapter : FactorizedAdapter
     }
 
     /// <summary>While U is zero, as it is at the start beside a frozen weight, so is V's gradient: a step like any other.</summary>
-    protected override ParameterPlan Plan(string name, Parameter parameter, IUpdateRule rule) => base.Plan(name, parameter, rule) with
+    protected override ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule) => base.Plan(name, parameter, rule) with
     {
         AcceptZeroGradient = name == FactorizedLinear.NameOfV && Layer.weight is not null,
         CanHaveShape = shape => shape.Length == 2 && (name == FactorizedLinear.NameOfV

@@ -50,8 +50,7 @@ public sealed class MemoryPlan
     /// <param name="parameters">Names and shapes, as <c>named_parameters()</c> would give them. Embeddings and heads are known by name.</param>
     /// <param name="strategy">The method.</param>
     /// <param name="dtype">The weights' dtype. Default: float32.</param>
-    public static MemoryPlan For<TOptions>(IEnumerable<(string name, long[] shape)> parameters, UpdateStrategy<TOptions> strategy, ScalarType dtype = ScalarType.Float32)
-        where TOptions : UpdateOptions
+    public static MemoryPlan For(IEnumerable<(string name, long[] shape)> parameters, UpdateMethod strategy, ScalarType dtype = ScalarType.Float32)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);
@@ -65,10 +64,10 @@ public sealed class MemoryPlan
 
     private static ParameterMemory Of(ParameterPlan plan)
     {
-        var (shape, layout) = (plan.Shape, plan.Rule as IStateLayout);
+        var shape = plan.Shape;
         var elements = shape.Elements();
         var gradient = elements * plan.Parameter.ElementSize;
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
-        return new(plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient, layout?.BytesFor(shape), 2 * moment, layout?.LayoutFor(shape) ?? plan.Rule.GetType().Name);
+        return new(plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient, plan.Rule.BytesFor(shape), 2 * moment, plan.Rule.LayoutFor(shape));
     }
 }

@@ -14,7 +14,7 @@ namespace LowRankTraining.Rules;
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Shazeer and Stern, arXiv 1804.04235, algorithms 4 and 5. Defaults are those of GaLore's training script (no first moment, no relative step).</para>
 /// </remarks>
-public sealed record AdafactorRule : IDirectionRule, IRelativeRate
+public sealed record AdafactorRule : DirectionRule
 {
     /// <value>β₁, decay of the first moment, in [0, 1); 0 keeps none. Default 0 (Adafactor).</value>
     public double Beta1 { get; init; }
@@ -44,7 +44,7 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .Fraction(Beta1)
         .Require(DecayRate < 0 && double.IsFinite(DecayRate), FormattableString.Invariant($"{checks.PathOf(nameof(DecayRate))} is {DecayRate}: it must be below 0."))
         .Above(0, ClipThreshold)
@@ -55,17 +55,20 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
         .Moments(States);
 
     /// <inheritdoc/>
-    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+    public override AdafactorRule WithStates(StateFormat states) => this with { States = states };
 
     /// <inheritdoc/>
-    public IReadOnlyList<MomentSlot> Moments => Beta1 > 0 ? [First] : [];
+    public override IReadOnlyList<MomentSlot> Moments => Beta1 > 0 ? [First] : [];
+
+    /// <inheritdoc/>
+    public override bool NeedsFixedShape => true;
 
     internal FactoredSquare Square => new(DecayRate, Epsilon1);
 
     internal MomentSlot First => new("exp_avg", 1) { Format = States, AveragesGradient = false };
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var rate = RateOf(step, state);
@@ -86,7 +89,7 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
     }
 
     /// <inheritdoc/>
-    public void Reset(StateBag state)
+    public override void Reset(StateBag state)
     {
         First.Remove(state);
         FactoredSquare.Remove(state);
@@ -94,7 +97,7 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
     }
 
     /// <inheritdoc/>
-    public Tensor? RelativeRate(Tensor weight, StateBag state)
+    public override Tensor? RelativeRate(Tensor weight, StateBag state)
     {
         var pace = Pace(state.Counter(AdamRule.Clock) + 1);
         if (!ScaleParameter)
@@ -114,10 +117,10 @@ public sealed record AdafactorRule : IDirectionRule, IRelativeRate
     }
 
     /// <inheritdoc/>
-    public string LayoutFor(IReadOnlyList<long> shape) => Beta1 > 0 ? $"{nameof(AdafactorRule)} (exp_avg {States})" : nameof(AdafactorRule);
+    public override string LayoutFor(IReadOnlyList<long> shape) => Beta1 > 0 ? $"{nameof(AdafactorRule)} (exp_avg {States})" : nameof(AdafactorRule);
 
     /// <inheritdoc/>
-    public long BytesFor(IReadOnlyList<long> shape) =>
+    public override long BytesFor(IReadOnlyList<long> shape) =>
         FactoredSquare.BytesFor(shape) + (Beta1 > 0 ? States.BytesFor(shape.Elements()) : 0);
 
     private double Pace(long t)

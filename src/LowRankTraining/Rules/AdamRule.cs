@@ -19,7 +19,7 @@ namespace LowRankTraining.Rules;
 /// <para>Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; decoupled decay, applied by the optimizer: Loshchilov and Hutter, arXiv 1711.05101.
 /// Block-wise 8-bit states: Dettmers et al., arXiv 2110.02861.</para>
 /// </remarks>
-public sealed record AdamRule : IDirectionRule
+public sealed record AdamRule : DirectionRule
 {
     internal const string Clock = "step";
     private const string ScheduleClock = "momentum_step";
@@ -49,7 +49,7 @@ public sealed record AdamRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .Fraction(Beta1)
         .Fraction(Beta2)
         .AtLeast(1e-18, Epsilon)
@@ -57,10 +57,10 @@ public sealed record AdamRule : IDirectionRule
         .Moments(States);
 
     /// <inheritdoc/>
-    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+    public override AdamRule WithStates(StateFormat states) => this with { States = states };
 
     /// <inheritdoc/>
-    public IReadOnlyList<MomentSlot> Moments => [First, Second];
+    public override IReadOnlyList<MomentSlot> Moments => [First, Second];
 
     /// <value>Stands before the names of moments and clock, where one parameter has two Adams.</value>
     internal string Prefix { get; init; } = "";
@@ -70,10 +70,10 @@ public sealed record AdamRule : IDirectionRule
     private MomentSlot Second => new(Prefix + "exp_avg_sq", 2, Beta2) { Format = States };
 
     /// <inheritdoc/>
-    (double Beta1, double Beta2)? IUpdateRule.Betas => (Beta1, Beta2);
+    public override (double Beta1, double Beta2)? Betas => (Beta1, Beta2);
 
     /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
             return;
@@ -99,7 +99,7 @@ public sealed record AdamRule : IDirectionRule
     }
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var packed = gradient.Packed();
@@ -113,7 +113,7 @@ public sealed record AdamRule : IDirectionRule
     }
 
     /// <inheritdoc/>
-    public void Reset(StateBag state)
+    public override void Reset(StateBag state)
     {
         First.Remove(state);
         Second.Remove(state);

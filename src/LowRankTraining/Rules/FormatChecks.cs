@@ -9,7 +9,7 @@ internal static class FormatChecks
     public static Checks Moments(this Checks checks, StateFormat? format, [CallerArgumentExpression(nameof(format))] string option = "") => checks
         .Format(format, option)
         .Require(format is null or { FitsMoments: true },
-            $"{checks.PathOf(option)} is {format}, which is for bases: moments that it rounds to zero would make steps of any size. " +
+            $"{checks.PathOf(option)} is {nameof(StateFormat.Affine4Bit)}, which is for bases: moments that it rounds to zero would make steps of any size. " +
             $"Use {nameof(StateFormat)}.{nameof(StateFormat.Blockwise4Bit)}.");
 
     /// <summary>A format that a basis can be stored in.</summary>

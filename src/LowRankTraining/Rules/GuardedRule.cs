@@ -4,11 +4,11 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Rules;
 
 /// <summary>A rule behind a guard.</summary>
-public sealed record GuardedRule : IDirectionRule
+public sealed record GuardedRule : DirectionRule
 {
     /// <summary>Puts <paramref name="guard"/> before <paramref name="inner"/>.</summary>
     /// <exception cref="ArgumentException">The guard needs a moment that the rule does not keep.</exception>
-    public GuardedRule(IDirectionRule inner, ISpikeGuard guard)
+    public GuardedRule(DirectionRule inner, ISpikeGuard guard)
     {
         ArgumentNullException.ThrowIfNull(inner);
         ArgumentNullException.ThrowIfNull(guard);
@@ -18,25 +18,28 @@ public sealed record GuardedRule : IDirectionRule
     }
 
     /// <value>The rule.</value>
-    public IDirectionRule Inner { get; }
+    public DirectionRule Inner { get; }
 
     /// <value>Sees every gradient first.</value>
     public ISpikeGuard Guard { get; }
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks.Part(Inner).Part(Guard);
+    public override void Check(Checks checks) => checks.Part(Inner).Part(Guard);
 
     /// <inheritdoc/>
-    public IDirectionRule WithStates(StateFormat states) => new GuardedRule(Inner.WithStates(states), Guard);
+    public override bool NeedsFixedShape => Inner.NeedsFixedShape;
 
     /// <inheritdoc/>
-    public IReadOnlyList<MomentSlot> Moments => Inner.Moments;
+    public override GuardedRule WithStates(StateFormat states) => new(Inner.WithStates(states), Guard);
 
     /// <inheritdoc/>
-    (double Beta1, double Beta2)? IUpdateRule.Betas => Inner.Betas;
+    public override IReadOnlyList<MomentSlot> Moments => Inner.Moments;
 
     /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override (double Beta1, double Beta2)? Betas => Inner.Betas;
+
+    /// <inheritdoc/>
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.AcceptsSquared(gradient, null, out var isHuge))
             return;
@@ -49,7 +52,7 @@ public sealed record GuardedRule : IDirectionRule
     }
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var (guarded, factor) = Guard.Apply(gradient, Inner, state, step);
@@ -58,11 +61,17 @@ public sealed record GuardedRule : IDirectionRule
     }
 
     /// <inheritdoc/>
-    public void Reset(StateBag state) => Inner.Reset(state);
+    public override void Reset(StateBag state) => Inner.Reset(state);
 
     /// <inheritdoc/>
-    public string LayoutFor(IReadOnlyList<long> shape) => $"{Inner.LayoutFor(shape)} behind {Guard.GetType().Name}";
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => Inner.RelativeRate(weight, state);
 
     /// <inheritdoc/>
-    public long BytesFor(IReadOnlyList<long> shape) => Inner.BytesFor(shape) + Guard.StateBytes;
+    public override string? NoteFor(IReadOnlyList<long> shape) => Inner.NoteFor(shape);
+
+    /// <inheritdoc/>
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"{Inner.LayoutFor(shape)} behind {Guard.GetType().Name}";
+
+    /// <inheritdoc/>
+    public override long BytesFor(IReadOnlyList<long> shape) => Inner.BytesFor(shape) + Guard.StateBytes;
 }

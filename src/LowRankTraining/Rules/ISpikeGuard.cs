@@ -11,10 +11,10 @@ public interface ISpikeGuard : IPart
     /// <param name="rule">The rule that is shielded.</param>
     /// <param name="state">The parameter's memory; the guard keeps its own tensors and counters in it, under names that start with "guard".</param>
     /// <param name="step">The step.</param>
-    GuardedGradient Apply(Tensor gradient, IDirectionRule rule, StateBag state, in StepContext step);
+    GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step);
 
     /// <summary>Why the guard cannot shield <paramref name="rule"/>, in a sentence that says what to do; null where it can.</summary>
-    string? ObjectionTo(IDirectionRule rule) => null;
+    string? ObjectionTo(DirectionRule rule) => null;
 
     /// <summary>Bytes of state that the guard itself keeps.</summary>
     long StateBytes => 0;

@@ -10,7 +10,7 @@ namespace LowRankTraining.Rules;
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Chen et al., Symbolic Discovery of Optimization Algorithms, arXiv 2302.06675, algorithm 2.</para>
 /// </remarks>
-public sealed record LionRule : IDirectionRule
+public sealed record LionRule : DirectionRule
 {
     /// <value>β₁, share of the momentum in the update, in [0, 1). Default 0.9 (Lion).</value>
     public double Beta1 { get; init; } = 0.9;
@@ -22,24 +22,24 @@ public sealed record LionRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .Fraction(Beta1)
         .Fraction(Beta2)
         .Moments(States);
 
     /// <inheritdoc/>
-    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+    public override LionRule WithStates(StateFormat states) => this with { States = states };
 
     /// <inheritdoc/>
-    public IReadOnlyList<MomentSlot> Moments => [First];
+    public override IReadOnlyList<MomentSlot> Moments => [First];
 
     private MomentSlot First => new("exp_avg", 1) { Format = States };
 
     /// <inheritdoc/>
-    (double Beta1, double Beta2)? IUpdateRule.Betas => (Beta1, Beta2);
+    public override (double Beta1, double Beta2)? Betas => (Beta1, Beta2);
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var (beta1, beta2) = (step.Beta1 ?? Beta1, step.Beta2 ?? Beta2);
@@ -50,7 +50,4 @@ public sealed record LionRule : IDirectionRule
         First.Write(state, mean, step);
         return (direction.MoveToOuterDisposeScope(), 1);
     }
-
-    /// <inheritdoc/>
-    public void Reset(StateBag state) => First.Remove(state);
 }

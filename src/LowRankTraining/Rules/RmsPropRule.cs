@@ -11,7 +11,7 @@ namespace LowRankTraining.Rules;
 /// <para>A zero or non-finite gradient changes nothing. Entries beyond what can be squared (1e15 in float32, 1e150 in float64) are taken for that.</para>
 /// <para>Source: Tieleman and Hinton, 2012; centered: Graves, arXiv 1308.0850. Fira's second inner rule (arXiv 2410.01623).</para>
 /// </remarks>
-public sealed record RmsPropRule : IDirectionRule
+public sealed record RmsPropRule : DirectionRule
 {
     /// <value>β, decay of the averages, in [0, 1). Default 0.9 (Fira's code).</value>
     public double Beta { get; init; } = 0.9;
@@ -29,17 +29,17 @@ public sealed record RmsPropRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .Fraction(Beta)
         .AtLeast(1e-18, Epsilon)
         .Fraction(Momentum)
         .Moments(States);
 
     /// <inheritdoc/>
-    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+    public override RmsPropRule WithStates(StateFormat states) => this with { States = states };
 
     /// <inheritdoc/>
-    public IReadOnlyList<MomentSlot> Moments
+    public override IReadOnlyList<MomentSlot> Moments
     {
         get
         {
@@ -59,7 +59,7 @@ public sealed record RmsPropRule : IDirectionRule
     private MomentSlot Buffer => new("momentum_buffer", 1) { Format = States, AveragesGradient = false };
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
 
@@ -79,9 +79,6 @@ public sealed record RmsPropRule : IDirectionRule
 
         return (direction.MoveToOuterDisposeScope(), 1);
     }
-
-    /// <inheritdoc/>
-    public void Reset(StateBag state) => this.ForgetMoments(state);
 
     private Tensor Variance(Tensor square, Tensor gradient, StateBag state, in StepContext step)
     {

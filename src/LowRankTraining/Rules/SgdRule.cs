@@ -10,7 +10,7 @@ namespace LowRankTraining.Rules;
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Sutskever et al., ICML 2013, in the form of PyTorch's SGD.</para>
 /// </remarks>
-public sealed record SgdRule : IDirectionRule
+public sealed record SgdRule : DirectionRule
 {
     /// <value>μ, in [0, 1); 0 keeps no buffer. Default 0.9.</value>
     public double Momentum { get; init; } = 0.9;
@@ -22,21 +22,21 @@ public sealed record SgdRule : IDirectionRule
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .Fraction(Momentum)
         .Require(Momentum > 0 || !Nesterov, $"{checks.PathOf(nameof(Nesterov))} is set without Momentum: it needs some.")
         .Moments(States);
 
     /// <inheritdoc/>
-    public IDirectionRule WithStates(StateFormat states) => this with { States = states };
+    public override SgdRule WithStates(StateFormat states) => this with { States = states };
 
     /// <inheritdoc/>
-    public IReadOnlyList<MomentSlot> Moments => Momentum > 0 ? [Buffer] : [];
+    public override IReadOnlyList<MomentSlot> Moments => Momentum > 0 ? [Buffer] : [];
 
     private MomentSlot Buffer => new("momentum_buffer", 1) { Format = States };
 
     /// <inheritdoc/>
-    public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         if (Momentum == 0)
             return (gradient.clone(), 1);
@@ -48,7 +48,4 @@ public sealed record SgdRule : IDirectionRule
         var direction = Nesterov ? gradient.add(buffer, Momentum) : buffer.clone();
         return (direction.MoveToOuterDisposeScope(), 1);
     }
-
-    /// <inheritdoc/>
-    public void Reset(StateBag state) => Buffer.Remove(state);
 }

@@ -40,12 +40,12 @@ public sealed record SpikeGuard : ISpikeGuard
         .Defined(Compatibility);
 
     /// <inheritdoc/>
-    public string? ObjectionTo(IDirectionRule rule) => rule.Moments.Any(IsSecond)
+    public string? ObjectionTo(DirectionRule rule) => rule.Moments.Any(IsSecond)
         ? null
         : $"A {nameof(SpikeGuard)} compares gradients with the second moment of the rule behind it, and {rule.GetType().Name} keeps none that has the gradient's shape: take Adam or RMSProp, or a {nameof(StabilityGuard)}.";
 
     /// <inheritdoc/>
-    public GuardedGradient Apply(Tensor gradient, IDirectionRule rule, StateBag state, in StepContext step)
+    public GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)
     {
         var update = state.Advance(Clock);
         var sinceReset = ResetEvery > 0 ? update % ResetEvery : update;
@@ -66,12 +66,12 @@ public sealed record SpikeGuard : ISpikeGuard
         return 1 - 0.99 * (1 + Math.Cos(Math.PI * (update % ResetEvery) / (WarmupAfterReset + 1.0))) / 2;
     }
 
-    private void Reset(IDirectionRule rule, StateBag state)
+    private void Reset(DirectionRule rule, StateBag state)
     {
         if (Compatibility == Compatibility.Paper)
             rule.Reset(state);
         else
-            rule.ForgetMoments(state);
+            rule.FreeMoments(state);
     }
 
     /// <summary>g · min(1, √(θ v / g²)).</summary>

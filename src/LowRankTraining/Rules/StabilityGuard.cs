@@ -52,12 +52,12 @@ public sealed record StabilityGuard : ISpikeGuard
     public long StateBytes => 3 * sizeof(float);
 
     /// <inheritdoc/>
-    public GuardedGradient Apply(Tensor gradient, IDirectionRule rule, StateBag state, in StepContext step)
+    public GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)
     {
         var update = state.Advance(Clock);
         var reference = Compatibility == Compatibility.ReferenceCode;
         if (reference && IsReset(update - 1))
-            rule.ForgetMoments(state);
+            rule.FreeMoments(state);
 
         var guarded = Tame(gradient, update, reference ? state.Counter(AdamRule.Clock) + 1 : update, state);
 

@@ -11,16 +11,16 @@ namespace LowRankTraining.Rules;
 /// </remarks>
 /// <param name="Adam">Its numbers.</param>
 /// <param name="Axis">0 where the vectors are rows, 1 where they are columns.</param>
-internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IStateLayout
+internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
 {
     private const string Mean = "exp_avg", Square = "exp_avg_sq", Steps = "vector_steps", Held = "held";
 
     /// <value>Whether vectors can be held still for a while.</value>
     public bool CanHold { get; init; }
 
-    (double Beta1, double Beta2)? IUpdateRule.Betas => (Adam.Beta1, Adam.Beta2);
+    public override (double Beta1, double Beta2)? Betas => (Adam.Beta1, Adam.Beta2);
 
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
             return;
@@ -89,9 +89,9 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : IUpdateRule, IS
         state.Set(Steps, oldest);
     }
 
-    public string LayoutFor(IReadOnlyList<long> shape) => $"{((IStateLayout)Adam).LayoutFor(shape)}, a step counter for each {(Axis == 0 ? "row" : "column")}{(CanHold ? " that can be held" : "")}";
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"{Adam.LayoutFor(shape)}, a step counter for each {(Axis == 0 ? "row" : "column")}{(CanHold ? " that can be held" : "")}";
 
-    public long BytesFor(IReadOnlyList<long> shape) => ((IStateLayout)Adam).BytesFor(shape) + StateFormat.Float32.BytesFor((CanHold ? 2 : 1) * shape[Axis]);
+    public override long BytesFor(IReadOnlyList<long> shape) => Adam.BytesFor(shape) + StateFormat.Float32.BytesFor((CanHold ? 2 : 1) * shape[Axis]);
 
     private static Tensor OfAll(Tensor gradient, Tensor steps)
     {

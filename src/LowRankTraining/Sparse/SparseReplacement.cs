@@ -73,5 +73,5 @@ internal sealed class SparseReplacement : Adapter
             _layer.Release();
     }
 
-    private ParameterPlan Plan(string part, Parameter parameter, IUpdateRule rule) => new(Site.Sibling(part), parameter, rule) { WeightDecayMultiplier = 0 };
+    private ParameterPlan Plan(string part, Parameter parameter, UpdateRule rule) => new(Site.Sibling(part), parameter, rule) { WeightDecayMultiplier = 0 };
 }

@@ -11,13 +11,13 @@ namespace LowRankTraining.Sparse;
 /// <para>State: <c>parts</c>, r (m + n) + ⌊δ m n⌋ numbers, A, B and v one after the other, made at the first step; <c>indices</c>, where the support is kept by number; Adam's moments in the shape of the parts.
 /// A tensor of more than two dimensions is treated as out × rest. A zero or non-finite gradient changes nothing.</para>
 /// </remarks>
-internal sealed record SparseShadowRule(SparseRecipe Recipe) : IUpdateRule, IStateLayout
+internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
 {
     private const string Parts = "parts", Indices = "indices";
 
-    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Recipe.Adam).Betas;
+    public override (double Beta1, double Beta2)? Betas => Recipe.Adam.Betas;
 
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var matrix = gradient.AsMatrix();
@@ -48,18 +48,18 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : IUpdateRule, ISta
         Add(accumulator, Cut(before, rows, columns), parts, Cut(flat - before, rows, columns), indices);
     }
 
-    public string LayoutFor(IReadOnlyList<long> shape)
+    public override string LayoutFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
         return $"shadowed factors of rank {Recipe.RankOf(rows, columns)} of {shape.ShortSide()} and {Recipe.SupportOf("", rows, columns).Count} sparse values {SparseReport.SupportOf(Recipe)}";
     }
 
-    public long BytesFor(IReadOnlyList<long> shape)
+    public override long BytesFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
         var support = Recipe.SupportOf("", rows, columns);
         var numbers = Recipe.RankOf(rows, columns) * (rows + columns) + support.Count;
-        return StateFormat.Float32.BytesFor(numbers) + ((IStateLayout)Recipe.Adam).BytesFor([numbers]) + (Recipe.Storage == SupportStorage.Indices ? support.IndexBytes : 0);
+        return StateFormat.Float32.BytesFor(numbers) + Recipe.Adam.BytesFor([numbers]) + (Recipe.Storage == SupportStorage.Indices ? support.IndexBytes : 0);
     }
 
     private Tensor Begin(in StepContext step, Tensor weight, Tensor like) => Join(Recipe.Start == WeightStart.Fresh

@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Sparse;
 
 /// <summary>Adam on the values of a sparse part. A checkpoint of another support is refused where the support is not in it.</summary>
-internal sealed record SparseValuesRule(SparseRecipe Recipe) : IUpdateRule, IStateLayout
+internal sealed record SparseValuesRule(SparseRecipe Recipe) : UpdateRule
 {
-    (double Beta1, double Beta2)? IUpdateRule.Betas => ((IUpdateRule)Recipe.Adam).Betas;
+    public override (double Beta1, double Beta2)? Betas => Recipe.Adam.Betas;
 
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
         Recipe.Adam.AddUpdate(gradient, accumulator, scale, state, step);
 
-    public string LayoutFor(IReadOnlyList<long> shape) => $"sparse values {SparseReport.SupportOf(Recipe)}, {((IStateLayout)Recipe.Adam).LayoutFor(shape)}";
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"sparse values {SparseReport.SupportOf(Recipe)}, {Recipe.Adam.LayoutFor(shape)}";
 
-    public long BytesFor(IReadOnlyList<long> shape) => ((IStateLayout)Recipe.Adam).BytesFor(shape);
+    public override long BytesFor(IReadOnlyList<long> shape) => Recipe.Adam.BytesFor(shape);
 }

@@ -32,20 +32,18 @@ public sealed record DoRA : LoRAMethod
     /// <value>How the gradients of A and B are projected: GradNormLoRP from the weight side. Its Rank is that of the projection, on both sides by default,
     /// and no more
     /// than the factors'. Null for plain Adam. Default: null.</value>
-    public GradNormLoRPOptions? Projected { get; init; }
+    public GradNormLoRP? Projected { get; init; }
 
     private protected override AdapterMethod Method => new DoRAMethod(
-        AdapterRecipe.Of(Name, this) with { Projected = Projected is { } projected ? new ProjectedFactorRule(GradNormLoRPStrategy.Recipe(projected)) : null },
+        AdapterRecipe.Of(Name, this) with { Projected = Projected is { } projected ? new ProjectedFactorRule(projected.Subspace) : null },
         this);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
     {
         base.Check(checks);
-        checks.Require(Injection != Injection.Shadow,
+        checks.OptionalPart(Projected).Require(Injection != Injection.Shadow,
             $"{checks.PathOf(nameof(Injection))} is Shadow, by which DoRA cannot enter a model: it needs the frozen weight beside the trained one. "
             + "Use Replace, Hook or Auto.");
-        var failures = Projected is { } projected ? new GradNormLoRPOptionsValidator().Validate(null, projected).Failures : null;
-        checks.Refuse((failures ?? []).Select(failure => $"{checks.PathOf(nameof(Projected))}: {failure}"));
     }
 }

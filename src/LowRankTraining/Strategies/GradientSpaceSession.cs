@@ -3,6 +3,7 @@ using LowRankTraining.Diagnostics;
 using LowRankTraining.Numerics;
 using LowRankTraining.Rules;
 using LowRankTraining.Subspace;
+using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
@@ -12,10 +13,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
 {
     private readonly IReadOnlyList<ParameterPlan> _plans;
 
-    private GradientSpaceSession(string strategy, ulong seed, IReadOnlyList<ParameterPlan> plans) => (Strategy, Seed, _plans) = (strategy, seed, plans);
-
-    /// <summary>The matrices that official scripts leave to plain Adam: embeddings and the output head.</summary>
-    public static Targets DefaultTargets { get; } = Targets.AllMatrices().Except("embed", "lm_head");
+    public GradientSpaceSession(string strategy, ulong seed, IReadOnlyList<ParameterPlan> plans) => (Strategy, Seed, _plans) = (strategy, seed, plans);
 
     public string Strategy { get; }
 
@@ -33,40 +31,37 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <summary>The same session on the parameters of a model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="parameters">Its parameters, which may stand in several places.</param>
-    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) => new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
+    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
+        new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
 
-    /// <summary>Plans every parameter. Throws before anything is made.</summary>
-    public static GradientSpaceSession Plan(
-        string strategy, GradientSpaceOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets,
-        Func<Tensor, IUpdateRule> projected, IUpdateRule full, IUpdateRule tables)
+    /// <summary>One parameter and its rule.</summary>
+    public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
     {
-        targets ??= DefaultTargets;
-        targets.RequireAny(parameters);
-        RequireFloatingPoint(parameters);
+        IsOfModel = true,
+        Note = rule.NoteFor(candidate.Parameter.shape),
+    };
 
-        IUpdateRule RuleOf(NamedParameter candidate) => targets.Includes(candidate) ? projected(candidate.Parameter) : candidate.IsTable ? tables : full;
-        var plans = parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate))).ToArray();
-
-        var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
-        if (notes.Length > 0 && options.Strict)
-            throw new ArgumentException($"Under Strict no rank may be above the side that it compresses. Lower Rank, or leave these matrices out with Targets.Except: {string.Join("; ", notes)}.");
+    /// <summary>Refuses or reports ranks that matrices cannot have.</summary>
+    /// <exception cref="ArgumentException">There are some, and they are refused.</exception>
+    public void ReportLowerRanks(bool refused, ILogger? logger)
+    {
+        var notes = _plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
+        if (notes.Length > 0 && refused)
+            throw new ArgumentException(
+                "Under Strict no rank may be above the side that it compresses. Lower Rank, or leave these matrices out with Targets.Except: " +
+                $"{string.Join("; ", notes)}.");
         if (notes.Length > 0)
-            options.Logger?.RankLowered(strategy, notes.Length, string.Join("; ", notes.Take(8)));
-
-        return new(strategy, options.Seed, plans);
+            logger?.RankLowered(Strategy, notes.Length, string.Join("; ", notes.Take(8)));
     }
 
-    /// <summary>Plans every parameter of a method without a subspace of fixed rank: <paramref name="chosen"/> for the targets, or for everything where there are none.</summary>
-    public static GradientSpaceSession Plan(
-        string strategy, UpdateOptions options, IReadOnlyList<NamedParameter> parameters, Targets? targets,
-        Func<NamedParameter, IUpdateRule> chosen, IUpdateRule others, IUpdateRule? tables = null)
+    /// <exception cref="ArgumentException">A parameter is of a dtype that cannot be trained.</exception>
+    public static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
     {
-        targets?.RequireAny(parameters);
-        RequireFloatingPoint(parameters);
-        return new(strategy, options.Seed, [.. parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate)))]);
-
-        IUpdateRule RuleOf(NamedParameter candidate) =>
-            targets?.Includes(candidate) ?? true ? chosen(candidate) : candidate.IsTable ? tables ?? others : others;
+        var others = parameters.Where(candidate => !candidate.Parameter.dtype.IsTrainable()).ToArray();
+        if (others.Length > 0)
+            throw new ArgumentException(
+                "Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: " +
+                $"{string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
     }
 
     public void BeforeStep() => Ties?.Require();
@@ -78,39 +73,4 @@ internal sealed class GradientSpaceSession : ILowRankSession
     public void Finish() { }
 
     public void Dispose() { }
-
-    private static ParameterPlan PlanOne(NamedParameter candidate, UpdateOptions options, IUpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
-    {
-        IsOfModel = true,
-        Decay = options.Decay,
-        AcceptZeroGradient = options.FollowsCode,
-        RelativeRate = RelativeRate(rule),
-        Note = RankNote(candidate, rule),
-    };
-
-    private static IRelativeRate? RelativeRate(IUpdateRule rule) => rule switch
-    {
-        SubspaceRule subspace => subspace.Inner as IRelativeRate,
-        TuckerRule tucker => tucker.Inner as IRelativeRate,
-        _ => rule as IRelativeRate,
-    };
-
-    private static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
-    {
-        var others = parameters.Where(candidate => !candidate.Parameter.dtype.IsTrainable()).ToArray();
-        if (others.Length > 0)
-            throw new ArgumentException($"Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: {string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
-    }
-
-    private static string? RankNote(NamedParameter candidate, IUpdateRule rule)
-    {
-        if (rule is WeightNormRule { Direction: var direction })
-            return RankNote(candidate, direction);
-        if (rule is not SubspaceRule { Density: null } subspace)
-            return null;
-
-        var (rows, columns) = candidate.Parameter.shape.Sides();
-        var limit = subspace.LimitFor(rows, columns);
-        return subspace.Rank > limit ? $"rank {subspace.Rank} lowered to {limit}, the length of the {(limit == subspace.Side.Limit(rows, columns) ? "compressed" : "short")} side" : null;
-    }
 }

@@ -1,6 +1,7 @@
 using LowRankTraining.Adapters;
 using LowRankTraining.Diagnostics;
 using LowRankTraining.Factorized;
+using LowRankTraining.Rules;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
@@ -74,6 +75,7 @@ public sealed record WeLore : FactorizedLayerMethod
         checks.Share(Ratio)
             .Defined(Choice)
             .Between(0, 1, MinRatio)
+            .NoEffect(TableStates != StateFormat.Float32 && TrainOthers, nameof(TableStates), "tables of embeddings stay frozen. Leave it out.")
             .Require(Plan is null || (Ratio, Choice, MinRatio) == (Half, default, Half),
                 $"{checks.PathOf(nameof(Plan))} is set, so that Ratio, Choice and MinRatio have no effect: leave these out, or make the plan with them.")
             .NoEffect(MinRatio != Half && Choice == WeLoreChoice.BreakEven, nameof(MinRatio),

@@ -101,7 +101,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     internal double ScaleOf(double alpha, long rank) => FactorScale.Of(alpha, rank, RankStabilized);
 
     /// <summary>How a parameter is trained that is not adapted.</summary>
-    internal IUpdateRule RuleOf(NamedParameter other) => other.IsTable ? Adam with { States = TableStates } : Adam;
+    internal UpdateRule RuleOf(NamedParameter other) => other.IsTable ? Adam with { States = TableStates } : Adam;
 
     /// <summary>Reports a rank that cannot be.</summary>
     private protected virtual void CheckRank(Checks checks) => checks.AtLeast(1, Rank);

@@ -7,6 +7,9 @@ namespace LowRankTraining.Subspace;
 /// <remarks>What a policy remembers lies in the <see cref="StateBag"/>, under names that start with "refresh".</remarks>
 public interface IRefreshPolicy : IPart
 {
+    /// <value>Whether the first subspace is the only one. Default false.</value>
+    bool IsNeverDue => false;
+
     /// <summary>Whether the subspace is found anew before the next update. Changes nothing.</summary>
     /// <param name="completed">Updates of this parameter so far, at least 1.</param>
     /// <param name="index">The parameter's position in the session.</param>

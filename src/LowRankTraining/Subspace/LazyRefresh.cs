@@ -16,7 +16,7 @@ public sealed record LazyRefresh : IRefreshPolicy
     private const string GapCounter = "refresh_gap", NextCounter = "refresh_next", CountCounter = "refresh_remembered", Memory = "refresh_similarities";
 
     /// <summary>More similarities than refreshes of any run, in less memory than a basis.</summary>
-    private const int MostRemembered = 10_000;
+    internal const int MostRemembered = 10_000;
 
     /// <summary>A gap that no run comes to the end of.</summary>
     private const long Never = 1L << 62;

@@ -4,5 +4,8 @@ namespace LowRankTraining.Subspace;
 public sealed record NeverRefresh : IRefreshPolicy
 {
     /// <inheritdoc/>
+    public bool IsNeverDue => true;
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => false;
 }

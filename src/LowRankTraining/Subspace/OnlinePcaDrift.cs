@@ -55,7 +55,7 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
     }
 
     /// <inheritdoc/>
-    public long StateBytesFor(long length, long rank) => UsesAdam ? ((IStateLayout)Adam).BytesFor([length, rank]) : 0;
+    public long StateBytesFor(long length, long rank) => UsesAdam ? Adam.BytesFor([length, rank]) : 0;
 
     /// <summary>∇_P ‖P PᵀÂ − Â‖².</summary>
     internal static Tensor Gradient(Tensor matrix, Tensor basis)

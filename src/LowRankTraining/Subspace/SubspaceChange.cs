@@ -13,7 +13,7 @@ namespace LowRankTraining.Subspace;
 /// <param name="Inner">The rule whose moments live there.</param>
 /// <param name="State">The parameter's memory.</param>
 /// <param name="Step">The step.</param>
-public readonly record struct SubspaceChange(Projection From, Projection To, long Rows, long Columns, IDirectionRule Inner, StateBag State, StepContext Step)
+public readonly record struct SubspaceChange(Projection From, Projection To, long Rows, long Columns, DirectionRule Inner, StateBag State, StepContext Step)
 {
     private Tensor Basis => (From.Left ?? From.Right)!;
 

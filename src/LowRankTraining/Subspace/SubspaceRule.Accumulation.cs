@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-public sealed partial record SubspaceRule : IAccumulatingRule
+public sealed partial record SubspaceRule
 {
     private const string Accumulated = "accumulated";
 
     /// <inheritdoc/>
     /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the whole gradient is needed, and nothing is taken.</remarks>
-    public bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
+    public override bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         if (WhatCounts(gradient, state, step) is not { } lowRank)
@@ -25,7 +25,7 @@ public sealed partial record SubspaceRule : IAccumulatingRule
     }
 
     /// <inheritdoc/>
-    public Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
+    public override Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
     {
         if (IsDue(state, step) || ObstaclesToAccumulation().Any())
             return null;
@@ -36,10 +36,10 @@ public sealed partial record SubspaceRule : IAccumulatingRule
     }
 
     /// <inheritdoc/>
-    public Tensor? AccumulatedIn(StateBag state) => state.TryGet(Accumulated, out var sum) ? sum : null;
+    public override Tensor? AccumulatedIn(StateBag state) => state.TryGet(Accumulated, out var sum) ? sum : null;
 
     /// <inheritdoc/>
-    public void DropAccumulated(StateBag state) => state.Remove(Accumulated);
+    public override void DropAccumulated(StateBag state) => state.Remove(Accumulated);
 
     private static bool TakeAccumulated(Tensor lowRank, StateBag state)
     {

@@ -106,6 +106,6 @@ public sealed partial record SubspaceRule
     }
 
     /// <summary>The largest rank: the compressed side, or the short one for a basis that is found from the gradient, which spans no more than that.</summary>
-    internal long LimitFor(long rows, long columns) =>
+    private long LimitFor(long rows, long columns) =>
         Basis is IDrawnBasis or ISelectedBasis ? Side.Limit(rows, columns) : Math.Min(rows, columns);
 }

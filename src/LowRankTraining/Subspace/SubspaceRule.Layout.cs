@@ -6,7 +6,7 @@ namespace LowRankTraining.Subspace;
 public sealed partial record SubspaceRule
 {
     /// <inheritdoc/>
-    public string LayoutFor(IReadOnlyList<long> shape)
+    public override string LayoutFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
         var limit = Side.Limit(rows, columns);
@@ -17,7 +17,7 @@ public sealed partial record SubspaceRule
 
     /// <inheritdoc/>
     /// <remarks>With a basis that chooses its rank: the bytes at the largest one.</remarks>
-    public long BytesFor(IReadOnlyList<long> shape)
+    public override long BytesFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
         var (side, rank, lowRank) = (Side.For(rows, columns), RankFor(rows, columns), LowRankShape(rows, columns));
@@ -29,7 +29,7 @@ public sealed partial record SubspaceRule
     }
 
     /// <inheritdoc/>
-    public void Check(Checks checks)
+    public override void Check(Checks checks)
     {
         checks
             .AtLeast(1, Rank)
@@ -73,8 +73,8 @@ public sealed partial record SubspaceRule
             yield return $"Error feedback gives the residual back later and {Lift.GetType().Name} uses it at once: leave one of them out.";
         if (Basis.IsAdaptive && !OnRefresh.AllowsRankChange)
             yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
-        if (Basis.IsAdaptive && Inner is AdafactorRule)
-            yield return $"{Basis.GetType().Name} changes the rank, and the averages of rows and columns that Adafactor keeps would not fit: take Adam inside, or a basis of a fixed rank.";
+        if (Basis.IsAdaptive && Inner.NeedsFixedShape)
+            yield return $"{Basis.GetType().Name} changes the rank, and what {Inner.GetType().Name} keeps beside its moments would not fit: take Adam inside, or a basis of a fixed rank.";
         if (Drift is not null && Basis.IsAdaptive)
             yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: take a basis that does not, such as RandomizedSvdBasis.";
         if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))

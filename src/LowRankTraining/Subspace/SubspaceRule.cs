@@ -12,7 +12,7 @@ namespace LowRankTraining.Subspace;
 /// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient. A zero or non-finite gradient
 /// changes nothing, and the refresh clock stands still.</para>
 /// </remarks>
-public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
+public sealed partial record SubspaceRule : UpdateRule
 {
     internal const string Clock = "updates";
 
@@ -46,7 +46,7 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
     public MomentCarryOver OnRefresh { get; init; } = MomentCarryOver.Keep;
 
     /// <value>The rule inside the subspace. Default: Adam.</value>
-    public IDirectionRule Inner { get; init; } = new AdamRule();
+    public DirectionRule Inner { get; init; } = new AdamRule();
 
     /// <value>Stands before the inner rule; null for nothing. Default: nothing.</value>
     public ISpikeGuard? Guard { get; init; }
@@ -60,13 +60,29 @@ public sealed partial record SubspaceRule : IUpdateRule, IStateLayout
     /// <value>Entries of a two-sided projection below this share of the largest one are zero: Adam would blow their rounding noise up to full steps. 0 keeps them. Default 1e-6.</value>
     public double NoiseFloor { get; init; } = 1e-6;
 
-    private IDirectionRule Shielded => Guard is null ? Inner : new GuardedRule(Inner, Guard);
+    private DirectionRule Shielded => Guard is null ? Inner : new GuardedRule(Inner, Guard);
 
     /// <inheritdoc/>
-    (double Beta1, double Beta2)? IUpdateRule.Betas => Inner.Betas;
+    public override (double Beta1, double Beta2)? Betas => Inner.Betas;
 
     /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => Inner.RelativeRate(weight, state);
+
+    /// <inheritdoc/>
+    public override SubspaceRule WithStates(StateFormat states) => this with { Inner = Inner.WithStates(states) };
+
+    /// <inheritdoc/>
+    public override string? NoteFor(IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = shape.Sides();
+        var limit = LimitFor(rows, columns);
+        if (Density is not null || Rank <= limit)
+            return null;
+        return $"rank {Rank} lowered to {limit}, the length of the {(limit == Side.Limit(rows, columns) ? "compressed" : "short")} side";
+    }
+
+    /// <inheritdoc/>
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var matrix = gradient.AsMatrix();

@@ -13,7 +13,7 @@ namespace LowRankTraining.Subspace;
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: De Lathauwer, De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000); GaLore, arXiv 2403.03507, whose own version fails when it is called, never refreshes, and steps by the raw gradient.</para>
 /// </remarks>
-public sealed record TuckerRule : IUpdateRule, IStateLayout
+public sealed record TuckerRule : UpdateRule
 {
     /// <value>Largest rank along a dimension; at least 1.</value>
     public required int Rank { get; init; }
@@ -25,13 +25,17 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
     public IRefreshPolicy Refresh { get; init; } = new PeriodicRefresh();
 
     /// <value>The rule on the core. Default: Adam.</value>
-    public IDirectionRule Inner { get; init; } = new AdamRule();
+    public DirectionRule Inner { get; init; } = new AdamRule();
 
     /// <value>α, a factor on the update; above 0. Default 0.25 (GaLore).</value>
     public double Scale { get; init; } = 0.25;
 
+    /// <summary>The rule for tensors that goes with a rule for matrices.</summary>
+    internal static TuckerRule Of(SubspaceRule recipe, double scale) =>
+        new() { Rank = recipe.Rank, Basis = recipe.Basis, Refresh = recipe.Refresh, Inner = recipe.Inner, Scale = scale };
+
     /// <inheritdoc/>
-    public void Check(Checks checks) => checks
+    public override void Check(Checks checks) => checks
         .AtLeast(1, Rank)
         .Part(Basis)
         .Part(Refresh)
@@ -40,10 +44,16 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
         .Refuse(ObjectionsTo(Basis, Refresh));
 
     /// <inheritdoc/>
-    (double Beta1, double Beta2)? IUpdateRule.Betas => Inner.Betas;
+    public override (double Beta1, double Beta2)? Betas => Inner.Betas;
 
     /// <inheritdoc/>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => Inner.RelativeRate(weight, state);
+
+    /// <inheritdoc/>
+    public override TuckerRule WithStates(StateFormat states) => this with { Inner = Inner.WithStates(states) };
+
+    /// <inheritdoc/>
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var completed = state.Counter(SubspaceRule.Clock);
@@ -69,10 +79,10 @@ public sealed record TuckerRule : IUpdateRule, IStateLayout
     }
 
     /// <inheritdoc/>
-    public string LayoutFor(IReadOnlyList<long> shape) => $"Tucker core of {string.Join(" × ", Core(shape))}, {Inner.LayoutFor(Core(shape))}";
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"Tucker core of {string.Join(" × ", Core(shape))}, {Inner.LayoutFor(Core(shape))}";
 
     /// <inheritdoc/>
-    public long BytesFor(IReadOnlyList<long> shape)
+    public override long BytesFor(IReadOnlyList<long> shape)
     {
         var core = Core(shape);
         var bases = shape.Zip(core).Where(pair => pair.First > pair.Second).Sum(pair => Basis.BytesFor(pair.First, pair.Second, StateFormat.Float32));

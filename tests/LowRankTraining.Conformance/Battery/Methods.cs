@@ -20,56 +20,61 @@ public static class Methods
 
     public static readonly IReadOnlyDictionary<string, Func<int, ILowRankStrategy>> ByName = new Dictionary<string, Func<int, ILowRankStrategy>>
     {
-        ["galore"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
-        ["galore, staggered"] = rank => new GaLoreStrategy(new GaLoreOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true }),
+        ["galore"] = rank => new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1 },
+        ["galore, staggered"] = rank => new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true },
         ["galore, 8-bit states"] = rank => GaLore(rank, StateFormat.Blockwise8Bit with { Threshold = Quantized }),
         ["galore, 4-bit states"] = rank => GaLore(rank, StateFormat.Blockwise4Bit with { Threshold = Quantized }),
         ["q-galore"] = rank => QGaLore(rank, quantizesWeights: true),
         ["q-galore, float weights"] = rank => QGaLore(rank, quantizesWeights: false),
-        ["fira"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1 }),
-        ["fira, reference code"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
-        ["fira, RMSProp"] = rank => new FiraStrategy(new FiraOptions { Rank = rank, RefreshEvery = Period, Scale = 1, Inner = FiraInner.RMSProp }),
-        ["galore, Adafactor"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = GaLoreInner.Adafactor, Adafactor = new() { Beta1 = 0.9 } }),
+        ["fira"] = rank => new Fira { Rank = rank, RefreshEvery = Period, Scale = 1 },
+        ["fira, reference code"] = rank => new Fira { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode },
+        ["fira, RMSProp"] = rank => new Fira { Rank = rank, RefreshEvery = Period, Scale = 1, Inner = new RmsPropRule() },
+        ["galore, Adafactor"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = new AdafactorRule { Beta1 = 0.9 } }),
         ["galore, relative Adafactor, reference code"] = rank => GaLoreWith(rank, new()
         {
-            Inner = GaLoreInner.Adafactor,
             Scale = 8,
-            Adafactor = new() { ScaleParameter = true },
+            Inner = new AdafactorRule { ScaleParameter = true },
             Compatibility = Compatibility.ReferenceCode,
         }),
-        ["galore, SGD"] = rank => GaLoreWith(rank, new() { Inner = GaLoreInner.Sgd, Scale = 20 }),
-        ["galore, Lion in bfloat16"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = GaLoreInner.Lion, States = StateFormat.BFloat16 }),
+        ["galore, SGD"] = rank => GaLoreWith(rank, new() { Inner = new SgdRule(), Scale = 20 }),
+        ["galore, Lion in bfloat16"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = new LionRule(), States = StateFormat.BFloat16 }),
         ["galore behind a spike guard"] = rank => GaLoreWith(rank, new() { Scale = 1, Guard = new SpikeGuard { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 } }),
-        ["spam"] = _ => new SpamStrategy(new() { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 }),
-        ["spam, reference code"] = _ => new SpamStrategy(new() { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2, Compatibility = Compatibility.ReferenceCode }),
-        ["spam, sparse"] = _ => new SpamStrategy(new() { ResetEvery = Period, WarmupAfterReset = 1, ClipStart = 2, Density = 0.5 }),
-        ["stable spam"] = _ => new StableSpamStrategy(new() { ResetEvery = 2 * Period, TotalSteps = 300 }),
-        ["stable spam, reference code"] = _ => new StableSpamStrategy(new() { ResetEvery = 2 * Period, TotalSteps = 300, Compatibility = Compatibility.ReferenceCode }),
-        ["flora"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() }),
-        ["flora, relative, in bfloat16"] = rank => new FloraStrategy(new() { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() { ScaleParameter = true, Epsilon2 = 0.3 }, States = StateFormat.BFloat16 }),
-        ["galore2"] = rank => new GaLore2Strategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
-        ["apollo"] = rank => new ApolloStrategy(new() { Rank = rank, RefreshEvery = Period }),
-        ["apollo, mini"] = _ => new ApolloStrategy(ApolloOptions.Mini with { RefreshEvery = Period, Scale = 4 }),
-        ["apollo, reference code"] = rank => new ApolloStrategy(new() { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode }),
-        ["ldadam"] = rank => new LDAdamStrategy(new() { Rank = rank }),
-        ["ldadam, no feedback"] = rank => new LDAdamStrategy(new() { Rank = rank, ErrorFeedback = false, RefreshEvery = Period }),
-        ["ldadam, 8-bit error"] = rank => new LDAdamStrategy(new() { Rank = rank, ErrorFormat = StateFormat.Blockwise8Bit with { Threshold = 32 } }),
-        ["frugal"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3 }),
-        ["frugal, singular vectors"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3, Split = FrugalSplit.SingularVectors, KeepsMoments = true, OnRefresh = MomentCarryOver.Rotate }),
-        ["frugal, random"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3, Split = FrugalSplit.Random }),
-        ["frugal, blocks"] = _ => new FrugalStrategy(new() { RefreshEvery = Period, ResidualScale = 0.3, Split = FrugalSplit.Blocks, Density = 0.5 }),
-        ["online-subspace-descent"] = rank => new OnlineSubspaceDescentStrategy(new() { Rank = rank, Scale = 1 }),
-        ["online-subspace-descent, SGD"] = rank => new OnlineSubspaceDescentStrategy(new() { Rank = rank, Scale = 1, ProjectorUsesAdam = false }),
-        ["subtrack"] = rank => new SubTrackStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
-        ["adarankgrad"] = rank => new AdaRankGradStrategy(new() { Rank = rank, Scale = 1, MinRank = 2, LookEvery = 1, MinDwell = Period, MaxDwell = 2 * Period }),
-        ["gradnormlorp"] = rank => new GradNormLoRPStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
-        ["gradnormlorp, short side"] = rank => new GradNormLoRPStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1, Side = ProjectionSide.Short }),
-        ["balanced"] = rank => new BalancedStrategy(new() { Rank = rank, RefreshEvery = Period, Scale = 1 }),
-        ["galore, DCT, lazy"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, Basis = new DctBasis(), Refresh = new LazyRefresh { Every = 2, Remembered = 2 }, OnRefresh = MomentCarryOver.Rotate }),
-        ["galore, Gram, variance fill"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, RefreshEvery = Period, Basis = new GramBasis(), OnRefresh = MomentCarryOver.VarianceFill }),
-        ["galore, both sides, rotated"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, RefreshEvery = Period, Side = ProjectionSide.Both, OnRefresh = MomentCarryOver.VarianceFill }),
-        ["galore, bfloat16 basis and states"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, RefreshEvery = Period, BasisFormat = StateFormat.BFloat16, States = StateFormat.BFloat16 }),
-        ["galore, path efficiency"] = rank => new GaLoreStrategy(new() { Rank = rank, Scale = 1, Refresh = new PathEfficiencyRefresh { Least = 0.5, LookEvery = 2 } }),
+        ["spam"] = _ => new Spam { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 },
+        ["spam, reference code"] = _ => new Spam { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2, Compatibility = Compatibility.ReferenceCode },
+        ["spam, sparse"] = _ => new Spam { ResetEvery = Period, WarmupAfterReset = 1, ClipStart = 2, Density = 0.5 },
+        ["stable spam"] = _ => new StableSpam { ResetEvery = 2 * Period, TotalSteps = 300 },
+        ["stable spam, reference code"] = _ => new StableSpam { ResetEvery = 2 * Period, TotalSteps = 300, Compatibility = Compatibility.ReferenceCode },
+        ["flora"] = rank => new Flora { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() },
+        ["flora, relative, in bfloat16"] = rank => new Flora { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() { ScaleParameter = true, Epsilon2 = 0.3 }, States = StateFormat.BFloat16 },
+        ["galore2"] = rank => new GaLore2 { Rank = rank, RefreshEvery = Period, Scale = 1 },
+        ["apollo"] = rank => new Apollo { Rank = rank, RefreshEvery = Period },
+        ["apollo, mini"] = _ => Apollo.Mini with { RefreshEvery = Period, Scale = 4 },
+        ["apollo, reference code"] = rank => new Apollo { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode },
+        ["ldadam"] = rank => new LDAdam { Rank = rank },
+        ["ldadam, no feedback"] = rank => new LDAdam { Rank = rank, Feedback = null, RefreshEvery = Period },
+        ["ldadam, 8-bit error"] = rank => new LDAdam { Rank = rank, Feedback = new() { Format = StateFormat.Blockwise8Bit with { Threshold = 32 } } },
+        ["frugal"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3 },
+        ["frugal, singular vectors"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Basis = new RandomizedSvdBasis(), OnRefresh = MomentCarryOver.Rotate },
+        ["frugal, random"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Basis = new RandomOrthonormalBasis() },
+        ["frugal, blocks"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, ByBlocks = true, Density = 0.5 },
+        ["online-subspace-descent"] = rank => new OnlineSubspaceDescent { Rank = rank, Scale = 1 },
+        ["online-subspace-descent, SGD"] = rank => new OnlineSubspaceDescent { Rank = rank, Scale = 1, ProjectorUsesAdam = false },
+        ["subtrack"] = rank => new SubTrack { Rank = rank, RefreshEvery = Period, Scale = 1 },
+        ["adarankgrad"] = rank => new AdaRankGrad
+        {
+            Rank = rank,
+            Scale = 1,
+            Basis = new AdaptiveRankBasis { MinRank = 2 },
+            Refresh = new EnergyRefresh { LookEvery = 1, AtLeast = Period, AtMost = 2 * Period },
+        },
+        ["gradnormlorp"] = rank => new GradNormLoRP { Rank = rank, RefreshEvery = Period, Scale = 1 },
+        ["gradnormlorp, short side"] = rank => new GradNormLoRP { Rank = rank, RefreshEvery = Period, Scale = 1, Side = ProjectionSide.Short },
+        ["balanced"] = rank => new Balanced { Rank = rank, RefreshEvery = Period, Scale = 1 },
+        ["galore, DCT, lazy"] = rank => new GaLore { Rank = rank, Scale = 1, Basis = new DctBasis(), Refresh = new LazyRefresh { Every = 2, Remembered = 2 }, OnRefresh = MomentCarryOver.Rotate },
+        ["galore, Gram, variance fill"] = rank => new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, Basis = new GramBasis(), OnRefresh = MomentCarryOver.VarianceFill },
+        ["galore, both sides, rotated"] = rank => new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, Side = ProjectionSide.Both, OnRefresh = MomentCarryOver.VarianceFill },
+        ["galore, bfloat16 basis and states"] = rank => new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, BasisFormat = StateFormat.BFloat16, States = StateFormat.BFloat16 },
+        ["galore, path efficiency"] = rank => new GaLore { Rank = rank, Scale = 1, Refresh = new PathEfficiencyRefresh { Least = 0.5, LookEvery = 2 } },
         ["relora"] = rank => ReLoRA(rank, Injection.Replace),
         ["relora, hook"] = rank => ReLoRA(rank, Injection.Hook),
         ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),
@@ -117,11 +122,11 @@ public static class Methods
 
     public static TheoryData<string> All => [.. ByName.Keys];
 
-    private static GaLoreStrategy GaLore(int rank, StateFormat states) => new(new() { Rank = rank, RefreshEvery = Period, Scale = 1, States = states });
+    private static GaLore GaLore(int rank, StateFormat states) => new() { Rank = rank, RefreshEvery = Period, Scale = 1, States = states };
 
-    private static GaLoreStrategy GaLoreWith(int rank, GaLoreOptions options) =>
-        new(options with { Rank = rank, RefreshEvery = Period });
-    private static QGaLoreStrategy QGaLore(int rank, bool quantizesWeights) => new(new()
+    private static GaLore GaLoreWith(int rank, GaLore method) => method with { Rank = rank, RefreshEvery = Period };
+
+    private static QGaLore QGaLore(int rank, bool quantizesWeights) => new()
     {
         Rank = rank,
         RefreshEvery = Period,
@@ -130,7 +135,7 @@ public static class Methods
         BasisFormat = StateFormat.Affine4Bit with { Threshold = Quantized },
         States = StateFormat.Blockwise8Bit with { Threshold = Quantized },
         QuantizesWeights = quantizesWeights,
-    });
+    };
 
     private static SLTrain SLTrain(SLTrain options) => options with { Density = 0.2 };
 

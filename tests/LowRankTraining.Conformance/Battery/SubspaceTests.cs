@@ -102,7 +102,7 @@ public class SubspaceTests
     {
         using var scope = NewDisposeScope();
         var weights = Enumerable.Range(0, 8).Select(index => ($"layer{index}", new Parameter(zeros(6, 10, device: TestDevice.Current)))).ToArray();
-        using var optimizer = new GaLoreStrategy(new GaLoreOptions { Rank = 2, RefreshEvery = 10, Staggered = true }).Attach(weights).CreateOptimizer();
+        using var optimizer = new GaLore { Rank = 2, RefreshEvery = 10, Staggered = true }.Attach(weights).CreateOptimizer();
 
         var perStep = new List<long>();
         for (var step = 1; step <= 31; step++)
@@ -134,7 +134,7 @@ public class SubspaceTests
     }
 
     private static LowRankOptimizer Optimize(Parameter weight, IBasis basis, int every) =>
-        new GaLoreStrategy(new GaLoreOptions { Rank = 4, RefreshEvery = every, Basis = basis }).Attach([("weight", weight)]).CreateOptimizer(lr: 1e-3);
+        new GaLore { Rank = 4, RefreshEvery = every, Basis = basis }.Attach([("weight", weight)]).CreateOptimizer(lr: 1e-3);
 
     private static Tensor Decaying(int rows, int columns)
     {

@@ -9,15 +9,15 @@ public static class Replays
 {
     private static readonly Dictionary<string, Func<GoldenCase, IReadOnlyList<Deviation>>> ByMethod = new()
     {
-        ["galore_adamw"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(GaLore(golden)).Attach),
-        ["fira_adamw"] = golden => Trajectory.Replay(golden, new FiraStrategy(Fira(golden)).Attach),
-        ["fira_rmsprop"] = golden => Trajectory.Replay(golden, new FiraStrategy(FiraRmsProp(golden)).Attach, decays: false),
+        ["galore_adamw"] = golden => Trajectory.Replay(golden, GaLore(golden).Attach),
+        ["fira_adamw"] = golden => Trajectory.Replay(golden, Fira(golden).Attach),
+        ["fira_rmsprop"] = golden => Trajectory.Replay(golden, FiraRmsProp(golden).Attach, decays: false),
         ["apollo"] = SubspaceReplays.Apollo,
         ["ldadam"] = SubspaceReplays.LDAdam,
         ["ldadam_dense"] = SubspaceReplays.LDAdam,
         ["frugal"] = SubspaceReplays.Frugal,
         ["osd"] = SubspaceReplays.OnlineSubspaceDescent,
-        ["adamw8bit"] = golden => Trajectory.Replay(golden, new GaLoreStrategy(AdamW8Bit(golden)).Attach),
+        ["adamw8bit"] = golden => Trajectory.Replay(golden, AdamW8Bit(golden).Attach),
         ["galore_adafactor"] = UpdateReplays.GaLoreAdafactor,
         ["flora"] = UpdateReplays.Flora,
         ["spam"] = UpdateReplays.Spam,
@@ -44,7 +44,7 @@ public static class Replays
         ? replay(golden)
         : throw new NotSupportedException($"'{golden.Name}' records '{golden.Method}', which nothing replays: add it to {nameof(Replays)}.");
 
-    private static GaLoreOptions GaLore(GoldenCase golden) => new()
+    private static GaLore GaLore(GoldenCase golden) => new()
     {
         Compatibility = Compatibility.ReferenceCode,
         Rank = golden.Has("hp.rank") ? golden.Whole("hp.rank") : 1,
@@ -58,7 +58,7 @@ public static class Replays
     };
 
     /// <summary>Full rank. The recorded implementation decays before the update and adds ε after bias correction, as we do by default.</summary>
-    private static GaLoreOptions AdamW8Bit(GoldenCase golden) => new()
+    private static GaLore AdamW8Bit(GoldenCase golden) => new()
     {
         Rank = 1,
         Beta1 = golden.Number("hp.beta1"),
@@ -67,29 +67,32 @@ public static class Replays
         States = StateFormat.Blockwise8Bit with { Block = golden.Whole("hp.block"), Threshold = 0 },
     };
 
-    private static FiraOptions Fira(GoldenCase golden) => FiraBase(golden) with
+    private static Fira Fira(GoldenCase golden) => FiraBase(golden) with
     {
         Beta1 = golden.Number("hp.beta1"),
         Beta2 = golden.Number("hp.beta2"),
+        Epsilon = golden.Number("hp.eps"),
         BiasCorrection = golden.Flag("hp.correct_bias"),
     };
 
-    private static FiraOptions FiraRmsProp(GoldenCase golden) => FiraBase(golden) with
+    private static Fira FiraRmsProp(GoldenCase golden) => FiraBase(golden) with
     {
-        Inner = FiraInner.RMSProp,
-        RmsDecay = golden.Number("hp.beta"),
-        Momentum = golden.Number("hp.momentum"),
-        Centered = golden.Flag("hp.centered"),
+        Inner = new RmsPropRule
+        {
+            Beta = golden.Number("hp.beta"),
+            Epsilon = golden.Number("hp.eps"),
+            Momentum = golden.Number("hp.momentum"),
+            Centered = golden.Flag("hp.centered"),
+        },
     };
 
-    private static FiraOptions FiraBase(GoldenCase golden) => new()
+    private static Fira FiraBase(GoldenCase golden) => new()
     {
         Compatibility = Compatibility.ReferenceCode,
         Rank = golden.Whole("hp.rank"),
         RefreshEvery = golden.Whole("hp.update_proj_gap"),
         Scale = golden.Number("hp.alpha"),
         Side = Side(golden.Text("hp.proj_type")),
-        Epsilon = golden.Number("hp.eps"),
     };
 
     internal static ProjectionSide Side(string type) => type switch

@@ -6,7 +6,7 @@ namespace LowRankTraining.Conformance.Golden;
 /// <summary>Recorded cases of the methods that choose, move or draw their subspace in ways of their own.</summary>
 public static class SubspaceReplays
 {
-    public static IReadOnlyList<Deviation> Apollo(GoldenCase golden) => Trajectory.Replay(golden, new ApolloStrategy(new()
+    public static IReadOnlyList<Deviation> Apollo(GoldenCase golden) => Trajectory.Replay(golden, new Apollo
     {
         Compatibility = Compatibility.ReferenceCode,
         Rank = golden.Whole("hp.rank"),
@@ -15,15 +15,15 @@ public static class SubspaceReplays
         Scale = golden.Number("hp.scale"),
         Scaling = golden.Text("hp.scale_type") == "channel" ? GradientScaling.Channel : GradientScaling.Tensor,
         ScaleBeforeLimiter = golden.Flag("hp.scale_front"),
-        LimitsGrowth = !golden.Flag("hp.disable_nl"),
+        Limiter = golden.Flag("hp.disable_nl") ? null : new(),
         Beta1 = golden.Number("hp.beta1"),
         Beta2 = golden.Number("hp.beta2"),
         Epsilon = golden.Number("hp.eps"),
-    }).Attach);
+    }.Attach);
 
     public static IReadOnlyList<Deviation> LDAdam(GoldenCase golden)
     {
-        var options = new LDAdamOptions
+        var options = new LDAdam
         {
             Compatibility = Compatibility.ReferenceCode,
             Beta1 = golden.Number("hp.beta1"),
@@ -31,29 +31,29 @@ public static class SubspaceReplays
             Epsilon = golden.Number("hp.eps"),
         };
         if (!golden.Has("hp.rank"))
-            return Trajectory.Replay(golden, new LDAdamStrategy(options).Attach);
+            return Trajectory.Replay(golden, options.Attach);
 
         var share = golden.Number("hp.rho");
         IBasis ofMix = golden.Text("hp.proj_method") == "svd" ? new ExactSvdBasis() : new WarmStartedBasis { Start = new ExactSvdBasis() };
         var shape = golden["w.0"].Shape;
-        return Trajectory.Replay(golden, new LDAdamStrategy(options with
+        return Trajectory.Replay(golden, (options with
         {
             Rank = golden.Whole("hp.rank"),
             Basis = new WithRecordedSigns(new MomentumMix { Share = share, Of = ofMix }),
-            ErrorFeedback = golden.Flag("hp.error_feedback"),
+            Feedback = golden.Flag("hp.error_feedback") ? new() : null,
             Side = shape[0] > shape[1] ? ProjectionSide.Right : ProjectionSide.Left,
         }).Attach);
     }
 
-    public static IReadOnlyList<Deviation> Frugal(GoldenCase golden) => Trajectory.Replay(golden, new FrugalStrategy(new()
+    public static IReadOnlyList<Deviation> Frugal(GoldenCase golden) => Trajectory.Replay(golden, new Frugal
     {
         Compatibility = Compatibility.ReferenceCode,
         Density = golden.Number("hp.density"),
         RefreshEvery = golden.Whole("hp.update_gap"),
         Basis = golden.Text("hp.family") == "svd" ? new ExactSvdBasis() : new RecordedCoordinates(golden),
-        KeepsMoments = !golden.Flag("hp.reset_statistics"),
+        OnRefresh = golden.Flag("hp.reset_statistics") ? MomentCarryOver.Reset : MomentCarryOver.Keep,
         Scale = golden.Number("hp.proj_params_lr_scale"),
-        ResidualScale = golden.Number("hp.proj_params_lr_scale") * golden.Number("hp.inactive_lr_scale"),
+        ResidualScale = golden.Text("hp.inactive_update_rule") == "no" ? 1 : golden.Number("hp.proj_params_lr_scale") * golden.Number("hp.inactive_lr_scale"),
         Outside = golden.Text("hp.inactive_update_rule") switch
         {
             "sign_sgd" => StateFreeStep.Sign,
@@ -65,9 +65,9 @@ public static class SubspaceReplays
         Beta2 = golden.Number("hp.beta2"),
         Epsilon = golden.Number("hp.eps"),
         BiasCorrection = golden.Flag("hp.correct_bias"),
-    }).Attach);
+    }.Attach);
 
-    public static IReadOnlyList<Deviation> OnlineSubspaceDescent(GoldenCase golden) => Trajectory.Replay(golden, new OnlineSubspaceDescentStrategy(new()
+    public static IReadOnlyList<Deviation> OnlineSubspaceDescent(GoldenCase golden) => Trajectory.Replay(golden, new OnlineSubspaceDescent
     {
         Compatibility = Compatibility.ReferenceCode,
         Rank = golden.Whole("hp.rank"),
@@ -79,5 +79,5 @@ public static class SubspaceReplays
         Beta2 = golden.Number("hp.beta2"),
         Epsilon = golden.Number("hp.eps"),
         BiasCorrection = golden.Flag("hp.correct_bias"),
-    }).Attach, drifts: true);
+    }.Attach, drifts: true);
 }

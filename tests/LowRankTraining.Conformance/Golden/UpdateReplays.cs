@@ -11,11 +11,10 @@ public static class UpdateReplays
 {
     public static IReadOnlyList<Deviation> GaLoreAdafactor(GoldenCase golden) => Trajectory.Replay(
         golden,
-        new GaLoreStrategy(new()
+        new GaLore
         {
             Compatibility = Compatibility.ReferenceCode,
-            Inner = GaLoreInner.Adafactor,
-            Adafactor = Adafactor(golden) with
+            Inner = Adafactor(golden) with
             {
                 Beta1 = golden.Has("hp.beta1") ? golden.Number("hp.beta1") : 0,
                 RelativeStep = golden.Flag("hp.relative_step"),
@@ -25,12 +24,12 @@ public static class UpdateReplays
             RefreshEvery = golden.Has("hp.update_proj_gap") ? golden.Whole("hp.update_proj_gap") : 1,
             Scale = golden.Has("hp.scale") ? golden.Number("hp.scale") : 1,
             Side = golden.Has("hp.proj_type") ? Replays.Side(golden.Text("hp.proj_type")) : ProjectionSide.Short,
-        }).Attach,
+        }.Attach,
         momentScale: golden.Has("hp.lr") ? golden.Number("hp.lr") : 1);
 
     public static IReadOnlyList<Deviation> Flora(GoldenCase golden) => Trajectory.Replay(
         golden,
-        new FloraStrategy(new()
+        new Flora
         {
             Compatibility = Compatibility.ReferenceCode,
             Rank = golden.Whole("hp.rank"),
@@ -38,12 +37,12 @@ public static class UpdateReplays
             Beta1 = golden.Number("hp.beta1"),
             Adafactor = Adafactor(golden),
             Basis = new RecordedBasis(golden),
-        }).Attach,
+        }.Attach,
         drawn: true);
 
     public static IReadOnlyList<Deviation> Spam(GoldenCase golden)
     {
-        var options = new SpamOptions
+        var options = new Spam
         {
             Compatibility = Compatibility.ReferenceCode,
             Beta1 = golden.Number("hp.beta1"),
@@ -69,13 +68,13 @@ public static class UpdateReplays
             before = after.clone();
         }
 
-        return Trajectory.Replay(golden, new SpamStrategy(options).Attach, chosen: true, traces: Traces);
+        return Trajectory.Replay(golden, options.Attach, chosen: true, traces: Traces);
     }
 
     public static IReadOnlyList<Deviation> StableSpam(GoldenCase golden)
     {
         var totalSteps = golden.Has("hp.total_steps") ? golden.Whole("hp.total_steps") : (int?)null;
-        var options = new StableSpamOptions
+        var options = new StableSpam
         {
             Compatibility = Compatibility.ReferenceCode,
             Beta1 = golden.Number("hp.beta1"),
@@ -99,7 +98,7 @@ public static class UpdateReplays
             Single(golden, "trace.scale_factor", t, schedule?.Factor(t) ?? 1),
         ];
 
-        return Trajectory.Replay(golden, new StableSpamStrategy(options).Attach, chosen: true, traces: Traces);
+        return Trajectory.Replay(golden, options.Attach, chosen: true, traces: Traces);
     }
 
     private static AdafactorRule Adafactor(GoldenCase golden) => new()

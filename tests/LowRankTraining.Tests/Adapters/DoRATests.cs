@@ -165,7 +165,7 @@ public class DoRATests
     public void Shadow_is_refused_in_words()
     {
         FluentActions.Invoking(() => Checks.Require(Strategy(Injection.Shadow))).Should().Throw<OptionsValidationException>().WithMessage("*Shadow*Replace, Hook or Auto*");
-        FluentActions.Invoking(() => Checks.Require(new DoRA { Projected = new() { Rank = 0 } })).Should().Throw<OptionsValidationException>().WithMessage("DoRA.Projected*Rank is 0*");
+        FluentActions.Invoking(() => Checks.Require(new DoRA { Projected = new() { Rank = 0 } })).Should().Throw<OptionsValidationException>().WithMessage("*DoRA.Projected.Rank is 0*");
 
         using var model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten());
         model.Invoking(convolution => Strategy(Injection.Auto).Attach(convolution, Targets.AllMatrices())).Should().Throw<ArgumentException>().WithMessage("*it is not the weight of a linear module*");

@@ -316,7 +316,7 @@ public class InjectionTests
 
         model.Invoking(finished => LoRA(Injection.Auto).Attach(finished)).Should().Throw<ArgumentException>().WithMessage("*stay in a finished model*Targets.Except*GaLore*");
 
-        using var optimizer = new GaLoreStrategy(new() { Rank = 2 }).Attach(model).CreateOptimizer(lr: 0.01);
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer(lr: 0.01);
         var before = Output(model);
         Run(model, optimizer, 2);
         Output(model).Should().NotEqual(before);

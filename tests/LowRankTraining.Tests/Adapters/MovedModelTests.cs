@@ -42,8 +42,8 @@ public class MovedModelTests
         ["welore"] = (true, () => new WeLore { Ratio = 0.1, MinRatio = 0 }),
         ["inrank"] = (true, () => (Growing with { Base = InRankBase.Efficient })),
         ["inrank, kept weight"] = (true, () => (Growing with { Base = InRankBase.Keep })),
-        ["galore"] = (true, () => new GaLoreStrategy(new() { Rank = 4 })),
-        ["q-galore"] = (true, () => new QGaLoreStrategy(new() { Rank = 4 })),
+        ["galore"] = (true, () => new GaLore { Rank = 4 }),
+        ["q-galore"] = (true, () => new QGaLore { Rank = 4 }),
     };
 
     public static TheoryData<string> Methods => [.. Cases.Keys];
@@ -196,7 +196,7 @@ public class MovedModelTests
     public void Session_on_a_list_of_parameters_that_are_gone_says_so()
     {
         using var model = Seeded(new OpenNetwork());
-        using var session = new GaLoreStrategy(new() { Rank = 4 }).Attach(model.named_parameters());
+        using var session = new GaLore { Rank = 4 }.Attach(model.named_parameters());
         model.to(ScalarType.BFloat16);
 
         session.Invoking(attached => attached.CreateOptimizer()).Should().Throw<InvalidOperationException>().WithMessage("*first.weight*attach the strategy*");
@@ -206,7 +206,7 @@ public class MovedModelTests
     public void Parameters_that_move_without_becoming_others_are_noticed()
     {
         using var model = nn.GRU(4, 4);
-        using var optimizer = new GaLoreStrategy(new() { Rank = 2 }).Attach(model).CreateOptimizer();
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer();
 
         model.to(ScalarType.Float64);
 

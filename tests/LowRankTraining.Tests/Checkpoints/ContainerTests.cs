@@ -29,7 +29,7 @@ public class ContainerTests
 
     private static readonly Dictionary<string, Func<ILowRankStrategy>> Methods = new()
     {
-        ["q-galore"] = () => new QGaLoreStrategy(new() { Rank = 4 }),
+        ["q-galore"] = () => new QGaLore { Rank = 4 },
         ["lora"] = () => new LoRA { Rank = 4 },
         ["lora, hook"] = () => new LoRA { Rank = 4, Injection = Injection.Hook },
         ["lora, NF4"] = () => new LoRA { Rank = 4, Base = BaseFormat.NF4 },
@@ -115,7 +115,7 @@ public class ContainerTests
     public void Every_container_takes_8_bit_weights_and_shows_the_same_of_them(string container)
     {
         using var model = Seeded(Containers[container]());
-        using var session = new QGaLoreStrategy(new() { Rank = 4 }).Attach(model);
+        using var session = new QGaLore { Rank = 4 }.Attach(model);
 
         var layers = model.named_modules().Where(pair => pair.module is Int8Linear).Select(pair => pair.name).ToArray();
         var saved = model.state_dict();

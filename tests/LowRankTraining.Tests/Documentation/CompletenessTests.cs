@@ -1,7 +1,5 @@
 using System.Text.RegularExpressions;
 using FluentAssertions;
-using LowRankTraining.Strategies;
-using Microsoft.Extensions.Options;
 using Xunit;
 
 namespace LowRankTraining.Tests.Documentation;
@@ -11,49 +9,40 @@ public class CompletenessTests
 {
     private const string Benchmarks = "benchmarks/LowRankTraining.Benchmarks/Methods.cs", Samples = "samples/LanguageModel/Methods";
 
-    private static readonly Type[] Exported = typeof(ILowRankStrategy).Assembly.GetExportedTypes();
+    public static TheoryData<string> Methods => [.. LowRankStrategies.All.Select(method => method.Name)];
 
-    public static TheoryData<Type> Strategies =>
-        [.. Exported.Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(ILowRankStrategy)))];
-
-    [Theory, MemberData(nameof(Strategies))]
-    public void Method_has_options_that_are_validated(Type strategy)
+    [Fact]
+    public void Every_method_is_in_the_list()
     {
-        var options = strategy.GetConstructors().Single().GetParameters().Single().ParameterType;
-        var validator = typeof(IValidateOptions<>).MakeGenericType(options);
+        var methods = typeof(ILowRankStrategy).Assembly.GetExportedTypes().Where(type =>
+            type.IsAssignableTo(typeof(ILowRankStrategy)) && !type.IsAbstract && type.GetConstructor(Type.EmptyTypes) is not null);
 
-        options.Name.Should().Be($"{Method(strategy)}Options");
-        Exported.Where(type => type.IsAssignableTo(validator)).Should().ContainSingle($"{options.Name} needs a public {validator.Name} of its own");
+        LowRankStrategies.All.Select(method => method.Create().GetType()).Should().BeEquivalentTo(methods);
     }
 
-    [Theory, MemberData(nameof(Strategies))]
-    public void Page_shows_how_the_method_is_used(Type strategy)
-    {
-        Repository.Has(Page(strategy)).Should().BeTrue($"{strategy.Name} needs the page {Page(strategy)}");
-        Regex.IsMatch(Repository.Read(Page(strategy)), $@"\b{Method(strategy)}(Strategy|\.\w+)\(").Should().BeTrue($"{Page(strategy)} should show a line that makes {Method(strategy)}");
-    }
+    [Theory, MemberData(nameof(Methods))]
+    public void Row_has_the_name_of_its_method(string name) => LowRankStrategies.Create(name).Name.Should().Be(name);
 
-    [Theory, MemberData(nameof(Strategies))]
-    public void Readme_names_the_method(Type strategy) => RequireIn("README.md", $"({Page(strategy)})");
+    [Theory, MemberData(nameof(Methods))]
+    public void Page_shows_how_the_method_is_used(string name) =>
+        Regex.IsMatch(Repository.Read(Page(name)), $@"\b(new {TypeOf(name)}\b|{TypeOf(name)}\.\w+\()").Should().BeTrue($"{Page(name)} should show a line that makes {name}");
 
-    [Theory, MemberData(nameof(Strategies))]
-    public void Guide_names_the_method(Type strategy) => RequireIn("docs/choosing-a-method.md", $"({Page(strategy)["docs/".Length..]})");
+    [Theory, MemberData(nameof(Methods))]
+    public void Readme_names_the_method(string name) => RequireIn("README.md", $"({Page(name)})");
 
-    [Theory, MemberData(nameof(Strategies))]
-    public void Benchmarks_have_a_row(Type strategy) => RequireIn(Benchmarks, $"new {strategy.Name}(");
+    [Theory, MemberData(nameof(Methods))]
+    public void Guide_names_the_method(string name) => RequireIn("docs/choosing-a-method.md", $"({Page(name)["docs/".Length..]})");
 
-    [Theory, MemberData(nameof(Strategies))]
-    public void Samples_train_with_it(Type strategy)
-    {
-        RequireIn(Samples, $"new {strategy.Name}(");
-        RequireIn(Samples, $"\"{Name(strategy)}\"");
-    }
+    [Theory, MemberData(nameof(Methods))]
+    public void Benchmarks_have_a_row(string name) => RequireIn(Benchmarks, $"new {TypeOf(name)}");
 
-    private static void RequireIn(string file, string text) => Repository.Read(file).Contains(text, StringComparison.Ordinal).Should().BeTrue($"{file} should hold {text}");
+    [Theory, MemberData(nameof(Methods))]
+    public void Samples_train_with_it(string name) => RequireIn(Samples, $"\"{name}\"");
 
-    private static string Method(Type strategy) => strategy.Name[..^"Strategy".Length];
+    private static void RequireIn(string file, string text) =>
+        Repository.Read(file).Contains(text, StringComparison.Ordinal).Should().BeTrue($"{file} should hold {text}");
 
-    private static string Name(Type strategy) => ((ILowRankStrategy)strategy.GetConstructors().Single().Invoke([null])).Name;
+    private static string TypeOf(string name) => LowRankStrategies.Create(name).GetType().Name;
 
-    private static string Page(Type strategy) => $"docs/methods/{Name(strategy)}.md";
+    private static string Page(string name) => $"docs/methods/{name}.md";
 }

@@ -10,7 +10,7 @@ internal static class ConceptsExamples
 {
     public static LowRankOptimizer WithOptions(nn.Module model)
     {
-        var options = new GaLoreOptions
+        var options = new GaLore
         {
             Rank = 128,
             Basis = new DctBasis(),
@@ -18,7 +18,7 @@ internal static class ConceptsExamples
             OnRefresh = MomentCarryOver.Rotate,
             States = StateFormat.Blockwise8Bit,
         };
-        var optimizer = new GaLoreStrategy(options).Attach(model).CreateOptimizer(lr: 0.01);
+        var optimizer = options.Attach(model).CreateOptimizer(lr: 0.01);
         return optimizer;
     }
 

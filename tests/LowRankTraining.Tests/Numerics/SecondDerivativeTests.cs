@@ -71,7 +71,7 @@ public class SecondDerivativeTests
     {
         using var scope = NewDisposeScope();
         using var model = nn.Sequential(("first", nn.Linear(16, 16)), ("second", nn.Linear(16, 16)));
-        using var optimizer = new QGaLoreStrategy(new() { Rank = 2 }).Attach(model).CreateOptimizer(lr: 0.1);
+        using var optimizer = new QGaLore { Rank = 2 }.Attach(model).CreateOptimizer(lr: 0.1);
         var x = randn(3, 16, requires_grad: true);
         var y = model.call(x);
 

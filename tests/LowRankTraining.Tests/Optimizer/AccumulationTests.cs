@@ -170,7 +170,7 @@ public class AccumulationTests
     {
         using var scope = NewDisposeScope();
         using Parameter weight = new(zeros(6, 9)), bias = new(zeros(6));
-        using var optimizer = new GaLoreStrategy(new() { Rank = 2 }).Attach([("weight", weight), ("bias", bias)]).CreateOptimizer();
+        using var optimizer = new GaLore { Rank = 2 }.Attach([("weight", weight), ("bias", bias)]).CreateOptimizer();
         LowRankOptimizerTests.Step(optimizer, weight, bias);
 
         optimizer.accumulate().Should().Be(1);
@@ -197,7 +197,7 @@ public class AccumulationTests
     /// <summary>A matrix that is projected and a bias that is not.</summary>
     private sealed class MixedRun : IDisposable
     {
-        public MixedRun() => Optimizer = new GaLoreStrategy(new() { Rank = 2, RefreshEvery = 4 }).Attach([("weight", Weight), ("bias", Bias)]).CreateOptimizer(lr: 0.05);
+        public MixedRun() => Optimizer = new GaLore { Rank = 2, RefreshEvery = 4 }.Attach([("weight", Weight), ("bias", Bias)]).CreateOptimizer(lr: 0.05);
 
         public Parameter Weight { get; } = new(Draw.Normal(6, 9, 7));
 
@@ -243,8 +243,8 @@ public class AccumulationTests
         public Run(ProjectionSide side, double decay, IRefreshPolicy? refresh = null)
         {
             Weight = new Parameter(Draw.Normal(6, 9, 7));
-            var options = new GaLoreOptions { Rank = 2, RefreshEvery = 4, Refresh = refresh, Side = side, Scale = 1, AccumulatesInSubspace = true };
-            Optimizer = new GaLoreStrategy(options).Attach([("weight", Weight)]).CreateOptimizer(lr: 0.05, weight_decay: decay);
+            var options = new GaLore { Rank = 2, Refresh = refresh ?? new PeriodicRefresh { Every = 4 }, Side = side, Scale = 1, AccumulatesInSubspace = true };
+            Optimizer = options.Attach([("weight", Weight)]).CreateOptimizer(lr: 0.05, weight_decay: decay);
         }
 
         public Parameter Weight { get; }

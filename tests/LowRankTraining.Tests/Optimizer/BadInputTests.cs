@@ -15,7 +15,8 @@ public class BadInputTests
     [Fact]
     public void All_wrong_options_are_listed_in_one_error()
     {
-        var make = () => new FiraStrategy(new() { Rank = 0, RefreshEvery = 0, Scale = -1, Beta2 = 1, Side = ProjectionSide.Both, MaxGrowth = 1 });
+        var method = new Fira { Rank = 0, RefreshEvery = 0, Scale = -1, Beta2 = 1, Side = ProjectionSide.Both, Limiter = new() { MaxGrowth = 1 } };
+        var make = () => method.Attach([]);
 
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
     }
@@ -34,25 +35,26 @@ public class BadInputTests
     [Fact]
     public void Numbers_that_float32_does_not_hold_are_refused_before_they_make_steps_of_zero_or_NaN()
     {
-        var tiny = () => new FiraStrategy(new() { Epsilon = 1e-300, Scale = 1e-300 });
-        var huge = () => new GaLoreStrategy(new() { Epsilon = 1e308, Scale = 1e308 });
+        var tiny = () => Checks.Require(new Fira { Epsilon = 1e-300, Scale = 1e-300 });
+        var huge = () => Checks.Require(new GaLore { Epsilon = 1e308, Scale = 1e308 });
 
         tiny.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(2)
-            .And.Contain(failure => failure.StartsWith("Epsilon")).And.Contain(failure => failure.StartsWith("Scale"));
+            .And.Contain(failure => failure.StartsWith("Fira.Epsilon")).And.Contain(failure => failure.StartsWith("Fira.Scale"));
         huge.Should().Throw<OptionsValidationException>().WithMessage("*Scale is 1E+308*float32*");
     }
 
     [Fact]
     public void Options_that_are_null_or_undefined_are_refused_by_name()
     {
-        var make = () => new GaLoreStrategy(new()
+        var make = () => Checks.Require(new GaLore
         {
             States = null!, TableStates = null!, BasisFormat = null!, OnRefresh = null!, Compatibility = (Compatibility)99,
         });
 
         var failures = make.Should().Throw<OptionsValidationException>().Which.Failures;
 
-        failures.Select(failure => failure.Split(' ')[0]).Should().BeEquivalentTo("States", "TableStates", "BasisFormat", "OnRefresh", "Compatibility");
+        failures.Select(failure => failure.Split(' ')[0]).Should().BeEquivalentTo(
+            "GaLore.States", "GaLore.TableStates", "GaLore.BasisFormat", "GaLore.OnRefresh", "GaLore.Compatibility");
     }
 
     [Theory]
@@ -82,17 +84,17 @@ public class BadInputTests
     [Fact]
     public void Code_of_the_authors_has_an_epsilon_of_its_own_unless_one_is_given()
     {
-        new SpamOptions { Compatibility = Compatibility.ReferenceCode }.Epsilon.Should().Be(1e-6);
-        new GaLoreOptions { Compatibility = Compatibility.ReferenceCode, Epsilon = 1e-8 }.Epsilon.Should().Be(1e-8);
-        new LDAdamOptions { Compatibility = Compatibility.ReferenceCode }.Epsilon.Should().Be(1e-8, "its AdamW is PyTorch's");
-        new GaLoreOptions().Epsilon.Should().Be(1e-8);
+        new Spam { Compatibility = Compatibility.ReferenceCode }.Epsilon.Should().Be(1e-6);
+        new GaLore { Compatibility = Compatibility.ReferenceCode, Epsilon = 1e-8 }.Epsilon.Should().Be(1e-8);
+        new LDAdam { Compatibility = Compatibility.ReferenceCode }.Epsilon.Should().Be(1e-8, "its AdamW is PyTorch's");
+        new GaLore().Epsilon.Should().Be(1e-8);
     }
 
     [Fact]
     public void Rank_of_a_drawn_basis_is_lowered_too()
     {
         using var weight = new Parameter(zeros(4, 6));
-        using var optimizer = new ApolloStrategy(new() { Rank = int.MaxValue }).Attach([("weight", weight)]).CreateOptimizer(0.1);
+        using var optimizer = new Apollo { Rank = int.MaxValue }.Attach([("weight", weight)]).CreateOptimizer(0.1);
         weight.grad = Draw.Normal(4, 6, 1).to(ScalarType.Float32);
 
         optimizer.step();
@@ -106,7 +108,7 @@ public class BadInputTests
     public void Rank_above_the_short_side_is_lowered_and_noted()
     {
         using var weight = new Parameter(zeros(4, 6));
-        using var session = new GaLoreStrategy(new() { Rank = 128 }).Attach([("weight", weight)]);
+        using var session = new GaLore { Rank = 128 }.Attach([("weight", weight)]);
 
         session.Parameters.Single().Note.Should().Contain("128 lowered to 4");
     }
@@ -115,7 +117,7 @@ public class BadInputTests
     public void Rank_above_the_short_side_is_an_error_under_strict()
     {
         using var weight = new Parameter(zeros(4, 6));
-        var attach = () => new GaLoreStrategy(new() { Rank = 128, Strict = true }).Attach([("layer.weight", weight)]);
+        var attach = () => new GaLore { Rank = 128, Strict = true }.Attach([("layer.weight", weight)]);
 
         attach.Should().Throw<ArgumentException>().WithMessage("*Strict*layer.weight*128 lowered to 4*");
     }
@@ -124,11 +126,9 @@ public class BadInputTests
     public void Strict_looks_at_ranks_that_count()
     {
         using var weight = new Parameter(zeros(4, 6));
-        var density = () => new FrugalStrategy(new() { Strict = true }).Attach([("layer.weight", weight)]);
-        var wrapped = () => new GradNormLoRPStrategy(new() { Rank = 128, Strict = true }).Attach([("layer.weight", weight)]);
-        var longSide = () => new GaLoreStrategy(new() { Rank = 5, Side = ProjectionSide.Long, Strict = true }).Attach([("layer.weight", weight)]);
+        var wrapped = () => new GradNormLoRP { Rank = 128, Strict = true }.Attach([("layer.weight", weight)]);
+        var longSide = () => new GaLore { Rank = 5, Side = ProjectionSide.Long, Strict = true }.Attach([("layer.weight", weight)]);
 
-        density.Should().NotThrow();
         wrapped.Should().Throw<ArgumentException>().WithMessage("*Strict*layer.weight*128 lowered to 4*");
         longSide.Should().Throw<ArgumentException>().WithMessage("*Strict*layer.weight*5 lowered to 4, the length of the short side*");
     }
@@ -137,7 +137,7 @@ public class BadInputTests
     public void Targets_that_match_nothing_say_what_there_is()
     {
         using var model = nn.Sequential(("first", nn.Linear(4, 6)), ("second", nn.Linear(6, 2)));
-        var attach = () => new GaLoreStrategy().Attach(model, Targets.Matching("attn"));
+        var attach = () => new GaLore().Attach(model, Targets.Matching("attn"));
 
         attach.Should().Throw<ArgumentException>().WithMessage("*No matrix*'attn'*first.weight, second.weight*Targets*");
     }

@@ -211,7 +211,7 @@ public class ClippingTests
     {
         "fira" => Fira.AdamW(model.named_parameters(), lr: 0.01, rank: 4),
         "apollo" => Apollo.AdamW(model.named_parameters(), lr: 0.01, rank: 4),
-        _ => new LowRankOptimizer(new FloraStrategy(new() { Rank = 4 }).Attach(model), lr: 0.01),
+        _ => new LowRankOptimizer(new Flora { Rank = 4 }.Attach(model), lr: 0.01),
     };
 
     /// <summary>A matrix that is projected, found anew in windows 1, 5, ..., and a bias that is not.</summary>
@@ -219,7 +219,7 @@ public class ClippingTests
     {
         private const int Parts = 3;
 
-        public Run() => Optimizer = new GaLoreStrategy(new() { Rank = 2, RefreshEvery = 4 })
+        public Run() => Optimizer = new GaLore { Rank = 2, RefreshEvery = 4 }
             .Attach([("weight", Weight), ("bias", Bias)]).CreateOptimizer(lr: Rate);
 
         public Parameter Weight { get; } = new(Draw.Normal(6, 9, 7));

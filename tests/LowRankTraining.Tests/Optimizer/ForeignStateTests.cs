@@ -14,21 +14,21 @@ public class ForeignStateTests
 {
     private static readonly Dictionary<string, Func<ILowRankStrategy>> Methods = new()
     {
-        ["galore"] = () => new GaLoreStrategy(new() { Rank = 2 }),
-        ["galore, bfloat16 moments"] = () => new GaLoreStrategy(new() { Rank = 2, States = StateFormat.BFloat16 }),
-        ["galore, 8-bit moments"] = () => new GaLoreStrategy(new() { Rank = 2, States = StateFormat.Blockwise8Bit with { Threshold = 8 } }),
-        ["galore, 8-bit moments, other blocks"] = () => new GaLoreStrategy(new() { Rank = 2, States = StateFormat.Blockwise8Bit with { Threshold = 8, Block = 64 } }),
-        ["galore, bfloat16 basis"] = () => new GaLoreStrategy(new() { Rank = 2, BasisFormat = StateFormat.BFloat16 }),
-        ["galore, cosines"] = () => new GaLoreStrategy(new() { Rank = 2, Basis = new DctBasis() }),
-        ["galore, both sides"] = () => new GaLoreStrategy(new() { Rank = 2, Side = ProjectionSide.Both }),
-        ["ldadam"] = () => new LDAdamStrategy(new() { Rank = 2 }),
-        ["ldadam, no feedback"] = () => new LDAdamStrategy(new() { Rank = 2, ErrorFeedback = false }),
-        ["ldadam, bfloat16 error"] = () => new LDAdamStrategy(new() { Rank = 2, ErrorFormat = StateFormat.BFloat16 }),
-        ["apollo"] = () => new ApolloStrategy(new() { Rank = 2 }),
-        ["frugal"] = () => new FrugalStrategy(),
-        ["frugal, blocks"] = () => new FrugalStrategy(new() { Split = FrugalSplit.Blocks }),
-        ["adarankgrad"] = () => new AdaRankGradStrategy(new() { Rank = 2 }),
-        ["gradnormlorp"] = () => new GradNormLoRPStrategy(new() { Rank = 2 }),
+        ["galore"] = () => new GaLore { Rank = 2 },
+        ["galore, bfloat16 moments"] = () => new GaLore { Rank = 2, States = StateFormat.BFloat16 },
+        ["galore, 8-bit moments"] = () => new GaLore { Rank = 2, States = StateFormat.Blockwise8Bit with { Threshold = 8 } },
+        ["galore, 8-bit moments, other blocks"] = () => new GaLore { Rank = 2, States = StateFormat.Blockwise8Bit with { Threshold = 8, Block = 64 } },
+        ["galore, bfloat16 basis"] = () => new GaLore { Rank = 2, BasisFormat = StateFormat.BFloat16 },
+        ["galore, cosines"] = () => new GaLore { Rank = 2, Basis = new DctBasis() },
+        ["galore, both sides"] = () => new GaLore { Rank = 2, Side = ProjectionSide.Both },
+        ["ldadam"] = () => new LDAdam { Rank = 2 },
+        ["ldadam, no feedback"] = () => new LDAdam { Rank = 2, Feedback = null },
+        ["ldadam, bfloat16 error"] = () => new LDAdam { Rank = 2, Feedback = new() { Format = StateFormat.BFloat16 } },
+        ["apollo"] = () => new Apollo { Rank = 2 },
+        ["frugal"] = () => new Frugal(),
+        ["frugal, blocks"] = () => new Frugal { ByBlocks = true },
+        ["adarankgrad"] = () => new AdaRankGrad { Rank = 2 },
+        ["gradnormlorp"] = () => new GradNormLoRP { Rank = 2 },
     };
 
     public static TheoryData<string, string> Pairs

@@ -15,12 +15,12 @@ public class FreezingTests
 {
     private static readonly Dictionary<string, Func<ILowRankStrategy>> GradientSpace = new()
     {
-        ["galore"] = () => new GaLoreStrategy(new() { Rank = 4 }),
-        ["fira"] = () => new FiraStrategy(new() { Rank = 4 }),
-        ["apollo"] = () => new ApolloStrategy(new() { Rank = 4 }),
-        ["q-galore"] = () => new QGaLoreStrategy(new() { Rank = 4 }),
-        ["gradnormlorp"] = () => new GradNormLoRPStrategy(new() { Rank = 4 }),
-        ["stable-spam"] = () => new StableSpamStrategy(),
+        ["galore"] = () => new GaLore { Rank = 4 },
+        ["fira"] = () => new Fira { Rank = 4 },
+        ["apollo"] = () => new Apollo { Rank = 4 },
+        ["q-galore"] = () => new QGaLore { Rank = 4 },
+        ["gradnormlorp"] = () => new GradNormLoRP { Rank = 4 },
+        ["stable-spam"] = () => new StableSpam(),
     };
 
     private static readonly Dictionary<string, Func<ILowRankStrategy>> BesideWeights = new()
@@ -125,7 +125,7 @@ public class FreezingTests
     {
         using var model = new OpenNetwork();
         Freeze(model, "first");
-        using var session = new GaLoreStrategy(new() { Rank = 4 }).Attach(model);
+        using var session = new GaLore { Rank = 4 }.Attach(model);
         MemoryPlan.For(session).Parameters.Select(parameter => parameter.Name).Should().NotContain("first.weight");
 
         Thaw(model);

@@ -14,21 +14,21 @@ public class GradientRangeTests
 {
     private static readonly Dictionary<string, Func<UpdateStrategyOf>> Strategies = new()
     {
-        ["galore"] = () => parameters => new GaLoreStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
-        ["galore, SGD"] = () => parameters => new GaLoreStrategy(new() { Rank = 3, RefreshEvery = 3, Inner = GaLoreInner.Sgd }).Attach(parameters),
-        ["galore, Adafactor"] = () => parameters => new GaLoreStrategy(new() { Rank = 3, RefreshEvery = 3, Inner = GaLoreInner.Adafactor }).Attach(parameters),
-        ["fira"] = () => parameters => new FiraStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
-        ["fira, RMSProp"] = () => parameters => new FiraStrategy(new() { Rank = 3, RefreshEvery = 3, Inner = FiraInner.RMSProp }).Attach(parameters),
-        ["apollo"] = () => parameters => new ApolloStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
-        ["apollo, mini"] = () => parameters => new ApolloStrategy(ApolloOptions.Mini).Attach(parameters),
-        ["ldadam"] = () => parameters => new LDAdamStrategy(new() { Rank = 3 }).Attach(parameters),
-        ["frugal"] = () => parameters => new FrugalStrategy(new() { RefreshEvery = 3 }).Attach(parameters),
-        ["subtrack"] = () => parameters => new SubTrackStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
-        ["adarankgrad"] = () => parameters => new AdaRankGradStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
-        ["spam"] = () => parameters => new SpamStrategy().Attach(parameters),
-        ["stable-spam"] = () => parameters => new StableSpamStrategy().Attach(parameters),
-        ["gradnormlorp"] = () => parameters => new GradNormLoRPStrategy(new() { Rank = 3, RefreshEvery = 3 }).Attach(parameters),
-        ["flora"] = () => parameters => new FloraStrategy(new() { Rank = 3 }).Attach(parameters),
+        ["galore"] = () => parameters => new GaLore { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
+        ["galore, SGD"] = () => parameters => new GaLore { Rank = 3, RefreshEvery = 3, Inner = new SgdRule() }.Attach(parameters),
+        ["galore, Adafactor"] = () => parameters => new GaLore { Rank = 3, RefreshEvery = 3, Inner = new AdafactorRule() }.Attach(parameters),
+        ["fira"] = () => parameters => new Fira { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
+        ["fira, RMSProp"] = () => parameters => new Fira { Rank = 3, RefreshEvery = 3, Inner = new RmsPropRule() }.Attach(parameters),
+        ["apollo"] = () => parameters => new Apollo { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
+        ["apollo, mini"] = () => parameters => Apollo.Mini.Attach(parameters),
+        ["ldadam"] = () => parameters => new LDAdam { Rank = 3 }.Attach(parameters),
+        ["frugal"] = () => parameters => new Frugal { RefreshEvery = 3 }.Attach(parameters),
+        ["subtrack"] = () => parameters => new SubTrack { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
+        ["adarankgrad"] = () => parameters => new AdaRankGrad { Rank = 3 }.Attach(parameters),
+        ["spam"] = () => parameters => new Spam().Attach(parameters),
+        ["stable-spam"] = () => parameters => new StableSpam().Attach(parameters),
+        ["gradnormlorp"] = () => parameters => new GradNormLoRP { Rank = 3, RefreshEvery = 3 }.Attach(parameters),
+        ["flora"] = () => parameters => new Flora { Rank = 3 }.Attach(parameters),
     };
 
     private delegate ILowRankSession UpdateStrategyOf(IEnumerable<(string, Parameter)> parameters);
@@ -75,7 +75,7 @@ public class GradientRangeTests
         using var state = new StateBag();
         var (weight, gradient) = (zeros(2, 3, dtype), full(new long[] { 2, 3 }, size, dtype));
 
-        ((IUpdateRule)new SgdRule { Momentum = 0 }).AddUpdate(gradient, weight, -1, state, new StepContext { Step = 1 });
+        ((UpdateRule)new SgdRule { Momentum = 0 }).AddUpdate(gradient, weight, -1, state, new StepContext { Step = 1 });
 
         weight.add(gradient).eq(0).all().ToBoolean().Should().BeTrue();
         weight.ne(0).all().ToBoolean().Should().BeTrue();
@@ -86,7 +86,7 @@ public class GradientRangeTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(6, 16));
-        using var optimizer = new GaLoreStrategy(new() { Rank = 3 }).Attach([("layer.weight", weight)]).CreateOptimizer(lr: 1);
+        using var optimizer = new GaLore { Rank = 3 }.Attach([("layer.weight", weight)]).CreateOptimizer(lr: 1);
         weight.grad = Draw.Normal(6, 16, 1).to(ScalarType.Float32);
         optimizer.step();
 

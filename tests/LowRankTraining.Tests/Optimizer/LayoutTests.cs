@@ -80,7 +80,7 @@ public class LayoutTests
     }
 
     private static LowRankOptimizer Make(Parameter parameter) =>
-        new GaLoreStrategy(new() { Rank = 4, RefreshEvery = 3 }).Attach([("weight", parameter)]).CreateOptimizer(lr: 0.01, weight_decay: 0.1);
+        new GaLore { Rank = 4, RefreshEvery = 3 }.Attach([("weight", parameter)]).CreateOptimizer(lr: 0.01, weight_decay: 0.1);
 
     private static Tensor In(string layout, Tensor values) => layout == "transposed"
         ? values.t().contiguous().t()

@@ -105,7 +105,7 @@ public class LowRankOptimizerTests
     {
         using var scope = NewDisposeScope();
         using var model = nn.Sequential(("table", nn.Embedding(20, 8)), ("body", nn.Linear(8, 8)), ("lm_head", nn.Linear(8, 20)));
-        using var optimizer = new GaLoreStrategy(new() { Rank = 4 }).Attach(model).CreateOptimizer();
+        using var optimizer = new GaLore { Rank = 4 }.Attach(model).CreateOptimizer();
 
         Step(optimizer, [.. optimizer.Session.Parameters.Select(plan => plan.Parameter)]);
 

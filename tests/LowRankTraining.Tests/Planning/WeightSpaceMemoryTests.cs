@@ -91,7 +91,7 @@ public class WeightSpaceMemoryTests
             "lora" => new LoRA { Rank = 4, Injection = Injection.Replace },
             "relora" => new ReLoRA { Rank = 4, Injection = Injection.Replace },
             "sltrain" => new SLTrain { Rank = 4, Density = 0.1, Injection = Injection.Replace },
-            _ => new SpamStrategy(new() { WarmupAfterReset = 0 }),
+            _ => new Spam { WarmupAfterReset = 0 },
         };
         using var model = new OpenNetwork();
         using var optimizer = strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer();

@@ -96,7 +96,7 @@ public class Int8LinearTests
     {
         using var scope = NewDisposeScope();
         using var model = Training.Seeded(new OpenNetwork());
-        using var session = new LowRankTraining.Strategies.QGaLoreStrategy(new() { Rank = 4 }).Attach(model);
+        using var session = new LowRankTraining.Strategies.QGaLore { Rank = 4 }.Attach(model);
         var layer = (Int8Linear)model.named_children().First().module;
         model.call(Training.Inputs(model)).square().sum().backward();
         var before = layer.weight.grad!.norm().ToDouble();

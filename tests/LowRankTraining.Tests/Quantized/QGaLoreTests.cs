@@ -22,7 +22,7 @@ public class QGaLoreTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(Normal(1, ScalarType.Float32, rows, columns));
-        using var optimizer = new QGaLoreStrategy(Small(rank)).Attach([("weight", weight)]).CreateOptimizer();
+        using var optimizer = Small(rank).Attach([("weight", weight)]).CreateOptimizer();
         weight.grad = Normal(2, ScalarType.Float32, rows, columns);
 
         optimizer.step();
@@ -31,7 +31,7 @@ public class QGaLoreTests
         var basis = (s * rank + 1) / 2 + 5 * Groups(s * rank);
         var moment = l * rank + 4 * Groups(l * rank);
         optimizer.StateBytes.Should().Be(basis + 2 * moment);
-        ((IStateLayout)optimizer.Session.Parameters[0].Rule).BytesFor([rows, columns]).Should().Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
+        optimizer.Session.Parameters[0].Rule.BytesFor([rows, columns]).Should().Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
 
         static int Groups(int numbers) => (numbers + 255) / 256;
     }
@@ -41,7 +41,7 @@ public class QGaLoreTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(Normal(1, ScalarType.Float32, 20, 30));
-        using var optimizer = new QGaLoreStrategy(new() { Rank = 4 }).Attach([("weight", weight)]).CreateOptimizer();
+        using var optimizer = new QGaLore { Rank = 4 }.Attach([("weight", weight)]).CreateOptimizer();
         weight.grad = Normal(2, ScalarType.Float32, 20, 30);
 
         optimizer.step();
@@ -54,7 +54,7 @@ public class QGaLoreTests
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new QGaLoreStrategy(Small(4)).Attach(model).CreateOptimizer(0.01, weight_decay: 0.1);
+        using var optimizer = Small(4).Attach(model).CreateOptimizer(0.01, weight_decay: 0.1);
         Run(model, optimizer, 2);
         var layer = (Int8Linear)model.named_children().First().module;
         var before = Values(layer.EffectiveWeight());
@@ -74,7 +74,7 @@ public class QGaLoreTests
         using var model = Seeded(new OpenNetwork());
         var plain = (Linear)model.named_children().First().module;
         var (names, children) = (model.state_dict().Keys.ToArray(), model.named_children().ToArray());
-        using var optimizer = new QGaLoreStrategy(Small(4)).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = Small(4).Attach(model).CreateOptimizer(0.01);
         plain.weight.NumberOfElements.Should().Be(0);
         Run(model, optimizer, 5);
         var learned = Output(model);
@@ -93,7 +93,7 @@ public class QGaLoreTests
     public void Weights_that_cannot_be_replaced_are_trained_as_they_are_and_say_why()
     {
         using var model = Seeded(new SealedNetwork());
-        using var optimizer = new QGaLoreStrategy(Small(4)).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = Small(4).Attach(model).CreateOptimizer(0.01);
         var first = Step(model, optimizer);
 
         Run(model, optimizer, 50);
@@ -106,16 +106,16 @@ public class QGaLoreTests
     public void Only_projected_weights_are_quantized_and_other_strategies_are_refused()
     {
         using var model = new OpenNetwork();
-        using var session = new QGaLoreStrategy(Small(4)).Attach(model);
+        using var session = Small(4).Attach(model);
 
         model.named_children().Where(child => child.module is Int8Linear).Select(child => child.name).Should().Equal("first", "second");
-        FluentActions.Invoking(() => new GaLoreStrategy().Attach(model)).Should().Throw<ArgumentException>().WithMessage("*8-bit weights already*Finish*");
+        FluentActions.Invoking(() => new GaLore().Attach(model)).Should().Throw<ArgumentException>().WithMessage("*8-bit weights already*Finish*");
     }
 
     [Fact]
     public void Every_violation_is_named_at_once()
     {
-        var make = () => new QGaLoreStrategy(new()
+        var make = () => Checks.Require(new QGaLore
         {
             Scale = 0, SimilarityThreshold = 1.5, GapGrowth = 1, RememberedSimilarities = 0, WeightGroup = 0, Staggered = true, States = StateFormat.Affine4Bit,
         });
@@ -146,7 +146,7 @@ public class QGaLoreTests
         policy.IsDue(516, 0, state).Should().BeTrue();
     }
 
-    private static QGaLoreOptions Small(int rank) => new()
+    private static QGaLore Small(int rank) => new()
     {
         Rank = rank,
         BasisFormat = StateFormat.Affine4Bit with { Threshold = 1 },

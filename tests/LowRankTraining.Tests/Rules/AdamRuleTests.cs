@@ -42,7 +42,7 @@ public class AdamRuleTests
         using var ours = new Parameter(linspace(-1, 1, 12).reshape(3, 4));
         using var theirs = new Parameter(ours.detach().clone());
         using var other = new Parameter(zeros(2, 2));
-        using var optimizer = new LowRankTraining.Strategies.GaLoreStrategy(new() { Rank = 1 })
+        using var optimizer = new LowRankTraining.Strategies.GaLore { Rank = 1 }
             .Attach([("plain", ours), ("other", other)], Targets.Matching("other")).CreateOptimizer(lr: 0.01, weight_decay: 0.1);
         using var reference = optim.AdamW([theirs], lr: 0.01, weight_decay: 0.1);
 

@@ -69,7 +69,7 @@ public class BFloat16FormatTests
 
         rule.Advance(ones(6, 9), state, new StepContext { Step = 1 });
 
-        state.Bytes.Should().Be(2 * 2 * 6 * 9).And.Be(((IStateLayout)rule).BytesFor([6, 9]));
+        state.Bytes.Should().Be(2 * 2 * 6 * 9).And.Be(rule.BytesFor([6, 9]));
     }
 
     private static double[] Rounded(MomentSlot slot, StepContext step)

@@ -21,7 +21,7 @@ public class BlockwiseFormatTests
         using var state = After(1, rule, zeros(64, 64));
 
         state.Bytes.Should().Be(2 * bytes);
-        ((IStateLayout)rule).BytesFor([64, 64]).Should().Be(2 * bytes);
+        rule.BytesFor([64, 64]).Should().Be(2 * bytes);
         state.Tensors.Keys.Should().Equal("exp_avg", "exp_avg.absmax", "exp_avg_sq", "exp_avg_sq.absmax");
         state["exp_avg"].dtype.Should().Be(ScalarType.Byte);
     }
@@ -37,7 +37,7 @@ public class BlockwiseFormatTests
         using var state = After(1, rule, zeros(63, 65));
 
         state.Tensors.Values.Should().OnlyContain(tensor => tensor.dtype == ScalarType.Float32);
-        state.Bytes.Should().Be(2 * 4 * 63 * 65).And.Be(((IStateLayout)rule).BytesFor([63, 65]));
+        state.Bytes.Should().Be(2 * 4 * 63 * 65).And.Be(rule.BytesFor([63, 65]));
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -78,13 +79,12 @@ public class AdafactorRuleTests
     {
         using var scope = NewDisposeScope();
         using var weight = new TorchSharp.Modules.Parameter(full(4, 4, 0.5));
-        using var optimizer = new LowRankTraining.Strategies.GaLoreStrategy(new()
+        using var optimizer = new GaLore
         {
             Rank = 2,
-            Inner = LowRankTraining.Strategies.GaLoreInner.Adafactor,
-            Adafactor = new() { ScaleParameter = true },
+            Inner = new AdafactorRule { ScaleParameter = true },
             Scale = 1e-9,
-        }).Attach([("weight", weight)]).CreateOptimizer(lr: 0.1, weight_decay: 0.2);
+        }.Attach([("weight", weight)]).CreateOptimizer(lr: 0.1, weight_decay: 0.2);
 
         weight.grad = Recomputed.Gradient(1, 4, 4).to_type(ScalarType.Float32);
         optimizer.step();

@@ -84,15 +84,14 @@ public class SpikeGuardTests
         Recomputed.Entries(gradient).Should().Equal(1.0, kept);
     }
 
-    [Theory]
-    [InlineData(GaLoreInner.Sgd)]
-    [InlineData(GaLoreInner.Lion)]
-    [InlineData(GaLoreInner.Adafactor)]
-    public void Rule_without_second_moment_is_refused_before_training(GaLoreInner inner)
-    {
-        var make = () => new GaLoreStrategy(new() { Inner = inner, Guard = new SpikeGuard() });
+    public static TheoryData<DirectionRule> WithoutSecondMoment => [new SgdRule(), new LionRule(), new AdafactorRule()];
 
-        make.Should().Throw<OptionsValidationException>().WithMessage("*SpikeGuard*second moment*");
+    [Theory, MemberData(nameof(WithoutSecondMoment))]
+    public void Rule_without_second_moment_is_refused_before_training(DirectionRule inner)
+    {
+        var check = () => Checks.Require(new GaLore { Inner = inner, Guard = new SpikeGuard() });
+
+        check.Should().Throw<OptionsValidationException>().WithMessage("*SpikeGuard*second moment*");
     }
 
     [Fact]
@@ -117,7 +116,7 @@ public class SpikeGuardTests
     }
 
     private static LowRankOptimizer Make(Parameter weight, ISpikeGuard? guard) =>
-        new GaLoreStrategy(new() { Rank = 3, Guard = guard }).Attach([("weight", weight)]).CreateOptimizer(lr: 0.01);
+        new GaLore { Rank = 3, Guard = guard }.Attach([("weight", weight)]).CreateOptimizer(lr: 0.01);
 }
 
 public class StabilityGuardTests
@@ -187,7 +186,7 @@ public class StabilityGuardTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(6, 8));
-        using var optimizer = new StableSpamStrategy().Attach([("weight", weight)]).CreateOptimizer();
+        using var optimizer = new StableSpam().Attach([("weight", weight)]).CreateOptimizer();
         weight.grad = ones(6, 8);
 
         optimizer.step();
@@ -203,7 +202,7 @@ public class SpamTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(8, 20));
-        using var optimizer = new SpamStrategy(new() { Density = 0.25, ResetEvery = 4, WarmupAfterReset = 1, ClipStart = 1 }).Attach([("weight", weight)]).CreateOptimizer();
+        using var optimizer = new Spam { Density = 0.25, ResetEvery = 4, WarmupAfterReset = 1, ClipStart = 1 }.Attach([("weight", weight)]).CreateOptimizer();
         var touched = new List<long>();
 
         for (var t = 1; t <= 8; t++)
@@ -222,7 +221,7 @@ public class SpamTests
     [Fact]
     public void Violations_are_listed_together()
     {
-        var make = () => new SpamStrategy(new() { Threshold = 0, Density = 2, WarmupAfterReset = -1 });
+        var make = () => Checks.Require(new Spam { Threshold = 0, Density = 2, WarmupAfterReset = -1 });
 
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(3);
     }

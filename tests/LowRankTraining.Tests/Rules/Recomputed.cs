@@ -17,7 +17,7 @@ internal static class Recomputed
         return [.. tensor.detach().to(ScalarType.Float64).contiguous().data<double>()];
     }
 
-    public static void Update(IUpdateRule rule, Tensor gradient, Tensor weight, double scale, StateBag state, in StepContext step) =>
+    public static void Update(UpdateRule rule, Tensor gradient, Tensor weight, double scale, StateBag state, in StepContext step) =>
         rule.AddUpdate(gradient, weight, scale, state, step);
 
     public static double Rms(double[] values) => Math.Sqrt(values.Average(value => value * value));

@@ -93,7 +93,7 @@ public class StepBoundTests
             for (var t = 1; t <= 40; t++)
             {
                 var gradient = zeros(Rows, Columns).Edited(g => (g[0, 0], g[0, 1]) = (tensor(1f), tensor(t <= 3 ? 1e-4f : 0)));
-                ((IUpdateRule)rule).AddUpdate(gradient, weight, 1, state, new StepContext { Step = t });
+                rule.AddUpdate(gradient, weight, 1, state, new StepContext { Step = t });
             }
 
             return weight[0, 1].abs().ToDouble();
@@ -127,13 +127,13 @@ public class StepBoundTests
         var (rule, weight) = (new AdamRule { Beta2 = 0.9 }, zeros(4, 4));
 
         for (var t = 1; t <= 2000; t++)
-            ((IUpdateRule)rule).AddUpdate(full(new long[] { 4, 4 }, t == 1 ? 1e30f : 1f), weight, 1, state, new StepContext { Step = t });
+            rule.AddUpdate(full(new long[] { 4, 4 }, t == 1 ? 1e30f : 1f), weight, 1, state, new StepContext { Step = t });
 
         state["exp_avg_sq"].sub(1).abs().max().ToSingle().Should().BeLessThan(1e-3f);
         weight.isfinite().all().ToBoolean().Should().BeTrue();
     }
 
-    private static (IDirectionRule Rule, double Limit) Rule(string name, StateFormat states, string data)
+    private static (DirectionRule Rule, double Limit) Rule(string name, StateFormat states, string data)
     {
         // Gradients that come back after a pause, some steps in a row, take float32 itself beyond the step of a single one.
         var spike = states == StateFormat.Float32 && data is "rows absent" or "entries of 1e30" ? AnyGradients : Spike;
@@ -146,7 +146,7 @@ public class StepBoundTests
         };
     }
 
-    private static double LongestStep(IUpdateRule rule, Func<int, Generator, Tensor> data, WatchedLift? spy = null)
+    private static double LongestStep(UpdateRule rule, Func<int, Generator, Tensor> data, WatchedLift? spy = null)
     {
         using var draw = new Generator(3);
         using var state = new StateBag();

@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -90,11 +91,11 @@ public class WeightNormRuleTests
     }
 
     /// <summary>Keeps the gradient and does nothing.</summary>
-    private sealed class Recorder : IUpdateRule
+    private sealed record Recorder : UpdateRule
     {
         public Tensor? Gradient { get; private set; }
 
-        public void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
+        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
             Gradient = gradient.clone().MoveToOuterDisposeScope();
     }
 }

@@ -119,6 +119,6 @@ public class MomentumCycleTests
         optimizer.ParamGroups.Single().LearningRate.Should().BeApproximately(0.03, 1e-12);
     }
 
-    private static FixedSession Session(params (Parameter Parameter, IUpdateRule Rule)[] plans) =>
+    private static FixedSession Session(params (Parameter Parameter, UpdateRule Rule)[] plans) =>
         new([.. plans.Select((plan, index) => new ParameterPlan($"p{index}", plan.Parameter, plan.Rule))]);
 }

@@ -1,4 +1,3 @@
-using System.Reflection;
 using FluentAssertions;
 using LowRankTraining.Strategies;
 using TorchSharp;
@@ -8,54 +7,58 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Tests.Strategies;
 
+/// <summary>The optimizers for those who come from Python: each takes named parameters, or a model.</summary>
 public class FactoryTests
 {
-    private static readonly Type Named = typeof(IEnumerable<(string, Parameter)>), Unnamed = typeof(IEnumerable<Parameter>);
+    private delegate LowRankOptimizer FromModel(nn.Module model);
 
-    public static TheoryData<string, string> Factories
+    private delegate LowRankOptimizer FromParameters(IEnumerable<(string name, Parameter parameter)> parameters);
+
+    private static readonly Dictionary<string, (FromModel OfModel, FromParameters OfParameters, ILowRankStrategy Method)> Factories = new()
     {
-        get
-        {
-            var all = new TheoryData<string, string>();
-            foreach (var factory in typeof(GaLore).Assembly.GetExportedTypes().SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Static)))
-                if (factory.ReturnType == typeof(LowRankOptimizer) && factory.GetParameters()[0].ParameterType == Named)
-                    all.Add(factory.DeclaringType!.Name, factory.Name);
-            return all;
-        }
+        ["GaLore.AdamW"] = (model => GaLore.AdamW(model, rank: 4), parameters => GaLore.AdamW(parameters, rank: 4), new GaLore { Rank = 4 }),
+        ["GaLore.AdamW8bit"] = (model => GaLore.AdamW8bit(model, rank: 4), parameters => GaLore.AdamW8bit(parameters, rank: 4),
+            new GaLore { Rank = 4, States = LowRankTraining.Rules.StateFormat.Blockwise8Bit }),
+        ["Fira.AdamW"] = (model => Fira.AdamW(model, rank: 4), parameters => Fira.AdamW(parameters, rank: 4), new Fira { Rank = 4 }),
+        ["Apollo.AdamW"] = (model => Apollo.AdamW(model, rank: 4), parameters => Apollo.AdamW(parameters, rank: 4), new Apollo { Rank = 4 }),
+        ["QGaLore.AdamW8bit"] = (model => QGaLore.AdamW8bit(model, lr: 0.01, rank: 4), parameters => QGaLore.AdamW8bit(parameters, lr: 0.01, rank: 4),
+            new QGaLore { Rank = 4, QuantizesWeights = false }),
+    };
+
+    public static TheoryData<string> All => [.. Factories.Keys];
+
+    [Theory, MemberData(nameof(All))]
+    public void Factory_makes_the_optimizer_of_the_method(string factory)
+    {
+        using var scope = NewDisposeScope();
+        using Linear expected = Make(), named = Make(), whole = Make();
+        var (ofModel, ofParameters, method) = Factories[factory];
+
+        Train(method.Attach(expected).CreateOptimizer(lr: 0.01), expected);
+        Train(ofParameters(named.named_parameters()), named);
+        Train(ofModel(whole), whole);
+
+        named.weight!.eq(expected.weight!).all().ToBoolean().Should().BeTrue();
+        whole.weight!.eq(expected.weight!).all().ToBoolean().Should().BeTrue();
     }
 
-    [Theory]
-    [MemberData(nameof(Factories))]
-    public void Factory_takes_parameters_without_names_too(string type, string name)
+    private static Linear Make()
     {
-        var (named, unnamed) = (Make(), Make());
-        using var expected = Create(type, name, named.Select((parameter, index) => ($"parameters[{index}]", parameter)));
-        using var actual = Create(type, name, unnamed);
+        var model = nn.Linear(24, 32);
+        using var guard = no_grad();
+        model.weight!.copy_(Draw.Normal([32, 24], 1));
+        model.bias!.copy_(Draw.Normal([32], 2));
+        return model;
+    }
 
-        foreach (var step in Enumerable.Range(0, 3))
-            foreach (var (optimizer, parameters) in new[] { (expected, named), (actual, unnamed) })
+    private static void Train(LowRankOptimizer optimizer, Linear model)
+    {
+        using (optimizer)
+            for (ulong step = 1; step <= 3; step++)
             {
-                foreach (var parameter in parameters)
-                    parameter.grad = Draw.Normal(parameter.shape, 10 + (ulong)step);
+                foreach (var (_, parameter) in model.named_parameters())
+                    parameter.grad = Draw.Normal(parameter.shape, 10 + step).to(ScalarType.Float32);
                 optimizer.step();
             }
-
-        foreach (var (one, other) in named.Zip(unnamed))
-            Draw.Error(other, one).Should().Be(0);
-    }
-
-    private static Parameter[] Make() => [new(Draw.Normal([24, 32], 1)), new(Draw.Normal([24], 2)), new(Draw.Normal([40, 16], 3))];
-
-    private static LowRankOptimizer Create<T>(string type, string name, IEnumerable<T> parameters)
-    {
-        var factory = typeof(GaLore).Assembly.GetExportedTypes().Single(candidate => candidate.Name == type).GetMethods()
-            .Single(method => method.Name == name && method.GetParameters()[0].ParameterType == (typeof(T) == typeof(Parameter) ? Unnamed : Named));
-        var arguments = factory.GetParameters().Skip(1).Select(argument => argument.Name switch
-        {
-            "lr" => 0.01,
-            "rank" => 4,
-            _ => argument.DefaultValue!,
-        });
-        return (LowRankOptimizer)factory.Invoke(null, [parameters, .. arguments])!;
     }
 }

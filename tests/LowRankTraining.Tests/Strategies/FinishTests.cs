@@ -47,8 +47,8 @@ public class FinishTests
         new LowRankFactorization { Rank = 4 },
         new InRank { Rank = 4 },
         new WeLore { Ratio = 0.1, MinRatio = 0 },
-        new GaLoreStrategy(new() { Rank = 4 }),
-        new QGaLoreStrategy(new() { Rank = 4 }),
+        new GaLore { Rank = 4 },
+        new QGaLore { Rank = 4 },
     ];
 
     [Theory]

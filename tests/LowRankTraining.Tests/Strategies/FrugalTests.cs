@@ -14,7 +14,7 @@ public class FrugalTests
     {
         using var scope = NewDisposeScope();
         using var model = nn.Sequential(("a", nn.Linear(8, 8)), ("b", nn.Linear(8, 8)), ("c", nn.Linear(8, 8)), ("d", nn.Linear(8, 8)));
-        using var optimizer = new FrugalStrategy(new() { Split = FrugalSplit.Blocks, Density = 0.5, RefreshEvery = 2 }).Attach(model).CreateOptimizer(lr: 0.01);
+        using var optimizer = new Frugal { ByBlocks = true, Density = 0.5, RefreshEvery = 2 }.Attach(model).CreateOptimizer(lr: 0.01);
         var weights = model.named_parameters().Where(pair => pair.name.EndsWith("weight", StringComparison.Ordinal)).Select(pair => pair.parameter).ToArray();
 
         for (var step = 1; step <= 6; step++)
@@ -34,7 +34,7 @@ public class FrugalTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(8, 12));
-        using var optimizer = new FrugalStrategy(new() { Density = 0.25 }).Attach([("weight", weight)]).CreateOptimizer(lr: 0.01);
+        using var optimizer = new Frugal { Density = 0.25 }.Attach([("weight", weight)]).CreateOptimizer(lr: 0.01);
         weight.grad = Draw.Normal(8, 12, 1).to(ScalarType.Float32);
         optimizer.step();
         var (before, outside) = (weight.detach().clone(), Enumerable.Range(0, 8).First(row => !optimizer.For(weight)["basis"].data<long>().ToArray().Contains(row)));

@@ -21,7 +21,7 @@ public class RecipeTests
 
         session.Strategy.Should().Be("contoso.own");
         session.Seed.Should().Be(7);
-        session.Parameters.ToDictionary(plan => plan.Name, plan => plan.Rule).Should().Equal(new Dictionary<string, IUpdateRule> { ["weight"] = matrices, ["bias"] = others });
+        session.Parameters.ToDictionary(plan => plan.Name, plan => plan.Rule).Should().Equal(new Dictionary<string, UpdateRule> { ["weight"] = matrices, ["bias"] = others });
     }
 
     [Fact]
@@ -68,6 +68,6 @@ public class RecipeTests
     {
         var make = () => Recipe.Of(name, new AdamRule());
 
-        make.Should().Throw<ArgumentException>().WithMessage("*lower-case*");
+        make.Should().Throw<OptionsValidationException>().WithMessage("*lower-case*");
     }
 }

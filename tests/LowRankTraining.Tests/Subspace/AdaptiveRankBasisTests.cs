@@ -84,7 +84,12 @@ public class AdaptiveRankBasisTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(40, 60));
-        using var optimizer = new AdaRankGradStrategy(new() { Rank = 32, MinRank = 2, LookEvery = 1, MinDwell = 3, MaxDwell = 6 }).Attach([("weight", weight)]).CreateOptimizer();
+        using var optimizer = new AdaRankGrad
+        {
+            Rank = 32,
+            Basis = new AdaptiveRankBasis { MinRank = 2 },
+            Refresh = new EnergyRefresh { LookEvery = 1, AtLeast = 3, AtMost = 6 },
+        }.Attach([("weight", weight)]).CreateOptimizer();
 
         for (ulong step = 1; step <= 7; step++)
             Step(optimizer, weight, Draw.Normal(40, 60, step));

@@ -24,7 +24,7 @@ public class ErrorFeedbackTests
         using var scope = NewDisposeScope();
         const int Rank = 2;
         using var weight = new Parameter(zeros(rows, columns, ScalarType.Float64));
-        using var session = new LDAdamStrategy(new() { Rank = Rank, Share = Share, ErrorFeedback = feedback }).Attach([("weight", weight)]);
+        using var session = new LDAdam { Rank = Rank, Share = Share, Feedback = feedback ? new() : null }.Attach([("weight", weight)]);
         var rule = session.Parameters.Single().Rule;
         using var state = new StateBag();
         var actual = zeros(rows, columns, ScalarType.Float64);
@@ -110,19 +110,17 @@ public class ErrorFeedbackTests
     }
 
     /// <summary>M ← μM + (1 − μ)G, and a step of M.</summary>
-    private sealed record MovingAverage(double Decay) : IDirectionRule
+    private sealed record MovingAverage(double Decay) : DirectionRule
     {
         private MomentSlot Average => new("average", 1, Decay);
 
-        public IReadOnlyList<MomentSlot> Moments => [Average];
+        public override IReadOnlyList<MomentSlot> Moments => [Average];
 
-        public (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+        public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
         {
             var average = Average.Read(state, gradient).mul_(Decay).add_(gradient, 1 - Decay);
             Average.Write(state, average, step);
             return (average.clone(), 1);
         }
-
-        public void Reset(StateBag state) => Average.Remove(state);
     }
 }

@@ -47,8 +47,8 @@ public class OnlinePcaDriftTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(rows, columns, ScalarType.Float64));
-        var options = new OnlineSubspaceDescentOptions { Rank = 3, ProjectorLearningRate = 0.25, ProjectorUsesAdam = false };
-        using var optimizer = new OnlineSubspaceDescentStrategy(options).Attach([("weight", weight)]).CreateOptimizer();
+        var options = new OnlineSubspaceDescent { Rank = 3, ProjectorLearningRate = 0.25, ProjectorUsesAdam = false };
+        using var optimizer = options.Attach([("weight", weight)]).CreateOptimizer();
         var gradient = Draw.Normal(rows, columns, 1);
         var matrix = rows < columns ? gradient : gradient.t();
 

@@ -12,8 +12,8 @@ public class PartedTieTests
 {
     private static readonly Dictionary<string, Func<ILowRankStrategy>> Methods = new()
     {
-        ["galore"] = () => new GaLoreStrategy(new() { Rank = 2 }),
-        ["q-galore"] = () => new QGaLoreStrategy(new() { Rank = 2 }),
+        ["galore"] = () => new GaLore { Rank = 2 },
+        ["q-galore"] = () => new QGaLore { Rank = 2 },
         ["lora"] = () => new LoRA { Rank = 2 },
         ["sltrain"] = () => new SLTrain { Rank = 2, Density = 0.2 },
     };
@@ -66,7 +66,7 @@ public class PartedTieTests
     public void Tie_that_is_made_after_the_strategy_was_attached_is_refused_when_the_optimizer_is_made()
     {
         using var model = new TiedNetwork();
-        using var session = new GaLoreStrategy(new() { Rank = 2 }).Attach(model, Targets.Matching("body"));
+        using var session = new GaLore { Rank = 2 }.Attach(model, Targets.Matching("body"));
         model.Head.weight = model.Table.weight!;
 
         session.Invoking(late => late.CreateOptimizer()).Should().Throw<ArgumentException>().WithMessage("'tokens.weight' and 'decoder.weight' are one parameter*share it first, then attach*");

@@ -42,7 +42,7 @@ public class SharedMemoryTests
         using var scope = NewDisposeScope();
         Parameter[] bare = [new(zeros(0)), new(zeros(0)), new(zeros([0], ScalarType.BFloat16)), new(empty([3], device: META)), new(empty([3], device: META))];
 
-        using var session = new SpamStrategy().Attach(bare.Select((parameter, index) => ($"bare[{index}]", parameter)));
+        using var session = new Spam().Attach(bare.Select((parameter, index) => ($"bare[{index}]", parameter)));
 
         session.Parameters.Should().HaveCount(bare.Length);
     }
@@ -100,7 +100,7 @@ public class SharedMemoryTests
     }
 
     private static ILowRankSession Attach(Tensor left, Tensor right) =>
-        new GaLoreStrategy(new() { Rank = 2 }).Attach([("left", new Parameter(left.alias())), ("right", new Parameter(right.alias()))]);
+        new GaLore { Rank = 2 }.Attach([("left", new Parameter(left.alias())), ("right", new Parameter(right.alias()))]);
 
     private static (nn.Module Module, Func<Parameter> Weight) Getter(string module)
     {

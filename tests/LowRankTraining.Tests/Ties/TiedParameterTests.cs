@@ -12,7 +12,7 @@ namespace LowRankTraining.Tests.Ties;
 /// <summary>A head that shares the table of an embedding: one parameter with one rule.</summary>
 public class TiedParameterTests
 {
-    private static readonly ILowRankStrategy Sgd = Recipe.Of("test.sgd", new SgdRule { Momentum = 0 }, new SgdRule { Momentum = 0 });
+    private static readonly Recipe Sgd = Recipe.Of("test.sgd", new SgdRule { Momentum = 0 }, new SgdRule { Momentum = 0 });
 
     [Fact]
     public void Step_moves_the_table_once_by_the_sum_of_both_gradients()
@@ -45,7 +45,7 @@ public class TiedParameterTests
     public void Table_counts_as_a_table_whatever_the_head_is_called()
     {
         using var model = TiedNetwork.Tied();
-        using var session = new GaLoreStrategy(new() { Rank = 2 }).Attach(model);
+        using var session = new GaLore { Rank = 2 }.Attach(model);
 
         session.Parameters.Select(plan => plan.Name).Should().Equal("tokens.weight", "body.weight", "body.bias");
         session.Parameters[0].Rule.Should().BeOfType<AdamRule>();
@@ -76,7 +76,7 @@ public class TiedParameterTests
     public void State_gradients_and_the_plan_count_the_table_once()
     {
         using var model = TiedNetwork.Tied();
-        using var optimizer = new GaLoreStrategy(new() { Rank = 2 }).Attach(model).CreateOptimizer();
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer();
         var numbers = TiedNetwork.Rows * TiedNetwork.Columns + TiedNetwork.Columns * TiedNetwork.Columns + TiedNetwork.Columns;
 
         model.Step(optimizer);
@@ -149,7 +149,7 @@ public class TiedParameterTests
         });
         var before = model.Snapshot();
 
-        foreach (var strategy in new ILowRankStrategy[] { Sgd, new LoRA { Rank = 2 }, new QGaLoreStrategy(new() { Rank = 2 }) })
+        foreach (var strategy in new ILowRankStrategy[] { Sgd, new LoRA { Rank = 2 }, new QGaLore { Rank = 2 } })
         {
             var attach = () => strategy.Attach(model);
             attach.Should().Throw<ArgumentException>().WithMessage("*'tokens.weight' and 'decoder.weight'*head.weight = embedding.weight*Nothing was changed.");

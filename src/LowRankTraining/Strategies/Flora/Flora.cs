@@ -1,32 +1,75 @@
-using TorchSharp.Modules;
+using LowRankTraining.Rules;
+using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>Flora in TorchSharp's dialect: an optimizer to put where another one stands.</summary>
-public static class Flora
+/// <summary>Flora: Adafactor with momentum in a random sketch, which is never stored: only drawn again.</summary>
+/// <remarks>
+/// <para>See <see cref="FloraRule"/> for the equations. Everything that is not a target (vectors, embeddings, the output head) is trained by plain Adafactor
+/// with
+/// the same momentum. A learning rate of 0.01 is usual, relative to the size of each weight.</para>
+/// <para>State of a matrix with short side s and long side l: r l + s + l numbers.</para>
+/// <para>Differences from the authors' code: momentum is on by default (there it is off, and then nothing is sketched), long matrices are sketched too.</para>
+/// <para>Source: Hao, Cao and Mou, Flora: Low-Rank Adapters Are Secretly Gradient Compressors, arXiv 2402.03293.</para>
+/// </remarks>
+public sealed record Flora : UpdateMethod
 {
-    /// <summary>Adafactor with momentum in a random sketch of <paramref name="rank"/> columns.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>. Of matrices the momentum is sketched; of embeddings, the output head (names containing "embed" or "lm_head") and vectors it is kept whole.</param>
-    /// <param name="lr">Learning rate, relative to the size of each weight where <paramref name="scale_parameter"/> is set. Default 1e-2.</param>
-    /// <param name="rank">Columns of the sketch. Default 128.</param>
-    /// <param name="kappa">Steps between two sketches. Default 1000 (Flora).</param>
-    /// <param name="beta1">Decay of the momentum. Default 0.9; with 0 nothing is sketched.</param>
-    /// <param name="clip_threshold">Largest root mean square of an update. Default 1 (Adafactor).</param>
-    /// <param name="scale_parameter">Whether steps are relative to the weight's root mean square. Default true (Flora).</param>
-    /// <param name="weight_decay">Decoupled weight decay, relative too. Default 0, as in TorchSharp.</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public static LowRankOptimizer Adafactor(
-        IEnumerable<(string name, Parameter parameter)> named_parameters,
-        double lr = 1e-2, int rank = 128, long kappa = 1000, double beta1 = 0.9, double clip_threshold = 1, bool scale_parameter = true, double weight_decay = 0)
-    {
-        var options = new FloraOptions { Rank = rank, ResampleEvery = kappa, Beta1 = beta1, Adafactor = new() { ClipThreshold = clip_threshold, ScaleParameter = scale_parameter } };
-        return new FloraStrategy(options).Attach(named_parameters).CreateOptimizer(lr, weight_decay);
-    }
+    /// <inheritdoc/>
+    public override string Name => "flora";
 
-    /// <summary>Adafactor with momentum in a random sketch. Without names every parameter of two or more dimensions is sketched, embeddings too: prefer <c>named_parameters()</c>.</summary>
-    /// <inheritdoc cref="Adafactor(IEnumerable{ValueTuple{string, Parameter}}, double, int, long, double, double, bool, double)"/>
-    public static LowRankOptimizer Adafactor(
-        IEnumerable<Parameter> parameters,
-        double lr = 1e-2, int rank = 128, long kappa = 1000, double beta1 = 0.9, double clip_threshold = 1, bool scale_parameter = true, double weight_decay = 0) =>
-        Adafactor(NamedParameter.Numbered(parameters), lr, rank, kappa, beta1, clip_threshold, scale_parameter, weight_decay);
+    /// <value>r, columns of the sketch; at least 1. A matrix whose short side is not above it keeps its momentum whole. Default 128 (the authors give
+    /// none).</value>
+    public int Rank { get; init; } = 128;
+
+    /// <value>κ, updates between two sketches; at least 1. Default 1000 (Flora).</value>
+    public long ResampleEvery { get; init; } = 1000;
+
+    /// <value>Longest shape whose momentum is sketched, as long side over short side; at least 1. Default: any, or 4 under
+    /// <see cref="Compatibility.ReferenceCode"/>, as in the authors' code.</value>
+    public double? MaxAspectRatio { get; init; }
+
+    /// <value>β₁, decay of the momentum, in [0, 1); 0 keeps none, and then nothing is sketched. Default 0.9 (in the authors' code: none).</value>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <value>How the momentum is stored. Default: float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
+    /// <value>Adafactor around the sketch; its momentum and that momentum's format are <see cref="Beta1"/> and <see cref="States"/>. Default: relative to the
+    /// weight's size (Flora).</value>
+    public AdafactorRule Adafactor { get; init; } = new() { ScaleParameter = true };
+
+    /// <value>Draws the sketch's matrix, short side × r. Default: normal numbers of variance 1/r (Flora).</value>
+    public IDrawnBasis Basis { get; init; } = new GaussianBasis();
+
+    /// <inheritdoc/>
+    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
+
+    private FloraRule Rule => new()
+    {
+        Rank = Rank,
+        ResampleEvery = ResampleEvery,
+        MaxAspectRatio = MaxAspectRatio ?? (FollowsCode ? 4 : double.PositiveInfinity),
+        Adafactor = Adafactor with { Beta1 = Beta1, States = States },
+        Basis = Basis,
+    };
+
+    /// <inheritdoc/>
+    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : Rule.Adafactor;
+
+    /// <inheritdoc/>
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        checks
+            .AtLeast(1, Rank)
+            .AtLeast(1, ResampleEvery)
+            .AtLeast(1, MaxAspectRatio ?? 1, nameof(MaxAspectRatio))
+            .Fraction(Beta1)
+            .Moments(States)
+            .Part(Adafactor)
+            .Part(Basis)
+            .Require(Adafactor is null or { Beta1: 0 }, $"{checks.PathOf(nameof(Adafactor))}.Beta1 has no effect: set {checks.PathOf(nameof(Beta1))}.")
+            .Require(Adafactor is null || Adafactor.States == StateFormat.Float32,
+                $"{checks.PathOf(nameof(Adafactor))}.States has no effect: set {checks.PathOf(nameof(States))}.");
+    }
 }

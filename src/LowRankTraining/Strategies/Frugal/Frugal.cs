@@ -1,35 +1,89 @@
-using TorchSharp.Modules;
+using LowRankTraining.Rules;
+using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>FRUGAL in TorchSharp's dialect: optimizers to put where <c>torch.optim.AdamW</c> stands.</summary>
-public static class Frugal
+/// <summary>FRUGAL: Adam in a part of the space that changes from time to time, and a step that needs no memory in all the rest.</summary>
+/// <remarks>
+/// <para>With P a set of coordinates of the short side, its leading singular vectors, or a random subspace, renewed every T steps with fresh moments: R = PᵀG;
+/// W ← W − η (α P Adam(R) + κ sign(G − P R)). <see cref="GradientSpaceMethod.Basis"/> says which: <see cref="CoordinateBasis"/> (the default),
+/// <see cref="RandomizedSvdBasis"/>, <see cref="RandomOrthonormalBasis"/>. By blocks: whole matrices take turns in having Adam.</para>
+/// <para>State of a matrix with short side s and long side l at density ρ, r = ρ s: 2 r l numbers and r indices (coordinates), r (s + 2 l) numbers (singular
+/// vectors), 2 r l (random); by blocks 2 s l for those whose turn it is.</para>
+/// <para>Differences from the paper: blocks take turns by their number. The authors' random entries are not offered: two int64 indices an entry cost more than
+/// the moments they save.</para>
+/// <para>Source: Zmushko et al., FRUGAL, arXiv 2411.07837, algorithm 1.</para>
+/// </remarks>
+public sealed record Frugal : GradientSpaceMethod
 {
-    /// <summary>AdamW in a part of the coordinates that changes, signSGD in the rest.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>. Matrices are projected; embeddings and the output head (names containing "embed" or "lm_head") and everything of fewer than two dimensions are not.</param>
-    /// <param name="lr">Learning rate; default 1e-3 (FRUGAL).</param>
-    /// <param name="update_gap">Steps between two refreshes of the subspace. Default 200.</param>
-    /// <param name="density">Share of the short side that has Adam's state. Default 0.25 (FRUGAL).</param>
-    /// <param name="inactive_lr_scale">Factor on the learning rate of the rest. Default 1 (FRUGAL).</param>
-    /// <param name="beta1">Decay of the first moment.</param>
-    /// <param name="beta2">Decay of the second moment.</param>
-    /// <param name="eps">Term added to the denominator.</param>
-    /// <param name="weight_decay">Decoupled weight decay. Default 0, as in TorchSharp.</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public static LowRankOptimizer AdamW(
-        IEnumerable<(string name, Parameter parameter)> named_parameters,
-        double lr = 1e-3, long update_gap = 200, double density = 0.25, double inactive_lr_scale = 1,
-        double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0)
-    {
-        var options = new FrugalOptions { RefreshEvery = update_gap, Density = density, ResidualScale = inactive_lr_scale, Beta1 = beta1, Beta2 = beta2, Epsilon = eps };
-        return new FrugalStrategy(options).Attach(named_parameters).CreateOptimizer(lr, weight_decay);
-    }
+    /// <summary>The defaults: α = 1, coordinates at random, moments that start from zero in each subspace (FRUGAL).</summary>
+    public Frugal() => (Scale, OnRefresh) = (1, MomentCarryOver.Reset);
 
-    /// <summary>The same without names: every parameter of two or more dimensions is projected, embeddings too. Prefer <c>named_parameters()</c>.</summary>
-    /// <inheritdoc cref="AdamW(IEnumerable{ValueTuple{string, Parameter}}, double, long, double, double, double, double, double, double)"/>
-    public static LowRankOptimizer AdamW(
-        IEnumerable<Parameter> parameters,
-        double lr = 1e-3, long update_gap = 200, double density = 0.25, double inactive_lr_scale = 1,
-        double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
-        AdamW(NamedParameter.Numbered(parameters), lr, update_gap, density, inactive_lr_scale, beta1, beta2, eps, weight_decay);
+    /// <inheritdoc/>
+    public override string Name => "frugal";
+
+    /// <value>ρ, share of the compressed side that has Adam's state, in (0, 1]: it takes the place of a rank. Default 0.25 (FRUGAL).</value>
+    public double Density { get; init; } = 0.25;
+
+    /// <value>Whether whole matrices take turns in having Adam's state, one in 1/ρ at a time, in place of a part of each. Default false.</value>
+    public bool ByBlocks { get; init; }
+
+    /// <value>What is done in the rest. Default: the sign of the gradient (FRUGAL).</value>
+    public StateFreeStep Outside { get; init; }
+
+    /// <value>κ, a factor on the step in the rest; at least 0. Default 1 (FRUGAL, pre-training); 0.1 for fine-tuning.</value>
+    public double ResidualScale { get; init; } = 1;
+
+    /// <inheritdoc/>
+    protected override IBasis OwnBasis => new CoordinateBasis();
+
+    /// <summary>FRUGAL's code decays before the update, as the paper does.</summary>
+    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
+
+    /// <inheritdoc/>
+    protected override bool CodeHasPublishedAdam => true;
+
+    /// <inheritdoc/>
+    protected override ILift Lift => new StateFreeResidual { Scale = Scale, ResidualScale = ResidualScale, Outside = Outside };
+
+    /// <inheritdoc/>
+    protected internal override SubspaceRule Subspace => base.Subspace with { Density = Density };
+
+    /// <inheritdoc/>
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => ByBlocks ? InTurn(target.Place) : Subspace;
+
+    private TurnRule InTurn(int place) => new()
+    {
+        Place = place,
+        AtTurn = Guard is null ? Adam : new GuardedRule(Adam, Guard),
+        Turns = (int)Math.Round(1 / Density),
+        Every = RefreshEvery,
+        Otherwise = Outside,
+        Scale = Scale,
+        OtherwiseScale = ResidualScale,
+    };
+
+    /// <inheritdoc/>
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        const string Whole = "by blocks whole matrices take turns, every RefreshEvery updates";
+        checks
+            .Unused(false, Rank, 128, "Density takes its place")
+            .Unused(false, Strict, false, "Density takes the place of a rank, and is never too large")
+            .Above(0, Density)
+            .Require(!(Density > 1), FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be at most 1."))
+            .Require(!ByBlocks || Math.Abs(1 / Density - Math.Round(1 / Density)) < 1e-6 && Density >= 1e-9, FormattableString.Invariant(
+                $"{checks.PathOf(nameof(Density))} is {Density}: by blocks one matrix in so many has its turn, so it must be 1/2, 1/3, 1/4, ..."))
+            .Defined(Outside)
+            .AtLeast(0, ResidualScale)
+            .Unused(Outside != StateFreeStep.None, ResidualScale, 1, "Outside is None, so that there is no step in the rest")
+            .Unused(!ByBlocks, Side, ProjectionSide.Short, Whole)
+            .Unused(!ByBlocks, Basis, null, Whole)
+            .Unused(!ByBlocks, BasisFormat, StateFormat.Float32, Whole)
+            .Unused(!ByBlocks, Refresh, null, Whole)
+            .Unused(!ByBlocks, Staggered, false, Whole)
+            .Unused(!ByBlocks, OnRefresh, MomentCarryOver.Reset, Whole)
+            .Require(!ByBlocks || !AccumulatesInSubspace, $"{checks.PathOf(nameof(AccumulatesInSubspace))} is set, but {Whole}: accumulate in full.");
+    }
 }

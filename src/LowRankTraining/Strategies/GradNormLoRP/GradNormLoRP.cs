@@ -1,35 +1,34 @@
-using TorchSharp.Modules;
+using LowRankTraining.Rules;
+using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>GradNormLoRP in TorchSharp's dialect: optimizers to put where <c>torch.optim.AdamW</c> stands.</summary>
-public static class GradNormLoRP
+/// <summary>GradNormLoRP: every matrix as magnitude and direction of its rows, and the gradient of the direction projected from both sides.</summary>
+/// <remarks>
+/// <para>W = diag(g) V̂ with rows of unit length: ∂gᵢ = ⟨∂Wᵢ, V̂ᵢ⟩ and ∂V = ∂W − diag(∂g) V̂. With P and Q the r leading left and right singular vectors of ∂V
+/// every T steps: R = Pᵀ ∂V Q; V ← V − η α P Adam(R) Qᵀ; g ← g − η Adam(∂g); W ← diag(g / ‖Vᵢ‖) V.</para>
+/// <para>State of a matrix m × n: r (m + n + 2 r) + 2 m numbers.</para>
+/// <para>Differences from the paper: it keeps W₀ frozen and trains low-rank factors of the direction; here the whole direction is trained, so that no factor
+/// limits its rank. The authors' code throws the magnitude's update away, does not remove the radial part of the gradient, and never writes the weight of its
+/// 8-bit version; none of it is followed.</para>
+/// <para>Source: Huang et al., GradNormLoRP, arXiv 2412.19616; Salimans and Kingma, arXiv 1602.07868.</para>
+/// </remarks>
+public sealed record GradNormLoRP : GradientSpaceMethod
 {
-    /// <summary>AdamW on magnitude and direction of the rows, the direction's gradient projected from both sides.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>. Matrices are projected; embeddings and the output head (names containing "embed" or "lm_head") and everything of fewer than two dimensions are not.</param>
-    /// <param name="lr">Learning rate; default 1e-2, as GaLore's: the factor 0.25 makes steps of the direction that much smaller.</param>
-    /// <param name="rank">Dimensions of the subspace. Default 128.</param>
-    /// <param name="update_proj_gap">Steps between two refreshes of the subspace. Default 200.</param>
-    /// <param name="scale">Factor on the projected update of the direction. Default 0.25.</param>
-    /// <param name="beta1">Decay of the first moment.</param>
-    /// <param name="beta2">Decay of the second moment.</param>
-    /// <param name="eps">Term added to the denominator.</param>
-    /// <param name="weight_decay">Decoupled weight decay. Default 0, as in TorchSharp.</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public static LowRankOptimizer AdamW(
-        IEnumerable<(string name, Parameter parameter)> named_parameters,
-        double lr = 1e-2, int rank = 128, long update_proj_gap = 200, double scale = 0.25,
-        double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0)
-    {
-        var options = new GradNormLoRPOptions { Rank = rank, RefreshEvery = update_proj_gap, Scale = scale, Beta1 = beta1, Beta2 = beta2, Epsilon = eps };
-        return new GradNormLoRPStrategy(options).Attach(named_parameters).CreateOptimizer(lr, weight_decay);
-    }
+    /// <summary>The defaults: both sides (GradNormLoRP), and moments that turn with the subspaces, since two bases turn independently.</summary>
+    public GradNormLoRP() => (Side, OnRefresh) = (ProjectionSide.Both, MomentCarryOver.Rotate);
 
-    /// <summary>The same without names: every parameter of two or more dimensions is projected, embeddings too. Prefer <c>named_parameters()</c>.</summary>
-    /// <inheritdoc cref="AdamW(IEnumerable{ValueTuple{string, Parameter}}, double, int, long, double, double, double, double, double)"/>
-    public static LowRankOptimizer AdamW(
-        IEnumerable<Parameter> parameters,
-        double lr = 1e-2, int rank = 128, long update_proj_gap = 200, double scale = 0.25,
-        double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0) =>
-        AdamW(NamedParameter.Numbered(parameters), lr, rank, update_proj_gap, scale, beta1, beta2, eps, weight_decay);
+    /// <inheritdoc/>
+    public override string Name => "gradnormlorp";
+
+    /// <inheritdoc/>
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => new WeightNormRule { Direction = Subspace, Magnitude = Adam };
+
+    /// <inheritdoc/>
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        checks.Require(!AccumulatesInSubspace,
+            "GradNormLoRP splits the whole gradient into magnitude and direction, which accumulation in the subspace throws away: accumulate in full.");
+    }
 }

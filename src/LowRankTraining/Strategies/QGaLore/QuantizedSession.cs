@@ -1,0 +1,101 @@
+using LowRankTraining.Adapters;
+using LowRankTraining.Diagnostics;
+using LowRankTraining.Numerics;
+using LowRankTraining.Quantized;
+using LowRankTraining.Subspace;
+using Microsoft.Extensions.Logging;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>A gradient-space session whose projected linear weights are kept in 8 bits.</summary>
+/// <remarks>The layers hang in the places of the plain ones until <see cref="Finish"/>. The plain ones keep their parameters, without memory, so that the
+/// model comes back as it was made.</remarks>
+internal sealed class QuantizedSession : ILowRankSession
+{
+    private readonly ILowRankSession _inner;
+    private readonly nn.Module _model;
+    private readonly IReadOnlyList<ParameterPlan> _plans;
+    private readonly IReadOnlyList<QuantizedLayer> _layers;
+    private bool _finished;
+    private bool _released;
+
+    private QuantizedSession(nn.Module model, ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> plans) =>
+        (_model, _inner, _layers, _plans) = (model, inner, layers, plans);
+
+    public string Strategy => _inner.Strategy;
+
+    public ulong Seed => _inner.Seed;
+
+    public bool KnowsModel => true;
+
+    public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
+
+    /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a
+    /// note.</summary>
+    public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
+    {
+        var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).ToHashSet();
+        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen && projected.Contains(candidate.Name)));
+        var choices = sites.ToDictionary(site => site.Name, site => (Site: site, Choice: site.Choose(Injection.Replace, [Injection.Replace])));
+
+        var dense = choices.Values.Where(layer => layer.Choice.Way is null).Select(layer => $"{layer.Site.Name} ({layer.Choice.Reason})").ToArray();
+        if (dense.Length > 0)
+            logger?.WeightsNotQuantized(inner.Strategy, dense.Length, string.Join("; ", dense.Take(8)));
+
+        var layers = new Dictionary<string, QuantizedLayer>();
+        foreach (var (name, (site, _)) in choices.Where(layer => layer.Value.Choice.Way is not null))
+            layers[name] = new QuantizedLayer(site, group);
+
+        return new(model, inner, [.. layers.Values], [.. inner.Parameters.Select(Plan)]);
+
+        ParameterPlan Plan(ParameterPlan plan) =>
+            layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
+            : choices.TryGetValue(plan.Name, out var kept)
+                ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {kept.Choice.Reason}" }.OfType<string>()) }
+            : plan;
+    }
+
+    public void BeforeStep()
+    {
+        BackwardFailure.OfThisThread.Rethrow();
+        _inner.BeforeStep();
+    }
+
+    public void AfterStep(in StepContext step, IOptimizerState state)
+    {
+        RequireUnfinished();
+        _inner.AfterStep(step, state);
+    }
+
+    public void ResumeAt(long step, IOptimizerState state)
+    {
+        RequireUnfinished();
+        _inner.ResumeAt(step, state);
+    }
+
+    public void Finish()
+    {
+        RequireUnfinished();
+        foreach (var layer in _layers)
+            layer.Restore();
+        _inner.Finish();
+        _finished = true;
+    }
+
+    public void Dispose()
+    {
+        if (_finished && !_released)
+            foreach (var layer in _layers)
+                layer.Release();
+        _released = _finished;
+        _inner.Dispose();
+    }
+
+    private void RequireUnfinished()
+    {
+        if (_finished)
+            throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy anew to train on.");
+    }
+}

@@ -1,0 +1,107 @@
+using System.Reflection;
+using FluentAssertions;
+using LowRankTraining.Rules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Subspace;
+using Xunit;
+
+namespace LowRankTraining.Tests.Strategies;
+
+/// <summary>No option is without effect: changed by itself it makes another plan or another trajectory, or is refused.</summary>
+public class OptionEffectTests
+{
+    /// <summary>Options that say what is allowed, where to report or what to do after the last step, and change no number.</summary>
+    private static readonly string[] Silent = ["Logger", "Strict", "AccumulatesInSubspace", "Seed", "AllowUnreached", "Injection", "PruneAtFinish"];
+
+    private static readonly object?[] Nothing = [null];
+
+    public static TheoryData<string> Methods => [.. LowRankStrategies.All.Select(method => method.Name)];
+
+    [Theory, MemberData(nameof(Methods))]
+    public void Option_makes_a_difference_or_is_refused(string name)
+    {
+        var method = Short(LowRankStrategies.Create(name));
+        var usual = OptionTrial.Run(method, out _);
+        OptionTrial.Run(method, out _).Should().Be(usual, "the trial itself repeats");
+
+        List<string> idle = [];
+        foreach (var option in OptionTrial.OptionsOf(method.GetType()).Where(option => !Silent.Contains(option.Name)))
+        {
+            var others = Others(option, method).ToArray();
+            if (others.Length > 0 && others.All(value => !MakesADifference(OptionTrial.With(method, option, value), usual)))
+                idle.Add(option.Name);
+        }
+
+        idle.Should().BeEmpty();
+    }
+
+    /// <summary>Small ranks, and short periods, so that a few steps see everything once.</summary>
+    private static ILowRankStrategy Short(ILowRankStrategy method) => method switch
+    {
+        Frugal frugal => frugal with { RefreshEvery = 2 },
+        LDAdam ldadam => ldadam with { Rank = 4 },
+        QGaLore quantized => quantized with
+        {
+            Rank = 4,
+            RefreshEvery = 1,
+            RememberedSimilarities = 1,
+            BasisFormat = Lower(quantized.BasisFormat),
+            States = Lower(quantized.States),
+        },
+        GradientSpaceMethod { Refresh: null } projecting => projecting with
+        {
+            Rank = 4,
+            RefreshEvery = 2,
+            BasisFormat = Lower(projecting.BasisFormat),
+            States = Lower(projecting.States),
+        },
+        GradientSpaceMethod projecting => projecting with { Rank = 4 },
+        Flora flora => flora with { Rank = 4, ResampleEvery = 2 },
+        Spam spam => spam with { Threshold = 1.5, ResetEvery = 3, WarmupAfterReset = 2, ClipStart = 1 },
+        StableSpam stable => stable with { ResetEvery = 3, TotalSteps = 4 },
+        ReLoRA relora => relora with { Rank = 4, MergeEvery = 2, Base = LowRankTraining.Adapters.BaseFormat.Blockwise8Bit },
+        PriLoRA prilora => prilora with { Rank = 4, PruneEvery = 2 },
+        SwitchLoRA switching => switching with { Rank = 4, SwitchEvery = 4 },
+        InRank growing => growing with { Rank = 1, Buffer = 1, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 1, StableChecks = 5 },
+        _ => method,
+    };
+
+    /// <summary>The format for tensors of any size: those of the trial are small.</summary>
+    private static StateFormat Lower(StateFormat format) => format is QuantizedFormat quantized ? quantized with { Threshold = 0 } : format;
+
+    private static IEnumerable<object?> Others(PropertyInfo option, object owner)
+    {
+        var (type, value) = (Nullable.GetUnderlyingType(option.PropertyType) ?? option.PropertyType, option.GetValue(owner));
+        IEnumerable<object?> others = type switch
+        {
+            _ when type == typeof(double) => value is null ? [1.0, 1.5] : [(double)value * 0.5, (double)value * 1.5, 0.01],
+            _ when type == typeof(int) => [2, (int)(value ?? 0) + 1],
+            _ when type == typeof(long) => [1L, 3L, (long)(value ?? 0L) + 1],
+            _ when type == typeof(bool) => [!(bool)value!],
+            _ when type.IsEnum => Enum.GetValues(type).Cast<object>(),
+            _ when type == typeof(StateFormat) => [StateFormat.BFloat16, StateFormat.Float32],
+            _ when type == typeof(MomentCarryOver) => [MomentCarryOver.Reset, MomentCarryOver.Rotate, MomentCarryOver.Keep],
+            _ when type == typeof(IBasis) => [new RandomOrthonormalBasis(), new GramBasis()],
+            _ when type == typeof(IDrawnBasis) => [new RandomOrthonormalBasis()],
+            _ when type == typeof(IRefreshPolicy) => [new PeriodicRefresh { Every = 3 }],
+            _ when type == typeof(ISpikeGuard) => [new SpikeGuard { Threshold = 1.1, ClipStart = 1 }],
+            _ when type == typeof(DirectionRule) => [new LionRule()],
+            _ when type == typeof(AdafactorRule) => [new AdafactorRule { ScaleParameter = true, ClipThreshold = 0.1 }],
+            _ => [],
+        };
+        var removable = type == typeof(NormGrowthLimiter) || type == typeof(ErrorFeedback);
+        return (removable ? Nothing : others).Where(other => !Equals(other, value));
+    }
+
+    private static bool MakesADifference(ILowRankStrategy changed, string usual)
+    {
+        try
+        {
+            return OptionTrial.Run(changed, out _) != usual;
+        }
+        catch (Exception refusal) when (refusal is Microsoft.Extensions.Options.OptionsValidationException or ArgumentException)
+        {
+            return true;
+        }
+    }
+}

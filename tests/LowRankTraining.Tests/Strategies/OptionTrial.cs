@@ -1,0 +1,81 @@
+using System.Reflection;
+using LowRankTraining.Adapters;
+using LowRankTraining.Planning;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Strategies;
+
+/// <summary>A method on trial: a small model, some steps with a refresh, and what came of it.</summary>
+internal static class OptionTrial
+{
+    /// <summary>At one of the steps all gradients are zero.</summary>
+    private const int Steps = 6, AtRest = 4;
+
+    /// <summary>The options of a method or part that can be set.</summary>
+    public static IEnumerable<PropertyInfo> OptionsOf(Type type) =>
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(option => option is { CanRead: true, CanWrite: true } && option.GetIndexParameters().Length == 0);
+
+    /// <summary>The same method or part with another value.</summary>
+    public static T With<T>(T part, PropertyInfo option, object? value) where T : class
+    {
+        var copy = (T)part.GetType().GetMethod("<Clone>$")!.Invoke(part, null)!;
+        option.SetValue(copy, value);
+        return copy;
+    }
+
+    /// <summary>Trains; a text of plan and weights that differs where anything does.</summary>
+    public static string Run(ILowRankStrategy method, out bool isFinite)
+    {
+        using var scope = NewDisposeScope();
+        random.manual_seed(1);
+        using var model = new Small();
+        var session = method.Attach(model);
+        if (session is AdapterSession adapters && method is LoRA { Init: FactorInit.LoRAGA })
+            adapters.Initialize(() => model.call(Draw.Normal([8, 24], 100).to(ScalarType.Float32)).square().mean().backward());
+        using var optimizer = session.CreateOptimizer(lr: 1e-3, weight_decay: 0.1);
+        for (ulong step = 1; step <= Steps; step++)
+        {
+            optimizer.zero_grad();
+            var input = Draw.Normal([8, 24], 100 + step).to(ScalarType.Float32);
+            var loss = model.call(input).square().mean() * (step == AtRest ? 0 : 1);
+            loss.backward();
+            optimizer.step();
+        }
+
+        var plan = string.Join("\n", MemoryPlan.For(optimizer.Session).Parameters.Select(parameter => $"{parameter.Name} {parameter.Layout} {parameter.StateBytes}"));
+        isFinite = model.named_parameters().All(pair => pair.parameter.isfinite().all().ToBoolean());
+        var weights = model.named_parameters().Where(pair => pair.parameter.is_floating_point()).Select(pair => Fingerprint(pair.parameter));
+        return $"{plan}\n{string.Join(" ", weights)}";
+    }
+
+    private static string Fingerprint(Tensor weight)
+    {
+        var numbers = weight.detach().to(ScalarType.Float64).flatten();
+        return FormattableString.Invariant($"{(numbers * linspace(1, 2, numbers.numel(), ScalarType.Float64)).sum().ToDouble():R},{numbers.square().sum().ToDouble():R}");
+    }
+
+    /// <summary>Two linear layers, a convolution and an embedding, of which the second layer is wide and the first tall.</summary>
+    public sealed class Small : nn.Module<Tensor, Tensor>
+    {
+#pragma warning disable CA2213 // Registered modules are disposed with this one.
+        private readonly nn.Module<Tensor, Tensor> first = nn.Linear(24, 40);
+        private readonly nn.Module<Tensor, Tensor> second = nn.Linear(40, 20);
+        private readonly nn.Module<Tensor, Tensor> square = nn.Linear(20, 20);
+        private readonly Conv2d convolution = nn.Conv2d(4, 6, 3);
+        private readonly Embedding embed = nn.Embedding(16, 300);
+#pragma warning restore CA2213
+
+        public Small() : base(nameof(Small)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            var hidden = square.call(second.call(first.call(input).tanh()).tanh());
+            var image = convolution.call(hidden.reshape(8, 4, 5, 1).expand(8, 4, 5, 3)).mean([1, 2, 3]);
+            var table = embed.call(arange(8, ScalarType.Int64)).mean([1]);
+            return hidden.sum(1) + image + table;
+        }
+    }
+}
