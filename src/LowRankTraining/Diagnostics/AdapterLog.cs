@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Diagnostics;
 
-/// <summary>What weight-space methods have to say while they work.</summary>
+/// <summary>Messages of weight-space methods during training. Event ids 20 to 39.</summary>
 internal static partial class AdapterLog
 {
     [LoggerMessage(20, LogLevel.Information, "{Strategy}: {Count} matrices adapted: {Layers}")]
@@ -17,9 +17,6 @@ internal static partial class AdapterLog
     [LoggerMessage(23, LogLevel.Warning, "{Strategy}: the first step did not reach the hook of {Count} layers; they are shadowed from now on: {Layers}")]
     public static partial void HooksPassedBy(this ILogger logger, string strategy, int count, string layers);
 
-    [LoggerMessage(40, LogLevel.Warning, "{Strategy}: {Count} weights cannot be kept in {Format} and stay as they are: {Matrices}. Hold such layers in fields of type Module<Tensor, Tensor>.")]
-    public static partial void BaseKeptDense(this ILogger logger, string strategy, int count, string format, string matrices);
-
     [LoggerMessage(24, LogLevel.Warning, "{Strategy}: layers put in the place of others were not run in two steps. They do not train, or another object holds the old ones; then use Injection.Shadow: {Layers}")]
     public static partial void NotReached(this ILogger logger, string strategy, string layers);
 
@@ -28,4 +25,7 @@ internal static partial class AdapterLog
 
     [LoggerMessage(26, LogLevel.Debug, "{Strategy}: A of {Count} matrices pruned after step {Step}")]
     public static partial void Pruned(this ILogger logger, string strategy, int count, long step);
+
+    [LoggerMessage(27, LogLevel.Warning, "{Strategy}: {Count} weights cannot be kept in {Format} and stay as they are: {Matrices}. Hold such layers in fields of type Module<Tensor, Tensor>.")]
+    public static partial void BaseKeptDense(this ILogger logger, string strategy, int count, string format, string matrices);
 }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Diagnostics;
 
-/// <summary>What methods that put factors in the place of weights have to say.</summary>
+/// <summary>Messages of methods that replace weights by factors. Event ids 60 to 79.</summary>
 internal static partial class FactorizedLog
 {
     [LoggerMessage(60, LogLevel.Information, "{Strategy}: {Plan}")]

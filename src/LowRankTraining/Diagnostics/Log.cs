@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Diagnostics;
 
-/// <summary>What the library has to say while it works.</summary>
+/// <summary>Messages of the optimizer and of gradient-space methods. Event ids 1 to 19.</summary>
 internal static partial class Log
 {
     [LoggerMessage(1, LogLevel.Warning, "{Strategy}: the rank is above the compressed side of {Count} matrices and was lowered there: {Matrices}")]

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Diagnostics;
 
-/// <summary>What mixers have to say while they work.</summary>
+/// <summary>Messages of data mixers. Event ids 40 to 59.</summary>
 internal static partial class MixerLog
 {
     /// <summary>Tells the new mixture, its entropy, and what the sources' rewards are on average.</summary>

@@ -5,6 +5,10 @@ internal static class Repository
 {
     private static readonly string Root = Path.Combine(AppContext.BaseDirectory, "repository");
 
+    /// <summary>README.md and every page of docs.</summary>
+    public static IEnumerable<string> Pages => Directory.EnumerateFiles(Root, "*.md", SearchOption.AllDirectories)
+        .Select(path => Path.GetRelativePath(Root, path).Replace('\\', '/')).Order(StringComparer.Ordinal);
+
     public static bool Has(string path) => File.Exists(Path.Combine(Root, path));
 
     /// <summary>A file, or all files of a folder one after the other.</summary>

@@ -1,0 +1,34 @@
+using System.Reflection.Emit;
+using System.Reflection.Metadata;
+using System.Reflection.Metadata.Ecma335;
+
+namespace LowRankTraining.Tests.Architecture;
+
+/// <summary>Reads the code of methods.</summary>
+internal static class Instructions
+{
+    private static readonly Dictionary<short, OperandType> Operands = typeof(OpCodes).GetFields()
+        .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value, code => code.OperandType);
+
+    /// <summary>The types, methods, fields and signatures that the instructions name.</summary>
+    public static IEnumerable<EntityHandle> Tokens(byte[] code)
+    {
+        for (var at = 0; at < code.Length;)
+        {
+            var instruction = code[at] == 0xFE ? unchecked((short)(0xFE00 | code[at + 1])) : code[at];
+            at += code[at] == 0xFE ? 2 : 1;
+            var operand = Operands[instruction];
+            if (operand is OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineType or OperandType.InlineTok or OperandType.InlineSig)
+                yield return MetadataTokens.EntityHandle(BitConverter.ToInt32(code, at));
+            at += operand switch
+            {
+                OperandType.InlineNone => 0,
+                OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar => 1,
+                OperandType.InlineVar => 2,
+                OperandType.InlineI8 or OperandType.InlineR => 8,
+                OperandType.InlineSwitch => 4 + 4 * BitConverter.ToInt32(code, at),
+                _ => 4,
+            };
+        }
+    }
+}

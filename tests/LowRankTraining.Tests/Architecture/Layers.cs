@@ -1,0 +1,98 @@
+namespace LowRankTraining.Tests.Architecture;
+
+/// <summary>The order of the library's parts. A part may use those that stand under it here, and nothing else.</summary>
+internal static class Layers
+{
+    private static readonly Dictionary<string, string[]> Below = new()
+    {
+        ["Numerics"] = [],
+        ["Core"] = ["Numerics"],
+        ["Rules"] = ["Core"],
+        ["Subspace"] = ["Rules"],
+        ["Contracts"] = ["Rules"],
+        ["Optimizer"] = ["Contracts"],
+        ["Schedules"] = ["Optimizer"],
+        ["Diagnostics"] = ["Core"],
+        ["Layers"] = ["Contracts", "Diagnostics", "Schedules"],
+        ["Adapters"] = ["Layers"],
+        ["Quantized"] = ["Adapters"],
+        ["Factorized"] = ["Adapters"],
+        ["Sparse"] = ["Adapters"],
+        ["Strategies"] = ["Subspace", "Quantized", "Factorized", "Sparse"],
+        ["Checkpoints"] = ["Strategies"],
+        ["Planning"] = ["Strategies"],
+        ["Mixing"] = ["Strategies"],
+    };
+
+    /// <summary>Files in the library's own folder that are not of the core, by their first name.</summary>
+    private static readonly Dictionary<string, string> RootFiles = new()
+    {
+        ["ILowRankStrategy"] = "Contracts",
+        ["ILowRankSession"] = "Contracts",
+        ["ParameterPlan"] = "Contracts",
+        ["LowRankOptimizer"] = "Optimizer",
+        ["SessionExtensions"] = "Optimizer",
+        ["LowRankStrategies"] = "Strategies",
+    };
+
+    /// <summary>Uses of what does not stand under a part that are still there, as part → type. To be cut: this list only gets shorter.</summary>
+    public static readonly string[] BackEdges =
+    [
+        "Adapters → DoRAOptions",
+        "Adapters → FactorOptions",
+        "Adapters → QuantizedLowRankLinear",
+        "Adapters → SubspaceRule",
+        "Adapters → WeightSpaceOptions",
+        "Core → Int8Linear",
+        "Diagnostics → IDataMixer",
+        "Diagnostics → SourceShare",
+        "Diagnostics → WeLorePlan",
+        "Factorized → InRankOptions",
+        "Factorized → WeightSpaceOptions",
+        "Mixing → AtomicFile",
+        "Mixing → StateBagFormat",
+        "Numerics → Compatibility",
+        "Optimizer → GroupManifest",
+        "Optimizer → ParameterManifest",
+        "Optimizer → PendingLoad",
+        "Optimizer → StateBagFormat",
+        "Quantized → SubspaceRule",
+        "Rules → GaussianBasis",
+        "Rules → IDrawnBasis",
+        "Rules → Projection",
+        "Rules → StateFreeStep",
+        "Schedules → OptionsRules",
+        "Sparse → RankAllocation",
+        "Sparse → WeightSpaceOptions",
+        "Strategies → PeftConfig",
+    ];
+
+    public static IEnumerable<string> All => Below.Keys;
+
+    /// <summary>Null for a folder that has no place yet.</summary>
+    public static string? Of(SourceType type)
+    {
+        var layer = type.Folder.Length > 0 ? type.Folder : RootFiles.GetValueOrDefault(type.File.Split('.')[0], "Core");
+        return Below.ContainsKey(layer) ? layer : null;
+    }
+
+    /// <summary>All that a part may use, itself apart.</summary>
+    /// <exception cref="InvalidOperationException">A part stands under itself.</exception>
+    public static IReadOnlySet<string> Under(string layer)
+    {
+        var under = new HashSet<string>();
+        Add(layer);
+        return under;
+
+        void Add(string above)
+        {
+            foreach (var below in Below[above])
+            {
+                if (below == layer)
+                    throw new InvalidOperationException($"{layer} stands under itself, by way of {above}.");
+                if (under.Add(below))
+                    Add(below);
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+using FluentAssertions;
+using Xunit;
+
+namespace LowRankTraining.Tests.Architecture;
+
+/// <summary>What users see stays small enough to know.</summary>
+public class PublicTypeTests
+{
+    /// <summary>How many there may be. It only falls, towards 120.</summary>
+    private const int Limit = 256;
+
+    [Fact]
+    public void Public_types_are_few() => typeof(ILowRankStrategy).Assembly.GetExportedTypes().Length.Should().BeLessThanOrEqualTo(Limit);
+}

@@ -1,0 +1,62 @@
+using System.Runtime.Loader;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.Emit;
+
+namespace LowRankTraining.Tests.Documentation.Snippets;
+
+/// <summary>Compiles a block against what the tests themselves run on.</summary>
+internal static class SnippetCompiler
+{
+    private static readonly CSharpParseOptions Language = new(LanguageVersion.Latest);
+
+    /// <summary>All public namespaces of the library, TorchSharp's, and those that a new project has.</summary>
+    private static readonly string[] Namespaces =
+    [
+        "System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Threading", "System.Threading.Tasks",
+        "TorchSharp", "static TorchSharp.torch",
+        .. typeof(ILowRankStrategy).Assembly.GetExportedTypes().Select(type => type.Namespace!).Distinct().Order(),
+    ];
+
+    private static readonly MetadataReference[] References =
+    [
+        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            .Append(typeof(Reader).Assembly.Location).Append(typeof(ILowRankStrategy).Assembly.Location)
+            .DistinctBy(Path.GetFileName).Select(path => MetadataReference.CreateFromFile(path)),
+    ];
+
+    /// <summary>What the compiler objects to, each with page, line and message.</summary>
+    public static IReadOnlyList<string> Errors(Snippet snippet) => Emit(snippet, Stream.Null, Stream.Null);
+
+    /// <summary>The block at work, with a model and data of its own.</summary>
+    public static Reader Load(Snippet snippet)
+    {
+        using MemoryStream assembly = new(), symbols = new();
+        if (Emit(snippet, assembly, symbols) is { Count: > 0 } errors)
+            throw new FormatException(string.Join('\n', errors));
+        assembly.Position = symbols.Position = 0;
+        var loaded = new AssemblyLoadContext(snippet.ToString(), isCollectible: true).LoadFromStream(assembly, symbols);
+        return (Reader)Activator.CreateInstance(loaded.GetType(SnippetSource.Class)!)!;
+    }
+
+    private static IReadOnlyList<string> Emit(Snippet snippet, Stream assembly, Stream symbols)
+    {
+        var tree = CSharpSyntaxTree.ParseText(SnippetSource.For(snippet, Language, Namespaces), Language, encoding: System.Text.Encoding.UTF8);
+        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable);
+        var emitted = CSharpCompilation.Create("Snippet", [tree], References, options)
+            .Emit(assembly, symbols, options: new EmitOptions(debugInformationFormat: DebugInformationFormat.PortablePdb));
+        return
+        [
+            .. from diagnostic in emitted.Diagnostics
+               where diagnostic.Severity == DiagnosticSeverity.Error
+               select Describe(snippet, diagnostic),
+        ];
+    }
+
+    private static string Describe(Snippet snippet, Diagnostic diagnostic)
+    {
+        var place = diagnostic.Location.GetMappedLineSpan();
+        return $"{(place.HasMappedPath ? place.Path : snippet.Page)}({(place.HasMappedPath ? place.StartLinePosition.Line + 1 : snippet.Line)}): "
+            + $"{diagnostic.Id}: {diagnostic.GetMessage(System.Globalization.CultureInfo.InvariantCulture)}";
+    }
+}
