@@ -21,6 +21,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public ulong Seed { get; }
 
+    public object? Method { get; init; }
+
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
 
@@ -33,7 +35,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <summary>The same session on the parameters of a model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="parameters">Its parameters, which may stand in several places.</param>
-    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) => new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
+    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) => new(Strategy, Seed, _plans) { Method = Method, Model = model, Ties = Ties.Of(model, parameters) };
 
     /// <summary>Plans every parameter. Throws before anything is made.</summary>
     public static GradientSpaceSession Plan(
@@ -53,7 +55,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
         if (notes.Length > 0)
             options.Logger?.RankLowered(strategy, notes.Length, string.Join("; ", notes.Take(8)));
 
-        return new(strategy, options.Seed, plans);
+        return new(strategy, options.Seed, plans) { Method = options };
     }
 
     /// <summary>Plans every parameter of a method without a subspace of fixed rank: <paramref name="chosen"/> for the targets, or for everything where there are none.</summary>
@@ -63,7 +65,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     {
         targets?.RequireAny(parameters);
         RequireFloatingPoint(parameters);
-        return new(strategy, options.Seed, [.. parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate)))]);
+        return new(strategy, options.Seed, [.. parameters.Select(candidate => PlanOne(candidate, options, RuleOf(candidate)))]) { Method = options };
 
         IUpdateRule RuleOf(NamedParameter candidate) =>
             targets?.Includes(candidate) ?? true ? chosen(candidate) : candidate.IsTable ? tables ?? others : others;
