@@ -1,3 +1,5 @@
+using TorchSharp.Modules;
+
 namespace LowRankTraining;
 
 /// <summary>A strategy at work on one model: the parameters to optimize, each with its rule, and what happens between steps.</summary>
@@ -15,6 +17,17 @@ public interface ILowRankSession : IDisposable
     /// <value>Whether <see cref="Parameters"/> are looked up in the model at every call, so that they are those of a model that has been moved. Default
     /// false.</value>
     bool KnowsModel => false;
+
+    /// <value>The method at work, whose options a checkpoint records and compares; null where the session does not say: a checkpoint then knows its name alone.
+    /// Default null.</value>
+    object? Method => null;
+
+    /// <value>Whether low-rank factors are in the weights for a while, so that neither can be saved or loaded. Default false.</value>
+    bool IsMerged => false;
+
+    /// <value>The low-rank factors that are parameters of the model and are trained now, asked for at every use; null for a method without any. Default
+    /// null.</value>
+    IReadOnlyList<Parameter>? FactorParameters => null;
 
     /// <summary>Called before every optimizer step, when nothing is changed yet; throws when no step must be taken now. Nothing for most methods.</summary>
     void BeforeStep() { }

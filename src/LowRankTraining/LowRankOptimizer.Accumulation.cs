@@ -97,18 +97,20 @@ public sealed partial class LowRankOptimizer
             entry.Plan.Rule.DropAccumulated(entry.Bag);
     }
 
-    /// <summary>Shows the state with what an open window has left in the gradient.</summary>
-    private T WithPendingGradient<T>(ParameterState entry, Func<StateBag, T> use)
+    /// <summary>Shows the states with what an open window has left in the gradients.</summary>
+    private void WithPendingGradients(Action use)
     {
-        if (_isWithinWindow && DenseGradient(entry) is { } gradient)
-            entry.Bag.Set(PendingGradient, gradient);
         try
         {
-            return use(entry.Bag);
+            foreach (var entry in _isWithinWindow ? _entries : [])
+                if (DenseGradient(entry) is { } gradient)
+                    entry.Bag.Set(PendingGradient, gradient);
+            use();
         }
         finally
         {
-            entry.Bag.Remove(PendingGradient);
+            foreach (var entry in _entries)
+                entry.Bag.Remove(PendingGradient);
         }
     }
 

@@ -30,29 +30,30 @@ public sealed partial class LowRankOptimizer
 
         internal void Attach(LowRankOptimizer optimizer, ParamGroup group) => (_optimizer, _group) = (optimizer, group);
 
-        /// <summary>Writes the options, preceded by what the states that follow belong to.</summary>
+        internal Checkpoints.GroupManifest Manifest(int parameters) => new(parameters, LearningRate, InitialLearningRate, weight_decay);
+
+        internal static Options Of(Checkpoints.GroupManifest saved) => new()
+        {
+            LearningRate = saved.LearningRate,
+            InitialLearningRate = saved.InitialLearningRate ?? 0,
+            weight_decay = saved.WeightDecay,
+        };
+
+        /// <summary>Writes a safetensors file with the options of all groups and all states, for the first group; nothing for the others.</summary>
         public override void SaveStateDict(BinaryWriter writer)
         {
             _optimizer!.RequireLiveParameters();
-            _optimizer.ManifestOf(_group!).Write(writer);
-            writer.Write(InitialLearningRate);
-            writer.Write(LearningRate!.Value);
-            writer.Write(weight_decay!.Value);
+            if (_optimizer.IsFirst(_group!))
+                _optimizer.Save(writer.BaseStream);
         }
 
-        /// <summary>Reads what <see cref="SaveStateDict"/> wrote. It takes effect when the last state has been read too.</summary>
-        /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
+        /// <summary>Reads what <see cref="SaveStateDict"/> wrote, checks all of it, and takes it over.</summary>
+        /// <exception cref="InvalidDataException">The state is damaged, or of another strategy, rank or shape. Nothing was changed.</exception>
         public override void LoadStateDict(BinaryReader reader)
         {
             _optimizer!.RequireLiveParameters();
-            var manifest = Checkpoints.GroupManifest.Read(reader);
-            var loaded = new Options
-            {
-                InitialLearningRate = reader.ReadDouble(),
-                LearningRate = reader.ReadDouble(),
-                weight_decay = reader.ReadDouble(),
-            };
-            _optimizer.Stage(this, loaded, _group!, manifest);
+            if (_optimizer.IsFirst(_group!))
+                _optimizer.Load(reader.BaseStream);
         }
 
         /// <summary>Copies the options of another optimizer.</summary>

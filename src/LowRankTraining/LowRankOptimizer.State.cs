@@ -1,4 +1,5 @@
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Diagnostics;
 using LowRankTraining.Rules;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -6,10 +7,12 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
-public sealed partial class LowRankOptimizer
+public sealed partial class LowRankOptimizer : ISavedOptimizer
 {
     /// <summary>Tells the completed steps of a state that has been loaded.</summary>
     internal event Action<long>? Resumed;
+
+    long? ISavedOptimizer.CompletedSteps => CompletedSteps;
 
     /// <summary>Copies the state of another optimizer of the same strategy, all of it or nothing.</summary>
     /// <exception cref="InvalidDataException">The state is of another strategy, rank or shape. Nothing was changed.</exception>
@@ -20,25 +23,24 @@ public sealed partial class LowRankOptimizer
         RequireLiveParameters();
         var sources = state_dict.State.OfType<ParameterState>().ToArray();
         if (sources.Length != state_dict.State.Count || sources.Length != _entries.Count || state_dict.Options.Count != _parameter_groups.Count)
-            throw new InvalidDataException("The state is not of a LowRankOptimizer with the same parameters. Load into an optimizer made like the one that saved it.");
+            throw new InvalidDataException(
+                "The state is not of a LowRankOptimizer with the same parameters. Load into an optimizer made like the one that saved it.");
 
         var source = sources[0].Owner;
         if (ReferenceEquals(source, this))
             return;
 
-        using var pending = new PendingLoad();
-        for (var i = 0; i < _parameter_groups.Count; i++)
+        var saved = source.ManifestOfState();
+        RequireFits(saved);
+        using var pending = new PendingLoad(() => Commit(saved));
+        foreach (var (group, loaded) in _parameter_groups.Zip(state_dict.Options))
+            pending.Add(((ParamGroup)group).Options, loaded);
+        source.WithPendingGradients(() =>
         {
-            var group = (ParamGroup)_parameter_groups[i];
-            var manifest = source.ManifestOf((ParamGroup)source._parameter_groups[i]);
-            RequireSame(manifest, group);
-            pending.Add(group.Options, (Options)state_dict.Options[i], manifest.Step);
-        }
-
-        foreach (var (target, from) in _entries.Zip(sources))
-            pending.Add(target.Bag, source.WithPendingGradient(from, bag => bag.CopyTo(target.Parameter.device)));
-
-        Commit(pending);
+            foreach (var (target, from) in _entries.Zip(sources))
+                pending.Add(target.Bag, from.Bag.CopyTo(target.Parameter.device));
+        });
+        pending.Apply();
     }
 
     /// <summary>Options and state, to be given to another optimizer of the same strategy.</summary>
@@ -49,64 +51,103 @@ public sealed partial class LowRankOptimizer
         return base.state_dict();
     }
 
-    private GroupManifest ManifestOf(ParamGroup group) => new(
-        Session.Strategy,
-        CompletedSteps,
-        [.. group.Parameters.Select(parameter => (ParameterState)_state[parameter.Handle])
-            .Select(entry => new ParameterManifest(entry.Plan.Name, entry.Plan.Shape, LayoutOf(entry.Plan, entry.Plan.Shape)))]);
-
-    private void Stage(Options target, Options loaded, ParamGroup group, GroupManifest manifest)
+    void ISavedOptimizer.RequireReady(string consequence, string done)
     {
-        if (ReferenceEquals(group, _parameter_groups[0]))
+        RequireLiveParameters();
+        if (Session.IsMerged)
+            throw new InvalidOperationException(
+                $"The factors are merged into the weights, {consequence}: call Unmerge() on the session first. Nothing was {done}.");
+    }
+
+    void ISavedOptimizer.Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use) => WithPendingGradients(() =>
+        use(ManifestOfState(), [.. _entries.SelectMany(entry => entry.Bag.Sources(entry.Plan.Name))]));
+
+    long[] ISavedOptimizer.ExpectedShape(Tensor tensor, long step, long[] saved) =>
+        _plans.GetValueOrDefault(ParameterIdentity.Of(tensor))?.ExpectedEntry(step, saved) ?? tensor.shape;
+
+    string? ISavedOptimizer.DifferenceFrom(CheckpointManifest saved) => DifferenceFrom(saved);
+
+    PendingLoad ISavedOptimizer.Read(SafeTensorsFile file) => Read(file);
+
+    IReadOnlyList<OptionChange> ISavedOptimizer.ChangesSince(CheckpointManifest saved) => ChangesSince(saved);
+
+    private CheckpointManifest ManifestOfState() => new()
+    {
+        Kind = CheckpointManifest.OptimizerState,
+        Optimizer = nameof(LowRankOptimizer),
+        Method = Session.Strategy,
+        Options = MethodDescription.Of(Session.Method),
+        Seed = Session.Seed,
+        Step = CompletedSteps,
+        Groups = [.. _parameter_groups.Cast<ParamGroup>().Select(group => group.Options.Manifest(group.Parameters.Count()))],
+        Parameters = [.. _entries.Select(entry => entry.Manifest(entry.Plan.Shape))],
+    };
+
+    private string? DifferenceFrom(CheckpointManifest saved)
+    {
+        var expected = ManifestOfState() with
         {
-            _pending?.Dispose();
-            _pending = new PendingLoad();
+            Parameters =
+            [
+                .. _entries.Select((entry, index) =>
+                    entry.Manifest(entry.Plan.ExpectedShape(saved.Step, saved.Parameters.ElementAtOrDefault(index)?.Shape ?? []))),
+            ],
+        };
+        return expected.DifferenceFrom(saved) is { } difference
+            ? $"{difference}{OptionChange.Sentence(ChangesSince(saved))} Make the optimizer with the options that the state was saved with, "
+                + "or start without loading it."
+            : null;
+    }
+
+    private void RequireFits(CheckpointManifest saved)
+    {
+        if (DifferenceFrom(saved) is { } difference)
+            throw new InvalidDataException($"{difference} Nothing was changed.");
+    }
+
+    private IReadOnlyList<OptionChange> ChangesSince(CheckpointManifest saved) =>
+        saved.Method == Session.Strategy ? MethodDescription.Changes(saved.Options, MethodDescription.Of(Session.Method)) : [];
+
+    private PendingLoad Read(SafeTensorsFile file)
+    {
+        var saved = file.Manifest!;
+        var pending = new PendingLoad(() => Commit(saved));
+        try
+        {
+            foreach (var (group, loaded) in _parameter_groups.Zip(saved.Groups))
+                pending.Add(((ParamGroup)group).Options, Options.Of(loaded));
+            foreach (var (entry, from) in _entries.Zip(saved.Parameters))
+                pending.Add(entry.Bag, file.ReadBag(from, entry.Parameter.device));
+            return pending;
         }
-
-        RequireSame(manifest, group);
-        _pending!.Add(target, loaded, manifest.Step);
+        catch
+        {
+            pending.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>TorchSharp reads states one by one and knows no end: the last one makes all of them take effect at once.</summary>
-    private void Stage(ParameterState target, StateBag loaded)
+    private void Commit(CheckpointManifest saved)
     {
-        if (_pending is null)
-            throw new InvalidOperationException("The state of a single parameter cannot be loaded by itself: call load_state_dict on the optimizer.");
-
-        _pending.Add(target.Bag, loaded);
-        if (_pending.BagCount < _entries.Count)
-            return;
-
-        using var complete = _pending;
-        _pending = null;
-        Commit(complete);
-    }
-
-    private void Commit(PendingLoad pending)
-    {
-        pending.Apply();
         ResumeWindow();
-        CompletedSteps = pending.Step;
-        Session.ResumeAt(pending.Step, this);
+        CompletedSteps = saved.Step;
+        Session.ResumeAt(saved.Step, this);
         Resumed?.Invoke(CompletedSteps);
+        if (ChangesSince(saved) is { Count: > 0 } changes)
+            MethodDescription.LoggerOf(Session.Method)?.OptionsChanged(Session.Strategy, string.Join("; ", changes));
     }
 
-    private void RequireSame(GroupManifest saved, ParamGroup group)
-    {
-        var plans = group.Parameters.Select(parameter => ((ParameterState)_state[parameter.Handle]).Plan).ToArray();
-        var expected = new GroupManifest(Session.Strategy, saved.Step,
-            [.. plans.Select((plan, index) => (plan, shape: plan.ExpectedShape(saved.Step, saved.Parameters.ElementAtOrDefault(index)?.Shape ?? [])))
-                .Select(pair => new ParameterManifest(pair.plan.Name, pair.shape, LayoutOf(pair.plan, pair.shape)))]);
+    private bool IsFirst(ParamGroup group) => ReferenceEquals(group, _parameter_groups[0]);
 
-        if (expected.DifferenceFrom(saved) is { } difference)
-            throw new InvalidDataException($"{difference} Make the optimizer with the options that the state was saved with, or start without loading it. Nothing was changed.");
-    }
+    private void Save(Stream stream) => ((ISavedOptimizer)this).Show((manifest, tensors) => SafeTensorsFile.Write(stream, tensors, manifest));
 
-    /// <summary>What the state looks like, and in which precision it is computed: that of half-precision weights is float32, and fits float32 ones.</summary>
-    private static string LayoutOf(ParameterPlan plan, long[] shape)
+    private void Load(Stream stream)
     {
-        var layout = plan.Rule.LayoutFor(shape);
-        return plan.Parameter.dtype == ScalarType.Float64 ? $"{layout}, of float64" : layout;
+        // The stream is its owner's: what follows the state is not ours.
+        var file = SavedFile.Advise(() => SafeTensorsFile.Open(stream, "The state of the optimizer"));
+        RequireFits(file.Manifest ?? throw new InvalidDataException("The state is not that of a LowRankOptimizer. Nothing was changed."));
+        using var pending = SavedFile.Advise(() => Read(file));
+        pending.Apply();
     }
 
     /// <summary>The optimizer's memory of one parameter, as TorchSharp wants to see it.</summary>
@@ -139,13 +180,14 @@ public sealed partial class LowRankOptimizer
 
         public override void Initialize(OptimizerOptions options) => Bag.Clear();
 
-        public override void SaveStateDict(BinaryWriter writer) => Owner.WithPendingGradient(this, bag =>
-        {
-            bag.Write(writer);
-            return bag;
-        });
+        /// <summary>What is saved of it, for a weight of some shape.</summary>
+        public ParameterManifest Manifest(long[] shape) => Bag.Manifest(Plan.Name, shape, SafeTensorsHeader.NameOf(Parameter.dtype), LayoutFor(shape));
 
-        public override void LoadStateDict(BinaryReader reader) => Owner.Stage(this, StateBagFormat.Read(reader, Parameter.device));
+        /// <summary>Nothing: the options of the first group hold all states.</summary>
+        public override void SaveStateDict(BinaryWriter writer) { }
+
+        /// <inheritdoc cref="SaveStateDict"/>
+        public override void LoadStateDict(BinaryReader reader) { }
 
         public override void LoadStateDict(OptimizerState source)
         {
@@ -164,5 +206,13 @@ public sealed partial class LowRankOptimizer
             && Bag.Counters.SequenceEqual(bag.Counters)
             && Bag.Tensors.Keys.SequenceEqual(bag.Tensors.Keys)
             && Bag.Tensors.All(slot => slot.Value.allclose(bag[slot.Key]));
+
+        /// <summary>What the state looks like, and in which precision it is computed: that of half-precision weights is float32, and fits float32
+        /// ones.</summary>
+        private string LayoutFor(long[] shape)
+        {
+            var layout = Plan.Rule.LayoutFor(shape);
+            return Parameter.dtype == ScalarType.Float64 ? $"{layout}, of float64" : layout;
+        }
     }
 }

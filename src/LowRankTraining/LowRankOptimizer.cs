@@ -1,4 +1,3 @@
-using LowRankTraining.Checkpoints;
 using LowRankTraining.Rules;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -23,7 +22,6 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private readonly Dictionary<ParameterIdentity, ParameterState> _states = [];
     private readonly List<ParameterState> _entries = [];
     private readonly StepCounters _counters = new();
-    private PendingLoad? _pending;
     private bool _disposed;
 
     /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimized, and takes the
@@ -262,7 +260,6 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         _disposed = true;
         if (disposing)
         {
-            _pending?.Dispose();
             _traces.Dispose();
             foreach (var entry in _entries)
                 entry.Bag.Dispose();

@@ -40,6 +40,7 @@ internal static class AdapterPlanner
 
         return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)], Ties.Of(model, parameters))
         {
+            Method = options,
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
                 .Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
         };

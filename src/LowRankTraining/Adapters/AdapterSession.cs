@@ -36,7 +36,14 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <inheritdoc/>
     public ulong Seed => _method.Seed;
 
+    /// <inheritdoc/>
+    public object? Method { get; internal init; }
+
     bool ILowRankSession.KnowsModel => true;
+
+    IReadOnlyList<Parameter>? ILowRankSession.FactorParameters => FactorParameters;
+
+    internal long CompletedSteps => _completed;
 
     /// <inheritdoc/>
     /// <remarks>Those that the model has now, also where it was moved to another dtype or device after the strategy was attached.</remarks>

@@ -8,6 +8,7 @@ namespace LowRankTraining.Checkpoints;
 /// <summary>Saves and loads trained factors by themselves, as Hugging Face's PEFT does: <c>adapter_model.safetensors</c> and <c>adapter_config.json</c> in
 /// one folder.</summary>
 /// <remarks>
+/// <para>The tensors' file holds the checksums and the manifest of every file of this library beside them, which PEFT passes over.</para>
 /// <para>Tensors: <c>base_model.model.&lt;module&gt;.lora_A.weight</c> (r × n), <c>….lora_B.weight</c> (m × r), with DoRA <c>….lora_magnitude_vector</c> (m),
 /// in the dtype that they have in the model.</para>
 /// <para>To go on with an adapter, or to use one:</para>
@@ -43,7 +44,15 @@ public static class PeftAdapter
         using var scope = NewDisposeScope();
         var layers = factors.Select(PeftLayer.Of).ToArray();
         Directory.CreateDirectory(folder);
-        SafeTensorsFile.Write(Path.Combine(folder, FileName), [.. layers.SelectMany(Tensors)], new Dictionary<string, string> { ["format"] = "pt" });
+        SafeTensorsFile.Write(Path.Combine(folder, FileName), [.. layers.SelectMany(Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor))], new CheckpointManifest
+        {
+            Kind = CheckpointManifest.Adapter,
+            Method = session.Strategy,
+            Options = MethodDescription.Of(session.Method),
+            Seed = session.Seed,
+            Step = session.CompletedSteps,
+            Parameters = [.. layers.Select(layer => layer.Manifest([.. Tensors(layer).Select(pair => pair.Name)]))],
+        });
         PeftLayer.ConfigOf(layers, session).Write(folder);
     }
 

@@ -84,7 +84,7 @@ internal sealed record PeftConfig
             ["use_dora"] = UsesDoRA,
             ["use_rslora"] = RankStabilized,
         };
-        File.WriteAllText(Path.Combine(folder, FileName), json.ToJsonString(Indented));
+        AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, json, Indented));
     }
 
     private static PeftConfig Parse(JsonElement json) => new()

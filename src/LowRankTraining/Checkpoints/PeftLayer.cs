@@ -9,6 +9,11 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
 {
     private long Rank => A.shape[0];
 
+    /// <summary>What the file says of it beside its tensors.</summary>
+    public ParameterManifest Manifest(IReadOnlyList<string> tensors) => new(
+        Module, [B.shape[0], A.shape[1]], SafeTensorsHeader.NameOf(A.dtype),
+        FormattableString.Invariant($"factors of rank {Rank}, scaled by {Scale:R}"), tensors, new Dictionary<string, long>());
+
     /// <summary>s (B A − B₀ A₀) = s [B, −B₀] [A; A₀] where the factors have started from a part of the weight, in no more rows than the short side
     /// has.</summary>
     public static PeftLayer Of(FactorSet set)

@@ -1,202 +1,149 @@
-using System.Text.Json;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 
-/// <summary>A safetensors file: named tensors, and nothing that could be executed.</summary>
-/// <remarks>8 bytes little-endian length of the header; the header, JSON: for every tensor <c>dtype</c>, <c>shape</c> and <c>data_offsets</c>, and texts under <c>__metadata__</c>; the values, raw, little-endian.
-/// The whole header is checked when the file is opened; values are read when they are asked for.</remarks>
+/// <summary>A safetensors file: named tensors, and nothing that could be executed. Every file of the library is one.</summary>
+/// <remarks>
+/// <para>8 bytes little-endian length of the header; the header, JSON: for every tensor <c>dtype</c>, <c>shape</c> and <c>data_offsets</c>, and texts under
+/// <c>__metadata__</c>; the values, raw, little-endian.</para>
+/// <para>The whole header is checked when the file is opened. Values are read when they are asked for; those of a file that this library wrote, with a
+/// manifest, are compared with their checksums then.</para>
+/// </remarks>
 public sealed class SafeTensorsFile : IDisposable
 {
-    private const string MetadataKey = "__metadata__";
-    private const long LongestHeader = 100_000_000;
+    private readonly Stream _stream;
+    private readonly string _source;
+    private readonly long? _start;
+    private readonly SafeTensorsHeader _header;
 
-    private static readonly Dictionary<string, ScalarType> Types = new()
-    {
-        ["F64"] = ScalarType.Float64,
-        ["F32"] = ScalarType.Float32,
-        ["F16"] = ScalarType.Float16,
-        ["BF16"] = ScalarType.BFloat16,
-        ["I64"] = ScalarType.Int64,
-        ["I32"] = ScalarType.Int32,
-        ["I16"] = ScalarType.Int16,
-        ["I8"] = ScalarType.Int8,
-        ["U8"] = ScalarType.Byte,
-        ["BOOL"] = ScalarType.Bool,
-    };
-
-    private readonly BinaryReader _reader;
-    private readonly long _start;
-    private readonly Dictionary<string, Entry> _entries;
-
-    private SafeTensorsFile(BinaryReader reader, long start, Dictionary<string, Entry> entries, IReadOnlyDictionary<string, string> metadata) =>
-        (_reader, _start, _entries, Metadata) = (reader, start, entries, metadata);
-
-    private sealed record Entry(ScalarType Type, long[] Shape, long Begin, long End);
+    private SafeTensorsFile(Stream stream, string source, SafeTensorsHeader header) =>
+        (_stream, _source, _header, _start) = (stream, source, header, stream.CanSeek ? stream.Position : null);
 
     /// <value>The tensors' names.</value>
-    public IEnumerable<string> Names => _entries.Keys;
+    public IEnumerable<string> Names => _header.Entries.Keys;
 
     /// <value>Texts that stand beside the tensors.</value>
-    public IReadOnlyDictionary<string, string> Metadata { get; }
+    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
+
+    internal CheckpointManifest? Manifest => _header.Manifest;
 
     /// <summary>Opens a file and checks its header against its length.</summary>
     /// <exception cref="FileNotFoundException">There is none.</exception>
     /// <exception cref="InvalidDataException">It is not a safetensors file, or damaged.</exception>
     public static SafeTensorsFile Open(string path)
     {
-        var reader = new BinaryReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16));
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
         try
         {
-            return Parse(reader);
+            return Open(stream, $"'{path}'", stream.Length);
         }
-        catch (Exception failure) when (failure is InvalidDataException or JsonException or InvalidOperationException or FormatException or EndOfStreamException or KeyNotFoundException or OverflowException)
+        catch
         {
-            reader.Dispose();
-            throw new InvalidDataException($"'{path}' is not a sound safetensors file: {failure.Message}", failure);
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads from a stream in which something else may follow. Tensors are then read in their order.</summary>
+    internal static SafeTensorsFile Open(Stream stream, string source, long? length = null)
+    {
+        try
+        {
+            return new(stream, source, SafeTensorsHeader.Read(stream, length));
+        }
+        catch (Exception failure) when (SafeTensorsHeader.IsDamage(failure))
+        {
+            throw new InvalidDataException($"{source} is not a sound safetensors file: {failure.Message}", failure);
         }
     }
 
     /// <summary>Writes tensors, from whatever device, in the order given. The file appears when it is complete, in place of one that was there.</summary>
+    /// <exception cref="ArgumentException">Two tensors of one name, or a dtype for which safetensors has no name. Nothing was written.</exception>
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
-        var unfinished = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
+        TensorSource[] sources = [.. tensors.Select(pair => TensorSource.Of(pair.Name, pair.Tensor))];
+        AtomicFile.Write(path, stream =>
         {
-            using (var writer = new BinaryWriter(new FileStream(unfinished, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16)))
-            {
-                var header = HeaderOf(tensors, metadata);
-                writer.Write((long)header.Length);
-                writer.Write(header);
-                foreach (var (_, tensor) in tensors)
-                    TensorBytes.Write(tensor, writer);
-            }
+            SafeTensorsHeader.Write(stream, sources, metadata);
+            WriteValues(stream, sources);
+        });
+    }
 
-            File.Move(unfinished, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(unfinished);
-        }
+    /// <summary>Writes a file with a manifest, to which the checksums of the tensors are added.</summary>
+    internal static void Write(string path, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest) =>
+        AtomicFile.Write(path, stream => Write(stream, tensors, manifest));
+
+    /// <inheritdoc cref="Write(string, IReadOnlyList{TensorSource}, CheckpointManifest)"/>
+    internal static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest)
+    {
+        var checksums = new Dictionary<string, string>();
+        foreach (var tensor in tensors)
+            checksums[tensor.Name] = tensor.Checksum();
+        SafeTensorsHeader.Write(stream, tensors, manifest with { Checksums = checksums });
+        WriteValues(stream, tensors);
     }
 
     /// <summary>Whether there is a tensor of this name.</summary>
-    public bool Has(string name) => _entries.ContainsKey(name);
+    public bool Has(string name) => _header.Entries.ContainsKey(name);
 
     /// <summary>The shape of a tensor.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
-    public IReadOnlyList<long> ShapeOf(string name) => _entries[name].Shape;
+    public IReadOnlyList<long> ShapeOf(string name) => _header.Entries[name].Shape;
 
     /// <summary>The dtype of a tensor.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
-    public ScalarType TypeOf(string name) => _entries[name].Type;
+    public ScalarType TypeOf(string name) => _header.Entries[name].Type;
 
     /// <summary>Reads a tensor to the CPU.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
+    /// <exception cref="InvalidDataException">The file is shorter than it was, or the values are not those that were written.</exception>
     public Tensor Read(string name)
     {
-        var entry = _entries[name];
-        var tensor = empty(entry.Shape, entry.Type);
-        _reader.BaseStream.Position = _start + entry.Begin;
-        TensorBytes.ReadInto(tensor, _reader);
-        return tensor;
+        var entry = _header.Entries[name];
+        MoveTo(entry);
+        using var stream = new HashingStream(_stream);
+        var tensor = ReadFrom(stream, name, entry);
+        if (Manifest is null || Manifest.Checksums[name] == stream.Checksum)
+            return tensor;
+
+        tensor.Dispose();
+        throw new InvalidDataException($"{_source} is damaged: the values of '{name}' are not those that were written, their checksum differs.");
+    }
+
+    /// <summary>The bytes of a tensor as a stream that begins with them, when they have been read once and found sound.</summary>
+    internal Stream Bytes(string name)
+    {
+        Read(name).Dispose();
+        MoveTo(_header.Entries[name]);
+        return _stream;
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => _reader.Dispose();
+    public void Dispose() => _stream.Dispose();
 
-    private static SafeTensorsFile Parse(BinaryReader reader)
+    private static void WriteValues(Stream stream, IReadOnlyList<TensorSource> tensors)
     {
-        var (length, total) = (reader.ReadInt64(), reader.BaseStream.Length);
-        if (length < 2 || length > LongestHeader || length > total - sizeof(long))
-            throw new InvalidDataException($"it says that its header has {length} bytes, and the file has {total}.");
-
-        using var header = JsonDocument.Parse(reader.ReadBytes((int)length));
-        var (start, entries, metadata) = (sizeof(long) + length, new Dictionary<string, Entry>(), new Dictionary<string, string>());
-        foreach (var item in header.RootElement.EnumerateObject())
-            if (item.Name == MetadataKey)
-                metadata = item.Value.EnumerateObject().ToDictionary(text => text.Name, text => text.Value.GetString()!);
-            else if (!entries.TryAdd(item.Name, EntryOf(item)))
-                throw new InvalidDataException($"it holds '{item.Name}' twice.");
-
-        RequireGapless(entries, total - start);
-        return new(reader, start, entries, metadata);
+        foreach (var tensor in tensors)
+            tensor.Write(stream);
     }
 
-    private static Entry EntryOf(JsonProperty item)
+    private Tensor ReadFrom(Stream stream, string name, SafeTensorsHeader.Entry entry)
     {
-        var (dtype, offsets) = (item.Value.GetProperty("dtype").GetString()!, item.Value.GetProperty("data_offsets"));
-        var shape = item.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
-        if (!Types.TryGetValue(dtype, out var type))
-            throw new InvalidDataException($"'{item.Name}' is of dtype {dtype}; known are {string.Join(", ", Types.Keys)}.");
-
-        var entry = new Entry(type, shape, offsets[0].GetInt64(), offsets[1].GetInt64());
-        var bytes = shape.Aggregate((long)type.ElementSize(), (product, size) => checked(product * size));
-        if (shape.Any(size => size < 0) || entry.End - entry.Begin != bytes)
-            throw new InvalidDataException($"'{item.Name}' should take {bytes} bytes and takes {entry.End - entry.Begin}.");
-        return entry;
-    }
-
-    private static void RequireGapless(Dictionary<string, Entry> entries, long available)
-    {
-        var end = 0L;
-        foreach (var (name, entry) in entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End))
+        try
         {
-            if (entry.Begin != end)
-                throw new InvalidDataException($"'{name}' begins at byte {entry.Begin} of the values, where {end} was expected.");
-            end = entry.End;
+            return TensorBytes.Read(stream, entry.Type, entry.Shape);
         }
-
-        if (end != available)
-            throw new InvalidDataException($"its tensors take {end} bytes, and {available} are there.");
-    }
-
-    private static byte[] HeaderOf(IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata)
-    {
-        var names = Types.ToDictionary(pair => pair.Value, pair => pair.Key);
-        using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream))
+        catch (EndOfStreamException end)
         {
-            json.WriteStartObject();
-            if (metadata is not null)
-                WriteTexts(json, metadata);
-
-            var end = 0L;
-            foreach (var (name, tensor) in tensors)
-            {
-                var begin = end;
-                end += tensor.NumberOfElements * tensor.ElementSize;
-                json.WriteStartObject(name);
-                json.WriteString("dtype", names.GetValueOrDefault(tensor.dtype) ?? throw new ArgumentException($"'{name}' is of dtype {tensor.dtype}, for which safetensors has no name. Convert it first.", nameof(tensors)));
-                WriteNumbers(json, "shape", tensor.shape);
-                WriteNumbers(json, "data_offsets", [begin, end]);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndObject();
+            throw new InvalidDataException($"{_source} is not complete: it ends within '{name}'.", end);
         }
-
-        // Readers that map the file want the values aligned; blanks at the end of JSON mean nothing.
-        while (stream.Length % sizeof(long) != 0)
-            stream.WriteByte((byte)' ');
-        return stream.ToArray();
     }
 
-    private static void WriteTexts(Utf8JsonWriter json, IReadOnlyDictionary<string, string> texts)
+    private void MoveTo(SafeTensorsHeader.Entry entry)
     {
-        json.WriteStartObject(MetadataKey);
-        foreach (var (key, value) in texts)
-            json.WriteString(key, value);
-        json.WriteEndObject();
-    }
-
-    private static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<long> numbers)
-    {
-        json.WriteStartArray(name);
-        foreach (var number in numbers)
-            json.WriteNumberValue(number);
-        json.WriteEndArray();
+        if (_start is { } start)
+            _stream.Position = start + entry.Begin;
     }
 }

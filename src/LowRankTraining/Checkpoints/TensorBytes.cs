@@ -3,37 +3,41 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 
-/// <summary>The values of a tensor, raw and little-endian, in and out of a stream.</summary>
+/// <summary>The values of a tensor, raw and little-endian, in and out of a stream, in blocks: a span holds 2 GB at most, and a tensor may be larger.</summary>
 internal static class TensorBytes
 {
-    // A span holds 2 GB at the most; a tensor may be larger.
-    private const long ChunkElements = 1 << 24;
+    private const long BlockElements = 1 << 22;
 
-    public static void Write(Tensor tensor, BinaryWriter writer)
+    /// <summary>Writes from whatever device. One block at a time is copied to the CPU.</summary>
+    public static void Write(Tensor tensor, Stream stream)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var chunk in Chunks(tensor.cpu().contiguous().reshape(-1)))
-            writer.Write(chunk.bytes);
-    }
-
-    /// <summary>Overwrites the values in place, on whatever device: <c>model.load</c> would make new parameters on a GPU, which the optimizer does not know.</summary>
-    public static void ReadInto(Tensor target, BinaryReader reader)
-    {
-        using var guard = no_grad();
-        using var scope = NewDisposeScope();
-        var values = empty(target.shape, target.dtype);
-        foreach (var chunk in Chunks(values.reshape(-1)))
-            reader.BaseStream.ReadExactly(chunk.bytes);
-        target.copy_(values);
-    }
-
-    private static IEnumerable<Tensor> Chunks(Tensor flat)
-    {
-        for (long start = 0, length = flat.numel(); start < length; start += ChunkElements)
+        foreach (var block in Blocks(tensor.contiguous().reshape(-1)))
         {
-            using var chunk = flat.narrow(0, start, Math.Min(ChunkElements, length - start));
-            yield return chunk;
+            using var local = block.cpu();
+            stream.Write(local.bytes);
+        }
+    }
+
+    /// <summary>Reads a new tensor on the CPU.</summary>
+    /// <exception cref="EndOfStreamException">The stream is too short.</exception>
+    public static Tensor Read(Stream stream, ScalarType type, long[] shape)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var tensor = empty(shape, type, CPU);
+        foreach (var block in Blocks(tensor.reshape(-1)))
+            stream.ReadExactly(block.bytes);
+        return tensor.MoveToOuterDisposeScope();
+    }
+
+    private static IEnumerable<Tensor> Blocks(Tensor flat)
+    {
+        for (long start = 0, length = flat.numel(); start < length; start += BlockElements)
+        {
+            using var block = flat.narrow(0, start, Math.Min(BlockElements, length - start));
+            yield return block;
         }
     }
 }

@@ -1,4 +1,6 @@
+using LowRankTraining.Checkpoints;
 using LowRankTraining.Numerics;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Mixing;
 
@@ -6,7 +8,7 @@ namespace LowRankTraining.Mixing;
 /// <remarks>Draw n is a function of the seed, n and the probabilities at that time: there is no stream of random numbers to share or to lose.</remarks>
 public abstract class DataMixer : IDataMixer
 {
-    private const string Draws = "draws/", Updates = "updates";
+    private const string Name = "mixer", Draws = "draws/", Updates = "updates";
 
     private readonly string[] _sources;
     private readonly long[] _draws;
@@ -49,6 +51,9 @@ public abstract class DataMixer : IDataMixer
     /// <value>Says which mixers can load each other's files.</value>
     private protected abstract string Layout { get; }
 
+    /// <value>Options that its files record, or null.</value>
+    private protected virtual object? Described => null;
+
     /// <inheritdoc/>
     public SourceDraw Next()
     {
@@ -81,14 +86,30 @@ public abstract class DataMixer : IDataMixer
             state.SetCounter(Draws + _sources[place], _draws[place]);
 
         Store(state);
-        MixerFile.Write(path, Layout, state);
+        SafeTensorsFile.Write(path, [.. state.Sources(Name)], new CheckpointManifest
+        {
+            Kind = CheckpointManifest.Mixer,
+            Method = GetType().Name,
+            Options = MethodDescription.Of(Described),
+            Step = CompletedUpdates,
+            Parameters = [state.Manifest(Name, [], null, Layout)],
+        });
     }
 
     /// <inheritdoc/>
     public void Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using var state = MixerFile.Read(path, Layout);
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"There is no saved mixer '{path}'. Check the path, or start without resuming.", path);
+
+        using var file = SavedFile.Open(path, CheckpointManifest.Mixer);
+        var saved = file.Manifest!.Parameters.Single();
+        if (saved.Layout != Layout)
+            throw new InvalidDataException(
+                $"'{path}' is of another mixer: {saved.Layout} there, {Layout} here. Make the mixer as in the run that was saved. Nothing was changed.");
+
+        using var state = SavedFile.Advise(() => file.ReadBag(saved, CPU));
         Restore(state);
         CompletedUpdates = state.Counter(Updates);
         for (var place = 0; place < _sources.Length; place++)

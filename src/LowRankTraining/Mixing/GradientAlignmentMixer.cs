@@ -54,6 +54,8 @@ public sealed class GradientAlignmentMixer : DataMixer
 
     private protected override string Layout => $"gradient alignment of {string.Join(", ", Sources)} by {_gradients.Layout}";
 
+    private protected override object Described => _options;
+
     private protected override double? RewardOf(int place) => _policy.Baselines.ElementAt(place) is var reward && double.IsNaN(reward) ? null : reward;
 
     private protected override void Watch(string source, Action backward)

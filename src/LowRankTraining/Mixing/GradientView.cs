@@ -1,4 +1,3 @@
-using LowRankTraining.Adapters;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -24,7 +23,7 @@ public abstract class GradientView
     {
         ArgumentNullException.ThrowIfNull(session);
         var whole = Sketch(session.Parameters.Select(plan => plan.Parameter));
-        return session is AdapterSession adapters ? new FactorGradients(adapters, whole) : whole;
+        return session.FactorParameters is null ? whole : new FactorGradients(session, whole);
     }
 
     /// <summary>All numbers of some parameters' gradients: of factors, or of a part of the model such as the last block.</summary>

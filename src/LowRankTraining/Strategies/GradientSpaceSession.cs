@@ -19,6 +19,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public ulong Seed { get; }
 
+    public object? Method { get; init; }
+
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
 
@@ -32,7 +34,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <param name="model">The model.</param>
     /// <param name="parameters">Its parameters, which may stand in several places.</param>
     public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
-        new(Strategy, Seed, _plans) { Model = model, Ties = Ties.Of(model, parameters) };
+        new(Strategy, Seed, _plans) { Method = Method, Model = model, Ties = Ties.Of(model, parameters) };
 
     /// <summary>One parameter and its rule.</summary>
     public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)

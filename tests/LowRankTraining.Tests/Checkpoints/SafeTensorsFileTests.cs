@@ -46,7 +46,13 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 7, "*take 8 bytes, and 7 are there*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 7, "*not complete: 'a' would take 8 bytes, and 7 are there*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 9, "*take 8 bytes, and 9 are there*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}""", 8, "*not a sound safetensors file*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,8]}}""", 8, "*not a sound safetensors file*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*'b' begins at byte 4*8 was*")]
+    [InlineData("""{"__metadata__":{"x":"1","x":"2"}}""", 0, "*'x' twice*")]
+    [InlineData("""{"__metadata__":{"manifest":"{}"}}""", 0, "*header is not the one that was written*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}""", 8, "*'a' should take 12 bytes and takes 8*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*begins at byte 4*where 0 was expected*")]
     [InlineData("""{"a":{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}}""", 8, "*dtype Q7*")]

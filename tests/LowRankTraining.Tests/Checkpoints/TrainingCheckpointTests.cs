@@ -157,7 +157,7 @@ public sealed class TrainingCheckpointTests : IDisposable
 
     [Fact]
     public void Other_file_is_refused() =>
-        Refused(Attach(4, Injection.Replace), Attach(4, Injection.Replace), "*not a checkpoint*", damage: path => File.WriteAllText(path, "something else altogether"));
+        Refused(Attach(4, Injection.Replace), Attach(4, Injection.Replace), "*training.safetensors' is not a sound safetensors file*Nothing was changed.*", damage: path => File.WriteAllText(path, "something else altogether"));
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -28,6 +28,8 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public ulong Seed => _inner.Seed;
 
+    public object? Method => _inner.Method;
+
     public bool KnowsModel => true;
 
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);

@@ -1,0 +1,33 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Checkpoints;
+
+/// <summary>An optimizer as a <see cref="TrainingCheckpoint"/> sees it.</summary>
+internal interface ISavedOptimizer
+{
+    /// <value>Steps taken, or null where the optimizer does not count them.</value>
+    long? CompletedSteps { get; }
+
+    /// <summary>Throws where the model cannot be saved or loaded at this moment, saying what would come of it and that nothing was done.</summary>
+    void RequireReady(string consequence, string done);
+
+    /// <summary>Calls <paramref name="use"/> with what the optimizer is and with its state, which may change afterwards.</summary>
+    void Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use);
+
+    /// <summary>The shape that a file may have for a tensor of the model.</summary>
+    long[] ExpectedShape(Tensor tensor, long step, long[] saved);
+
+    /// <summary>The first difference from what was saved, with what to do, or null where it fits.</summary>
+    string? DifferenceFrom(CheckpointManifest saved);
+
+    /// <summary>Reads all of the state of a file that fits.</summary>
+    /// <exception cref="InvalidDataException">It is damaged. Nothing was changed.</exception>
+    PendingLoad Read(SafeTensorsFile file);
+
+    /// <summary>Every option of the method that is not what it was, so that a refusal can name it.</summary>
+    IReadOnlyList<OptionChange> ChangesSince(CheckpointManifest saved);
+
+    static ISavedOptimizer Of(OptimizerHelper optimizer, nn.Module model) => optimizer as ISavedOptimizer ?? new PlainOptimizer(optimizer, model);
+}

@@ -1,0 +1,226 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Checkpoints;
+
+/// <summary>The header of a safetensors file: which tensors it holds and where, and texts beside them.</summary>
+/// <remarks>A file of this library is sealed: its metadata begin with the checksum of the header, which is taken with 16 zeros in its own place. The header
+/// holds the checksum of every tensor, so this one is that of the whole file.</remarks>
+internal sealed class SafeTensorsHeader
+{
+    private const string MetadataKey = "__metadata__", ManifestKey = "manifest", Unsealed = "0000000000000000";
+    private const long Longest = 100_000_000;
+
+    private static readonly byte[] SealPrefix = Encoding.UTF8.GetBytes($$"""{"{{MetadataKey}}":{"checksum":" """.TrimEnd());
+
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>What earlier formats of files begin with: the length of a text, and the text. State in a stream began with 1 and a text.</summary>
+    private static readonly byte[][] EarlierFormats = ["\u001aLowRank"u8.ToArray(), "\u0015LowRank"u8.ToArray()];
+
+    private static readonly Dictionary<string, ScalarType> Types = new()
+    {
+        ["F64"] = ScalarType.Float64,
+        ["F32"] = ScalarType.Float32,
+        ["F16"] = ScalarType.Float16,
+        ["BF16"] = ScalarType.BFloat16,
+        ["I64"] = ScalarType.Int64,
+        ["I32"] = ScalarType.Int32,
+        ["I16"] = ScalarType.Int16,
+        ["I8"] = ScalarType.Int8,
+        ["U8"] = ScalarType.Byte,
+        ["BOOL"] = ScalarType.Bool,
+        ["C64"] = ScalarType.ComplexFloat32,
+    };
+
+    private readonly Dictionary<string, Entry> _entries = [];
+    private readonly Dictionary<string, string> _metadata = [];
+
+    private SafeTensorsHeader() { }
+
+    /// <summary>Where a tensor is, counted from the end of the header.</summary>
+    public sealed record Entry(ScalarType Type, long[] Shape, long Begin, long End);
+
+    /// <value>The tensors by name, in the order of the header.</value>
+    public IReadOnlyDictionary<string, Entry> Entries => _entries;
+
+    public IReadOnlyDictionary<string, string> Metadata => _metadata;
+
+    /// <value>What the library has written about the file, or null where another program wrote it.</value>
+    public CheckpointManifest? Manifest { get; private set; }
+
+    /// <summary>safetensors' name of a dtype.</summary>
+    public static string NameOf(ScalarType type) => Types.FirstOrDefault(pair => pair.Value == type).Key;
+
+    /// <summary>Writes a header with nothing but <paramref name="texts"/> beside the tensors.</summary>
+    public static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, IEnumerable<KeyValuePair<string, string>>? texts) =>
+        WriteFramed(stream, Encode(tensors, texts));
+
+    /// <summary>Writes a sealed header with a manifest.</summary>
+    public static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest)
+    {
+        // PyTorch's readers want to know whose tensors these are: "pt" is what all of them take.
+        var header = Encode(tensors, [new("checksum", Unsealed), new("format", "pt"), new(ManifestKey, manifest.ToJson())]);
+        Encoding.ASCII.GetBytes(HashingStream.Of(header)).CopyTo(header.AsSpan(SealPrefix.Length));
+        WriteFramed(stream, header);
+    }
+
+    /// <summary>Reads a header and checks it, against its own checksum where it has one.</summary>
+    /// <param name="stream">At the length of the header.</param>
+    /// <param name="available">Bytes that follow from here on; null where that is not known.</param>
+    /// <exception cref="InvalidDataException">It is damaged.</exception>
+    /// <exception cref="Exception">What reading damaged JSON throws: see <see cref="IsDamage"/>.</exception>
+    public static SafeTensorsHeader Read(Stream stream, long? available)
+    {
+        var bytes = ReadFramed(stream, available);
+        var header = new SafeTensorsHeader();
+        using var json = JsonDocument.Parse(bytes);
+        foreach (var item in json.RootElement.EnumerateObject())
+            header.Add(item);
+
+        if (header._metadata.TryGetValue(ManifestKey, out var manifest))
+        {
+            RequireSeal(bytes);
+            header.Manifest = CheckpointManifest.Parse(manifest);
+            header.Manifest.RequireChecksumsOf(header._entries.Keys);
+        }
+
+        header.RequireGapless(available - sizeof(long) - bytes.Length);
+        return header;
+    }
+
+    /// <summary>Whether an exception says that what was read is not as it should be.</summary>
+    public static bool IsDamage(Exception failure) => failure
+        is InvalidDataException or JsonException or InvalidOperationException or FormatException or EndOfStreamException or KeyNotFoundException
+        or OverflowException or IndexOutOfRangeException;
+
+    private static void WriteFramed(Stream stream, byte[] header)
+    {
+        Span<byte> length = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+        stream.Write(length);
+        stream.Write(header);
+    }
+
+    private static byte[] ReadFramed(Stream stream, long? available)
+    {
+        var start = new byte[sizeof(long)];
+        stream.ReadExactly(start);
+        var length = BinaryPrimitives.ReadInt64LittleEndian(start);
+        if (EarlierFormats.Any(format => start.AsSpan().SequenceEqual(format)) || length > Longest && (int)length == 1)
+            throw new InvalidDataException("an earlier version of LowRankTraining wrote it, in a format that this version does not read. "
+                + "Finish that run with the version that it was started with.");
+
+        if (length < 2 || length > Longest)
+            throw new InvalidDataException($"it says that its header has {length} bytes, and a header has between 2 and {Longest}.");
+        if (length > available - sizeof(long))
+            throw new InvalidDataException($"it is not complete: it says that its header has {length} bytes, and {available - sizeof(long)} are there.");
+
+        var header = new byte[length];
+        stream.ReadExactly(header);
+        return header;
+    }
+
+    private static void RequireSeal(byte[] header)
+    {
+        var unsealed = header.ToArray();
+        var isSealed = header.AsSpan().StartsWith(SealPrefix) && Encoding.ASCII.GetBytes(Unsealed).AsSpan().TryCopyTo(unsealed.AsSpan(SealPrefix.Length));
+        if (!isSealed || HashingStream.Of(unsealed) != Encoding.ASCII.GetString(header, SealPrefix.Length, Unsealed.Length))
+            throw new InvalidDataException("its header is not the one that was written: the checksum differs.");
+    }
+
+    private void Add(JsonProperty item)
+    {
+        if (item.Name == MetadataKey)
+            foreach (var text in item.Value.EnumerateObject())
+                Require(_metadata.TryAdd(text.Name, text.Value.GetString() ?? ""), $"its metadata hold '{text.Name}' twice.");
+        else
+            Require(_entries.TryAdd(item.Name, EntryOf(item)), $"it holds '{item.Name}' twice.");
+    }
+
+    private static Entry EntryOf(JsonProperty item)
+    {
+        var (dtype, offsets) = (item.Value.GetProperty("dtype").GetString()!, item.Value.GetProperty("data_offsets"));
+        var shape = item.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
+        Require(Types.TryGetValue(dtype, out var type), $"'{item.Name}' is of dtype {dtype}; known are {string.Join(", ", Types.Keys)}.");
+
+        var entry = new Entry(type, shape, offsets[0].GetInt64(), offsets[1].GetInt64());
+        var bytes = shape.Aggregate((long)type.ElementSize(), (product, size) => checked(product * size));
+        Require(Array.TrueForAll(shape, size => size >= 0) && entry.Begin >= 0 && entry.End - entry.Begin == bytes,
+            $"'{item.Name}' should take {bytes} bytes and takes {entry.End - entry.Begin}.");
+        return entry;
+    }
+
+    private void RequireGapless(long? available)
+    {
+        var end = 0L;
+        foreach (var (name, entry) in _entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End))
+        {
+            Require(entry.Begin == end, $"'{name}' begins at byte {entry.Begin} of the values, where {end} was expected.");
+            end = entry.End;
+            Require(end <= (available ?? end), $"it is not complete: '{name}' would take {end - entry.Begin} bytes, and {available - entry.Begin} are there.");
+        }
+
+        Require(end == (available ?? end), $"its tensors take {end} bytes, and {available} are there.");
+    }
+
+    private static void Require(bool condition, string otherwise)
+    {
+        if (!condition)
+            throw new InvalidDataException(otherwise);
+    }
+
+    private static byte[] Encode(IReadOnlyList<TensorSource> tensors, IEnumerable<KeyValuePair<string, string>>? texts)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, Plain))
+        {
+            json.WriteStartObject();
+            if (texts is not null)
+                WriteTexts(json, texts);
+
+            var (end, written) = (0L, new HashSet<string>());
+            foreach (var (name, type, shape, _) in tensors)
+            {
+                if (!written.Add(name))
+                    throw new ArgumentException($"There are two tensors called '{name}'. Give each a name of its own.", nameof(tensors));
+
+                var begin = end;
+                end += shape.Aggregate((long)type.ElementSize(), (product, size) => product * size);
+                json.WriteStartObject(name);
+                json.WriteString("dtype", NameOf(type)
+                    ?? throw new ArgumentException($"'{name}' is of dtype {type}, for which safetensors has no name. Convert it first.", nameof(tensors)));
+                WriteNumbers(json, "shape", shape);
+                WriteNumbers(json, "data_offsets", [begin, end]);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        // Readers that map the file want the values aligned; blanks at the end of JSON mean nothing.
+        while (stream.Length % sizeof(long) != 0)
+            stream.WriteByte((byte)' ');
+        return stream.ToArray();
+    }
+
+    private static void WriteTexts(Utf8JsonWriter json, IEnumerable<KeyValuePair<string, string>> texts)
+    {
+        json.WriteStartObject(MetadataKey);
+        foreach (var (key, value) in texts)
+            json.WriteString(key, value);
+        json.WriteEndObject();
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<long> numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (var number in numbers)
+            json.WriteNumberValue(number);
+        json.WriteEndArray();
+    }
+}

@@ -1,0 +1,34 @@
+namespace LowRankTraining.Checkpoints;
+
+/// <summary>Files that this library wrote, of one kind, and what to do where one is damaged.</summary>
+internal static class SavedFile
+{
+    /// <summary>Opens a file and checks its header.</summary>
+    /// <param name="path">Where it is.</param>
+    /// <param name="kind">What it must hold, one of the kinds of <see cref="CheckpointManifest"/>.</param>
+    /// <exception cref="InvalidDataException">It is damaged, or holds something else.</exception>
+    public static SafeTensorsFile Open(string path, string kind) => Advise(() =>
+    {
+        var file = SafeTensorsFile.Open(path);
+        if (file.Manifest?.Kind == kind)
+            return file;
+
+        file.Dispose();
+        throw new InvalidDataException(file.Manifest is { } other
+            ? $"'{path}' holds the state of another kind: '{other.Kind}', and not '{kind}'."
+            : $"'{path}' is a safetensors file without the manifest of LowRankTraining: it was not saved by this library.");
+    });
+
+    /// <summary>Reads, and says what to do when what is read is damaged.</summary>
+    public static T Advise<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidDataException damage)
+        {
+            throw new InvalidDataException($"{damage.Message} Go back to an older file, or start without resuming. Nothing was changed.", damage);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+using System.IO.Compression;
+using System.Text.Json;
+using FluentAssertions;
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Checkpoints;
+
+/// <summary>A file that is not what was written is refused by name, before anything is changed.</summary>
+public sealed class DamagedFileTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("lowrank-").FullName;
+
+    private string Checkpoint => Path.Combine(_directory, "training.safetensors");
+
+    [Fact]
+    public void Every_flipped_bit_of_a_checkpoint_is_found()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        var sound = File.ReadAllBytes(Checkpoint);
+        var header = sizeof(long) + (int)BitConverter.ToInt64(sound);
+        var before = Weights(model);
+
+        for (var place = 0; place < sound.Length; place++)
+        {
+            var damaged = sound.ToArray();
+            damaged[place] ^= (byte)(1 << (place % 8));
+            File.WriteAllBytes(Checkpoint, damaged);
+
+            FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>("of byte {0}", place)
+                .WithMessage(place < header ? "*training.safetensors'*" : "*training.safetensors' is damaged: the values of '*' are not those*Nothing was changed.");
+        }
+
+        Weights(model).Should().BeEquivalentTo(before);
+        File.WriteAllBytes(Checkpoint, sound);
+        TrainingCheckpoint.Load(_directory, model, optimizer).Should().Be(2);
+    }
+
+    [Fact]
+    public void Checkpoint_that_breaks_off_or_goes_on_is_refused()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        var sound = File.ReadAllBytes(Checkpoint);
+
+        foreach (var damaged in Enumerable.Range(0, sound.Length / 7).Select(part => sound[..(7 * part)]).Append([.. sound, 0]))
+        {
+            File.WriteAllBytes(Checkpoint, damaged);
+            FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>()
+                .WithMessage("*training.safetensors'*Nothing was changed.");
+        }
+    }
+
+    [Theory]
+    [InlineData("training.ckpt", "\u001aLowRankTraining checkpoint")]
+    [InlineData("training.safetensors", "\u001aLowRankTraining checkpoint")]
+    public void Checkpoint_of_the_earlier_format_is_refused_with_what_to_do(string name, string start)
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        File.WriteAllText(Path.Combine(_directory, name), start + new string('x', 100));
+
+        TrainingCheckpoint.Exists(_directory).Should().BeTrue();
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>()
+            .WithMessage("*an earlier version of LowRankTraining wrote it*Finish that run with the version*Nothing was changed.");
+    }
+
+    [Fact]
+    public void State_of_the_earlier_format_in_a_stream_is_refused_too()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        using var stream = new MemoryStream();
+        optimizer.save_state_dict(new BinaryWriter(stream));
+        var start = stream.ToArray()[..(1 + nameof(LowRankOptimizer).Length + 2)];
+        byte[] earlier = [.. start, 1, 0, 0, 0, 6, .. "galore"u8, .. new byte[40]];
+
+        optimizer.Invoking(it => it.load_state_dict(new BinaryReader(new MemoryStream(earlier)))).Should().Throw<InvalidDataException>()
+            .WithMessage("*an earlier version of LowRankTraining wrote it*");
+    }
+
+    [Theory]
+    [InlineData("a", "*'b' is missing*")]
+    [InlineData("a b c", "*'c', which was not written with it*")]
+    public void Tensors_that_are_missing_or_too_many_are_named(string written, string message)
+    {
+        using var scope = NewDisposeScope();
+        var path = Path.Combine(_directory, "state");
+        TensorSource[] tensors = [.. written.Split(' ').Select(name => TensorSource.Of(name, ones(2)))];
+        var manifest = new CheckpointManifest
+        {
+            Kind = CheckpointManifest.Mixer, Method = "m", Checksums = new Dictionary<string, string> { ["a"] = tensors[0].Checksum(), ["b"] = "" },
+        };
+        using (var stream = File.Create(path))
+        {
+            SafeTensorsHeader.Write(stream, tensors, manifest);
+            foreach (var tensor in tensors)
+                tensor.Write(stream);
+        }
+
+        FluentActions.Invoking(() => SafeTensorsFile.Open(path)).Should().Throw<InvalidDataException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void Another_rank_is_refused_with_the_option_that_differs()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        using var other = GaLore.AdamW(model.named_parameters(), rank: 3);
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, other)).Should().Throw<InvalidDataException>()
+            .WithMessage("*GaLore*.Rank was 2 in the checkpoint and is 3*Nothing was changed.");
+    }
+
+    [Fact]
+    public void What_may_change_is_loaded()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        using var other = GaLore.AdamW(model.named_parameters(), lr: 0.5, rank: 2, update_proj_gap: 17);
+
+        TrainingCheckpoint.Load(_directory, model, other).Should().Be(2);
+    }
+
+    [Fact]
+    public void State_goes_through_streams_that_cannot_seek()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        using var packed = new MemoryStream();
+        using (var writer = new BinaryWriter(new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true)))
+            optimizer.save_state_dict(writer);
+        using var other = GaLore.AdamW(model.named_parameters(), rank: 2);
+
+        packed.Position = 0;
+        using (var reader = new BinaryReader(new GZipStream(packed, CompressionMode.Decompress)))
+            other.load_state_dict(reader);
+
+        (other.CompletedSteps, other.StateBytes).Should().Be((2, optimizer.StateBytes));
+    }
+
+    [Fact]
+    public void Manifest_says_what_the_file_holds()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+
+        using var file = SafeTensorsFile.Open(Checkpoint);
+        var manifest = JsonDocument.Parse(file.Metadata["manifest"]).RootElement;
+
+        (file.Metadata["format"], manifest.GetProperty("kind").GetString(), manifest.GetProperty("method").GetString()).Should().Be(("pt", "training", "galore"));
+        (manifest.GetProperty("format").GetInt32(), manifest.GetProperty("step").GetInt64()).Should().Be((2, 2));
+        manifest.GetProperty("options").GetProperty("Rank").GetInt32().Should().Be(2);
+        manifest.GetProperty("parameters").EnumerateArray().Select(parameter => parameter.GetProperty("name").GetString()).Should().Equal("weight", "bias");
+        file.Names.Should().Contain("model/weight").And.Contain(name => name.StartsWith("state/weight/"));
+    }
+
+    [Fact]
+    public void Tensor_of_several_blocks_comes_back()
+    {
+        using var scope = NewDisposeScope();
+        var path = Path.Combine(_directory, "large");
+        var large = arange(9_000_000, ScalarType.Int64).remainder(251).to(ScalarType.Byte);
+
+        SafeTensorsFile.Write(path, [TensorSource.Of("large", large)], new CheckpointManifest { Kind = CheckpointManifest.Mixer, Method = "m" });
+
+        using var file = SafeTensorsFile.Open(path);
+        file.Read("large").eq(large).all().ToBoolean().Should().BeTrue();
+    }
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private static LowRankOptimizer Trained(Linear model)
+    {
+        var optimizer = GaLore.AdamW(model.named_parameters(), rank: 2);
+        for (var step = 0; step < 2; step++)
+        {
+            using var scope = NewDisposeScope();
+            optimizer.zero_grad();
+            model.call(Normal((ulong)step, ScalarType.Float32, 5, 6)).square().mean().backward();
+            optimizer.step();
+        }
+
+        return optimizer;
+    }
+}
