@@ -20,7 +20,7 @@ public interface ILowRankSession : IDisposable
 
     /// <value>The method at work, whose options a checkpoint records and compares; null where the session does not say: a checkpoint then knows its name alone.
     /// Default null.</value>
-    object? Method => null;
+    ILowRankStrategy? Method => null;
 
     /// <value>Whether low-rank factors are in the weights for a while, so that neither can be saved or loaded. Default false.</value>
     bool IsMerged => false;

@@ -37,7 +37,7 @@ public sealed partial class AdapterSession : ILowRankSession
     public ulong Seed => _method.Seed;
 
     /// <inheritdoc/>
-    public object? Method { get; internal init; }
+    public ILowRankStrategy? Method { get; internal init; }
 
     bool ILowRankSession.KnowsModel => true;
 

@@ -19,7 +19,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     public ulong Seed { get; }
 
-    public object? Method { get; init; }
+    public ILowRankStrategy? Method { get; init; }
 
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }

@@ -75,7 +75,7 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
         GradientSpaceSession.RequireFloatingPoint(parameters);
 
         var place = 0;
-        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]);
+        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) { Method = this };
         session.ReportLowerRanks(RefusesLowerRanks, Logger);
         return session;
 

@@ -16,6 +16,7 @@ public class EventIdTests
         ["MixerLog"] = (40, 59),
         ["FactorizedLog"] = (60, 79),
         ["SparseLog"] = (80, 99),
+        ["CheckpointLog"] = (100, 119),
     };
 
     private const BindingFlags Declared =

@@ -28,7 +28,7 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public ulong Seed => _inner.Seed;
 
-    public object? Method => _inner.Method;
+    public ILowRankStrategy? Method => _inner.Method;
 
     public bool KnowsModel => true;
 

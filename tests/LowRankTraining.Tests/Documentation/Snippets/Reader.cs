@@ -37,7 +37,7 @@ public abstract class Reader : IDisposable
     protected string path { get; } = Path.GetFullPath("state");
 
     /// <summary>A LoRA session that is under way.</summary>
-    protected AdapterSession session => _session ??= new LoRAStrategy(new LoRAOptions { Rank = 4 }).Attach(model);
+    protected AdapterSession session => _session ??= new LoRA { Rank = 4 }.Attach(model);
 
     /// <summary>Where an adapter has been saved.</summary>
     protected string folder
@@ -45,7 +45,7 @@ public abstract class Reader : IDisposable
         get
         {
             var other = new LanguageModel();
-            using var trained = new LoRAStrategy(new LoRAOptions { Rank = 4 }).Attach(other);
+            using var trained = new LoRA { Rank = 4 }.Attach(other);
             PeftAdapter.Save("adapter", trained);
             return Path.GetFullPath("adapter");
         }
