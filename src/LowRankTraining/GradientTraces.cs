@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
-/// <summary>Remembers a few entries of gradients, to tell later whether somebody has multiplied them by a number.</summary>
+/// <summary>Keeps a few entries of gradients, to tell later whether somebody has multiplied them by a number.</summary>
 internal sealed class GradientTraces : IDisposable
 {
     private const int Most = 8;

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using TorchSharp;
 
 namespace LowRankTraining;
@@ -9,6 +10,9 @@ public interface ILowRankStrategy
 {
     /// <value>Short lower-case name, stored in checkpoints: "galore", "relora", "contoso.random-sign".</value>
     string Name { get; }
+
+    /// <value>Where the method reports to, and what is reported about it; null for nowhere. Default null.</value>
+    ILogger? Logger => null;
 
     /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterize it, but does not change the function that it computes, except for a
     /// method that starts from scratch and says so.</summary>

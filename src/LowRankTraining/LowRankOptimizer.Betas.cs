@@ -37,7 +37,7 @@ public sealed partial class LowRankOptimizer : optim.IBetas
     {
         /// <value>β₁ and β₂ of the group's rules that have them, as <c>OneCycleLR</c> sets them: Adam's, in a subspace too, and Lion's. What is equal to the
         /// first rule's own leaves every rule its own.
-        /// Not saved with the state: a scheduler that is made anew sets them.</value>
+        /// Not saved with the state: a scheduler that is made again sets them.</value>
         /// <exception cref="NotSupportedException">No rule of the group has them.</exception>
         /// <exception cref="ArgumentOutOfRangeException">Outside of [0, 1). Nothing was changed.</exception>
         public (double, double) Betas

@@ -11,10 +11,9 @@ public sealed partial class LowRankOptimizer
     /// <summary>Scales everything that waits for the next step, gradients and what <see cref="accumulate"/> has taken, so that its norm is at most <paramref
     /// name="max_norm"/>.</summary>
     /// <remarks>
-    /// <para>‖·‖² = Σ‖R‖² + Σ‖G‖²: R = PᵀG, all that will be used of the gradient, for matrices whose rule accumulates in the subspace, taken already or
-    /// not; the whole gradient G of everything else, which is every matrix in a step
-    /// that finds a new subspace. So the number does not depend on how a batch was divided and accumulated, but for rounding.
-    /// <c>torch.nn.utils.clip_grad_norm_</c> sees only what has not been accumulated, and all of that.</para>
+    /// <para>‖·‖² = Σ‖R‖² + Σ‖G‖²: R = PᵀG, all that will be used of the gradient, for matrices whose rule accumulates in the subspace, taken already or not;
+    /// the whole gradient G of everything else, which is every matrix in a step that finds a new subspace. So the number does not depend on how a batch was
+    /// divided and accumulated, but for rounding. <c>torch.nn.utils.clip_grad_norm_</c> sees only what has not been accumulated, and all of that.</para>
     /// <para>Everything is multiplied by min(1, <paramref name="max_norm"/> / (‖·‖ + 1e-6)), as there. Where the norm is not finite the step cannot be taken
     /// by any parameter: all that waits is made NaN, which changes nothing and is counted.</para>
     /// <para>Frozen parameters do not count.</para>

@@ -134,7 +134,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         Session.ResumeAt(saved.Step, this);
         Resumed?.Invoke(CompletedSteps);
         if (ChangesSince(saved) is { Count: > 0 } changes)
-            MethodDescription.LoggerOf(Session.Method)?.OptionsChanged(Session.Strategy, string.Join("; ", changes));
+            Session.Method?.Logger?.OptionsChanged(Session.Strategy, string.Join("; ", changes));
     }
 
     private bool IsFirst(ParamGroup group) => ReferenceEquals(group, _parameter_groups[0]);

@@ -118,8 +118,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <summary>Updates every parameter that has a gradient, then lets the session merge, restart, grow or prune.</summary>
     /// <param name="closure">Re-evaluates the model and returns the loss; optional.</param>
     /// <returns>What <paramref name="closure"/> returned, or null.</returns>
-    /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as
-    /// <c>model.to(...)</c> does. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as <c>model.to(...)</c> does. Nothing was
+    /// changed.</exception>
     public override Tensor step(Func<Tensor>? closure = null)
     {
         RequireLiveParameters();

@@ -18,7 +18,8 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     /// <value>When decoupled weight decay is applied. Default: before the update, as in PyTorch's AdamW.</value>
     public DecayTiming Decay { get; init; } = DecayTiming.BeforeUpdate;
 
-    /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as in PyTorch. Default false: it changes nothing.</value>
+    /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as
+    /// in PyTorch. Default false: it changes nothing.</value>
     public bool AcceptZeroGradient { get; init; }
 
     /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient

@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
-/// <summary>Everything that the optimizer remembers about one parameter: named tensors and named counters.</summary>
+/// <summary>Everything that the optimizer keeps about one parameter: named tensors and named counters.</summary>
 /// <remarks>
-/// Every byte of optimizer state is in a bag, so saving, loading, moving, counting, pruning and resetting are written once.
-/// A bag owns its tensors: they belong to no dispose scope, and are freed when they are replaced, removed, or the bag is disposed.
+/// Every byte of optimizer state is in a bag, so saving, loading, moving, counting, pruning and resetting are written once. A bag owns its tensors:
+/// they belong to no dispose scope, and are freed when they are replaced, removed, or the bag is disposed.
 /// </remarks>
 public sealed class StateBag : IDisposable
 {
@@ -78,7 +78,7 @@ public sealed class StateBag : IDisposable
     /// <returns>The new value.</returns>
     public long Advance(string name) => _counters[name] = Counter(name) + 1;
 
-    /// <summary>Forgets everything.</summary>
+    /// <summary>Frees everything.</summary>
     public void Clear()
     {
         foreach (var tensor in _tensors.Values)

@@ -53,7 +53,8 @@ internal abstract class Adapter(Site site, string reason)
     /// <summary>Begins the step that follows after so many. Called after every step, and when a run is resumed.</summary>
     public virtual void After(long completed) { }
 
-    /// <summary>Brings shapes and gradient flags into the form that they have after so many steps. The optimizer's state is loaded already; values of the model follow.</summary>
+    /// <summary>Brings shapes and gradient flags into the form that they have after so many steps. The optimizer's state
+    /// is loaded already; values of the model follow.</summary>
     public abstract void ResumeAt(long completed, IOptimizerState state);
 
     /// <value>False when the parts hold NaN or infinity and must not be merged.</value>
@@ -62,7 +63,7 @@ internal abstract class Adapter(Site site, string reason)
     /// <value>Whether the parts can be in the weight for a while, and not in the forward pass.</value>
     public virtual bool CanMerge => false;
 
-    /// <summary>Puts the parts into the weight, until <see cref="Unmerge"/>, and keeps a copy of the weight meanwhile.</summary>
+    /// <summary>Puts the parts into the weight, until <see cref="Unmerge"/>, and keeps a copy of the weight until then.</summary>
     /// <param name="keep">Where the copy is kept.</param>
     /// <param name="completed">Steps taken so far: the weight is rounded as <see cref="Finish"/> would round it after as many.</param>
     public virtual void Merge(Device keep, long completed) { }
@@ -80,6 +81,7 @@ internal abstract class Adapter(Site site, string reason)
     public static void RequireMergeable(IEnumerable<Adapter> adapters)
     {
         if (adapters.FirstOrDefault(adapter => !adapter.IsMergeable) is { } broken)
-            throw new InvalidOperationException($"The low-rank factors of '{broken.Name}' hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
+            throw new InvalidOperationException($"The low-rank factors of '{broken.Name}' hold NaN or infinity and were not merged: "
+                + "the training has diverged. Go back to a checkpoint and lower the learning rate.");
     }
 }

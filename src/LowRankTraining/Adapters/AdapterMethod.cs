@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace LowRankTraining.Adapters;
 
 /// <summary>What a weight-space method does to a model: how it adapts a matrix, and what happens between steps.</summary>
-/// <remarks>It remembers nothing of a run: what a resumed run needs is in the optimizer's state, or follows from the number of completed steps.</remarks>
+/// <remarks>It keeps nothing of a run: what a resumed run needs is in the optimizer's state, or follows from the number of completed steps.</remarks>
 internal abstract class AdapterMethod(string strategy, WeightSpaceMethod options)
 {
     public string Strategy { get; } = strategy;

@@ -27,7 +27,9 @@ internal static class AdapterPlanner
         foreach (var (name, note) in method.NotesOn([.. ways.Select(way => (way.site, way.choice.Way!.Value))]))
             notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
 
-        var adapters = ways.Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto)).ToArray();
+        var adapters = ways
+            .Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto))
+            .ToArray();
         foreach (var adapter in adapters)
         {
             adapter.Install();
@@ -38,7 +40,10 @@ internal static class AdapterPlanner
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
-        return new AdapterSession(method, model, adapters, Plan(parameters, adapters, method, notes), [.. frozen.Select(other => other.Name)], Ties.Of(model, parameters))
+        return new AdapterSession(
+            method, model, adapters, Plan(parameters, adapters, method, notes),
+            [.. frozen.Select(other => other.Name)],
+            Ties.Of(model, parameters))
         {
             Method = options,
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
@@ -74,24 +79,29 @@ internal static class AdapterPlanner
     private static void RefuseAdapted(nn.Module model, NamedParameter[] chosen)
     {
         var adapted = ParameterPlace.ModulesOf(model).Where(pair => LowRankFactors.AreIn(pair.Module))
-            .Where(pair => chosen.Length == 0 || chosen.Any(candidate => candidate.Places.Any(place => place.Module == pair.Module))).DistinctBy(pair => pair.Module).ToArray();
+            .Where(pair => chosen.Length == 0 || chosen.Any(candidate => candidate.Places.Any(place => place.Module == pair.Module)))
+            .DistinctBy(pair => pair.Module).ToArray();
         if (adapted.Length == 0)
             return;
 
         var names = string.Join(", ", adapted.Take(4).Select(pair => $"'{pair.Path}'"));
         var staying = adapted.Any(pair => pair.Module is ReparameterizedLinear { HasPlainForm: false });
-        throw new ArgumentException($"The model holds low-rank factors already ({names}{(adapted.Length > 4 ? ", ..." : "")}). Call Finish() on the session that put them there, then attach again. "
-            + (staying ? "Layers with an activation between their factors, as those of CoLA, stay in a finished model: leave them out with Targets.Except, or train the model by a method that leaves layers as they are, such as GaLore. " : "")
+        throw new ArgumentException($"The model holds low-rank factors already ({names}{(adapted.Length > 4 ? ", ..." : "")}). "
+            + "Call Finish() on the session that put them there, then attach again. "
+            + (staying ? "Layers with an activation between their factors, as those of CoLA, stay in a finished model: "
+            + "leave them out with Targets.Except, or train the model by a method that leaves layers as they are, such as GaLore. " : "")
             + "Nothing was changed.");
     }
 
     private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceMethod options, AdapterMethod method)
     {
-        var notes = sites.Where(site => method.WantedRank(site) > site.Limit).ToDictionary(site => site.Name, site => $"rank {method.WantedRank(site)} lowered to {site.Limit}, the short side");
+        var notes = sites.Where(site => method.WantedRank(site) > site.Limit)
+            .ToDictionary(site => site.Name, site => $"rank {method.WantedRank(site)} lowered to {site.Limit}, the short side");
         var text = string.Join("; ", notes.Take(8).Select(note => $"{note.Key}: {note.Value}"));
 
         if (notes.Count > 0 && options.Strict)
-            throw new ArgumentException($"Under Strict no rank may be above the short side of its matrix. Lower Rank, or leave these matrices out with Targets.Except: {text}. Nothing was changed.");
+            throw new ArgumentException("Under Strict no rank may be above the short side of its matrix. "
+                + $"Lower Rank, or leave these matrices out with Targets.Except: {text}. Nothing was changed.");
         if (notes.Count > 0)
             options.Logger?.RankLowered(method.Strategy, notes.Count, text);
         return notes;

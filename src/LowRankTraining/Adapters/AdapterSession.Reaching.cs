@@ -26,7 +26,8 @@ public sealed partial class AdapterSession
     {
         var when = _observed == 0 ? "before the first step" : $"in {StepsUntilReached} steps";
         return $"The model has not run {Names(unreached)} {when}, so these layers do not train. {AdviceOn(unreached)}"
-            + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. Nothing was changed.";
+            + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. "
+            + "Nothing was changed.";
     }
 
     private bool PassesBy(Adapter[] unreached) =>

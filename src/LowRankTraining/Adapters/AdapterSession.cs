@@ -24,7 +24,9 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <param name="plans">What is to be trained.</param>
     /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
     /// <param name="ties">Where the model shares parameters.</param>
-    internal AdapterSession(AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans, string[] frozen, Ties ties)
+    internal AdapterSession(
+        AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans,
+        string[] frozen, Ties ties)
     {
         (_method, _model, _adapters, _plans, _frozen, _ties) = (method, model, adapters, plans, frozen, ties);
         method.Logger?.Adapted(Strategy, adapters.Count, Describe());
@@ -63,7 +65,10 @@ public sealed partial class AdapterSession : ILowRankSession
 
     /// <value>The factors that are parameters of the model and are trained now, and so have gradients of their own.</value>
     internal IReadOnlyList<Parameter> FactorParameters =>
-        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow).SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name)).Select(plan => plan.Parameter).Where(parameter => parameter.requires_grad)];
+        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow)
+            .SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name))
+            .Select(plan => plan.Parameter)
+            .Where(parameter => parameter.requires_grad)];
 
     /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
     public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + Frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
@@ -84,7 +89,8 @@ public sealed partial class AdapterSession : ILowRankSession
     }
 
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged, and the weights from before would take the place of the loaded ones.</exception>
+    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged, and the weights from
+    /// before would take the place of the loaded ones.</exception>
     public void ResumeAt(long step, IOptimizerState state)
     {
         RequireUnfinished();
@@ -130,7 +136,7 @@ public sealed partial class AdapterSession : ILowRankSession
     private void RequireUnfinished()
     {
         if (_finished)
-            throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy anew to train on.");
+            throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy again to train on.");
     }
 
     private static string Names(IEnumerable<Adapter> adapters) => string.Join(", ", adapters.Select(adapter => $"'{adapter.Name}'"));

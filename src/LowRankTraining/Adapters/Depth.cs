@@ -1,8 +1,8 @@
 namespace LowRankTraining.Adapters;
 
 /// <summary>How deep in a model each matrix stands, by the names.</summary>
-/// <remarks>A block is everything up to the first number in a name: <c>layers.3</c> of <c>layers.3.attn.q_proj.weight</c>. A name without a number is a block with the other parameters of its module.
-/// Blocks are counted in the order in which they first appear.</remarks>
+/// <remarks>A block is everything up to the first number in a name: <c>layers.3</c> of <c>layers.3.attn.q_proj.weight</c>. A name without a number is a block
+/// with the other parameters of its module. Blocks are counted in the order in which they first appear.</remarks>
 internal static class Depth
 {
     /// <summary>The block of each name, from 0, and how many blocks there are.</summary>

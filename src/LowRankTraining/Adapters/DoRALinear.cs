@@ -86,10 +86,13 @@ public sealed class DoRALinear : ReparameterizedLinear
     }
 
     /// <summary>m / c.</summary>
-    /// <remarks>A row of one number has no direction, so the exact gradient of its factors is zero, and Adam would make steps of the rounding noise: there the norm stays a constant.</remarks>
+    /// <remarks>A row of one number has no direction, so the exact gradient of its factors is zero, and Adam would make steps of the rounding noise: there the
+    /// norm stays a constant.</remarks>
     internal static Tensor Gain(Tensor weight, Tensor a, Tensor b, Tensor magnitude, double scale, bool normGradient)
     {
-        using var norms = normGradient && weight.shape[1] > 1 ? RowMagnitudes.Norms(weight, a, b, scale) : RowMagnitudes.Norms(weight.detach(), a.detach(), b.detach(), scale);
+        using var norms = normGradient && weight.shape[1] > 1
+            ? RowMagnitudes.Norms(weight, a, b, scale)
+            : RowMagnitudes.Norms(weight.detach(), a.detach(), b.detach(), scale);
         return magnitude / norms;
     }
 

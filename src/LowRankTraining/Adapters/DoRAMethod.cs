@@ -5,7 +5,8 @@ namespace LowRankTraining.Adapters;
 /// <summary>Low-rank factors for the directions of a weight's rows, and a magnitude for each.</summary>
 internal sealed class DoRAMethod(AdapterRecipe recipe, DoRA options) : AdapterMethod(recipe.Strategy, options)
 {
-    /// <value>Not by shadowing: the weight's gradient is that of the merged weight, whose parts could be told from each other only with the frozen weight kept beside it.</value>
+    /// <value>Not by shadowing: the weight's gradient is that of the merged weight, whose parts could be told from each
+    /// other only with the frozen weight kept beside it.</value>
     public override IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook];
 
     public override bool AdaptsFrozen => true;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>A linear layer that has left its place in the model to another, and whose weight takes no memory meanwhile.</summary>
+/// <summary>A linear layer that has left its place in the model to another, and whose weight takes no memory until it is back.</summary>
 internal sealed class DormantLinear(Site site)
 {
     private readonly Linear _original = site.Linear!;

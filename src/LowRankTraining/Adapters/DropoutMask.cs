@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>Which entries of a layer's input do not reach its factors.</summary>
-/// <remarks>A mask is a function of the layer's key, the number of completed steps, and the forward passes in training mode since the last of them. So it is drawn again for the backward pass instead of being
-/// kept, and a resumed run draws the same ones.</remarks>
+/// <remarks>A mask is a function of the layer's key, the number of completed steps, and the forward passes in training mode since the last of them. So it is
+/// drawn again for the backward pass instead of being kept, and a resumed run draws the same ones.</remarks>
 internal sealed class DropoutMask(double probability, ulong key)
 {
     private long _completed, _pass;

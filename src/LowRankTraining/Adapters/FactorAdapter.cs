@@ -11,7 +11,7 @@ internal abstract class FactorAdapter(Site site, AdapterRecipe recipe, string re
     /// <summary>Ends the full-rank warm start: the weight is frozen and its optimizer state dropped.</summary>
     public abstract void Activate(IOptimizerState state);
 
-    /// <summary>Merges the factors, draws new ones of the rank that is due, and forgets their optimizer state.</summary>
+    /// <summary>Merges the factors, draws new ones of the rank that is due, and clears their optimizer state.</summary>
     /// <returns>Entries of the first moment that were set to zero, and all of them.</returns>
     public abstract (long Zeroed, long Total) Restart(long completed, IOptimizerState state);
 

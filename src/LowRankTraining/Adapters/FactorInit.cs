@@ -9,7 +9,8 @@ public enum FactorInit
     /// <summary>A normal with standard deviation 1/r, B zero (PEFT).</summary>
     Gaussian,
 
-    /// <summary>The r leading singular triplets, which leave the weight: A = √(Σ_r/s) V_rᵀ, B = U_r √(Σ_r/s), W ← W − s B A. Meng et al., arXiv 2404.02948.</summary>
+    /// <summary>The r leading singular triplets, which leave the weight: A = √(Σ_r/s) V_rᵀ, B = U_r √(Σ_r/s), W
+    /// ← W − s B A. Meng et al., arXiv 2404.02948.</summary>
     PiSSA,
 
     /// <summary>The first r columns and rows of W = Q R: B = Q_r, A = R_r, W ← W − s B A. Büyükakyüz, arXiv 2406.01775.</summary>

@@ -6,8 +6,9 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>Low-rank factors beside frozen weights, merged and drawn anew in their time.</summary>
-/// <remarks>At a restart: merge, draw new factors of the rank that is due, forget optimizer state. Without restarts the rank changes at any step. One matrix at a time.</remarks>
+/// <summary>Low-rank factors beside frozen weights, merged and drawn again in their time.</summary>
+/// <remarks>At a restart: merge, draw new factors of the rank that is due, clear optimizer state. Without restarts the
+/// rank changes at any step. One matrix at a time.</remarks>
 internal class FactorMethod(AdapterRecipe recipe, WeightSpaceMethod options) : AdapterMethod(recipe.Strategy, options)
 {
     protected AdapterRecipe Recipe { get; } = recipe;
@@ -32,7 +33,8 @@ internal class FactorMethod(AdapterRecipe recipe, WeightSpaceMethod options) : A
             FactorStart.RequireFinite(site.Name, site.Weight, $"start with {nameof(FactorInit)}.{nameof(FactorInit.Kaiming)}");
     }
 
-    public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) => QuantizedBase.Check(chosen, Recipe, Logger, Strict);
+    public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) =>
+        QuantizedBase.Check(chosen, Recipe, Logger, Strict);
 
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way switch
     {
@@ -90,7 +92,8 @@ internal class FactorMethod(AdapterRecipe recipe, WeightSpaceMethod options) : A
 
         var after = Probe();
         Logger?.Restarted(Strategy, Recipe.Clock.RestartsAfter(completed), completed, adapters.Count,
-            Recipe.RankAfter(completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total, before is { } loss ? $"; loss {loss:0.######} before, {after:0.######} after" : "");
+            Recipe.RankAfter(completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total,
+            before is { } loss ? $"; loss {loss:0.######} before, {after:0.######} after" : "");
     }
 
     private double? Probe()

@@ -23,7 +23,8 @@ internal static class FactorStart
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         if (!weight.isfinite().all().ToBoolean())
-            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorized. Load a sound one, or {otherwise}. Nothing was changed.");
+            throw new ArgumentException($"The weight '{name}' holds NaN or infinity: it cannot be factorized. Load a sound one, or {otherwise}. "
+                + "Nothing was changed.");
     }
 
     /// <summary>Factors that need nothing but the weight; in float32, or float64 for a float64 weight.</summary>
@@ -42,7 +43,8 @@ internal static class FactorStart
         return (a.contiguous().MoveToOuterDisposeScope(), b.contiguous().MoveToOuterDisposeScope());
     }
 
-    /// <summary>A = V_{r..2r}ᵀ m^¼/√γ and B = U_{0..r} m^¼/√γ of the gradient's SVD. Where there are fewer than 2 r singular vectors, A takes the last r of them.</summary>
+    /// <summary>A = V_{r..2r}ᵀ m^¼/√γ and B = U_{0..r} m^¼/√γ of the gradient's SVD. Where there are fewer than 2 r
+    /// singular vectors, A takes the last r of them.</summary>
     public static (Tensor A, Tensor B) FromGradient(Tensor gradient, long rank, double gamma, ulong key)
     {
         using var guard = no_grad();

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>The hooks that a module runs before and after its forward pass. TorchSharp has methods to register and remove one, and none to ask for them.</summary>
+/// <summary>The hooks that a module runs before and after its forward pass. TorchSharp has methods to register and remove one, and none to ask for
+/// them.</summary>
 internal static class ForwardHooks
 {
     private static readonly string[] Fields = ["pre_hooks", "post_hooks", "module_pre_hooks", "module_post_hooks"];

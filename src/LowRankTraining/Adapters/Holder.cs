@@ -51,7 +51,8 @@ internal abstract record Holder(FieldInfo Field, Type Accepts)
         private static Type ElementOf(Type list) => list.GetElementType() ?? list.GetGenericArguments().FirstOrDefault() ?? typeof(object);
     }
 
-    private sealed record InDictionary(FieldInfo Field, IDictionary Dictionary, object Key) : Holder(Field, Dictionary.GetType().GetGenericArguments().ElementAtOrDefault(1) ?? typeof(object))
+    private sealed record InDictionary(FieldInfo Field, IDictionary Dictionary, object Key)
+        : Holder(Field, Dictionary.GetType().GetGenericArguments().ElementAtOrDefault(1) ?? typeof(object))
     {
         public static IEnumerable<Holder> Of(FieldInfo field, IDictionary dictionary, nn.Module child) =>
             [.. dictionary.Keys.Cast<object>().Where(key => ReferenceEquals(dictionary[key], child)).Select(key => new InDictionary(field, dictionary, key))];

@@ -7,8 +7,8 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>Factors that a forward hook adds to the output of a linear layer.</summary>
 /// <remarks>
-/// Under <see cref="Injection.Auto"/> it is not known beforehand whether the model runs the hook. Until the first step has told, the weight stays in the graph:
-/// a gradient without a call of the hook means that the model goes past it, and the layer is shadowed from that very step on.
+/// Under <see cref="Injection.Auto"/> it is not known beforehand whether the model runs the hook. Until the first step has told, the weight stays
+/// in the graph: a gradient without a call of the hook means that the model goes past it, and the layer is shadowed from that very step on.
 /// </remarks>
 internal sealed class HookedLinear : ParameterAdapter
 {
@@ -91,7 +91,8 @@ internal sealed class HookedLinear : ParameterAdapter
     public override void RequireRunnable()
     {
         if (IsPassedBy && HasProduct)
-            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, so the factors that were loaded for it take no part and are not trained. "
+            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, "
+                + "so the factors that were loaded for it take no part and are not trained. "
                 + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. Nothing was changed.");
     }
 
@@ -108,7 +109,7 @@ internal sealed class HookedLinear : ParameterAdapter
     public override void Activate(IOptimizerState state)
     {
         base.Activate(state);
-        Remember(state);
+        Save(state);
     }
 
     public override void ResumeAt(long completed, IOptimizerState state)
@@ -144,10 +145,10 @@ internal sealed class HookedLinear : ParameterAdapter
         _verdict = verdict;
         if (verdict == Verdict.Bypassed)
             Reason = "the model runs it by forward(), which passes hooks by";
-        Remember(state);
+        Save(state);
     }
 
-    private void Remember(IOptimizerState state)
+    private void Save(IOptimizerState state)
     {
         if (_shadow is not null)
             state.For(Weight).SetCounter(Memory, (long)_verdict);

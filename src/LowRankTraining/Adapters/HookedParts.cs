@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>Parameters that are registered with a linear layer beside its own.</summary>
-/// <remarks>A linear layer that is moved takes its weight and its bias along and nothing else, so these follow the weight as soon as anybody asks for them.</remarks>
+/// <remarks>A linear layer that is moved takes its weight and its bias along and nothing else, so these follow
+/// the weight as soon as anybody asks for them.</remarks>
 internal sealed class HookedParts(Linear layer)
 {
     private readonly List<(string Name, Parameter Parameter)> _parts = [];

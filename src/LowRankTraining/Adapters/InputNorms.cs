@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>How large the entries of a layer's inputs are, as a moving average over training batches.</summary>
-/// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. A batch without rows changes nothing, and an entry whose norm is not finite keeps its average. The optimizer's state holds a copy as of the last step; a resumed run starts from it.</remarks>
+/// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. A batch without rows changes nothing, and an entry whose norm is not
+/// finite keeps its average. The optimizer's state holds a copy as of the last step; a resumed run starts from it.</remarks>
 internal sealed class InputNorms(double decay) : IDisposable
 {
     public const string Name = "input_norms";
@@ -71,7 +72,8 @@ internal sealed class InputNorms(double decay) : IDisposable
     {
         public override (double Beta1, double Beta2)? Betas => Adam.Betas;
 
-        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) => Adam.AddUpdate(gradient, accumulator, scale, state, step);
+        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
+            Adam.AddUpdate(gradient, accumulator, scale, state, step);
 
         public override string LayoutFor(IReadOnlyList<long> shape) => $"{Adam.LayoutFor(shape)} with input norms";
 

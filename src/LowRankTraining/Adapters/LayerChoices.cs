@@ -22,8 +22,10 @@ internal sealed class LayerChoices(LoRAMethod options)
 
         var names = sites.Select(site => NamePattern.ModuleOf(site.Name)).ToArray();
         throw new ArgumentException(
-            $"{string.Join(", ", unused.Select(pattern => $"'{pattern}'"))} in {nameof(LoRAMethod.RankPattern)} or {nameof(LoRAMethod.AlphaPattern)} matches none of the adapted layers "
-            + $"({string.Join(", ", names.Take(12))}{(names.Length > 12 ? $" and {names.Length - 12} more" : "")}). A pattern is a name, the end of one from a dot on, or a regular expression for either. Nothing was changed.");
+            $"{string.Join(", ", unused.Select(pattern => $"'{pattern}'"))} in {nameof(LoRAMethod.RankPattern)} or {nameof(LoRAMethod.AlphaPattern)} matches "
+            + "none of the adapted layers "
+            + $"({string.Join(", ", names.Take(12))}{(names.Length > 12 ? $" and {names.Length - 12} more" : "")}). "
+            + "A pattern is a name, the end of one from a dot on, or a regular expression for either. Nothing was changed.");
     }
 
     /// <summary>A shared weight is chosen for by any of its names, the first one first.</summary>

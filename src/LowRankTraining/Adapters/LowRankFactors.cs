@@ -46,7 +46,8 @@ internal static class LowRankFactors
         return (a, b);
     }
 
-    /// <summary>h = s x Aᵀ, for x of N rows, some of whose entries may be dropped. The scale is on these N × r numbers, not on the N × m of the output.</summary>
+    /// <summary>h = s x Aᵀ, for x of N rows, some of whose entries may be dropped. The scale is on these N × r numbers, not on the N × m of the
+    /// output.</summary>
     public static Tensor Hidden(Tensor x, Tensor a, double scale, DropoutMask? dropout, bool training)
     {
         if (dropout is not null && training)
@@ -59,7 +60,8 @@ internal static class LowRankFactors
     /// <summary>A view of <paramref name="tensor"/> with all dimensions but the last in one.</summary>
     public static Tensor Rows(Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(-1, tensor.shape[^1]);
 
-    /// <summary>W ← W + s B A, in float32 (or float64) and rounded once: a half-precision weight stochastically, or to the nearest where there is no generator.</summary>
+    /// <summary>W ← W + s B A, in float32 (or float64) and rounded once: a half-precision weight stochastically, or
+    /// to the nearest where there is no generator.</summary>
     public static void MergeInto(Tensor weight, Tensor a, Tensor b, double scale, Generator? rounding)
     {
         using var guard = no_grad();

@@ -6,8 +6,10 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>A linear layer with a frozen weight and trainable low-rank factors beside it.</summary>
 /// <remarks>
-/// <para>y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with x (..., n), W m × n, A r × n, B m × r. A starts uniform in ±1/√n and B at zero, so the layer starts as the plain one that it was made from.</para>
-/// <para>For more than 2 m n / (m + n) rows in float32 or float64, and without dropout, it is computed as x (W + s B A)ᵀ + b, which is less work; the sum lives for one product.</para>
+/// <para>y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with x (..., n), W m × n, A r × n, B m × r. A starts uniform in ±1/√n and B at zero, so the layer starts as the plain one
+/// that it was made from.</para>
+/// <para>For more than 2 m n / (m + n) rows in float32 or float64, and without dropout, it is computed as x (W + s B A)ᵀ +
+/// b, which is less work; the sum lives for one product.</para>
 /// <para>In the state dict: <c>weight</c>, <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>.</para>
 /// <para>Source: Hu et al., LoRA, arXiv 2106.09685, section 4.1.</para>
 /// </remarks>
@@ -17,7 +19,8 @@ public sealed class LowRankLinear : ReparameterizedLinear
     /// <param name="source">The layer.</param>
     /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
     /// <param name="scale">s, a factor on the product B A; α/r in LoRA. Default 1.</param>
-    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). At 0 nothing is computed for it; else masks are drawn again for the backward pass, and none is kept. Default 0.</param>
+    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). At 0 nothing is computed for it; else masks are drawn
+    /// again for the backward pass, and none is kept. Default 0.</param>
     /// <param name="key">Seed of A and of the masks. Default 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
     public LowRankLinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0) : base(nameof(LowRankLinear))
@@ -100,7 +103,8 @@ public sealed class LowRankLinear : ReparameterizedLinear
     public void Merge(Generator? rounding = null)
     {
         if (!LowRankFactors.AreFinite(lora_A, lora_B))
-            throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
+            throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. "
+                + "Go back to a checkpoint and lower the learning rate.");
 
         using var guard = no_grad();
         LowRankFactors.MergeInto(weight, lora_A, lora_B, Scale, rounding);

@@ -29,7 +29,8 @@ internal static class MergeLoss
         return sum.sub_(weight).MoveToOuterDisposeScope();
     }
 
-    /// <summary>s B A ← the best approximation of <paramref name="loss"/> that the rank allows: B = U √(Σ/s), A = √(Σ/s) Vᵀ. Directions in which nothing was lost stay as they are.</summary>
+    /// <summary>s B A ← the best approximation of <paramref name="loss"/> that the rank allows: B = U √(Σ/s), A = √(Σ/s) Vᵀ. Directions in which nothing was
+    /// lost stay as they are.</summary>
     public static void Carry(Parameter a, Parameter b, Tensor loss, double scale, ulong key)
     {
         using var guard = no_grad();

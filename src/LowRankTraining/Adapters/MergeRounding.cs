@@ -10,6 +10,7 @@ public enum MergeRounding
     /// The model computes what it computed before but for the part of the loss above the rank.</summary>
     CarryResidual,
 
-    /// <summary>To the nearest, and the rest is lost. A weight that sits on its code points then ignores every change below half a step, which is most of them.</summary>
+    /// <summary>To the nearest, and the rest is lost. A weight that sits on its code points then ignores every
+    /// change below half a step, which is most of them.</summary>
     Nearest,
 }

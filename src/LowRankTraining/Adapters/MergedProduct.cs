@@ -9,13 +9,15 @@ namespace LowRankTraining.Adapters;
 /// <summary>Y = X (W + s B A)ᵀ + b for a frozen W: the sum is made for one product in forward, and once more in backward.</summary>
 /// <remarks>
 /// <para>∂X = ∂Y (W + s B A), ∂A = s (∂Y B)ᵀ X, ∂B = s ∂Yᵀ (X Aᵀ), ∂b = Σ ∂Y. Kept for the backward pass: X, and nothing of the size of W.</para>
-/// <para>Operations for N rows: 4 N m n + 4 N r (m + n) + 4 m n r. With the factors beside the weight it is 4 N m n + 6 N r (m + n), which is more as soon as N is above 2 m n / (m + n).</para>
+/// <para>Operations for N rows: 4 N m n + 4 N r (m + n) + 4 m n r. With the factors beside the weight it is 4 N m n + 6 N r (m + n), which is more as soon as N
+/// is above 2 m n / (m + n).</para>
 /// </remarks>
 internal sealed class MergedProduct : LeanFunction<MergedProduct>
 {
     private const string Scale = "scale", Asked = "asked";
 
-    /// <summary>Whether this is less work than factors beside the weight, and as exact: in half precision the sum would be rounded, and small changes of the weight with it.</summary>
+    /// <summary>Whether this is less work than factors beside the weight, and as exact: in half precision the sum would be rounded, and small changes of the
+    /// weight with it.</summary>
     public static bool PaysFor(Tensor rows, Tensor weight)
     {
         long m = weight.shape[0], n = weight.shape[1];

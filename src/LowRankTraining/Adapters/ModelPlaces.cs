@@ -13,5 +13,7 @@ internal static class ModelPlaces
 
     /// <summary>The same plans for the parameters that the model has now. One whose place is gone stays as it is.</summary>
     public static IReadOnlyList<ParameterPlan> In(this IReadOnlyList<ParameterPlan> plans, nn.Module model) =>
-        [.. plans.Select(plan => model.At(plan.Name) is { } parameter && !ReferenceEquals(parameter, plan.Parameter) ? plan with { Parameter = parameter } : plan)];
+        [.. plans.Select(plan => model.At(plan.Name) is { } parameter && !ReferenceEquals(parameter, plan.Parameter)
+            ? plan with { Parameter = parameter }
+            : plan)];
 }

@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>Forgets most of an Adam state, as ReLoRA does at a restart.</summary>
+/// <summary>Clears most of an Adam state, as ReLoRA does at a restart.</summary>
 /// <remarks>Both moments lose the same entries. With separate masks an entry could keep its first moment and lose the second, and its next step would be that
 /// moment over ε.</remarks>
 internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool RestartClock)
 {
-    /// <value>Nothing is remembered.</value>
+    /// <value>Everything is cleared.</value>
     public static MomentReset All { get; } = new(OptimizerReset.Zero, Ratio: 1, RestartClock: true);
 
     /// <summary>Applies the reset to one bag. The parts cut a moment into what is pruned apart, each with the seed of its random mask.</summary>
@@ -31,7 +31,7 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
         var total = kind.Elements;
         if (Mode == OptimizerReset.Zero)
         {
-            Forget(state, adam);
+            Clear(state, adam);
             return (total, total);
         }
 
@@ -47,8 +47,8 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
         return (total - slots[0].Read(state, kind).count_nonzero().ToInt64(), total);
     }
 
-    /// <summary>Forgets everything, for factors of another shape.</summary>
-    public void Forget(StateBag state, AdamRule adam)
+    /// <summary>Clears everything, for factors of another shape.</summary>
+    public void Clear(StateBag state, AdamRule adam)
     {
         var steps = state.Counter(AdamRule.Clock);
         adam.Reset(state);

@@ -20,7 +20,10 @@ internal static class NamePattern
     }
 
     /// <summary>The name of the module that a weight belongs to.</summary>
-    public static string ModuleOf(string weight) => $".{weight}".EndsWith(Weight, StringComparison.Ordinal) ? weight[..Math.Max(0, weight.Length - Weight.Length)] : weight;
+    public static string ModuleOf(string weight) =>
+        $".{weight}".EndsWith(Weight, StringComparison.Ordinal)
+        ? weight[..Math.Max(0, weight.Length - Weight.Length)]
+        : weight;
 
     public static bool Matches(string pattern, string weight) => Compiled(pattern) is var regex && (regex.IsMatch(ModuleOf(weight)) || regex.IsMatch(weight));
 

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Adapters;
 
 /// <summary>What a model holds in the memory of its parameters beside them: frozen parameters, buffers and views over the same numbers.</summary>
-/// <remarks>Such a neighbor sees a weight that is changed in place, and is left behind by one that is kept elsewhere meanwhile.</remarks>
+/// <remarks>Such a neighbor sees a weight that is changed in place, and is left behind by one that is kept elsewhere.</remarks>
 internal sealed class Neighbors
 {
     private readonly ILookup<(DeviceType, int, IntPtr), (string Name, Tensor Tensor)> _byStorage;

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Adapters;
 
-/// <summary>How much of the factors' optimizer state is forgotten at a restart.</summary>
+/// <summary>How much of the factors' optimizer state is cleared at a restart.</summary>
 public enum OptimizerReset
 {
     /// <summary>All of it.</summary>

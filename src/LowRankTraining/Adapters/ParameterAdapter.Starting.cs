@@ -10,7 +10,8 @@ internal abstract partial class ParameterAdapter
     /// <value>The factors that were taken out of the weight at the start, or null where nothing was.</value>
     public InitialFactors? Initial { get; private set; }
 
-    public virtual FactorSet Factors => new(Name, A, B, Recipe.Scale) { FinalA = FinalA, Base = Weight, LeavesBase = Recipe.Init.ChangesBase(), Initial = Initial };
+    public virtual FactorSet Factors =>
+        new(Name, A, B, Recipe.Scale) { FinalA = FinalA, Base = Weight, LeavesBase = Recipe.Init.ChangesBase(), Initial = Initial };
 
     /// <value>Whether the factors still have to be found from a gradient. The values tell, not what was called: they may have come from a checkpoint.</value>
     public bool AwaitsGradient => !(_hasStart = _hasStart || HasProduct);

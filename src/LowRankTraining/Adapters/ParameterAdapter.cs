@@ -176,9 +176,11 @@ internal abstract partial class ParameterAdapter(Site site, AdapterRecipe recipe
     private (long Zeroed, long Total) Reset(string factor, StateBag state, long completed, bool shrinks)
     {
         if (!shrinks)
-            return Recipe.Reset.Apply(state, Recipe.Adam, new TensorKind(factor == LowRankFactors.A ? A : B), [(moment => moment, Recipe.MaskKey(Name, factor, completed))]);
+            return Recipe.Reset.Apply(
+                state, Recipe.Adam, new TensorKind(factor == LowRankFactors.A ? A : B),
+                [(moment => moment, Recipe.MaskKey(Name, factor, completed))]);
 
-        Recipe.Reset.Forget(state, Recipe.Adam);
+        Recipe.Reset.Clear(state, Recipe.Adam);
         var entries = (factor == LowRankFactors.A ? A : B).numel();
         return (entries, entries);
     }

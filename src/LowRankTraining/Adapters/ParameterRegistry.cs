@@ -15,5 +15,6 @@ internal static class ParameterRegistry
 
     public static void Replace(nn.Module module, string name, Parameter parameter) => Of(module)[name] = parameter;
 
-    private static OrderedDict<string, Parameter> Of(nn.Module module) => TorchSharpField.Read<OrderedDict<string, Parameter>>(module, typeof(nn.Module), "_internal_params");
+    private static OrderedDict<string, Parameter> Of(nn.Module module) =>
+        TorchSharpField.Read<OrderedDict<string, Parameter>>(module, typeof(nn.Module), "_internal_params");
 }

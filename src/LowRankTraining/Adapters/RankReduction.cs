@@ -6,9 +6,10 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>Gives a product of factors a lower rank and says what is left over, without ever forming the product.</summary>
 /// <remarks>
-/// <para>B = Q_B R_B and Aᵀ = Q_A R_A; R_B R_Aᵀ = U Σ Vᵀ, at most r × r. With the r′ largest singular values B′ = Q_B U √Σ and A′ = √Σ Vᵀ Q_Aᵀ, balanced; the others are what is dropped.
-/// B A = B′ A′ + (dropped), so a weight that the dropped part is merged into keeps its function. Cost O((m + n) r² + r³).</para>
-/// <para>A kept direction that carries nothing, as all of them do while B is zero, gets a zero column in B′ and in A′ a row of A's usual length out of the span of A's rows: it can still learn.</para>
+/// <para>B = Q_B R_B and Aᵀ = Q_A R_A; R_B R_Aᵀ = U Σ Vᵀ, at most r × r. With the r′ largest singular values B′ = Q_B U √Σ and A′ = √Σ Vᵀ Q_Aᵀ, balanced; the
+/// others are what is dropped. B A = B′ A′ + (dropped), so a weight that the dropped part is merged into keeps its function. Cost O((m + n) r² + r³).</para>
+/// <para>A kept direction that carries nothing, as all of them do while B is zero, gets a zero column in B′ and in A′ a row of A's usual length out of the span
+/// of A's rows: it can still learn.</para>
 /// <para>Half precision is computed in float32.</para>
 /// </remarks>
 public static class RankReduction
@@ -90,8 +91,8 @@ public static class RankReduction
 /// <param name="MapOfA">T with A′ = T A, r′ × r.</param>
 /// <param name="MapOfB">S with B′ᵀ = S Bᵀ, r′ × r.</param>
 /// <remarks>
-/// Gradients change places, since ∂A = s Bᵀ G and ∂B = s G Aᵀ: the first moment of A is carried by S, that of B by T. Second moments are carried by the squares of the entries,
-/// as if the gradients of different rows were independent.
+/// Gradients change places, since ∂A = s Bᵀ G and ∂B = s G Aᵀ: the first moment of A is carried by S, that of B by T. Second moments are carried by
+/// the squares of the entries, as if the gradients of different rows were independent.
 /// </remarks>
 public sealed record ReducedFactors(Tensor A, Tensor B, Tensor DroppedA, Tensor DroppedB, Tensor MapOfA, Tensor MapOfB) : IDisposable
 {

@@ -6,9 +6,11 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>A linear layer of this library: its weight is kept in another form than one trainable matrix.</summary>
 /// <remarks>
-/// <para>Its tensors are registered by name and kept nowhere else, so what <c>to(...)</c>, <c>save</c> and <c>load</c> do to them the layer follows, whatever holds it: a field, a <c>Sequential</c>, a list.</para>
-/// <para><c>to(dtype)</c> converts the parameters. Codes, their scales and the positions of sparse values stay what they are, since another dtype would change the numbers that they stand for. <c>to(device)</c> moves everything.
-/// As in every module of TorchSharp the parameters are new objects afterwards, so the optimizer is made after that.</para>
+/// <para>Its tensors are registered by name and kept nowhere else, so what <c>to(...)</c>, <c>save</c> and <c>load</c> do to them the layer follows, whatever
+/// holds it: a field, a <c>Sequential</c>, a list.</para>
+/// <para><c>to(dtype)</c> converts the parameters. Codes, their scales and the positions of sparse values stay what they are, since another dtype would
+/// change the numbers that they stand for. <c>to(device)</c> moves everything. As in every module of TorchSharp the parameters are new objects afterwards, so
+/// the optimizer is made after that.</para>
 /// </remarks>
 public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
 {

@@ -9,7 +9,8 @@ namespace LowRankTraining.Adapters;
 
 /// <summary>A <see cref="QuantizedLowRankLinear"/> in the place of a linear layer, whose weight gives its memory back while it is frozen.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
-internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, string reason) : ParameterAdapter(site, recipe, $"{reason}; weight in {recipe.Base}")
+internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, string reason)
+    : ParameterAdapter(site, recipe, $"{reason}; weight in {recipe.Base}")
 {
     private readonly Linear _original = site.Linear!;
     private readonly long[] _shape = site.Weight.shape;
@@ -36,7 +37,9 @@ internal sealed class ReplacedQuantizedLinear(Site site, AdapterRecipe recipe, s
 
     public override void Install()
     {
-        _layer = new QuantizedLowRankLinear(_original, (int)RankAfter(0), Recipe.Base, Recipe.Scale, Recipe.Dropout, Recipe.DrawKey(Name, 0), sharesWeight: Recipe.Clock.WarmStart > 0);
+        _layer = new QuantizedLowRankLinear(
+            _original, (int)RankAfter(0), Recipe.Base, Recipe.Scale, Recipe.Dropout, Recipe.DrawKey(Name, 0),
+            sharesWeight: Recipe.Clock.WarmStart > 0);
         _layer.train(_original.training);
         Start();
         LeaveBase();

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Adapters;
 
-/// <summary>When factors are at work, and when they are merged and drawn anew: all of it from the number of completed steps.</summary>
+/// <summary>When factors are at work, and when they are merged and drawn again: all of it from the number of completed steps.</summary>
 /// <param name="WarmStart">Steps of full-rank training before the factors take over.</param>
 /// <param name="Every">Steps from one merge to the next; null for none.</param>
 internal readonly record struct RestartClock(long WarmStart, long? Every)

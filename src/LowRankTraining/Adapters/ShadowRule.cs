@@ -9,8 +9,7 @@ namespace LowRankTraining.Adapters;
 /// <summary>Trains low-rank factors from the gradient of the whole weight, and keeps the weight merged with them.</summary>
 /// <remarks>
 /// <para>With G m × n the weight's gradient and W = W₀ + s B A: ∂B = s G Aᵀ and ∂A = s Bᵀ G, as if the factors stood in the graph. Adam moves both, and W +=
-/// s (B′A′ − B A),
-/// which is one product: s [ΔBᵀ; B] ᵀ [A′; ΔA].</para>
+/// s (B′A′ − B A), which is one product: s [ΔBᵀ; B] ᵀ [A′; ΔA].</para>
 /// <para>State: <c>factors</c>, r × (n + m), A and Bᵀ side by side, drawn at the first step of a cycle; Adam's moments in that shape. A tensor of more than
 /// two dimensions is treated as out × rest.</para>
 /// <para>Before the factors take over, plain Adam on the weight. A zero or non-finite gradient changes nothing.</para>
@@ -68,7 +67,7 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
 
         if (RankFor(weight, completed) != rank)
         {
-            Recipe.Reset.Forget(state, Recipe.Adam);
+            Recipe.Reset.Clear(state, Recipe.Adam);
             return (entries, entries);
         }
 

@@ -8,7 +8,7 @@ namespace LowRankTraining.Adapters;
 /// <summary>A matrix that is to be adapted, and where it stands in the model.</summary>
 /// <param name="Name">The weight's qualified name.</param>
 /// <param name="Model">The model.</param>
-/// <param name="Limit">The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape meanwhile.</param>
+/// <param name="Limit">The short side of the matrix, out × rest, as it was found: a weight that is kept elsewhere has no shape.</param>
 /// <param name="Linear">The linear module that it belongs to, if it is one.</param>
 /// <param name="Slots">Where that module hangs.</param>
 /// <param name="Names">The names of the weight and of what lies over it in memory, <paramref name="Name"/> first.</param>
@@ -42,7 +42,8 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
         return [.. candidates.Select(candidate =>
         {
             var identity = ParameterIdentity.Of(candidate.Parameter);
-            var linear = candidate.Places.Select(place => place.Module).OfType<Linear>().FirstOrDefault(module => ParameterIdentity.Of(module.weight) == identity);
+            var linear = candidate.Places.Select(place => place.Module).OfType<Linear>()
+                .FirstOrDefault(module => ParameterIdentity.Of(module.weight) == identity);
             string[] over = [.. neighbors.Over(candidate.Parameter).Except(candidate.Names)];
             return new Site(candidate.Name, model, candidate.Parameter.shape.ShortSide(), linear, linear is null ? [] : [.. slots[linear]],
                 [.. candidate.Names, .. over], candidate.IsShared || over.Length > 0) { WasFrozen = candidate.IsFrozen };
@@ -55,7 +56,9 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     public (Injection? Way, string Reason) Choose(Injection wanted, IReadOnlyList<Injection> possible)
     {
         if (wanted != Injection.Auto)
-            return !possible.Contains(wanted) ? (null, "the method cannot enter a model this way") : Against(wanted) is { } against ? (null, against) : (wanted, "as asked");
+            return !possible.Contains(wanted) ? (null, "the method cannot enter a model this way")
+                : Against(wanted) is { } against ? (null, against)
+                : (wanted, "as asked");
 
         var refusals = new List<string>();
         foreach (var way in possible)

@@ -36,7 +36,8 @@ public sealed record Sparsity
     {
         ArgumentNullException.ThrowIfNull(importance);
         if (!Divides(importance.shape[1]))
-            throw new ArgumentException($"{this} cannot be pruned in rows of {importance.shape[1]}: groups of {_group} do not divide them.", nameof(importance));
+            throw new ArgumentException($"{this} cannot be pruned in rows of {importance.shape[1]}: "
+                + $"groups of {_group} do not divide them.", nameof(importance));
 
         using var scope = NewDisposeScope();
         var groups = _zeros > 0 ? importance.reshape(-1, _group) : importance;

@@ -17,7 +17,8 @@ internal sealed record Switching(double Interval, double Decay, long Hold)
         return [.. Enumerable.Range(0, (int)Math.Min(rank, now - before)).Select(offset => (before + offset) % rank)];
     }
 
-    /// <summary>Standard deviations of the entries of A and B with which s B A has the variance of a fresh weight for s = 1/r, and both factors learn at the same pace.</summary>
+    /// <summary>Standard deviations of the entries of A and B with which s B A has the variance of a fresh weight for s
+    /// = 1/r, and both factors learn at the same pace.</summary>
     /// <param name="rows">m.</param>
     /// <param name="columns">n.</param>
     /// <param name="rank">r.</param>

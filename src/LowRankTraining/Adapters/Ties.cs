@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Adapters;
 
-/// <summary>The places that share a parameter when a method is attached. A model that is moved can come out with a parameter for each of them, of which one would be trained.</summary>
+/// <summary>The places that share a parameter when a method is attached. A model that is moved can come out with a parameter for each of them, of which one
+/// would be trained.</summary>
 internal sealed class Ties
 {
     private readonly nn.Module _model;
@@ -21,7 +22,8 @@ internal sealed class Ties
         {
             if (_model.At(names[0]) is { } trained && names.Skip(1).FirstOrDefault(name => IsParted(name, trained)) is { } parted)
                 throw new InvalidOperationException(
-                    $"'{names[0]}' and '{parted}' were one parameter when the strategy was attached, and are two now, of which only the first is trained: model.to(...) and a weight that is set anew can part them. "
+                    $"'{names[0]}' and '{parted}' were one parameter when the strategy was attached, and are two now, of which only the first is trained: "
+                    + "model.to(...) and a weight that is set again can part them. "
                     + $"Give '{parted}' the parameter of '{names[0]}' again. Nothing was changed.");
         }
     }

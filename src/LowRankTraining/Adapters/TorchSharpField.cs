@@ -4,7 +4,8 @@ using TorchSharp;
 namespace LowRankTraining.Adapters;
 
 /// <summary>Reads fields of TorchSharp's modules for which there is no public member.</summary>
-/// <remarks>A version of TorchSharp without such a field is refused: taking a missing list of hooks for an empty one would change what a model computes.</remarks>
+/// <remarks>A version of TorchSharp without such a field is refused: taking a missing list of hooks for an empty one would change what a model
+/// computes.</remarks>
 internal static class TorchSharpField
 {
     private static readonly AssemblyName Loaded = typeof(torch).Assembly.GetName();

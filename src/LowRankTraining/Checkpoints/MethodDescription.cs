@@ -17,10 +17,6 @@ internal static class MethodDescription
     /// <summary>The options of a method, or null where there is none.</summary>
     public static JsonObject? Of(object? method) => method is null ? null : Parts(method);
 
-    /// <summary>Where a method reports to, or null.</summary>
-    public static ILogger? LoggerOf(object? method) =>
-        method?.GetType().GetProperties().FirstOrDefault(property => property.PropertyType.IsAssignableTo(typeof(ILogger)))?.GetValue(method) as ILogger;
-
     /// <summary>Every option that is not what it was, in the order of their names. None where one of the descriptions is not known.</summary>
     public static IReadOnlyList<OptionChange> Changes(JsonObject? saved, JsonObject? current) =>
         saved is null || current is null ? [] : [.. Compare(current[TypeKey]?.ToString() ?? "", saved, current)];

@@ -21,7 +21,9 @@ namespace LowRankTraining.Checkpoints;
 /// </remarks>
 public static class PeftAdapter
 {
-    private const string FileName = "adapter_model.safetensors", Root = "base_model.model.", A = "lora_A.weight", B = "lora_B.weight", Magnitude = "lora_magnitude_vector";
+    private const string FileName = "adapter_model.safetensors",
+        Root = "base_model.model.",
+        A = "lora_A.weight", B = "lora_B.weight", Magnitude = "lora_magnitude_vector";
 
     /// <summary>Saves the factors of a session.</summary>
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
@@ -43,8 +45,9 @@ public static class PeftAdapter
 
         using var scope = NewDisposeScope();
         var layers = factors.Select(PeftLayer.Of).ToArray();
+        var tensors = layers.SelectMany(Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor)).ToArray();
         Directory.CreateDirectory(folder);
-        SafeTensorsFile.Write(Path.Combine(folder, FileName), [.. layers.SelectMany(Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor))], new CheckpointManifest
+        SafeTensorsFile.Write(Path.Combine(folder, FileName), tensors, new CheckpointManifest
         {
             Kind = CheckpointManifest.Adapter,
             Method = session.Strategy,
@@ -77,7 +80,8 @@ public static class PeftAdapter
         using var file = OpenIn(folder);
         var problems = PeftLayer.ProblemsOf(file, config, factors).ToArray();
         if (problems.Length > 0)
-            throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: {string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
+            throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: "
+                + $"{string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
                 + "Attach the method of PeftAdapter.MethodOf to the targets of PeftAdapter.TargetsOf. Nothing was changed.");
 
         var read = factors.SelectMany(Parameters).ToDictionary(pair => pair.Name, pair => file.Read(pair.Name));
@@ -119,13 +123,7 @@ public static class PeftAdapter
     internal static string NameOf(string module, string tensor) => module.Length == 0 ? $"{Root}{tensor}" : $"{Root}{module}.{tensor}";
 
     /// <summary>A, B and, where there are any, the magnitudes, in this order.</summary>
-    internal static IEnumerable<(string Name, Tensor Parameter)> Parameters(FactorSet set)
-    {
-        yield return (NameOf(set.Module, A), set.A);
-        yield return (NameOf(set.Module, B), set.B);
-        if (set.Magnitude is not null)
-            yield return (NameOf(set.Module, Magnitude), set.Magnitude);
-    }
+    internal static IEnumerable<(string Name, Tensor Parameter)> Parameters(FactorSet set) => Named(set.Module, set.A, set.B, set.Magnitude);
 
     private static TMethod Told<TMethod>(TMethod method, PeftConfig config) where TMethod : LoRAMethod => method with
     {
@@ -138,18 +136,21 @@ public static class PeftAdapter
         TrainOthers = false,
     };
 
-    private static IEnumerable<(string Name, Tensor Tensor)> Tensors(PeftLayer layer)
+    private static IEnumerable<(string Name, Tensor Tensor)> Tensors(PeftLayer layer) => Named(layer.Module, layer.A, layer.B, layer.Magnitude);
+
+    private static IEnumerable<(string Name, Tensor Tensor)> Named(string module, Tensor a, Tensor b, Tensor? magnitude)
     {
-        yield return (NameOf(layer.Module, A), layer.A);
-        yield return (NameOf(layer.Module, B), layer.B);
-        if (layer.Magnitude is not null)
-            yield return (NameOf(layer.Module, Magnitude), layer.Magnitude);
+        yield return (NameOf(module, A), a);
+        yield return (NameOf(module, B), b);
+        if (magnitude is not null)
+            yield return (NameOf(module, Magnitude), magnitude);
     }
 
     private static SafeTensorsFile OpenIn(string folder)
     {
         var path = Path.Combine(folder, FileName);
         return File.Exists(path) ? SafeTensorsFile.Open(path)
-            : throw new FileNotFoundException($"There is no adapter in '{folder}' ({FileName} is missing). An older adapter_model.bin has to be converted in PEFT first.", path);
+            : throw new FileNotFoundException($"There is no adapter in '{folder}' ({FileName} is missing). "
+                + "An older adapter_model.bin has to be converted in PEFT first.", path);
     }
 }

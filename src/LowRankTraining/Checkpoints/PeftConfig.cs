@@ -37,7 +37,8 @@ internal sealed record PeftConfig
     {
         var path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
-            throw new FileNotFoundException($"There is no adapter in '{folder}' ({FileName} is missing). Check the path: it is the folder, not a file in it.", path);
+            throw new FileNotFoundException($"There is no adapter in '{folder}' ({FileName} is missing). Check the path: "
+                + "it is the folder, not a file in it.", path);
 
         try
         {
@@ -45,7 +46,8 @@ internal sealed record PeftConfig
             RequireSupported(document.RootElement);
             return Parse(document.RootElement);
         }
-        catch (Exception failure) when (failure is InvalidDataException or JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
+        catch (Exception failure) when (failure
+            is InvalidDataException or JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
         {
             throw new InvalidDataException($"'{path}': {failure.Message}", failure);
         }
@@ -56,7 +58,8 @@ internal sealed record PeftConfig
     {
         var config = Read(folder);
         return config.UsesDoRA == usesDoRA ? config : throw new InvalidDataException(
-            $"The adapter in '{folder}' is {(config.UsesDoRA ? "a DoRA one: use PeftAdapter.DoRAOf or MethodOf" : "a plain LoRA one: use PeftAdapter.LoRAOf or MethodOf")}.");
+            $"The adapter in '{folder}' is "
+            + $"{(config.UsesDoRA ? "a DoRA one: use PeftAdapter.DoRAOf or MethodOf" : "a plain LoRA one: use PeftAdapter.LoRAOf or MethodOf")}.");
     }
 
     public void Write(string folder)
@@ -111,11 +114,19 @@ internal sealed record PeftConfig
             if (IsTrue(json, flag))
                 throw new InvalidDataException($"{flag} is true, which cannot be read.");
         foreach (var part in new[] { "modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters" })
-            if (json.TryGetProperty(part, out var value) && value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined) && !(value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0))
+            if (json.TryGetProperty(part, out var value) && !IsEmpty(value))
                 throw new InvalidDataException($"{part} is set: an adapter with more than factors cannot be read.");
-        if (json.TryGetProperty("init_lora_weights", out var start) && start.ValueKind == JsonValueKind.String && Array.Exists(ChangedBases, name => start.GetString()!.StartsWith(name, StringComparison.OrdinalIgnoreCase)))
-            throw new InvalidDataException($"init_lora_weights is {start}: such an adapter fits only the changed weights that it was trained beside. Convert it to a plain one in PEFT (path_initial_model_for_weight_conversion) first.");
+        if (json.TryGetProperty("init_lora_weights", out var start) && ChangesBase(start))
+            throw new InvalidDataException($"init_lora_weights is {start}: such an adapter fits only the changed weights that it was trained beside. "
+                + "Convert it to a plain one in PEFT (path_initial_model_for_weight_conversion) first.");
     }
+
+    private static bool IsEmpty(JsonElement value) =>
+        value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+
+    private static bool ChangesBase(JsonElement start) =>
+        start.ValueKind == JsonValueKind.String
+        && Array.Exists(ChangedBases, name => start.GetString()!.StartsWith(name, StringComparison.OrdinalIgnoreCase));
 
     private static bool IsTrue(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
@@ -128,5 +139,8 @@ internal sealed record PeftConfig
         new((patterns ?? new Dictionary<string, TValue>()).Select(pattern => KeyValuePair.Create(pattern.Key, (JsonNode?)write(pattern.Value))));
 
     /// <summary>PEFT's α is a whole number wherever it can be.</summary>
-    private static JsonValue Number(double value) => value == Math.Round(value) && Math.Abs(value) < int.MaxValue ? JsonValue.Create((int)value) : JsonValue.Create(value);
+    private static JsonValue Number(double value) =>
+        value == Math.Round(value) && Math.Abs(value) < int.MaxValue
+        ? JsonValue.Create((int)value)
+        : JsonValue.Create(value);
 }

@@ -98,7 +98,9 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
 
     /// <summary>The layers with an unusual value, and those that the pattern of one would take for it, as "proj" takes "blocks.0.proj". The first pattern
     /// that matches counts, so the longest names come first.</summary>
-    private static Dictionary<string, TValue> Patterns<TValue>(IReadOnlyList<PeftLayer> layers, Func<PeftLayer, TValue> valueOf, TValue usual) where TValue : notnull
+    private static Dictionary<string, TValue> Patterns<TValue>(
+        IReadOnlyList<PeftLayer> layers, Func<PeftLayer, TValue> valueOf, TValue usual)
+        where TValue : notnull
     {
         var endings = layers.Where(layer => !valueOf(layer).Equals(usual)).Select(layer => $".{layer.Module}").ToArray();
         return layers.Where(layer => Array.Exists(endings, ending => $".{layer.Module}".EndsWith(ending, StringComparison.Ordinal)))

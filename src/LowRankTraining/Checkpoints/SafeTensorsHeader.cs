@@ -12,10 +12,10 @@ namespace LowRankTraining.Checkpoints;
 /// holds the checksum of every tensor, so this one is that of the whole file.</remarks>
 internal sealed class SafeTensorsHeader
 {
-    private const string MetadataKey = "__metadata__", ManifestKey = "manifest", Unsealed = "0000000000000000";
+    private const string MetadataKey = "__metadata__", ManifestKey = "manifest", ChecksumKey = "checksum", Unsealed = "0000000000000000";
     private const long Longest = 100_000_000;
 
-    private static readonly byte[] SealPrefix = Encoding.UTF8.GetBytes($$"""{"{{MetadataKey}}":{"checksum":" """.TrimEnd());
+    private static readonly byte[] SealPrefix = Encoding.UTF8.GetBytes($$"""{"{{MetadataKey}}":{"{{ChecksumKey}}":" """.TrimEnd());
 
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -64,7 +64,7 @@ internal sealed class SafeTensorsHeader
     public static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest)
     {
         // PyTorch's readers want to know whose tensors these are: "pt" is what all of them take.
-        var header = Encode(tensors, [new("checksum", Unsealed), new("format", "pt"), new(ManifestKey, manifest.ToJson())]);
+        var header = Encode(tensors, [new(ChecksumKey, Unsealed), new("format", "pt"), new(ManifestKey, manifest.ToJson())]);
         Encoding.ASCII.GetBytes(HashingStream.Of(header)).CopyTo(header.AsSpan(SealPrefix.Length));
         WriteFramed(stream, header);
     }
@@ -82,9 +82,11 @@ internal sealed class SafeTensorsHeader
         foreach (var item in json.RootElement.EnumerateObject())
             header.Add(item);
 
+        // Seal or manifest is enough to know a file of this library: the other may be what is damaged.
+        if (header._metadata.ContainsKey(ManifestKey) || BeginsWithSeal(bytes))
+            RequireSeal(bytes);
         if (header._metadata.TryGetValue(ManifestKey, out var manifest))
         {
-            RequireSeal(bytes);
             header.Manifest = CheckpointManifest.Parse(manifest);
             header.Manifest.RequireChecksumsOf(header._entries.Keys);
         }
@@ -125,11 +127,19 @@ internal sealed class SafeTensorsHeader
         return header;
     }
 
+    /// <summary>Whether the metadata begin with 16 hexadecimal digits as their checksum, which in files of
+    /// other programs stands elsewhere, if at all.</summary>
+    private static bool BeginsWithSeal(byte[] header) =>
+        header.AsSpan().StartsWith(SealPrefix) && header.Length > SealPrefix.Length + Unsealed.Length
+        && header.Skip(SealPrefix.Length).Take(Unsealed.Length).All(digit => char.IsAsciiHexDigitLower((char)digit))
+        && header[SealPrefix.Length + Unsealed.Length] == '"';
+
     private static void RequireSeal(byte[] header)
     {
         var unsealed = header.ToArray();
-        var isSealed = header.AsSpan().StartsWith(SealPrefix) && Encoding.ASCII.GetBytes(Unsealed).AsSpan().TryCopyTo(unsealed.AsSpan(SealPrefix.Length));
-        if (!isSealed || HashingStream.Of(unsealed) != Encoding.ASCII.GetString(header, SealPrefix.Length, Unsealed.Length))
+        if (BeginsWithSeal(header))
+            Encoding.ASCII.GetBytes(Unsealed, unsealed.AsSpan(SealPrefix.Length));
+        if (!BeginsWithSeal(header) || HashingStream.Of(unsealed) != Encoding.ASCII.GetString(header, SealPrefix.Length, Unsealed.Length))
             throw new InvalidDataException("its header is not the one that was written: the checksum differs.");
     }
 

@@ -57,8 +57,8 @@ public static class TrainingCheckpoint
     /// bound to a <see cref="LowRankOptimizer"/> does so without being given.</param>
     /// <returns>Completed steps. A scheduler that is bound afterwards needs them.</returns>
     /// <remarks>
-    /// <para>Options on which the form of the state depends must be those of the saved run. Others may differ; where the method has a logger, they are named in a
-    /// warning.</para>
+    /// <para>Options on which the form of the state depends must be those of the saved run. Others may differ; where the method has a logger, they are named
+    /// in a warning.</para>
     /// <para>Call it outside of dispose scopes when the optimizer is one of TorchSharp's own: those lose loaded state with the scope.</para>
     /// </remarks>
     /// <exception cref="ArgumentException">The scheduler cannot be put anywhere, as TorchSharp's own. Nothing was changed.</exception>

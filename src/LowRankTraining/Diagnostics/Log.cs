@@ -8,6 +8,8 @@ internal static partial class Log
     [LoggerMessage(1, LogLevel.Warning, "{Strategy}: the rank is above the compressed side of {Count} matrices and was lowered there: {Matrices}")]
     public static partial void RankLowered(this ILogger logger, string strategy, int count, string matrices);
 
-    [LoggerMessage(2, LogLevel.Warning, "{Strategy}: {Count} weights cannot be replaced by 8-bit ones and stay as they are: {Matrices}. Hold such layers in fields of type Module<Tensor, Tensor>.")]
+    [LoggerMessage(2, LogLevel.Warning,
+        "{Strategy}: {Count} weights cannot be replaced by 8-bit ones and stay as they are: {Matrices}. "
+        + "Hold such layers in fields of type Module<Tensor, Tensor>.")]
     public static partial void WeightsNotQuantized(this ILogger logger, string strategy, int count, string matrices);
 }

@@ -14,12 +14,17 @@ internal static partial class MixerLog
             return;
 
         var mixture = mixer.Mixture;
-        logger.MixtureMoved(update, string.Join(", ", mixture.Select(Describe)), mixture.Sum(share => share.Probability > 0 ? -share.Probability * Math.Log(share.Probability) : 0));
+        logger.MixtureMoved(update, string.Join(", ", mixture.Select(Describe)), mixture.Sum(Entropy));
     }
 
     [LoggerMessage(40, LogLevel.Debug, "Mixture after {Update} updates: {Mixture}; entropy {Entropy:F3} nats")]
     private static partial void MixtureMoved(this ILogger logger, long update, string mixture, double entropy);
 
     private static string Describe(SourceShare share) =>
-        string.Create(CultureInfo.InvariantCulture, $"{share.Source} {share.Probability:F3} (reward {share.Reward?.ToString("F3", CultureInfo.InvariantCulture) ?? "–"}, {share.Draws} drawn)");
+        string.Create(CultureInfo.InvariantCulture, $"{share.Source} {share.Probability:F3} (reward {Reward(share)}, {share.Draws} drawn)");
+
+    private static string Reward(SourceShare share) => share.Reward?.ToString("F3", CultureInfo.InvariantCulture) ?? "–";
+
+    /// <summary>−p ln p.</summary>
+    private static double Entropy(SourceShare share) => share.Probability > 0 ? -share.Probability * Math.Log(share.Probability) : 0;
 }

@@ -7,7 +7,8 @@ namespace LowRankTraining.Factorized;
 /// <summary>Two factors of a matrix: U, m × k, and V, k × n.</summary>
 internal readonly record struct FactorPair(Tensor U, Tensor V)
 {
-    /// <summary>U = U_k √Σ_k and V = √Σ_k V_kᵀ of the singular value decomposition: the approximation of rank k (the best one for a matrix of up to 256 rows or columns, by a sketch of eight passes for a large one), in balanced factors. Computed in float32 at least, and rounded once.</summary>
+    /// <summary>U = U_k √Σ_k and V = √Σ_k V_kᵀ of the singular value decomposition: the approximation of rank k (the best one for a matrix of up to 256 rows or
+    /// columns, by a sketch of eight passes for a large one), in balanced factors. Computed in float32 at least, and rounded once.</summary>
     public static FactorPair OfSvd(Tensor weight, long rank, ulong key)
     {
         using var scope = NewDisposeScope();
@@ -15,7 +16,8 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
         return Kept(u, v, weight.dtype);
     }
 
-    /// <summary>Both normal with the standard deviation k^(−¼) (m + n)^(−¼), so that entries of the product have the variance 1 / (m + n). CoLA, arXiv 2502.10940.</summary>
+    /// <summary>Both normal with the standard deviation k^(−¼) (m + n)^(−¼), so that entries of the product have the
+    /// variance 1 / (m + n). CoLA, arXiv 2502.10940.</summary>
     public static FactorPair Gaussian(long rows, long columns, long rank, ScalarType dtype, Device device, ulong key)
     {
         using var scope = NewDisposeScope();

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Factorized;
 
-/// <summary>A <see cref="FactorizedLinear"/> in the place of a linear layer, whose weight gives its memory back meanwhile.</summary>
+/// <summary>A <see cref="FactorizedLinear"/> in the place of a linear layer, whose weight gives its memory back until it returns.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reason) : Adapter(site, reason)
 {
@@ -31,7 +31,8 @@ internal class FactorizedAdapter(Site site, FactorizedLinear layer, string reaso
 
     public required UpdateRule RuleOfV { get; init; }
 
-    public override IEnumerable<ParameterPlan> Plans => [Plan(FactorizedLinear.NameOfU, Layer.factor_U, RuleOfU), Plan(FactorizedLinear.NameOfV, Layer.factor_V, RuleOfV)];
+    public override IEnumerable<ParameterPlan> Plans =>
+        [Plan(FactorizedLinear.NameOfU, Layer.factor_U, RuleOfU), Plan(FactorizedLinear.NameOfV, Layer.factor_V, RuleOfV)];
 
     protected FactorizedLinear Layer { get; } = layer;
 

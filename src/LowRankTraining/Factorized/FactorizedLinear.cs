@@ -8,15 +8,18 @@ namespace LowRankTraining.Factorized;
 
 /// <summary>A linear layer whose weight is a product of two thin factors.</summary>
 /// <remarks>
-/// <para>y = σ(x Vᵀ) Uᵀ + b, with x (..., n), V k × n, U m × k, and σ nothing by default: then the weight is W = U V. Beside a frozen weight W₀, where there is one, y = x (W₀ + U V)ᵀ + b.</para>
-/// <para>k (m + n) numbers instead of m n, and for N rows 6 N k (m + n) operations forward and backward instead of 6 N m n: less of both where k is below m n / (m + n).</para>
+/// <para>y = σ(x Vᵀ) Uᵀ + b, with x (..., n), V k × n, U m × k, and σ nothing by default: then the weight is W = U V. Beside a frozen weight W₀, where there is
+/// one, y = x (W₀ + U V)ᵀ + b.</para>
+/// <para>k (m + n) numbers instead of m n, and for N rows 6 N k (m + n) operations forward and backward instead of 6
+/// N m n: less of both where k is below m n / (m + n).</para>
 /// <para>In the state dict: <c>weight</c> (W₀), <c>bias</c>, <c>factor_U</c>, <c>factor_V</c>.</para>
 /// </remarks>
 public sealed class FactorizedLinear : ReparameterizedLinear
 {
     internal const string NameOfU = "factor_U", NameOfV = "factor_V";
 
-    /// <summary>Factorizes the weight of a linear layer by its truncated singular value decomposition, and shares its bias. The layer itself is left as it is.</summary>
+    /// <summary>Factorizes the weight of a linear layer by its truncated singular value decomposition, and shares
+    /// its bias. The layer itself is left as it is.</summary>
     /// <param name="source">The layer.</param>
     /// <param name="rank">k, at least 1 and at most the short side of the weight.</param>
     /// <param name="activation">σ. Default: none.</param>
@@ -24,7 +27,8 @@ public sealed class FactorizedLinear : ReparameterizedLinear
     public FactorizedLinear(Linear source, int rank, FactorActivation activation = FactorActivation.None)
         : this(source?.bias, FactorPair.OfSvd(Weight(source, rank), rank, key: 0), activation) => ShareWith(source!);
 
-    /// <summary>A layer with random factors, to train from scratch or to load a state dict into: U and V normal, such that entries of U V have the variance 1 / (m + n).</summary>
+    /// <summary>A layer with random factors, to train from scratch or to load a state dict into: U and V normal, such
+    /// that entries of U V have the variance 1 / (m + n).</summary>
     /// <param name="inputs">n.</param>
     /// <param name="outputs">m.</param>
     /// <param name="rank">k, at least 1 and at most the smaller of both.</param>
@@ -35,13 +39,15 @@ public sealed class FactorizedLinear : ReparameterizedLinear
     /// <param name="key">Seed of the factors. Default 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank out of range.</exception>
     public FactorizedLinear(
-        long inputs, long outputs, int rank, bool hasBias = true, FactorActivation activation = FactorActivation.None, ScalarType dtype = ScalarType.Float32, Device? device = null, ulong key = 0)
+        long inputs, long outputs, int rank, bool hasBias = true, FactorActivation activation = FactorActivation.None,
+        ScalarType dtype = ScalarType.Float32, Device? device = null, ulong key = 0)
         : this(
             hasBias ? new Parameter(zeros(outputs, dtype, device ?? CPU)) : null,
             FactorPair.Gaussian(outputs, inputs, Checked(rank, Math.Min(outputs, inputs)), dtype, device ?? CPU, key),
             activation) { }
 
-    internal FactorizedLinear(Parameter? bias, FactorPair factors, FactorActivation activation = FactorActivation.None, Parameter? frozen = null) : base(nameof(FactorizedLinear))
+    internal FactorizedLinear(Parameter? bias, FactorPair factors, FactorActivation activation = FactorActivation.None, Parameter? frozen = null)
+        : base(nameof(FactorizedLinear))
     {
         Activation = activation;
         Own(WeightName, frozen);
@@ -95,7 +101,8 @@ public sealed class FactorizedLinear : ReparameterizedLinear
     public Tensor EffectiveWeight()
     {
         if (!HasPlainForm)
-            throw new InvalidOperationException($"There is {Activation} between the factors, so there is no weight that does what the layer does. Keep the layer.");
+            throw new InvalidOperationException($"There is {Activation} between the factors, so there is no weight that does what the layer does. "
+                + "Keep the layer.");
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();

@@ -22,7 +22,8 @@ internal class FactorizedMethod(string strategy, WeightSpaceMethod options, Fact
     public override long WantedRank(Site site) => Ranks?.For(site) ?? _options.Rank;
 
     public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) =>
-        new FactorizedAdapter(site, new FactorizedLinear(site.Linear!.bias, Start(site), Activation), reason) { Seed = Seed, RuleOfU = _options.Adam, RuleOfV = _options.Adam };
+        new FactorizedAdapter(site, new FactorizedLinear(site.Linear!.bias, Start(site), Activation), reason)
+            { Seed = Seed, RuleOfU = _options.Adam, RuleOfV = _options.Adam };
 
     private FactorPair Start(Site site)
     {

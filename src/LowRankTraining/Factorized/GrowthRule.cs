@@ -1,6 +1,7 @@
 namespace LowRankTraining.Factorized;
 
-/// <summary>How many of the directions of a product explain it, and how many are trained: InRank's decisions, apart from where the singular values come from.</summary>
+/// <summary>How many of the directions of a product explain it, and how many are trained: InRank's decisions,
+/// apart from where the singular values come from.</summary>
 /// <param name="FirstModes">c₀.</param>
 /// <param name="Buffer">b, directions trained beyond those that are needed.</param>
 /// <param name="MaxShare">The most directions that are trained, as a share of the short side.</param>

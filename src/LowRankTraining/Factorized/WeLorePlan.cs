@@ -8,7 +8,8 @@ namespace LowRankTraining.Factorized;
 
 /// <summary>How far each matrix of a model can be reduced: ranks from the spectra of the weights, by one threshold for all of them.</summary>
 /// <remarks>
-/// <para>Singular values, normalized per matrix to [0, 1], are taken away where they are below κ; κ is such that a given share of all of them goes. No data is needed, and the model is not changed.</para>
+/// <para>Singular values, normalized per matrix to [0, 1], are taken away where they are below κ; κ is such that a given share of all of them goes. No data is
+/// needed, and the model is not changed.</para>
 /// <para>Print it: <c>Console.WriteLine(WeLorePlan.For(model, ratio: 0.5))</c>.</para>
 /// <para>Source: Jaiswal et al., WeLore, arXiv 2407.11239, section 3.</para>
 /// </remarks>
@@ -45,11 +46,14 @@ public sealed class WeLorePlan
     /// <param name="minRatio">That share, in [0, 1]. Default 0.5 (WeLore's fine-tuning).</param>
     /// <exception cref="ArgumentOutOfRangeException">A ratio out of range.</exception>
     /// <exception cref="ArgumentException">The targets match nothing, or something that holds NaN or infinity.</exception>
-    public static WeLorePlan For(nn.Module model, Targets? targets = null, double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
+    public static WeLorePlan For(
+        nn.Module model, Targets? targets = null, double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
     {
         targets ??= AdapterPlanner.DefaultTargets;
         var trained = NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen).ToArray();
-        return Of(AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))), ratio, choice, minRatio);
+        return Of(
+            AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))),
+            ratio, choice, minRatio);
     }
 
     /// <summary>Plans from spectra that are known.</summary>
@@ -59,7 +63,8 @@ public sealed class WeLorePlan
     /// <param name="minRatio">The share that a matrix has to lose for that, in [0, 1].</param>
     /// <exception cref="ArgumentOutOfRangeException">A ratio out of range.</exception>
     public static WeLorePlan Of(
-        IEnumerable<(string Name, (long Rows, long Columns) Shape, Spectrum Spectrum)> matrices, double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
+        IEnumerable<(string Name, (long Rows, long Columns) Shape, Spectrum Spectrum)> matrices,
+        double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
     {
         if (!(ratio is > 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(ratio), ratio, "The ratio is a share of the singular values: above 0 and below 1.");
@@ -68,7 +73,9 @@ public sealed class WeLorePlan
 
         var known = matrices.ToArray();
         var threshold = ThresholdSearch.For(ratio, [.. known.Select(matrix => matrix.Spectrum)]);
-        return new(ratio, threshold, [.. known.Select(matrix => new WeLoreLayer(matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), choice, minRatio))]);
+        return new(ratio, threshold,
+            [.. known.Select(matrix => new WeLoreLayer(
+            matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), choice, minRatio))]);
     }
 
     /// <summary>A table of all matrices, and the sums.</summary>
@@ -76,16 +83,21 @@ public sealed class WeLorePlan
     {
         var text = new StringBuilder();
         var width = Math.Max("matrix".Length, Layers.Max(layer => layer.Name.Length));
-        text.AppendLine(CultureInfo.InvariantCulture, $"{"matrix".PadRight(width)} {"shape",13} {"largest σ",10} {"median σ",10} {"rank",11} {"energy",8}  {"becomes",-8} {"parameters",23}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{"matrix".PadRight(width)} {"shape",13} {"largest σ",10} {"median σ",10} {"rank",11} {"energy",8}  "
+            + $"{"becomes",-8} {"parameters",23}");
         foreach (var layer in Layers)
             text.AppendLine(CultureInfo.InvariantCulture,
-                $"{layer.Name.PadRight(width)} {$"{layer.Rows} x {layer.Columns}",13} {layer.Spectrum.Largest,10:g4} {layer.Spectrum.Median,10:g4} {$"{layer.Rank} of {layer.Spectrum.Values.Count}",11} {layer.Energy,8:p1}  {(layer.IsLowRank ? "factors" : "stays"),-8} {$"{layer.ParametersBefore} -> {layer.ParametersAfter}",23}");
+                $"{layer.Name.PadRight(width)} {$"{layer.Rows} x {layer.Columns}",13} {layer.Spectrum.Largest,10:g4} {layer.Spectrum.Median,10:g4} "
+                + $"{$"{layer.Rank} of {layer.Spectrum.Values.Count}",11} {layer.Energy,8:p1}  {(layer.IsLowRank ? "factors" : "stays"),-8} "
+                + $"{$"{layer.ParametersBefore} -> {layer.ParametersAfter}",23}");
         text.Append(CultureInfo.InvariantCulture,
-            $"{Reduced:p1} of the singular values go (threshold {Threshold:g4}); {Layers.Count(layer => layer.IsLowRank)} of {Layers.Count} matrices become factors; {ParametersBefore} -> {ParametersAfter} parameters");
+            $"{Reduced:p1} of the singular values go (threshold {Threshold:g4}); "
+            + $"{Layers.Count(layer => layer.IsLowRank)} of {Layers.Count} matrices become factors; {ParametersBefore} -> {ParametersAfter} parameters");
         return text.ToString();
     }
 
-    private static (long Rows, long Columns) Shape(NamedParameter candidate) => (candidate.Parameter.shape[0], candidate.Parameter.NumberOfElements / candidate.Parameter.shape[0]);
+    private static (long Rows, long Columns) Shape(NamedParameter candidate) =>
+        (candidate.Parameter.shape[0], candidate.Parameter.NumberOfElements / candidate.Parameter.shape[0]);
 
     private static Spectrum SpectrumOf(NamedParameter candidate)
     {
@@ -93,7 +105,8 @@ public sealed class WeLorePlan
         using var scope = NewDisposeScope();
         var matrix = candidate.Parameter.reshape(candidate.Parameter.shape[0], -1);
         if (!matrix.isfinite().all().ToBoolean())
-            throw new ArgumentException($"'{candidate.Name}' holds NaN or infinity, so it has no singular values. Leave it out with Targets.Except, or load the model again. Nothing was changed.");
+            throw new ArgumentException($"'{candidate.Name}' holds NaN or infinity, so it has no singular values. "
+                + "Leave it out with Targets.Except, or load the model again. Nothing was changed.");
         return Spectrum.Of(matrix);
     }
 }

@@ -123,7 +123,7 @@ public abstract class DataMixer : IDataMixer
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Frees what the mixer remembers.</summary>
+    /// <summary>Frees what the mixer keeps.</summary>
     protected virtual void Dispose(bool disposing) { }
 
     /// <exception cref="ArgumentException">There is no such source.</exception>

@@ -8,7 +8,7 @@ public sealed record GradientAlignmentOptions : IPart
     /// <value>τ, above 0: probabilities are softmax(φ/τ) before the floor. Default 1.</value>
     public double Temperature { get; init; } = 1;
 
-    /// <value>ε, in [0, 1]: every source is drawn with a probability of at least ε/K, so that none is forgotten and each goes on being measured. 1 draws from
+    /// <value>ε, in [0, 1]: every source is drawn with a probability of at least ε/K, so that none is dropped and each goes on being measured. 1 draws from
     /// all alike. Default 0.1.</value>
     public double Floor { get; init; } = 0.1;
 

@@ -4,14 +4,14 @@ namespace LowRankTraining.Mixing;
 
 /// <summary>Probabilities of K choices that follow their rewards.</summary>
 /// <remarks>
-/// <para>q = softmax(φ/τ), p = (1 − ε) q + ε/K. The gradient of the expected reward Σ pᵢ E[Rᵢ] is estimated,
-/// from the rewards that came since the last step, by</para>
+/// <para>q = softmax(φ/τ), p = (1 − ε) q + ε/K. The gradient of the expected reward Σ pᵢ E[Rᵢ] is estimated, from the rewards that came since the last step,
+/// by</para>
 /// <para>g = Σᵢ bᵢ ∇pᵢ + mean over rewards of (Rᵢ − bᵢ) ∇log pᵢ, bᵢ the moving average of source i's own rewards.</para>
 /// <para>The second term is REINFORCE with a baseline for each source. Alone it would not learn: such a baseline takes away just the difference between
 /// sources. The first term gives it back, exactly and without noise, and together they are unbiased.</para>
 /// <para>φ takes a step of Adam along g, and is kept within τ ln(50 (K − 1)) of its largest entry, where a single best source has q = 0.98: beyond, little is
-/// to be gained, and the way back would be long. For the same reason Adam forgets sooner than usual (β₂ = 0.99): the large gradients of an undecided policy
-/// would freeze a decided one.</para>
+/// to be gained, and the way back would be long. For the same reason Adam averages over fewer steps than usual (β₂ = 0.99): the large gradients of an
+/// undecided policy would freeze a decided one.</para>
 /// <para>Source: Williams, REINFORCE, 1992; Gu et al., Q-Prop, arXiv 1611.02247, for a baseline that depends on the choice.</para>
 /// </remarks>
 internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions options)

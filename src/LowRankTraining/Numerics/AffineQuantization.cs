@@ -44,8 +44,8 @@ public static class AffineQuantization
 
     /// <summary>Quantizes stochastically with given uniform numbers instead of drawn ones: for results that must be repeated elsewhere.</summary>
     /// <param name="values">As above.</param>
-    /// <param name="uniform">In [0, 1), as many as <paramref name="values"/> has elements: an entry is
-    /// rounded up where its number is below the fraction.</param>
+    /// <param name="uniform">In [0, 1), as many as <paramref name="values"/> has elements: an entry is rounded up where its number is below the
+    /// fraction.</param>
     /// <param name="bits">8 or 4.</param>
     /// <param name="group">Elements that share a scale; even for 4 bits.</param>
     /// <param name="compatibility">Whether to saturate as the authors' code does.</param>

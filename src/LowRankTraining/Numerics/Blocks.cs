@@ -49,7 +49,8 @@ internal readonly record struct Blocks(long Elements, int Size)
         if (size < 1)
             throw new ArgumentException($"A block needs at least one element, not {size}; 256 for 8 bits and 128 for 4 are usual.", nameof(size));
         if (size > LargestBlock)
-            throw new ArgumentException($"A block of {size} would fill up the last one with more numbers than any tensor has; take at most {LargestBlock}. 256 and 128 are usual.", nameof(size));
+            throw new ArgumentException($"A block of {size} would fill up the last one with more numbers than any tensor has; take at most {LargestBlock}. "
+                + "256 and 128 are usual.", nameof(size));
         if (bits == 4 && size % 2 != 0)
             throw new ArgumentException($"Two 4-bit codes share a byte, so a block of {size} would end inside one; take an even size.", nameof(size));
         return new(elements, size);

@@ -5,8 +5,8 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>Stores numbers in 8 or 4 bits each, with one scale for every block.</summary>
 /// <remarks>
-/// <para>The tensor is flattened row by row and cut into blocks; code = nearest entry of the table to x /
-/// max|block|, and it decodes to table[code] · max|block|.</para>
+/// <para>The tensor is flattened row by row and cut into blocks; code = nearest entry of the table to x / max|block|, and it decodes to table[code] ·
+/// max|block|.</para>
 /// <para>Zero decodes to exactly zero where the table has a zero, and a block of nothing but zeros always does. A block with a NaN decodes to NaN; one with an
 /// infinity to anything. Where max|block| is subnormal the block loses precision: it is below 1.2e-38.</para>
 /// <para>Stochastic rounding takes one of the two entries around x / max|block|, so that the expected value is exact: everywhere with the tables that end in −1

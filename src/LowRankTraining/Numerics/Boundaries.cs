@@ -7,8 +7,8 @@ namespace LowRankTraining.Numerics;
 /// <remarks>
 /// <para>The answer is that of <c>bucketize</c>, whose binary search takes a branch that nobody can foresee at each of its eight steps. Here a number goes to
 /// bin N + N sign(x) |x|^¼, and is compared with the one boundary that lies in it, if any: a dozen passes without a branch. (On a CPU <see cref="SpanCodes"/>
-/// does it in one, where nothing is drawn.) Boundaries and numbers find their bins by the same monotone
-/// arithmetic, so no rounding in it can change the answer.</para>
+/// does it in one, where nothing is drawn.) Boundaries and numbers find their bins by the same monotone arithmetic, so no rounding in it can change the
+/// answer.</para>
 /// <para>The fourth root spreads codes whose entries lie closer the smaller they are about evenly: a dynamic code has half as many entries in each lower
 /// decade, and 10^−¼ is 0.56.</para>
 /// </remarks>

@@ -49,8 +49,8 @@ public sealed class CodeTable
     /// the root of a second moment that was rounded away.</value>
     public static CodeTable Linear4Unsigned { get; } = new(4, signed: false, Enumerable.Range(1, 16).Select(k => k / 16.0));
 
-    /// <value>NormalFloat, 4 bits, −1 … 1 with both ends and zero exact: the means of sixteen equally likely
-    /// intervals of a normal distribution, for weights.</value>
+    /// <value>NormalFloat, 4 bits, −1 … 1 with both ends and zero exact: the means of sixteen equally likely intervals of a normal distribution, for
+    /// weights.</value>
     /// <remarks>Source: Dettmers et al., QLoRA, arXiv 2305.14314, appendix E; the numbers are those of bitsandbytes.</remarks>
     public static CodeTable NF4 { get; } = new(4, signed: true,
     [

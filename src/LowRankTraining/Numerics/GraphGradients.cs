@@ -18,7 +18,7 @@ internal static class GraphGradients
         _last = null;
     }
 
-    /// <summary>Takes gradients out of every dispose scope and remembers them until the next backward.</summary>
+    /// <summary>Takes gradients out of every dispose scope and keeps them until the next backward.</summary>
     /// <returns>The list itself, as a custom function returns it: null where there is no gradient.</returns>
     public static List<Tensor> HandOver(List<Tensor?> gradients)
     {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Numerics;
 
-/// <summary>Chooses which entries of an optimizer's memory survive when most of it is to be forgotten.</summary>
+/// <summary>Chooses which entries of an optimizer's memory survive when most of it is to be cleared.</summary>
 /// <remarks>Source: Lialin et al., ReLoRA, arXiv 2307.05695, section 3, and the authors' code.</remarks>
 public static class MomentPruning
 {

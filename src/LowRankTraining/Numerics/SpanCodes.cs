@@ -4,9 +4,9 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>The codes of a <see cref="CodeTable"/> for numbers in the processor's own memory: one pass over them, no scratch.</summary>
 /// <remarks>
-/// The answers are those of <see cref="Boundaries"/>, found in the same way, by a bin that holds one boundary at most. Here the bins are cut by the bits of a
-/// float: 128 in each octave from 2⁻²³ to 1, one for all below and one for all above, for either sign. Neighbors in the finest of the codes (dynamic, 8 bits,
-/// unsigned) are 1.8 bins apart.
+/// The answers are those of <see cref="Boundaries"/>, found in the same way, by a bin that holds one boundary at most. Here the bins are cut by the
+/// bits of a float: 128 in each octave from 2⁻²³ to 1, one for all below and one for all above, for either sign. Neighbors in the finest of the codes
+/// (dynamic, 8 bits, unsigned) are 1.8 bins apart.
 /// </remarks>
 internal sealed class SpanCodes
 {

@@ -5,9 +5,9 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>Rounds to a shorter floating-point type so that the expected value is exact.</summary>
 /// <remarks>
-/// x = m · 2ᴱ with m in [½, 1) becomes ⌊m · 2ᵇ⌋ · 2ᴱ⁻ᵇ, or the next number above where a uniform u in [0, 1) lies below the fraction that was cut off; b are
-/// the significant bits of the target: 8 for bfloat16, 11 for float16. All of it is exact in float32 (m · 2ᵇ + u would not be), so representable values stay
-/// what they are, and small updates survive in expectation where rounding to nearest loses them. Subnormal float16 values are rounded to nearest.
+/// x = m · 2ᴱ with m in [½, 1) becomes ⌊m · 2ᵇ⌋ · 2ᴱ⁻ᵇ, or the next number above where a uniform u in [0, 1) lies below the fraction that was cut
+/// off; b are the significant bits of the target: 8 for bfloat16, 11 for float16. All of it is exact in float32 (m · 2ᵇ + u would not be), so representable
+/// values stay what they are, and small updates survive in expectation where rounding to nearest loses them. Subnormal float16 values are rounded to nearest.
 /// </remarks>
 public static class StochasticRounding
 {

@@ -9,8 +9,9 @@ namespace LowRankTraining.Planning;
 
 /// <summary>How much memory a method will need for weights, gradients and optimizer state, known before training starts.</summary>
 /// <remarks>
-/// <para>State is that between steps, of float32 and half-precision parameters; it equals <see cref="LowRankOptimizer.StateBytes"/> once every part of a rule has been used, and is an upper bound where ranks fall
-/// or parameters take turns. Weights that a weight-space method has frozen are in <see cref="FrozenBytes"/>; other weights that are not trained, activations, and a step's scratch are not counted.</para>
+/// <para>State is that between steps, of float32 and half-precision parameters; it equals <see cref="LowRankOptimizer.StateBytes"/> once every part of a rule
+/// has been used, and is an upper bound where ranks fall or parameters take turns. Weights that a weight-space method has frozen are in
+/// <see cref="FrozenBytes"/>; other weights that are not trained, activations, and a step's scratch are not counted.</para>
 /// <para>Print it: <c>Console.WriteLine(MemoryPlan.For(session))</c>.</para>
 /// </remarks>
 public sealed class MemoryPlan
@@ -68,6 +69,8 @@ public sealed class MemoryPlan
         var elements = shape.Elements();
         var gradient = elements * plan.Parameter.ElementSize;
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
-        return new(plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient, plan.Rule.BytesFor(shape), 2 * moment, plan.Rule.LayoutFor(shape));
+        return new(
+            plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient,
+            plan.Rule.BytesFor(shape), 2 * moment, plan.Rule.LayoutFor(shape));
     }
 }

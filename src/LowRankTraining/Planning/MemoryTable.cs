@@ -11,7 +11,9 @@ internal static class MemoryTable
     {
         string[][] lines = [Header, .. plan.Parameters.GroupBy(parameter => (Shape(parameter), parameter.Layout)).Select(Line), .. Frozen(plan), Total(plan)];
         var widths = Header.Select((_, column) => lines.Max(line => line[column].Length)).ToArray();
-        return string.Join(Environment.NewLine, lines.Select(line => string.Join("  ", line.Select((cell, column) => Align(cell, column, widths[column]))).TrimEnd()));
+        return string.Join(Environment.NewLine,
+            lines.Select(line =>
+            string.Join("  ", line.Select((cell, column) => Align(cell, column, widths[column]))).TrimEnd()));
     }
 
     private static string[] Line(IGrouping<(string Shape, string Layout), ParameterMemory> alike) =>

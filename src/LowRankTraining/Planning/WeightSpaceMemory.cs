@@ -2,10 +2,12 @@ using LowRankTraining.Sparse;
 
 namespace LowRankTraining.Planning;
 
-/// <summary>What a weight-space method holds for a matrix, and what a step with it costs, from the matrix's shape alone; the sum over several is that of a model.</summary>
+/// <summary>What a weight-space method holds for a matrix, and what a step with it costs, from the matrix's shape
+/// alone; the sum over several is that of a model.</summary>
 /// <remarks>
 /// <para>With m × n the shape, r the rank, P = r (m + n), nnz = ⌊δ m n⌋, and bytes as <see cref="NumberBytes"/> has them:</para>
-/// <para>dense mn (b_w + b_g + 2b_s); LoRA, ReLoRA mn b_frozen + P (b_a + b_g + 2b_s); DoRA the same with P + m; SLTrain (P + nnz)(b_a + b_g + 2b_s) + nnz b_i; factorized (InRank, WeLore, CoLA) P (b_a + b_g + 2b_s).</para>
+/// <para>dense mn (b_w + b_g + 2b_s); LoRA, ReLoRA mn b_frozen + P (b_a + b_g + 2b_s); DoRA the same with P + m; SLTrain (P + nnz)(b_a + b_g + 2b_s) + nnz b_i;
+/// factorized (InRank, WeLore, CoLA) P (b_a + b_g + 2b_s).</para>
 /// <para>Rank above a matrix's short side counts as that side. Activations are not counted.</para>
 /// </remarks>
 public sealed record WeightSpaceMemory
@@ -24,7 +26,8 @@ public sealed record WeightSpaceMemory
     /// <value>Positions that are kept.</value>
     public long Indices { get; private init; }
 
-    /// <value>Numbers of scratch while one matrix is at work, over the largest one: dense weights and gradients that are made for a product, or the change that is merged.</value>
+    /// <value>Numbers of scratch while one matrix is at work, over the largest one: dense weights and gradients that are
+    /// made for a product, or the change that is merged.</value>
     public long Scratch { get; private init; }
 
     /// <value>Numbers that are trained.</value>
@@ -99,7 +102,8 @@ public sealed record WeightSpaceMemory
 
     /// <summary>Weights, gradients, moments and positions.</summary>
     public double Bytes(NumberBytes each) =>
-        Full * (each.Weight + each.Gradient + 2 * each.Moment) + Frozen * each.Frozen + Adapter * (each.Adapter + each.Gradient + 2 * each.Moment) + Indices * each.Index;
+        Full * (each.Weight + each.Gradient + 2 * each.Moment) + Frozen * each.Frozen
+        + Adapter * (each.Adapter + each.Gradient + 2 * each.Moment) + Indices * each.Index;
 
     /// <summary>Floating-point operations of a forward and backward pass.</summary>
     /// <param name="inputRows">N, tokens of the micro-batch.</param>

@@ -8,11 +8,12 @@ namespace LowRankTraining.Quantized;
 
 /// <summary>A linear layer whose weight is kept, and trained, in 8 bits a number.</summary>
 /// <remarks>
-/// <para>y = x Wᵀ + b with W m × n = scale · (code − zero), one scale and zero point for every group of the weight read row by row. Forward and backward decode it for one product and forget it again.</para>
-/// <para>In the state dict: <c>weight</c> (without entries), <c>bias</c>, <c>weight_codes</c> (uint8, m × n), <c>weight_scales</c> (float32), <c>weight_zeros</c> (uint8).
-/// Bytes of the weight: 1 + 5 / group for each number.</para>
-/// <para><see cref="weight"/> is a parameter without entries that takes the gradient of the whole weight, so that <c>parameters()</c>, <c>zero_grad</c> and gradient clipping work as for any layer.
-/// No optimizer but a <see cref="LowRankOptimizer"/> can update it.</para>
+/// <para>y = x Wᵀ + b with W m × n = scale · (code − zero), one scale and zero point for every group of the weight read row by row. Forward and backward decode
+/// it for one product and free it again.</para>
+/// <para>In the state dict: <c>weight</c> (without entries), <c>bias</c>, <c>weight_codes</c> (uint8, m × n), <c>weight_scales</c> (float32),
+/// <c>weight_zeros</c> (uint8). Bytes of the weight: 1 + 5 / group for each number.</para>
+/// <para><see cref="weight"/> is a parameter without entries that takes the gradient of the whole weight, so that <c>parameters()</c>, <c>zero_grad</c> and
+/// gradient clipping work as for any layer. No optimizer but a <see cref="LowRankOptimizer"/> can update it.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, section 3.3.</para>
 /// </remarks>
 public sealed class Int8Linear : ReparameterizedLinear, IWeightStore

@@ -8,9 +8,10 @@ namespace LowRankTraining.Quantized;
 
 /// <summary>A linear layer whose weight is frozen in 4 or 8 bits a number, with trainable low-rank factors beside it.</summary>
 /// <remarks>
-/// <para>y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with x (..., n), W m × n, A r × n, B m × r, as <see cref="LowRankLinear"/>. Forward and backward decode W for one product and forget it again.</para>
-/// <para>In the state dict: <c>weight_codes</c> (uint8; m × n with 8 bits, one axis with 4), <c>weight_absmax</c> (float32), <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>.
-/// Bytes of the weight: 0.5625 for each number in NF4, 1.016 in 8 bits.</para>
+/// <para>y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with x (..., n), W m × n, A r × n, B m × r, as <see cref="LowRankLinear"/>. Forward and backward decode W for one product
+/// and free it again.</para>
+/// <para>In the state dict: <c>weight_codes</c> (uint8; m × n with 8 bits, one axis with 4), <c>weight_absmax</c> (float32), <c>bias</c>, <c>lora_A</c>,
+/// <c>lora_B</c>. Bytes of the weight: 0.5625 for each number in NF4, 1.016 in 8 bits.</para>
 /// <para>Source: Dettmers et al., QLoRA, arXiv 2305.14314.</para>
 /// </remarks>
 public sealed class QuantizedLowRankLinear : ReparameterizedLinear
@@ -20,7 +21,8 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
     private readonly BaseCode _code;
     private readonly long[] _shape;
 
-    /// <summary>Quantizes the weight of a linear layer, to the nearest, puts factors beside it, and shares its bias. The layer itself is left as it is.</summary>
+    /// <summary>Quantizes the weight of a linear layer, to the nearest, puts factors beside it, and shares its bias. The layer itself is left as it
+    /// is.</summary>
     /// <param name="source">The layer, in float32, bfloat16 or float16.</param>
     /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
     /// <param name="format">How the weight is kept. Default NF4.</param>
@@ -32,11 +34,13 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
         : this(source, rank, format, scale, dropout, key, sharesWeight: false) => Quantize(source.weight);
 
     /// <summary>A layer that runs on the source's own weight until it is quantized, if it shares that, and cannot run before if not.</summary>
-    internal QuantizedLowRankLinear(Linear source, int rank, BaseFormat format, double scale, double dropout, ulong key, bool sharesWeight) : base(nameof(QuantizedLowRankLinear))
+    internal QuantizedLowRankLinear(Linear source, int rank, BaseFormat format, double scale, double dropout, ulong key, bool sharesWeight)
+        : base(nameof(QuantizedLowRankLinear))
     {
         LowRankFactors.Require(source, rank, scale, dropout);
         if (!Takes(source.weight.dtype))
-            throw new ArgumentException($"A weight in {source.weight.dtype} cannot be quantized: convert the layer to float32, bfloat16 or float16 first.", nameof(source));
+            throw new ArgumentException($"A weight in {source.weight.dtype} cannot be quantized: "
+                + "convert the layer to float32, bfloat16 or float16 first.", nameof(source));
 
         (_code, _shape) = (BaseCode.Of(format), source.weight.shape);
         (Scale, Dropout, Mask) = (scale, dropout, DropoutMask.For(key, dropout));
@@ -112,12 +116,14 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
     }
 
     /// <summary>Folds the factors into the weight, which is rounded to its format again, and sets B to zero.</summary>
-    /// <param name="rounding">Rounds stochastically, so that nothing is lost in expectation; to the nearest, which loses most of a small change, when null.</param>
+    /// <param name="rounding">Rounds stochastically, so that nothing is lost in expectation; to the nearest, which loses most of a small change, when
+    /// null.</param>
     /// <exception cref="InvalidOperationException">The factors hold NaN or infinity. Nothing was changed.</exception>
     public void Merge(Generator? rounding)
     {
         if (!LowRankFactors.AreFinite(lora_A, lora_B))
-            throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
+            throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. "
+                + "Go back to a checkpoint and lower the learning rate.");
 
         Add(lora_A, lora_B, rounding, measures: false);
         using var guard = no_grad();

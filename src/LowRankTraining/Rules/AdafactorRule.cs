@@ -6,13 +6,15 @@ namespace LowRankTraining.Rules;
 
 /// <summary>Adafactor: a second moment of rows and columns only, and a limit on the size of the update.</summary>
 /// <remarks>
-/// <para>U = G / √V with the factored V of β_t = 1 − tᵈ; U ← U / max(1, RMS(U) / threshold); U ← ρ U; with β₁: M ← β₁M + (1 − β₁)U and the update is M, else U.
-/// ρ = max(ε₂, RMS(W)) with <see cref="ScaleParameter"/>, times min(10⁻², 1/√t) with <see cref="RelativeStep"/> (10⁻⁶t for 10⁻² under <see cref="WarmupInit"/>), else 1; weight decay is multiplied by it too.</para>
-/// <para>State of an m × n gradient: <c>exp_avg_sq_row</c> (m), <c>exp_avg_sq_col</c> (n), in float32; with β₁ <c>exp_avg</c> (m × n), in <see cref="States"/>; counter <c>step</c>.
-/// A gradient of more than two dimensions is treated as out × rest, a vector has a whole <c>exp_avg_sq</c>.</para>
+/// <para>U = G / √V with the factored V of β_t = 1 − tᵈ; U ← U / max(1, RMS(U) / threshold); U ← ρ U; with β₁: M ← β₁M + (1 − β₁)U and the update is M, else
+/// U. ρ = max(ε₂, RMS(W)) with <see cref="ScaleParameter"/>, times min(10⁻², 1/√t) with <see cref="RelativeStep"/> (10⁻⁶t for 10⁻² under
+/// <see cref="WarmupInit"/>), else 1; weight decay is multiplied by it too.</para>
+/// <para>State of an m × n gradient: <c>exp_avg_sq_row</c> (m), <c>exp_avg_sq_col</c> (n), in float32; with β₁ <c>exp_avg</c> (m × n), in
+/// <see cref="States"/>; counter <c>step</c>. A gradient of more than two dimensions is treated as out × rest, a vector has a whole <c>exp_avg_sq</c>.</para>
 /// <para>ρ is inside the average and the learning rate outside: equal to the common implementation while the learning rate is constant.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
-/// <para>Source: Shazeer and Stern, arXiv 1804.04235, algorithms 4 and 5. Defaults are those of GaLore's training script (no first moment, no relative step).</para>
+/// <para>Source: Shazeer and Stern, arXiv 1804.04235, algorithms 4 and 5. Defaults are those of GaLore's training script (no first moment, no relative
+/// step).</para>
 /// </remarks>
 public sealed record AdafactorRule : DirectionRule
 {
@@ -46,12 +48,13 @@ public sealed record AdafactorRule : DirectionRule
     /// <inheritdoc/>
     public override void Check(Checks checks) => checks
         .Fraction(Beta1)
-        .Require(DecayRate < 0 && double.IsFinite(DecayRate), FormattableString.Invariant($"{checks.PathOf(nameof(DecayRate))} is {DecayRate}: it must be below 0."))
+        .Require(DecayRate < 0 && double.IsFinite(DecayRate),
+            FormattableString.Invariant($"{checks.PathOf(nameof(DecayRate))} is {DecayRate}: it must be below 0."))
         .Above(0, ClipThreshold)
         .Above(0, Epsilon1)
         .Above(0, Epsilon2)
         .Require(RelativeStep || !WarmupInit,
-        $"{checks.PathOf(nameof(WarmupInit))} is set without RelativeStep: it is the start of a relative step. Set both, or use a learning-rate schedule.")
+            $"{checks.PathOf(nameof(WarmupInit))} is set without RelativeStep: it is the start of a relative step. Set both, or use a learning-rate schedule.")
         .Moments(States);
 
     /// <inheritdoc/>
@@ -113,7 +116,8 @@ public sealed record AdafactorRule : DirectionRule
         if (step.RelativeRate is not null || !(ScaleParameter || RelativeStep))
             return step.RelativeRate;
 
-        return RelativeRate(step.Weight ?? throw new InvalidOperationException($"A relative step needs the weight: set {nameof(StepContext)}.{nameof(StepContext.Weight)}."), state);
+        return RelativeRate(step.Weight ?? throw new InvalidOperationException("A relative step needs the weight: set "
+            + $"{nameof(StepContext)}.{nameof(StepContext.Weight)}."), state);
     }
 
     /// <inheritdoc/>

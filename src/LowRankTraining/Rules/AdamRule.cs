@@ -6,11 +6,11 @@ namespace LowRankTraining.Rules;
 
 /// <summary>Adam.</summary>
 /// <remarks>
-/// <para>M ← β₁M + (1 − β₁)G; V ← β₂V + (1 − β₂)G²; update = c · M / (√V + ε′), with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ).
-/// ε′ = ε √(1 − β₂ᵗ) gives the published form M̂ / (√V̂ + ε); ε′ = ε is the form of the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</para>
-/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>.
-/// Scratch: one tensor of that shape; none beside the direction for float32 on the CPU,
-/// where one pass does it all in any format but bfloat16; else three where the state has to be converted.</para>
+/// <para>M ← β₁M + (1 − β₁)G; V ← β₂V + (1 − β₂)G²; update = c · M / (√V + ε′), with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ). ε′ = ε √(1 − β₂ᵗ) gives the published form
+/// M̂ / (√V̂ + ε); ε′ = ε is the form of the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</para>
+/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>. Scratch: one tensor of that
+/// shape; none beside the direction for float32 on the CPU, where one pass does it all in any format but bfloat16; else three where the state has to be
+/// converted.</para>
 /// <para>A zero or non-finite gradient changes nothing. Entries beyond what can be squared (1e15 in float32, 1e150 in float64) are taken for that.</para>
 /// <para>Moments that come back as other numbers than were stored could make a step that no gradients explain.
 /// Where states are rounded, no entry of the update is above 1.5 max(1, (1 − β₁)/√(1 − β₂)):
@@ -141,13 +141,13 @@ public sealed record AdamRule : DirectionRule
         var mean = First.Read(state, gradient);
         var square = Second.Read(state, gradient);
 
-        var felt = gradient.WithinSquares();
-        mean.mul_(numbers.Beta1).add_(felt, 1 - numbers.Beta1);
-        square.mul_(numbers.Beta2).addcmul_(felt, felt, 1 - numbers.Beta2);
+        var usable = gradient.WithinSquares();
+        mean.mul_(numbers.Beta1).add_(usable, 1 - numbers.Beta1);
+        square.mul_(numbers.Beta2).addcmul_(usable, usable, 1 - numbers.Beta2);
 
         First.Write(state, mean, step);
         Second.Write(state, square, step);
-        return (mean, felt.copy_(square).sqrt_().add_(numbers.Epsilon));
+        return (mean, usable.copy_(square).sqrt_().add_(numbers.Epsilon));
     }
 
     /// <summary>What a step computes with: β₁ and β₂, ε′, c, and the largest magnitude of an entry of N.</summary>

@@ -6,7 +6,8 @@ namespace LowRankTraining.Rules;
 
 /// <summary>A basis in 4 bits a number, two in a byte, with a scale and a zero point for every group.</summary>
 /// <remarks>
-/// <para>State: <c>NAME</c>, the codes; <c>NAME.scale</c>, one float32, and <c>NAME.zero</c>, one byte, for each group. Tensors below <see cref="QuantizedFormat.Threshold"/> stay float32 under <c>NAME</c>.</para>
+/// <para>State: <c>NAME</c>, the codes; <c>NAME.scale</c>, one float32, and <c>NAME.zero</c>, one byte, for each group. Tensors below
+/// <see cref="QuantizedFormat.Threshold"/> stay float32 under <c>NAME</c>.</para>
 /// <para>The columns of such a basis are nearly orthonormal only. Not for moments: a second moment that is rounded to zero would divide by ε.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, section 3.1. The authors' code keeps a byte for each code.</para>
 /// </remarks>

@@ -6,7 +6,8 @@ namespace LowRankTraining.Rules;
 
 /// <summary>Optimizer state in 8 or 4 bits a number, with one scale for every block.</summary>
 /// <remarks>
-/// <para>State: <c>NAME</c>, the codes, and <c>NAME.absmax</c>, one float32 for each block. Tensors below <see cref="QuantizedFormat.Threshold"/> stay float32 under <c>NAME</c>.</para>
+/// <para>State: <c>NAME</c>, the codes, and <c>NAME.absmax</c>, one float32 for each block. Tensors below <see cref="QuantizedFormat.Threshold"/> stay float32
+/// under <c>NAME</c>.</para>
 /// <para>Second moments have a code without a sign. Zero first moments stay zero. With 8 bits a second moment above zero is at least 3.25e-7 of its block's
 /// largest, with 4 bits any is at least 1/16 of it, which makes steps smaller, never larger.</para>
 /// <para>Source: Dettmers et al., arXiv 2110.02861; 4 bits: Li et al., arXiv 2309.01507, with torchao's blocks.</para>

@@ -6,9 +6,9 @@ namespace LowRankTraining.Rules;
 
 /// <summary>Adafactor's second moment: of a matrix only the averages of its rows and columns are kept.</summary>
 /// <remarks>
-/// With β_t = 1 − tᵈ: r ← β_t r + (1 − β_t) mean_j(G² + ε), c ← β_t c + (1 − β_t) mean_i(G² + ε); G² is estimated by r cᵀ / mean(r).
-/// State: <c>exp_avg_sq_row</c> and <c>exp_avg_sq_col</c>; of a vector <c>exp_avg_sq</c>. Scratch: the result, and nothing else of the gradient's size.
-/// Source: Shazeer and Stern, arXiv 1804.04235, algorithm 4.
+/// With β_t = 1 − tᵈ: r ← β_t r + (1 − β_t) mean_j(G² + ε), c ← β_t c + (1 − β_t) mean_i(G² + ε); G² is estimated by r cᵀ / mean(r). State:
+/// <c>exp_avg_sq_row</c> and <c>exp_avg_sq_col</c>; of a vector <c>exp_avg_sq</c>. Scratch: the result, and nothing else of the gradient's size. Source:
+/// Shazeer and Stern, arXiv 1804.04235, algorithm 4.
 /// </remarks>
 /// <param name="DecayRate">d, below 0.</param>
 /// <param name="Epsilon">ε, added to the squared gradient.</param>
@@ -22,8 +22,8 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
     {
         using var scope = NewDisposeScope();
         var decay = 1 - Math.Pow(t, DecayRate);
-        var felt = gradient.WithinSquares();
-        var normalized = gradient.dim() < 2 ? NormalizeVector(felt, decay, state) : NormalizeMatrix(felt, decay, state);
+        var usable = gradient.WithinSquares();
+        var normalized = gradient.dim() < 2 ? NormalizeVector(usable, decay, state) : NormalizeMatrix(usable, decay, state);
         return normalized.MoveToOuterDisposeScope();
     }
 

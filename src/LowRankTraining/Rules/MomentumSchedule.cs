@@ -1,7 +1,8 @@
 namespace LowRankTraining.Rules;
 
-/// <summary>A factor on β₁ that falls along half a cosine, so that momentum forgets faster late in training.</summary>
-/// <remarks>s(t) = f + (1 − f) (1 + cos(πt / (N + 1))) / 2 with f = <see cref="Final"/> and N = <see cref="TotalSteps"/>; f from then on. Source: the authors' code of Stable-SPAM, arXiv 2502.17055.</remarks>
+/// <summary>A factor on β₁ that falls along half a cosine, so that momentum decays faster late in training.</summary>
+/// <remarks>s(t) = f + (1 − f) (1 + cos(πt / (N + 1))) / 2 with f = <see cref="Final"/> and N = <see cref="TotalSteps"/>; f from then on. Source: the authors'
+/// code of Stable-SPAM, arXiv 2502.17055.</remarks>
 public sealed record MomentumSchedule : IPart
 {
     /// <value>N, updates over which the factor falls; at least 1.</value>

@@ -9,7 +9,8 @@ public abstract record QuantizedFormat : StateFormat
 {
     private protected QuantizedFormat() { }
 
-    /// <value>Numbers that a tensor must have to be quantized. Default 4096 (bitsandbytes): smaller ones, such as norms and biases, stay float32 under the slot's own name.</value>
+    /// <value>Numbers that a tensor must have to be quantized. Default 4096 (bitsandbytes): smaller ones, such as norms
+    /// and biases, stay float32 under the slot's own name.</value>
     public long Threshold { get; init; } = 4096;
 
     /// <inheritdoc/>

@@ -6,8 +6,10 @@ namespace LowRankTraining.Rules;
 
 /// <summary>RMSProp, plain, centered or with momentum.</summary>
 /// <remarks>
-/// <para>V ← βV + (1 − β)G²; centered: Ḡ ← βḠ + (1 − β)G and V′ = V − Ḡ², else V′ = V; N = G / (√V′ + ε), where V′ is at least β(1 − β)(G − Ḡ_old)², which no true variance is below but rounding, short states and changes of basis may be; with momentum μ: B ← μB + N and the update is B, else N.</para>
-/// <para>State: <c>square_avg</c>, and where used <c>grad_avg</c> and <c>momentum_buffer</c>, in the gradient's shape and in <see cref="States"/>. No bias correction.</para>
+/// <para>V ← βV + (1 − β)G²; centered: Ḡ ← βḠ + (1 − β)G and V′ = V − Ḡ², else V′ = V; N = G / (√V′ + ε), where V′ is at least β(1 − β)(G − Ḡ_old)², which no
+/// true variance is below but rounding, short states and changes of basis may be; with momentum μ: B ← μB + N and the update is B, else N.</para>
+/// <para>State: <c>square_avg</c>, and where used <c>grad_avg</c> and <c>momentum_buffer</c>, in the gradient's
+/// shape and in <see cref="States"/>. No bias correction.</para>
 /// <para>A zero or non-finite gradient changes nothing. Entries beyond what can be squared (1e15 in float32, 1e150 in float64) are taken for that.</para>
 /// <para>Source: Tieleman and Hinton, 2012; centered: Graves, arXiv 1308.0850. Fira's second inner rule (arXiv 2410.01623).</para>
 /// </remarks>
@@ -64,12 +66,12 @@ public sealed record RmsPropRule : DirectionRule
         using var scope = NewDisposeScope();
 
         var square = Second.Read(state, gradient);
-        var felt = gradient.WithinSquares();
-        square.mul_(Beta).addcmul_(felt, felt, 1 - Beta);
+        var usable = gradient.WithinSquares();
+        square.mul_(Beta).addcmul_(usable, usable, 1 - Beta);
         Second.Write(state, square, step);
 
-        var root = Variance(square, felt, state, step).sqrt_().add_(Epsilon);
-        var direction = felt.div_(root);
+        var root = Variance(square, usable, state, step).sqrt_().add_(Epsilon);
+        var direction = usable.div_(root);
         if (Momentum > 0)
         {
             var buffer = Buffer.Read(state, gradient).mul_(Momentum).add_(direction);

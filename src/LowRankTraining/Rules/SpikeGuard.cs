@@ -3,13 +3,15 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Rules;
 
-/// <summary>SPAM's guard: cuts entries that stick out of their own history, forgets the moments now and then, and warms up again after that.</summary>
+/// <summary>SPAM's guard: cuts entries that stick out of their own history, resets the moments now and then, and warms up again after that.</summary>
 /// <remarks>
 /// <para>At update k, with v the rule's second moment before it: every R updates the moments are reset; entries with g² &gt; θ v become sign(g) √(θ v);
 /// and the step is multiplied by 1 − 0.99 (1 + cos(πp / (N + 1))) / 2, where p &lt; N updates have passed since the reset.</para>
-/// <para>Nothing is cut in the first <see cref="ClipStart"/> updates and as many after a reset, nor where v is still 0: an entry without history has nothing to stick out of.</para>
+/// <para>Nothing is cut in the first <see cref="ClipStart"/> updates and as many after a reset, nor where v is still 0:
+/// an entry without history has nothing to stick out of.</para>
 /// <para>State: counter <c>guard_step</c>. Scratch: one tensor of the gradient's shape, and a mask. No value is read back from the device.</para>
-/// <para><see cref="Compatibility.ReferenceCode"/>: v is not corrected for its bias, entries without history are cut to 0, and a reset leaves the clock of bias correction running.</para>
+/// <para><see cref="Compatibility.ReferenceCode"/>: v is not corrected for its bias, entries without history are cut to 0, and a reset leaves the clock of bias
+/// correction running.</para>
 /// <para>Source: Huang et al., SPAM, arXiv 2501.06842.</para>
 /// </remarks>
 public sealed record SpikeGuard : ISpikeGuard
@@ -42,7 +44,8 @@ public sealed record SpikeGuard : ISpikeGuard
     /// <inheritdoc/>
     public string? ObjectionTo(DirectionRule rule) => rule.Moments.Any(IsSecond)
         ? null
-        : $"A {nameof(SpikeGuard)} compares gradients with the second moment of the rule behind it, and {rule.GetType().Name} keeps none that has the gradient's shape: take Adam or RMSProp, or a {nameof(StabilityGuard)}.";
+        : $"A {nameof(SpikeGuard)} compares gradients with the second moment of the rule behind it, "
+            + $"and {rule.GetType().Name} keeps none that has the gradient's shape: take Adam or RMSProp, or a {nameof(StabilityGuard)}.";
 
     /// <inheritdoc/>
     public GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)

@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Rules;
 
-/// <summary>Stable-SPAM's guard: cuts entries above the usual largest one, brings the norm to its usual size, and forgets the moments now and then.</summary>
+/// <summary>Stable-SPAM's guard: cuts entries above the usual largest one, brings the norm to its usual size, and resets the moments now and then.</summary>
 /// <remarks>
-/// <para>AdaClip: x ← θx + (1 − θ) max|G|; entries with |g| &gt; x̂ are multiplied by x̂ / max|G|.
-/// AdaGN: n = ‖G‖; μ ← γ₁μ + (1 − γ₁)n, ν ← γ₂ν + (1 − γ₂)n²; G ← G · μ̂ / (n (√ν̂ + ε)). MoRet: every R updates the moments are reset. Hats are bias-corrected; a momentum schedule multiplies γ₁ too.</para>
-/// <para>State: three scalars, <c>guard_max</c>, <c>guard_norm</c> and <c>guard_square</c>, on the device; counter <c>guard_step</c>. Scratch: one tensor of the gradient's shape, and a mask.
-/// No value is read back from the device. A zero gradient stays zero.</para>
-/// <para><see cref="Compatibility.ReferenceCode"/>: the three averages are corrected with the rule's clock, which restarts while they go on, so that AdaClip is off after a reset;
-/// and the step of a reset still uses the old moments, while its gradient never enters the new ones.</para>
+/// <para>AdaClip: x ← θx + (1 − θ) max|G|; entries with |g| &gt; x̂ are multiplied by x̂ / max|G|. AdaGN: n = ‖G‖; μ ← γ₁μ + (1 − γ₁)n, ν ← γ₂ν + (1 − γ₂)n²;
+/// G ← G · μ̂ / (n (√ν̂ + ε)). MoRet: every R updates the moments are reset. Hats are bias-corrected; a momentum schedule multiplies γ₁ too.</para>
+/// <para>State: three scalars, <c>guard_max</c>, <c>guard_norm</c> and <c>guard_square</c>, on the device; counter <c>guard_step</c>. Scratch: one tensor of
+/// the gradient's shape, and a mask. No value is read back from the device. A zero gradient stays zero.</para>
+/// <para><see cref="Compatibility.ReferenceCode"/>: the three averages are corrected with the rule's clock, which restarts while they go on, so that AdaClip
+/// is off after a reset; and the step of a reset still uses the old moments, while its gradient never enters the new ones.</para>
 /// <para>Source: Huang et al., Stable-SPAM, arXiv 2502.17055.</para>
 /// </remarks>
 public sealed record StabilityGuard : ISpikeGuard

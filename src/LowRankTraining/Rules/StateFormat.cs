@@ -31,7 +31,8 @@ public abstract record StateFormat : IPart
     /// <inheritdoc/>
     public virtual void Check(Checks checks) { }
 
-    /// <summary>The stored tensor in computing precision: the stored tensor itself where nothing has to be converted, else a temporary of the current dispose scope.</summary>
+    /// <summary>The stored tensor in computing precision: the stored tensor itself where nothing has to be converted,
+    /// else a temporary of the current dispose scope.</summary>
     /// <param name="state">The parameter's memory.</param>
     /// <param name="slot">What is read.</param>
     /// <param name="like">Shape, dtype and device of the tensor; it is zero where nothing has been stored.</param>

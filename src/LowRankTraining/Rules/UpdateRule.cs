@@ -34,7 +34,8 @@ public abstract record UpdateRule : IPart
     /// <param name="shape">The parameter's shape.</param>
     public virtual long BytesFor(IReadOnlyList<long> shape) => 0;
 
-    /// <summary>What a reader should know about the rule for a parameter of this shape ("rank 128 lowered to 64, the length of the short side"), or null.</summary>
+    /// <summary>What a reader should know about the rule for a parameter of this shape ("rank 128 lowered to 64, the length of the short side"), or
+    /// null.</summary>
     /// <param name="shape">The parameter's shape.</param>
     public virtual string? NoteFor(IReadOnlyList<long> shape) => null;
 

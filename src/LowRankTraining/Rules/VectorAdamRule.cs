@@ -6,7 +6,8 @@ namespace LowRankTraining.Rules;
 
 /// <summary>Adam for a factor whose vectors, its rows or its columns, come and go one by one: each has a step counter of its own.</summary>
 /// <remarks>
-/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c> in the factor's shape; <c>vector_steps</c>, the steps that each vector has taken; with <see cref="CanHold"/> also <c>held</c>, the steps that it is still to be held still.</para>
+/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c> in the factor's shape; <c>vector_steps</c>, the steps that each vector has taken; with <see cref="CanHold"/>
+/// also <c>held</c>, the steps that it is still to be held still.</para>
 /// <para>A vector that joins late starts as any parameter does at its first step, not with moments of zero that are taken for long averages.</para>
 /// </remarks>
 /// <param name="Adam">Its numbers.</param>
@@ -30,10 +31,10 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
         var (mean, square) = (state.ZerosLike(Mean, gradient), state.ZerosLike(Square, gradient));
         var steps = PerVector(Steps, gradient, state);
         var within = gradient.WithinSquares();
-        var felt = CanHold ? OfFree(within, steps, PerVector(Held, gradient, state)) : OfAll(within, steps);
+        var usable = CanHold ? OfFree(within, steps, PerVector(Held, gradient, state)) : OfAll(within, steps);
 
-        mean.mul_(beta1).add_(felt, 1 - beta1);
-        square.mul_(beta2).addcmul_(felt, felt, 1 - beta2);
+        mean.mul_(beta1).add_(usable, 1 - beta1);
+        square.mul_(beta2).addcmul_(usable, usable, 1 - beta2);
 
         // c · M / (√V + ε √(1 − β₂ᵗ)) with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ), each vector with its own t.
         var t = steps.to(gradient.dtype).clamp_min(1);
@@ -66,7 +67,8 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
             }
     }
 
-    /// <summary>Carries the moments over to other vectors, of which each gradient is a mixture of the old ones' gradients: M ← C M and V ← (C ∘ C) V along the rank. All are then as old as the oldest was.</summary>
+    /// <summary>Carries the moments over to other vectors, of which each gradient is a mixture of the old ones' gradients: M ← C M and V ← (C ∘ C) V along the
+    /// rank. All are then as old as the oldest was.</summary>
     /// <param name="state">The factor's memory.</param>
     /// <param name="mixture">C, new vectors × old vectors.</param>
     public void Turn(StateBag state, Tensor mixture)
@@ -89,7 +91,8 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
         state.Set(Steps, oldest);
     }
 
-    public override string LayoutFor(IReadOnlyList<long> shape) => $"{Adam.LayoutFor(shape)}, a step counter for each {(Axis == 0 ? "row" : "column")}{(CanHold ? " that can be held" : "")}";
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"{Adam.LayoutFor(shape)}, a step counter for each "
+        + $"{(Axis == 0 ? "row" : "column")}{(CanHold ? " that can be held" : "")}";
 
     public override long BytesFor(IReadOnlyList<long> shape) => Adam.BytesFor(shape) + StateFormat.Float32.BytesFor((CanHold ? 2 : 1) * shape[Axis]);
 
@@ -108,7 +111,8 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
         return gradient * Across(free);
     }
 
-    private Tensor PerVector(string name, Tensor factor, StateBag state) => state.GetOrAdd(name, () => zeros(factor.shape[Axis], ScalarType.Float32, factor.device));
+    private Tensor PerVector(string name, Tensor factor, StateBag state) =>
+        state.GetOrAdd(name, () => zeros(factor.shape[Axis], ScalarType.Float32, factor.device));
 
     /// <summary>1 − βᵗ, without cancellation at the first steps.</summary>
     private static Tensor Weight(Tensor steps, double beta) => beta == 0 ? ones_like(steps) : steps.mul(Math.Log(beta)).expm1().neg();

@@ -4,8 +4,7 @@ namespace LowRankTraining.Schedules;
 
 /// <summary>A schedule at work on an optimizer: a TorchSharp scheduler that also knows where it is.</summary>
 /// <remarks>When state is loaded into a <see cref="LowRankOptimizer"/>, the schedules bound to it go on from the steps that were completed there; for other
-/// optimizers
-/// <see cref="Checkpoints.TrainingCheckpoint.Load"/> sees to it.</remarks>
+/// optimizers <see cref="Checkpoints.TrainingCheckpoint.Load"/> sees to it.</remarks>
 public sealed class BoundSchedule : optim.lr_scheduler.impl.LambdaLR
 {
     private readonly optim.Optimizer? _optimizer;

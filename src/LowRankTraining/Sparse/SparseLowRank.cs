@@ -15,7 +15,8 @@ internal static class SparseLowRank
     /// <summary>Numbers that are widened at once: 2 MiB of scratch.</summary>
     private const long WidenedAtOnce = 1 << 18;
 
-    /// <summary>W in one buffer: S is scattered into it, and the product added by the multiplication itself, so that a half-precision entry is rounded once.</summary>
+    /// <summary>W in one buffer: S is scattered into it, and the product added by the multiplication itself, so
+    /// that a half-precision entry is rounded once.</summary>
     public static Tensor Weight(in SparseLowRankParts parts, Tensor indices, double scale)
     {
         using var scope = NewDisposeScope();
@@ -46,7 +47,8 @@ internal static class SparseLowRank
     }
 
     /// <summary>Adds values to the entries of a contiguous tensor that the support numbers.</summary>
-    /// <remarks>Adding goes by numbers of 64 bits only, so shorter ones are widened block by block. No entry is numbered twice, so the blocks change no bit.</remarks>
+    /// <remarks>Adding goes by numbers of 64 bits only, so shorter ones are widened block by block. No entry is
+    /// numbered twice, so the blocks change no bit.</remarks>
     public static void AddOnSupport(Tensor tensor, Tensor indices, Tensor values)
     {
         using var entries = tensor.view(-1);

@@ -7,11 +7,12 @@ namespace LowRankTraining.Sparse;
 
 /// <summary>A linear layer without a weight: the sum of low-rank factors and a sparse part takes its place.</summary>
 /// <remarks>
-/// <para>y = x Wᵀ + b with W = s B A + S, x (..., n), A r × n, B m × r, and S m × n with values v on a fixed random support of ⌊δ m n⌋ entries. W is made for a product and freed with it, in the forward pass and again in the backward pass:
-/// between them only x, A, B and v are kept. Scratch: one matrix. Operations for N rows: 6 N m n + 8 m n r.</para>
+/// <para>y = x Wᵀ + b with W = s B A + S, x (..., n), A r × n, B m × r, and S m × n with values v on a fixed random support of ⌊δ m n⌋ entries. W is made for
+/// a product and freed with it, in the forward pass and again in the backward pass: between them only x, A, B and v are kept. Scratch: one matrix. Operations
+/// for N rows: 6 N m n + 8 m n r.</para>
 /// <para>A and v start uniform in ±1/√n and B at zero, so that W starts as S. In half precision an entry of W is rounded once, as the sum.</para>
-/// <para>In the state dict: <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>, <c>sparse_values</c>, and <c>sparse_indices</c> with <see cref="SupportStorage.Indices"/>.
-/// Numbers: r (m + n) + δ m n trained, in place of m n.</para>
+/// <para>In the state dict: <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>, <c>sparse_values</c>, and <c>sparse_indices</c> with
+/// <see cref="SupportStorage.Indices"/>. Numbers: r (m + n) + δ m n trained, in place of m n.</para>
 /// <para>Source: Han et al., SLTrain, arXiv 2406.02214, section 3.</para>
 /// </remarks>
 public sealed class SparseLowRankLinear : ReparameterizedLinear
@@ -35,10 +36,12 @@ public sealed class SparseLowRankLinear : ReparameterizedLinear
     public SparseLowRankLinear(
         long inputSize, long outputSize, int rank, double density = 0.03, double scale = 1, bool hasBias = true,
         SupportStorage storage = SupportStorage.Indices, ulong key = 0, Device? device = null, ScalarType? dtype = null)
-        : this(SparseRecipe.Of(outputSize, inputSize, rank, density, scale, storage, key), outputSize, inputSize, hasBias, dtype ?? ScalarType.Float32, device ?? CPU) { }
+        : this(SparseRecipe.Of(outputSize, inputSize, rank, density, scale, storage, key),
+            outputSize, inputSize, hasBias, dtype ?? ScalarType.Float32, device ?? CPU) { }
 
     /// <summary>Takes ready parts over.</summary>
-    internal SparseLowRankLinear(in SparseLowRankParts parts, Parameter? bias, in Support support, double scale, SupportStorage storage) : base(nameof(SparseLowRankLinear))
+    internal SparseLowRankLinear(in SparseLowRankParts parts, Parameter? bias, in Support support, double scale, SupportStorage storage)
+        : base(nameof(SparseLowRankLinear))
     {
         using var guard = no_grad();
         (_support, Scale, Storage) = (support, scale, storage);
@@ -51,7 +54,9 @@ public sealed class SparseLowRankLinear : ReparameterizedLinear
     }
 
     private SparseLowRankLinear(SparseRecipe recipe, long rows, long columns, bool hasBias, ScalarType dtype, Device device)
-        : this(recipe.Fresh("", rows, columns, dtype, device), hasBias ? new Parameter(recipe.Bias(rows, columns, dtype, device)) : null, recipe.SupportOf("", rows, columns), recipe.Scale, recipe.Storage) { }
+        : this(recipe.Fresh("", rows, columns, dtype, device),
+            hasBias ? new Parameter(recipe.Bias(rows, columns, dtype, device)) : null,
+            recipe.SupportOf("", rows, columns), recipe.Scale, recipe.Storage) { }
 
     /// <value>A, r × n.</value>
     public Parameter lora_A => Part(LowRankFactors.A);
@@ -84,7 +89,9 @@ public sealed class SparseLowRankLinear : ReparameterizedLinear
         Reached = true;
 
         var rows = LowRankFactors.Rows(input);
-        var output = bias is null ? SparseLowRankProduct.apply(rows, lora_A, lora_B, sparse_values, this) : SparseLowRankProduct.apply(rows, lora_A, lora_B, sparse_values, this, bias);
+        var output = bias is null
+            ? SparseLowRankProduct.apply(rows, lora_A, lora_B, sparse_values, this)
+            : SparseLowRankProduct.apply(rows, lora_A, lora_B, sparse_values, this, bias);
         return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
     }
 

@@ -7,8 +7,8 @@ namespace LowRankTraining.Sparse;
 
 /// <summary>Y = X Wᵀ + b for a weight W = s B A + S that exists only while a product is computed.</summary>
 /// <remarks>
-/// Backward, with G = ∂Yᵀ X: ∂X = ∂Y W, ∂A = s Bᵀ G, ∂B = s G Aᵀ, ∂v = G on the support, ∂b = Σ ∂Y. W is made again for ∂X and freed before G is made: scratch is one matrix.
-/// What nobody asks for is not computed.
+/// Backward, with G = ∂Yᵀ X: ∂X = ∂Y W, ∂A = s Bᵀ G, ∂B = s G Aᵀ, ∂v = G on the support, ∂b = Σ ∂Y. W is made again for ∂X and freed before G is
+/// made: scratch is one matrix. What nobody asks for is not computed.
 /// </remarks>
 internal sealed class SparseLowRankProduct : LeanFunction<SparseLowRankProduct>
 {

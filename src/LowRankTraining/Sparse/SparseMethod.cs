@@ -23,9 +23,11 @@ internal sealed class SparseMethod(string strategy, SparseRecipe recipe, WeightS
         if (empty.Length == 0)
             return;
 
-        var text = FormattableString.Invariant($"a density of {recipe.Density} gives {empty.Length} matrices no sparse entry: {string.Join("; ", empty.Take(8))}");
+        var text = FormattableString.Invariant(
+            $"a density of {recipe.Density} gives {empty.Length} matrices no sparse entry: {string.Join("; ", empty.Take(8))}");
         if (_isStrict)
-            throw new ArgumentException($"Under Strict every matrix must have a sparse part, and {text}. Raise Density, or leave these matrices out with Targets.Except. Nothing was changed.");
+            throw new ArgumentException($"Under Strict every matrix must have a sparse part, and {text}. "
+                + "Raise Density, or leave these matrices out with Targets.Except. Nothing was changed.");
         if (Logger is not null)
             Logger.SingleEntry(Strategy, text);
     }

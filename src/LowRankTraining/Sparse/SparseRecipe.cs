@@ -35,7 +35,8 @@ internal sealed record SparseRecipe
         if (density is not (> 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(density), density, "The density must be above 0 and below 1.");
         if (Support.CountFor(density, rows, columns) == 0)
-            throw new ArgumentOutOfRangeException(nameof(density), density, FormattableString.Invariant($"A density of {density} gives a {rows} x {columns} matrix no entry: take at least {1.0 / (rows * columns):g3}, or a plain layer."));
+            throw new ArgumentOutOfRangeException(nameof(density), density, FormattableString.Invariant(
+                $"A density of {density} gives a {rows} x {columns} matrix no entry: take at least {1.0 / (rows * columns):g3}, or a plain layer."));
         if (!double.IsFinite(scale))
             throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
         return new() { Seed = key, Rank = rank, Scale = scale, Density = density, Storage = storage };
@@ -65,7 +66,8 @@ internal sealed record SparseRecipe
             FactorStart.RequireFinite(name, weight, "take WeightStart.Fresh");
     }
 
-    /// <summary>The parts that come near a weight that is there: its truncated SVD, each singular value shared by both factors, and on the support what that leaves.</summary>
+    /// <summary>The parts that come near a weight that is there: its truncated SVD, each singular value shared by both
+    /// factors, and on the support what that leaves.</summary>
     public SparseLowRankParts FromWeight(string name, Tensor weight)
     {
         using var scope = NewDisposeScope();
@@ -81,7 +83,8 @@ internal sealed record SparseRecipe
         return new(a.MoveToOuterDisposeScope(), b.MoveToOuterDisposeScope(), values.MoveToOuterDisposeScope());
     }
 
-    public Tensor Bias(long rows, long columns, ScalarType dtype, Device device) => Uniform(rows, 1 / Math.Sqrt(columns), dtype, device, RandomKey.For(Seed, "", "bias", 0));
+    public Tensor Bias(long rows, long columns, ScalarType dtype, Device device) =>
+        Uniform(rows, 1 / Math.Sqrt(columns), dtype, device, RandomKey.For(Seed, "", "bias", 0));
 
     private static Tensor Uniform(long count, double bound, ScalarType dtype, Device device, ulong key)
     {

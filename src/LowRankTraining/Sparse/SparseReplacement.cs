@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Sparse;
 
-/// <summary>A <see cref="SparseLowRankLinear"/> in the place of a linear layer, whose weight gives its memory back meanwhile.</summary>
+/// <summary>A <see cref="SparseLowRankLinear"/> in the place of a linear layer, whose weight gives its memory back until it returns.</summary>
 [SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal sealed class SparseReplacement : Adapter
 {
@@ -26,7 +26,9 @@ internal sealed class SparseReplacement : Adapter
 
         (_recipe, _support, _original) = (recipe, recipe.SupportOf(Name, rows, columns), new DormantLinear(site));
         _layer = new SparseLowRankLinear(parts, site.Linear!.bias, _support, recipe.Scale, recipe.Storage);
-        Reason = SparseReport.Of(reason, _support, recipe.Start == WeightStart.Fresh ? "the weight was discarded for new parts" : SparseReport.Kept(Weight, _layer.EffectiveWeight()));
+        Reason = SparseReport.Of(reason, _support,
+            recipe.Start == WeightStart.Fresh ? "the weight was discarded for new parts"
+            : SparseReport.Kept(Weight, _layer.EffectiveWeight()));
     }
 
     public override Injection Injection => Injection.Replace;

@@ -15,7 +15,8 @@ internal sealed class SparseShadow : Adapter
         var (rows, columns) = Weight.shape.Sides();
         Rank = recipe.RankOf(rows, columns);
         Reason = SparseReport.Of(reason, recipe.SupportOf(Name, rows, columns),
-            "the weight stays dense, so that optimizer state is saved and no weight; it " + (recipe.Start == WeightStart.Fresh ? "was discarded for new parts" : "is made into parts at the first step"));
+            "the weight stays dense, so that optimizer state is saved and no weight; "
+            + "it " + (recipe.Start == WeightStart.Fresh ? "was discarded for new parts" : "is made into parts at the first step"));
     }
 
     public override Injection Injection => Injection.Shadow;

@@ -7,9 +7,11 @@ namespace LowRankTraining.Sparse;
 
 /// <summary>Trains low-rank factors and sparse values from the gradient of the whole weight, and keeps the weight equal to s B A + S.</summary>
 /// <remarks>
-/// <para>With G m × n the weight's gradient: ∂A = s Bᵀ G, ∂B = s G Aᵀ and ∂v = G on the support, as if the parts stood in the graph. Adam moves all three, and W += s (B′A′ − B A) + S′ − S: one product s [ΔB B] [A′; ΔA], and a scatter.</para>
-/// <para>State: <c>parts</c>, r (m + n) + ⌊δ m n⌋ numbers, A, B and v one after the other, made at the first step; <c>indices</c>, where the support is kept by number; Adam's moments in the shape of the parts.
-/// A tensor of more than two dimensions is treated as out × rest. A zero or non-finite gradient changes nothing.</para>
+/// <para>With G m × n the weight's gradient: ∂A = s Bᵀ G, ∂B = s G Aᵀ and ∂v = G on the support, as if the parts stood in the graph. Adam moves all three, and
+/// W += s (B′A′ − B A) + S′ − S: one product s [ΔB B] [A′; ΔA], and a scatter.</para>
+/// <para>State: <c>parts</c>, r (m + n) + ⌊δ m n⌋ numbers, A, B and v one after the other, made at the first step; <c>indices</c>, where the support is kept
+/// by number; Adam's moments in the shape of the parts. A tensor of more than two dimensions is treated as out × rest. A zero or non-finite gradient changes
+/// nothing.</para>
 /// </remarks>
 internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
 {
@@ -36,7 +38,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
             return;
 
         if (isFirst)
-            Remember(state, flat!, indices);
+            Save(state, flat!, indices);
         if (isFirst && Recipe.Start == WeightStart.FromWeight)
             Approach(accumulator, parts, indices);
 
@@ -51,7 +53,8 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
     public override string LayoutFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
-        return $"shadowed factors of rank {Recipe.RankOf(rows, columns)} of {shape.ShortSide()} and {Recipe.SupportOf("", rows, columns).Count} sparse values {SparseReport.SupportOf(Recipe)}";
+        return $"shadowed factors of rank {Recipe.RankOf(rows, columns)} of {shape.ShortSide()} and {Recipe.SupportOf("", rows, columns).Count} sparse values "
+            + $"{SparseReport.SupportOf(Recipe)}";
     }
 
     public override long BytesFor(IReadOnlyList<long> shape)
@@ -74,7 +77,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
         return Join(new(a, b, SparseLowRank.OnSupport(gradient, indices))).MoveToOuterDisposeScope();
     }
 
-    private void Remember(StateBag state, Tensor flat, Tensor indices)
+    private void Save(StateBag state, Tensor flat, Tensor indices)
     {
         state.Set(Parts, flat);
         if (Recipe.Storage == SupportStorage.Indices)
@@ -85,7 +88,8 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
     private void Approach(Tensor weight, in SparseLowRankParts parts, Tensor indices) =>
         weight.copy_(SparseLowRank.Weight(parts, indices, Recipe.Scale).reshape(weight.shape));
 
-    /// <summary>W += s (B′A′ − B A) + S′ − S, by the changes that the parts really made, rounding included, so that the weight does not drift away from them.</summary>
+    /// <summary>W += s (B′A′ − B A) + S′ − S, by the changes that the parts really made, rounding included, so
+    /// that the weight does not drift away from them.</summary>
     private void Add(Tensor weight, in SparseLowRankParts before, in SparseLowRankParts after, in SparseLowRankParts change, Tensor indices)
     {
         var left = cat([change.B, before.B], 1).mul_(Recipe.Scale);

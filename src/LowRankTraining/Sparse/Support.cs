@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Sparse;
 
 /// <summary>The entries of a matrix where its sparse part has values, drawn uniformly without replacement.</summary>
-/// <remarks>By <see cref="RandomEntries"/>: nothing of the size of the matrix is made, the same key gives the same support on every device, and a larger density adds to the support of a smaller one.</remarks>
+/// <remarks>By <see cref="RandomEntries"/>: nothing of the size of the matrix is made, the same key gives the same support on every device, and a larger
+/// density adds to the support of a smaller one.</remarks>
 /// <param name="Rows">m.</param>
 /// <param name="Columns">n.</param>
 /// <param name="Count">Entries of the support, at most m n.</param>

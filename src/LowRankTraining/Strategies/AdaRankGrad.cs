@@ -5,9 +5,8 @@ namespace LowRankTraining.Strategies;
 /// <summary>AdaRankGrad: GaLore with as many dimensions as the gradient needs, fewer and fewer as training goes on.</summary>
 /// <remarks>
 /// <para>P spans the smallest subspace with ‖G − P PᵀG‖² ≤ η ‖G‖², found by a block range finder (<see cref="AdaptiveRankBasis"/>); it is used until it
-/// captures
-/// too little of the gradient (<see cref="EnergyRefresh"/>), and then found again. Moments follow the change of subspace and of rank. R = PᵀG;
-/// W ← W − η α P Adam(R). <see cref="GradientSpaceMethod.Rank"/> is the largest rank.</para>
+/// captures too little of the gradient (<see cref="EnergyRefresh"/>), and then found again. Moments follow the change of subspace and of rank. R = PᵀG; W ← W
+/// − η α P Adam(R). <see cref="GradientSpaceMethod.Rank"/> is the largest rank.</para>
 /// <para>State of a matrix with short side s and long side l at its present rank r: r (s + 2 l) numbers. A plan made before training counts the largest
 /// rank.</para>
 /// <para>Differences from the paper: the printed rule takes a supremum, which is the full rank, and is read as a minimum; V ← C V could be negative, so

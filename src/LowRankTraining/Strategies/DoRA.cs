@@ -9,8 +9,7 @@ namespace LowRankTraining.Strategies;
 /// <para>State of an adapted m × n matrix: 2 r (m + n) + 2 m numbers, beside r (m + n) + m for factors and magnitudes.</para>
 /// <para>With <see cref="Projected"/> it is GradNormLoRP as its paper has it: magnitudes, factors, and their gradients projected from both sides.</para>
 /// <para>Differences from the authors' code: the norm is found without making B A. Weight decay is not applied to factors and magnitudes. What is not adapted
-/// is
-/// trained as well, see <see cref="WeightSpaceMethod.TrainOthers"/>.</para>
+/// is trained as well, see <see cref="WeightSpaceMethod.TrainOthers"/>.</para>
 /// <para>Source: Liu et al., DoRA, arXiv 2402.09353; Huang et al., GradNormLoRP, arXiv 2412.19616.</para>
 /// </remarks>
 public sealed record DoRA : LoRAMethod
@@ -25,13 +24,11 @@ public sealed record DoRA : LoRAMethod
     public override double Alpha { get; init; } = 8;
 
     /// <value>Whether the norm of W + s B A has a gradient, as the equations have it. Default false: it is a constant, which costs less memory and hardly any
-    /// quality
-    /// (DoRA, section 4.3).</value>
+    /// quality (DoRA, section 4.3).</value>
     public bool NormGradient { get; init; }
 
     /// <value>How the gradients of A and B are projected: GradNormLoRP from the weight side. Its Rank is that of the projection, on both sides by default,
-    /// and no more
-    /// than the factors'. Null for plain Adam. Default: null.</value>
+    /// and no more than the factors'. Null for plain Adam. Default: null.</value>
     public GradNormLoRP? Projected { get; init; }
 
     private protected override AdapterMethod Method => new DoRAMethod(

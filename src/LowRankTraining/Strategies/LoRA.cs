@@ -30,8 +30,7 @@ public sealed record LoRA : LoRAMethod
     public double GradientGamma { get; init; } = UsualGamma;
 
     /// <value>How the rank changes while the factors are trained, or null where it does not. The model's function stays: what a lower rank cannot hold is
-    /// merged
-    /// into the weight, and new rows of A meet columns of zeros in B. Default null.</value>
+    /// merged into the weight, and new rows of A meet columns of zeros in B. Default null.</value>
     public IRankSchedule? RankSchedule { get; init; }
 
     /// <value>What becomes of the factors' optimizer state when their rank changes. Default: it follows.</value>

@@ -7,18 +7,15 @@ namespace LowRankTraining.Strategies;
 /// high rank.</summary>
 /// <remarks>
 /// <para>y = x (W + s B A)ᵀ. After every T steps W ← W + s B A, A ← a new draw, B ← 0, and most of the factors' optimizer state is cleared. The learning rate
-/// is to
-/// start from 0 again: train with the schedule that <see cref="ScheduleFor"/> gives. The last factors are merged by
+/// is to start from 0 again: train with the schedule that <see cref="ScheduleFor"/> gives. The last factors are merged by
 /// <see cref="ILowRankSession.Finish"/>.</para>
 /// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Embeddings, head, norms and biases are trained by full-rank
 /// Adam.
 /// Weight decay is applied to these only: on factors it would shrink something else than the weight.</para>
 /// <para>The merge is computed in float32 and rounded once: stochastically, where a weight is kept in half precision or quantized, unless
-/// <see cref="Rounding"/>
-/// says otherwise.</para>
+/// <see cref="Rounding"/> says otherwise.</para>
 /// <para>Differences from the authors' code, all towards the paper: A is random from the start (there it is zero, and nothing trains until the first merge);
-/// one
-/// mask prunes both moments; the merge takes no extra update; the step counter starts from zero again, see <see cref="ResetStepCounter"/>.</para>
+/// one mask prunes both moments; the merge takes no extra update; the step counter starts from zero again, see <see cref="ResetStepCounter"/>.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
 /// </remarks>
 public sealed record ReLoRA : LoRAMethod
@@ -59,8 +56,7 @@ public sealed record ReLoRA : LoRAMethod
     public double PruneRatio { get; init; } = UsualPruneRatio;
 
     /// <value>Whether the factors' step counter, and with it Adam's bias correction, starts from zero at a restart. The authors' code keeps it, after which
-    /// steps are
-    /// up to 6.6 times their normal size at β₂ = 0.999. Default true.</value>
+    /// steps are up to 6.6 times their normal size at β₂ = 0.999. Default true.</value>
     public bool ResetStepCounter { get; init; } = true;
 
     /// <inheritdoc cref="LoRA.Base"/>
@@ -68,13 +64,11 @@ public sealed record ReLoRA : LoRAMethod
     public BaseFormat Base { get; init; }
 
     /// <value>How merged weights that are not kept in float32 are rounded. Under <see cref="Injection.Shadow"/>, where the weight is the merged one all the
-    /// time, it
-    /// is refused. Default: stochastically.</value>
+    /// time, it is refused. Default: stochastically.</value>
     public MergeRounding Rounding { get; init; }
 
     /// <value>Measures the loss, on a small validation batch for example; called just before and after every restart, without gradients and in the model's
-    /// present
-    /// mode, and both numbers are logged. They differ by what the merge has rounded away. Default: null, not measured.</value>
+    /// present mode, and both numbers are logged. They differ by what the merge has rounded away. Default: null, not measured.</value>
     public Func<double>? LossProbe { get; init; }
 
     private protected override AdapterMethod Method => new FactorMethod(
@@ -90,8 +84,7 @@ public sealed record ReLoRA : LoRAMethod
         this);
 
     /// <summary>The learning rate that belongs to these restarts: a cosine that starts from zero again whenever the factors do, and when they take over from
-    /// a warm
-    /// start.</summary>
+    /// a warm start.</summary>
     /// <param name="totalSteps">Optimizer steps of the run, warm start included. The cosine ends where the last stretch between restarts does, if that is
     /// later.</param>
     /// <param name="warmup">w₁, steps of the first warm-up; it must end before the first restart.</param>

@@ -7,8 +7,7 @@ namespace LowRankTraining.Strategies;
 /// <summary>SLTrain: trains the sum of low-rank factors and a sparse part on a fixed random support in the place of each weight, from scratch.</summary>
 /// <remarks>
 /// <para>y = x Wᵀ + b with W = s B A + S, s = α/r; S has values v on ⌊δ m n⌋ entries. A and v start uniform in ±1/√n and B at zero. W exists only while a
-/// product is
-/// computed: what is kept are the parts. Unlike other methods this one discards the weights that the model has, see <see cref="Start"/>.
+/// product is computed: what is kept are the parts. Unlike other methods this one discards the weights that the model has, see <see cref="Start"/>.
 /// <see cref="ILowRankSession.Finish"/> gives plain weights W.</para>
 /// <para>For an m × n matrix: r (m + n) + δ m n numbers for the parts, twice as many of state, and δ m n int32 indices. Weight decay is not applied to the
 /// parts.</para>
@@ -16,8 +15,7 @@ namespace LowRankTraining.Strategies;
 /// no weight.
 /// There is no <see cref="Injection.Hook"/>.</para>
 /// <para>Differences from the authors' code: the support is drawn without a permutation of all entries, and kept in int32; an entry of W is rounded once in
-/// half
-/// precision; W is freed before ∂L/∂W is made.</para>
+/// half precision; W is freed before ∂L/∂W is made.</para>
 /// <para>Source: Han et al., SLTrain, arXiv 2406.02214, algorithm 1.</para>
 /// </remarks>
 public sealed record SLTrain : WeightSpaceMethod

@@ -9,15 +9,12 @@ namespace LowRankTraining.Strategies;
 /// <summary>WeLore: finds out which weights of a trained model are nearly of low rank, makes factors of these, and trains nothing else.</summary>
 /// <remarks>
 /// <para>Ranks come from the spectra, see <see cref="WeLorePlan"/>. Low-rank components become y = (x Vᵀ) Uᵀ + b with U = U_k √Σ_k and V = √Σ_k V_kᵀ and are
-/// trained
-/// by Adam; the other targets stay dense and frozen, as do embeddings and head; norms and biases are trained unless
-/// <see cref="WeightSpaceMethod.TrainOthers"/> is
-/// false. <see cref="ILowRankSession.Finish"/> multiplies the factors into plain weights.</para>
+/// trained by Adam; the other targets stay dense and frozen, as do embeddings and head; norms and biases are trained unless
+/// <see cref="WeightSpaceMethod.TrainOthers"/> is false. <see cref="ILowRankSession.Finish"/> multiplies the factors into plain weights.</para>
 /// <para>State of a low-rank component of m × n: 2 k (m + n) numbers, beside k (m + n) for the factors; of anything else that is a matrix: none. For N rows
 /// 6 N k (m + n) operations, 4 N m n for a frozen matrix.</para>
 /// <para>Differences from the authors' code: κ is searched, where they have a table for two models; matrices whose singular values are all equal are kept,
-/// where they
-/// divide by zero.</para>
+/// where they divide by zero.</para>
 /// <para>Source: Jaiswal et al., From Low Rank Gradient Subspace Stabilization to Low-Rank Weights (WeLore), arXiv 2407.11239.</para>
 /// </remarks>
 public sealed record WeLore : FactorizedLayerMethod
@@ -37,8 +34,7 @@ public sealed record WeLore : FactorizedLayerMethod
     public WeLoreChoice Choice { get; init; }
 
     /// <value>The share of its singular values that a matrix loses before it becomes factors, in [0, 1]. Default 0.5 (WeLore's fine-tuning); 0 makes factors
-    /// of all of
-    /// them, some larger than the matrix.</value>
+    /// of all of them, some larger than the matrix.</value>
     public double MinRatio { get; init; } = Half;
 
     /// <value>A plan made before, for instance from the model that a checkpoint comes from; null to make one. Default null.</value>

@@ -43,8 +43,8 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     public double Epsilon { get; init; } = 1e-8;
 
     /// <value>How Adam's moments are stored, of the factors and of everything else that is trained but the tables of embeddings:
-    /// <see cref="StateFormat.Float32"/>,
-    /// <see cref="StateFormat.BFloat16"/>, <see cref="StateFormat.Blockwise8Bit"/> or <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
+    /// <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>, <see cref="StateFormat.Blockwise8Bit"/> or
+    /// <see cref="StateFormat.Blockwise4Bit"/>. Default float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
 
     /// <value>How the moments of embedding tables are stored. Default: float32, whatever <see cref="States"/> is, as the authors of 8-bit optimizers advise:

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>Rows of A themselves: the subspace is a set of coordinates, and projecting is picking.</summary>
-/// <remarks>State: the rank numbers, int64. No product is needed in either direction. Source: FRUGAL, arXiv 2411.07837, "columns" and "rows"; SPAM's sparse momentum, arXiv 2501.06842, by rows.</remarks>
+/// <remarks>State: the rank numbers, int64. No product is needed in either direction. Source: FRUGAL, arXiv 2411.07837, "columns" and "rows"; SPAM's sparse
+/// momentum, arXiv 2501.06842, by rows.</remarks>
 public sealed record CoordinateBasis : ISelectedBasis
 {
     /// <value>Which coordinates. Default: at random.</value>

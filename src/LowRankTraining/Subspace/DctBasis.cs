@@ -5,8 +5,8 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>Those columns of the discrete cosine transform in which the gradient is largest.</summary>
 /// <remarks>
-/// <para>D₍ᵢⱼ₎ = √(2/s) cos(π i (2j + 1) / 2s), row 0 times √½: orthonormal, the same for every matrix of that side. State: the rank numbers, int64. 2 l s² operations a refresh, whatever the rank;
-/// a step makes its s × rank columns anew.</para>
+/// <para>D₍ᵢⱼ₎ = √(2/s) cos(π i (2j + 1) / 2s), row 0 times √½: orthonormal, the same for every matrix of that side. State: the rank numbers, int64. 2 l s²
+/// operations a refresh, whatever the rank; a step makes its s × rank columns again.</para>
 /// <para>Source: Modoranu et al., DCT-AdamW, and Trion (ISTA-DASLab); columns ranked by the norm of Aᵀ D.</para>
 /// </remarks>
 public sealed record DctBasis : ISelectedBasis

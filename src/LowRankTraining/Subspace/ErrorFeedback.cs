@@ -4,10 +4,12 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>Remembers what a projection drops, and gives it back with the next gradient.</summary>
+/// <summary>Keeps what a projection drops, and gives it back with the next gradient.</summary>
 /// <remarks>
-/// <para>Ĝ = G + E is projected in place of G; E ← Ĝ − P R + β₁/(1 − β₁) (P_old M_old − P M), the part of gradient and first moment that the new subspace does not hold.</para>
-/// <para>State: <c>error</c>, in the gradient's shape: this costs what the projection saves on one moment. It is kept with the other state, so that a resumed run has it.</para>
+/// <para>Ĝ = G + E is projected in place of G; E ← Ĝ − P R + β₁/(1 − β₁) (P_old M_old − P M), the part of gradient
+/// and first moment that the new subspace does not hold.</para>
+/// <para>State: <c>error</c>, in the gradient's shape: this costs what the projection saves on one moment. It is kept
+/// with the other state, so that a resumed run has it.</para>
 /// <para>Source: Robert et al., LDAdam, arXiv 2410.16103, algorithm 1, lines 8 and 10.</para>
 /// </remarks>
 public sealed record ErrorFeedback : IPart

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>The leading left singular vectors, by a full singular value decomposition.</summary>
-/// <remarks>About 6 l s² + 20 s³ operations, and scratch of several matrices of that size: on real gradients <see cref="RandomizedSvdBasis"/> finds the same subspace for a fraction.
-/// Source: GaLore, arXiv 2403.03507, section 4.</remarks>
+/// <remarks>About 6 l s² + 20 s³ operations, and scratch of several matrices of that size: on real gradients <see cref="RandomizedSvdBasis"/> finds the same
+/// subspace for a fraction. Source: GaLore, arXiv 2403.03507, section 4.</remarks>
 public sealed record ExactSvdBasis : IBasis
 {
     /// <inheritdoc/>

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Subspace;
 
 /// <summary>The leading left singular vectors, as eigenvectors of A Aᵀ.</summary>
-/// <remarks>2 l s² + about 9 s³ operations: less than half of an SVD, and it cannot fail to converge. Squares the condition number, which the leading vectors do not feel.</remarks>
+/// <remarks>2 l s² + about 9 s³ operations: less than half of an SVD, and it cannot fail to converge. Squares the
+/// condition number, which the leading vectors do not feel.</remarks>
 public sealed record GramBasis : IBasis
 {
     /// <inheritdoc/>

@@ -7,9 +7,11 @@ namespace LowRankTraining.Subspace;
 /// <summary>Follows the gradient's subspace along the Grassmann manifold: one rotation, in the plane in which the error falls fastest.</summary>
 /// <remarks>
 /// <para>X = PᵀA; E = A − P X; F = −2 E Xᵀ, with leading singular triplet (u, σ, v): P ← (P v cos(σ η) − u sin(σ η)) vᵀ + P (I − v vᵀ).</para>
-/// <para>F has the size of P, so only its r × r Gram matrix is decomposed. The step is relative: η σ is the angle with F taken of A / ‖A‖, so that η does not depend on the gradient's scale.
-/// The angle never exceeds a right one. The result is orthonormalized, since rounding would pile up over thousands of rotations.</para>
-/// <para>Source: Rajabi et al., SubTrack++, arXiv 2502.01586, section 3. The authors' code multiplies the tangent of a tall matrix by zero, and scales η with the square of the gradient.</para>
+/// <para>F has the size of P, so only its r × r Gram matrix is decomposed. The step is relative: η σ is the angle with F taken of A / ‖A‖, so that η does not
+/// depend on the gradient's scale. The angle never exceeds a right one. The result is orthonormalized, since rounding would pile up over thousands of
+/// rotations.</para>
+/// <para>Source: Rajabi et al., SubTrack++, arXiv 2502.01586, section 3. The authors' code multiplies the tangent of a tall matrix by zero, and scales η with
+/// the square of the gradient.</para>
 /// </remarks>
 public sealed record GrassmannBasis : IBasis
 {

@@ -32,7 +32,8 @@ public interface IBasis : IPart
     long BytesFor(long length, long rank, StateFormat format) => format.BytesFor(length * rank);
 }
 
-/// <summary>A basis that does not depend on the gradient: it is drawn anew whenever it is used, always the same until the next refresh, and nothing of it is stored.</summary>
+/// <summary>A basis that does not depend on the gradient: it is drawn again whenever it is used, always the same until
+/// the next refresh, and nothing of it is stored.</summary>
 public interface IDrawnBasis : IBasis
 {
     /// <summary>Draws the columns.</summary>

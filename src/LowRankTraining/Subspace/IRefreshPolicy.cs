@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>When a subspace is found anew. The first one is always found at a parameter's first update.</summary>
-/// <remarks>What a policy remembers lies in the <see cref="StateBag"/>, under names that start with "refresh".</remarks>
+/// <summary>When a subspace is found again. The first one is always found at a parameter's first update.</summary>
+/// <remarks>What a policy keeps lies in the <see cref="StateBag"/>, under names that start with "refresh".</remarks>
 public interface IRefreshPolicy : IPart
 {
     /// <value>Whether the first subspace is the only one. Default false.</value>
     bool IsNeverDue => false;
 
-    /// <summary>Whether the subspace is found anew before the next update. Changes nothing.</summary>
+    /// <summary>Whether the subspace is found again before the next update. Changes nothing.</summary>
     /// <param name="completed">Updates of this parameter so far, at least 1.</param>
     /// <param name="index">The parameter's position in the session.</param>
     /// <param name="state">The parameter's memory.</param>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>Moves a basis a little after every update, in place of or besides finding it anew.</summary>
+/// <summary>Moves a basis a little after every update, in place of or besides finding it again.</summary>
 public interface ISubspaceDrift : IPart
 {
     /// <summary>The basis that the next update uses.</summary>

@@ -5,10 +5,14 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>A gap between refreshes that grows while the subspace does not change.</summary>
 /// <remarks>
-/// <para>At each refresh the similarity of old and new subspace, ‖P_newᵀ P_old‖²_F / rank, in [0, 1], joins the last few; when so many are there and their mean reaches the threshold, the gap is multiplied by γ, and the count begins again.</para>
-/// <para>The measure looks at the whole subspace and knows no signs; for random subspaces it is rank / s. Stored in 4 bits, bases are compared as they are stored.</para>
-/// <para><see cref="Compatibility.ReferenceCode"/>: the signed cosine of the first vectors alone, although their signs are arbitrary; the similarities stay after an enlargement, so that the gap can grow at every refresh that follows; refreshes at multiples of the gap.</para>
-/// <para>State: counters <c>refresh_gap</c> and <c>refresh_next</c>; <c>refresh_similarities</c>, as many float32 numbers as are remembered. One read from the device at a refresh, none in between.</para>
+/// <para>At each refresh the similarity of old and new subspace, ‖P_newᵀ P_old‖²_F / rank, in [0, 1], joins the last few; when so many are there and their mean
+/// reaches the threshold, the gap is multiplied by γ, and the count begins again.</para>
+/// <para>The measure looks at the whole subspace and knows no signs; for random subspaces it is rank / s. Stored
+/// in 4 bits, bases are compared as they are stored.</para>
+/// <para><see cref="Compatibility.ReferenceCode"/>: the signed cosine of the first vectors alone, although their signs are arbitrary; the similarities stay
+/// after an enlargement, so that the gap can grow at every refresh that follows; refreshes at multiples of the gap.</para>
+/// <para>State: counters <c>refresh_gap</c> and <c>refresh_next</c>; <c>refresh_similarities</c>, as many float32 numbers as are kept. One read from the
+/// device at a refresh, none in between.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, section 3.2.</para>
 /// </remarks>
 public sealed record LazyRefresh : IRefreshPolicy

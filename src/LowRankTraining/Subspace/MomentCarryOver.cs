@@ -20,12 +20,13 @@ public abstract record MomentCarryOver : IPart
     /// <value>The first moment follows the change of basis, the second stays. Not for a rank that changes.</value>
     public static MomentCarryOver RotateFirst { get; } = new RotateMoments(First: true, Second: false);
 
-    /// <value>LDAdam's rule: M ← C M; V ← (1 − β₂ᵗ) |(C ∘ C)(V̂ − M̂²) + (C M̂)²|: the variance follows as a variance does, and the mean adds its square.</value>
+    /// <value>LDAdam's rule: M ← C M; V ← (1 − β₂ᵗ) |(C ∘ C)(V̂ − M̂²) + (C M̂)²|: the variance follows as a variance does, and the mean adds its
+    /// square.</value>
     /// <remarks>Source: Robert et al., LDAdam, arXiv 2410.16103, section 3.</remarks>
     public static MomentCarryOver ProjectionAware { get; } = new CarryVariance(Fill: false);
 
-    /// <value>The same with (V̂ − M̂²) kept from falling below zero, and a typical variance for directions that are new:
-    /// V ← (1 − β₂ᵗ) [(C ∘ C)(V̂ − M̂²)₊ + (C M̂)² + (1 − rowsum(C ∘ C))₊ v̄], v̄ the mean of V̂ over the old directions. A new direction then does not start with a step of 1/√(1 − β₂).</value>
+    /// <value>The same with (V̂ − M̂²) kept from falling below zero, and a typical variance for directions that are new: V ← (1 − β₂ᵗ) [(C ∘ C)(V̂ − M̂²)₊ +
+    /// (C M̂)² + (1 − rowsum(C ∘ C))₊ v̄], v̄ the mean of V̂ over the old directions. A new direction then does not start with a step of 1/√(1 − β₂).</value>
     public static MomentCarryOver VarianceFill { get; } = new CarryVariance(Fill: true);
 
     /// <value>Whether a moment of another rank can be carried over. Default true.</value>

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>Looks for the subspace of what the first moment remembers together with the gradient, instead of one noisy gradient alone.</summary>
+/// <summary>Looks for the subspace of what the first moment holds together with the gradient, instead of one noisy gradient alone.</summary>
 /// <remarks>B = ρ P M̂ + (1 − ρ) G, with M̂ the bias-corrected first moment in the subspace P in use. Scratch: one matrix.
 /// Source: Robert et al., LDAdam, arXiv 2410.16103, section 3.</remarks>
 public sealed record MomentumMix : IBasis

@@ -8,7 +8,8 @@ namespace LowRankTraining.Subspace;
 /// <remarks>
 /// <para>q = ‖S‖_F; ℓ = max(q / max(p, floor), γ) / γ; S ← S / ℓ; p ← q / ℓ, where p is the norm let through on the step before.
 /// The first step only records p. The norm may fall freely.</para>
-/// <para>A zero or non-finite S is let through as zero and leaves p as it was: in the authors' code one all-zero S freezes the path for about 1400 steps, and one NaN for ever.</para>
+/// <para>A zero or non-finite S is let through as zero and leaves p as it was: in the authors' code one all-zero S freezes
+/// the path for about 1400 steps, and one NaN freezes it for good.</para>
 /// <para>State: <c>limiter_norm</c>, one scalar; infinite before the first step.</para>
 /// <para>Source: Chen et al., Fira, arXiv 2410.01623, section 4.3; also used by APOLLO, arXiv 2412.05270.</para>
 /// </remarks>
@@ -22,7 +23,8 @@ public sealed record NormGrowthLimiter : ILimiter
     /// <value>Smallest norm that the next step is compared with, in units of S; above 0. Default 1e-8.</value>
     public double Floor { get; init; } = 1e-8;
 
-    /// <value><see cref="Compatibility.ReferenceCode"/>: p + 1e-8 in place of max(p, floor), and a zero S is remembered. Default: <see cref="Compatibility.Paper"/>.</value>
+    /// <value><see cref="Compatibility.ReferenceCode"/>: p + 1e-8 in place of max(p, floor), and a zero S is kept. Default:
+    /// <see cref="Compatibility.Paper"/>.</value>
     public Compatibility Compatibility { get; init; }
 
     /// <inheritdoc/>

@@ -7,7 +7,8 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>One gradient step of the basis on its reconstruction error of the normalized gradient, after every update.</summary>
 /// <remarks>
-/// <para>Â = A / ‖A‖, X = PᵀÂ: ∇_P ‖P X − Â‖² = −4 Â Xᵀ + 2 Â Xᵀ (PᵀP) + 2 P (X Xᵀ), 4 s l r operations and nothing of size s × s. AdamW or plain descent at η_P times the share of the initial learning rate that the weights have.</para>
+/// <para>Â = A / ‖A‖, X = PᵀÂ: ∇_P ‖P X − Â‖² = −4 Â Xᵀ + 2 Â Xᵀ (PᵀP) + 2 P (X Xᵀ), 4 s l r operations and nothing of size s × s. AdamW or plain descent at
+/// η_P times the share of the initial learning rate that the weights have.</para>
 /// <para>State: with AdamW two tensors of the basis' shape, <c>drift_exp_avg</c> and <c>drift_exp_avg_sq</c>.</para>
 /// <para>Source: Liang et al., Online Subspace Descent, arXiv 2408.12857, algorithm 1.</para>
 /// </remarks>

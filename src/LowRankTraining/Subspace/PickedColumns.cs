@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>Columns of a matrix by their numbers. libtorch picks and adds them on the CPU one column at a time, across all rows; in the processor's own memory it is done row by row.</summary>
+/// <summary>Columns of a matrix by their numbers. libtorch picks and adds them on the CPU one column at a time, across all rows; in the processor's own memory
+/// it is done row by row.</summary>
 internal static class PickedColumns
 {
     private const int WorthSharing = 1 << 18;

@@ -6,8 +6,9 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>The leading left singular vectors, nearly, from a random sketch: what GaLore 2 uses.</summary>
 /// <remarks>
-/// <para>Y = A Ω with Gaussian Ω of k = min(s, rank + p) columns; q times Y ← A (Aᵀ Y), orthonormalized in between; then the k × k eigenproblem of (QᵀA)(QᵀA)ᵀ orders and cuts.
-/// (4 + 4q) s l k operations, all of them products. Where the sketch would be as wide as the short side, the eigenvectors of A Aᵀ are taken instead.</para>
+/// <para>Y = A Ω with Gaussian Ω of k = min(s, rank + p) columns; q times Y ← A (Aᵀ Y), orthonormalized in between; then the k × k eigenproblem of
+/// (QᵀA)(QᵀA)ᵀ orders and cuts. (4 + 4q) s l k operations, all of them products. Where the sketch would be as wide as the short side, the eigenvectors of A
+/// Aᵀ are taken instead.</para>
 /// <para>Source: Halko, Martinsson and Tropp, SIAM Review 53 (2011), algorithms 4.4 and 5.1; GaLore 2, arXiv 2504.20437.</para>
 /// </remarks>
 public sealed record RandomizedSvdBasis : IBasis

@@ -6,22 +6,27 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>The gradient itself, scaled as the inner rule scaled its projection: the subspace serves to measure step sizes, not to step in.</summary>
 /// <remarks>
-/// <para>U = c √a G diag(φ), φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖ with j along the side that is not compressed, or one φ = ‖N‖ / ‖R‖ for the whole matrix; then the limiter on ‖c √a G diag(φ)‖.</para>
-/// <para>One product a step (the projection), and one pass over the gradient into the weight; nothing of its size is allocated. The projection need not be orthonormal.</para>
-/// <para>Source: Zhu et al., APOLLO, arXiv 2412.05270, equations 7 to 9. The authors' code limits the norm before bias correction: see <see cref="Compatibility"/>.</para>
+/// <para>U = c √a G diag(φ), φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖ with j along the side that is not compressed, or one φ = ‖N‖ / ‖R‖ for the
+/// whole matrix; then the limiter on ‖c √a G diag(φ)‖.</para>
+/// <para>One product a step (the projection), and one pass over the gradient into the weight; nothing of its size is
+/// allocated. The projection need not be orthonormal.</para>
+/// <para>Source: Zhu et al., APOLLO, arXiv 2412.05270, equations 7 to 9. The authors' code limits the norm before bias correction: see
+/// <see cref="Compatibility"/>.</para>
 /// </remarks>
 public sealed record ScaledGradient : ILift
 {
     /// <summary>Keeps φ finite where R is zero, as in the authors' code.</summary>
     private const double Smallest = 1e-8;
 
-    /// <value>a, whose square root multiplies the update; above 0. About s / rank makes up for what a projection of that rank loses. Default 1 (APOLLO).</value>
+    /// <value>a, whose square root multiplies the update; above 0. About s / rank makes up for what a projection of that rank loses. Default 1
+    /// (APOLLO).</value>
     public double Scale { get; init; } = 1;
 
     /// <value>One factor per row or column of the long side, or one for the matrix. Default: per channel (APOLLO).</value>
     public GradientScaling Scaling { get; init; }
 
-    /// <value>Whether √a is applied before the limiter and not after it; a constant factor makes no difference to growth, only to the floor. Default false.</value>
+    /// <value>Whether √a is applied before the limiter and not after it; a constant factor makes no difference
+    /// to growth, only to the floor. Default false.</value>
     public bool ScaleBeforeLimiter { get; init; }
 
     /// <value>Tempers the update; null for none. Default: growth of 1 % a step (APOLLO).</value>

@@ -4,13 +4,15 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>The step in the subspace, plus the part of the gradient outside it, scaled as the inner rule scaled the part inside: training stays full-rank.</summary>
+/// <summary>The step in the subspace, plus the part of the gradient outside it, scaled as the inner rule scaled the part inside: training stays
+/// full-rank.</summary>
 /// <remarks>
 /// <para>U = c (α P N + κ S), S = (G − P R) diag(φ), φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖, with j along the side that is not compressed; then the limiter on ‖c S‖.</para>
-/// <para>Computed with two products and nothing of the gradient's size allocated. With orthonormal P the residual's columns have norm² ‖Gⱼ‖² − ‖Rⱼ‖², so the limiter needs no residual,
-/// and U = c (G diag(κφ) + α P (N − R diag(κφ) / α)).</para>
+/// <para>Computed with two products and nothing of the gradient's size allocated. With orthonormal P the residual's columns have norm² ‖Gⱼ‖² − ‖Rⱼ‖², so the
+/// limiter needs no residual, and U = c (G diag(κφ) + α P (N − R diag(κφ) / α)).</para>
 /// <para>Where the subspace is the whole space there is no residual, and this is <see cref="ProjectBack"/>.</para>
-/// <para>Source: Chen et al., Fira, arXiv 2410.01623, equations 6 to 9. The authors' code takes P R times α away, and limits ‖S‖ before bias correction: see <see cref="Compatibility"/>.</para>
+/// <para>Source: Chen et al., Fira, arXiv 2410.01623, equations 6 to 9. The authors' code takes P R times α away, and limits ‖S‖ before bias correction: see
+/// <see cref="Compatibility"/>.</para>
 /// </remarks>
 public sealed record ScaledResidual : ILift
 {

@@ -10,7 +10,8 @@ public sealed partial record SubspaceRule
     private const string Accumulated = "accumulated";
 
     /// <inheritdoc/>
-    /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the whole gradient is needed, and nothing is taken.</remarks>
+    /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the
+    /// whole gradient is needed, and nothing is taken.</remarks>
     public override bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();

@@ -26,7 +26,7 @@ public sealed partial record SubspaceRule
             side == ProjectionSide.Left ? null : RightStore(side).Open(matrix, matrix.size(1), state, step));
     }
 
-    /// <summary>Finds the subspace anew, projects, and lets moments and error follow.</summary>
+    /// <summary>Finds the subspace again, projects, and lets moments and error follow.</summary>
     private (Projection Projection, Tensor LowRank) Renew(Tensor matrix, StateBag state, in StepContext step)
     {
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
@@ -49,7 +49,9 @@ public sealed partial record SubspaceRule
     }
 
     /// <value>Whether nothing looks at the subspace that is left: a drawn one would be drawn once more for nothing.</value>
-    private bool ForgetsOldBasis => Basis is IDrawnBasis && Feedback is null && OnRefresh == MomentCarryOver.Keep && (Refresh is PeriodicRefresh or StaggeredRefresh);
+    private bool ForgetsOldBasis =>
+        Basis is IDrawnBasis && Feedback is null && OnRefresh == MomentCarryOver.Keep
+        && (Refresh is PeriodicRefresh or StaggeredRefresh);
 
     /// <summary>The subspace in use, safe from what is stored next.</summary>
     private Projection OldBasis(StateBag state, Tensor matrix, in StepContext step)

@@ -12,7 +12,8 @@ public sealed partial record SubspaceRule
         var limit = Side.Limit(rows, columns);
         var rank = $"{(Basis.IsAdaptive ? "at most " : "")}{RankFor(rows, columns)} of {limit}";
         var feedback = Feedback is null ? "" : $", error {Feedback.Format}";
-        return $"{Side.For(rows, columns)} subspace of rank {rank}, {Basis.GetType().Name} {BasisFormat}, {Shielded.LayoutFor(LowRankShape(rows, columns))}{feedback}";
+        return $"{Side.For(rows, columns)} subspace of rank {rank}, {Basis.GetType().Name} {BasisFormat}, "
+            + $"{Shielded.LayoutFor(LowRankShape(rows, columns))}{feedback}";
     }
 
     /// <inheritdoc/>
@@ -33,7 +34,8 @@ public sealed partial record SubspaceRule
     {
         checks
             .AtLeast(1, Rank)
-            .Require(Density is null or (> 0 and <= 1), FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be above 0 and at most 1."))
+            .Require(Density is null or (> 0 and <= 1),
+                FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be above 0 and at most 1."))
             .Defined(Side)
             .Part(Basis)
             .Format(BasisFormat)
@@ -64,7 +66,8 @@ public sealed partial record SubspaceRule
     private IEnumerable<string> ContradictionsOfParts()
     {
         if (Lift.NeedsOrthonormalBasis && !Basis.IsOrthonormal)
-            yield return $"{Lift.GetType().Name} steps back through the basis, and {Basis.GetType().Name} is not orthonormal: take a basis that is, such as RandomOrthonormalBasis.";
+            yield return $"{Lift.GetType().Name} steps back through the basis, and {Basis.GetType().Name} is not orthonormal: "
+                + "take a basis that is, such as RandomOrthonormalBasis.";
         if (Guard?.ObjectionTo(Inner) is { } objection)
             yield return objection;
         if (Lift.NeedsOneSide && Side == ProjectionSide.Both)
@@ -72,11 +75,14 @@ public sealed partial record SubspaceRule
         if (Feedback is not null && Lift.NeedsFullGradient)
             yield return $"Error feedback gives the residual back later and {Lift.GetType().Name} uses it at once: leave one of them out.";
         if (Basis.IsAdaptive && !OnRefresh.AllowsRankChange)
-            yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
+            yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: "
+                + "set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
         if (Basis.IsAdaptive && Inner.NeedsFixedShape)
-            yield return $"{Basis.GetType().Name} changes the rank, and what {Inner.GetType().Name} keeps beside its moments would not fit: take Adam inside, or a basis of a fixed rank.";
+            yield return $"{Basis.GetType().Name} changes the rank, and what {Inner.GetType().Name} keeps beside its moments would not fit: "
+                + "take Adam inside, or a basis of a fixed rank.";
         if (Drift is not null && Basis.IsAdaptive)
-            yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: take a basis that does not, such as RandomizedSvdBasis.";
+            yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: "
+                + "take a basis that does not, such as RandomizedSvdBasis.";
         if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
         if (Drift is not null && BasisFormat is AffineFormat)
@@ -87,11 +93,14 @@ public sealed partial record SubspaceRule
     internal IEnumerable<string> ObstaclesToAccumulation()
     {
         if (Lift.NeedsFullGradient)
-            yield return $"{Lift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full, or use ProjectBack.";
+            yield return $"{Lift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: "
+                + "accumulate in full, or use ProjectBack.";
         if (Feedback is not null)
-            yield return "Error feedback needs the whole gradient, which accumulation in the subspace throws away: accumulate in full, or leave error feedback out.";
+            yield return "Error feedback needs the whole gradient, which accumulation in the subspace throws away: "
+                + "accumulate in full, or leave error feedback out.";
         if (Refresh is EnergyRefresh)
-            yield return $"{nameof(EnergyRefresh)} compares with the whole gradient, which accumulation in the subspace throws away: accumulate in full, or take PeriodicRefresh.";
+            yield return $"{nameof(EnergyRefresh)} compares with the whole gradient, which accumulation in the subspace throws away: "
+                + "accumulate in full, or take PeriodicRefresh.";
         if (Drift is not null)
             yield return $"{Drift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full.";
     }

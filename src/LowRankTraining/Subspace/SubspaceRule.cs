@@ -7,8 +7,10 @@ namespace LowRankTraining.Subspace;
 
 /// <summary>Projects the gradient into a small subspace, runs a rule there, and lifts its step back: the engine of every gradient-space method.</summary>
 /// <remarks>
-/// <para>A parameter of more than two dimensions is treated as out × rest. With s the compressed side and l the other, the basis is s × rank, and the moments have rank · l entries instead of s · l.</para>
-/// <para>State: <c>basis</c> (or <c>basis_left</c> and <c>basis_right</c>), what its parts keep, and counters; between micro-batches that were accumulated in the subspace, <c>accumulated</c>.</para>
+/// <para>A parameter of more than two dimensions is treated as out × rest. With s the compressed side and l the other, the basis is s × rank, and the moments
+/// have rank · l entries instead of s · l.</para>
+/// <para>State: <c>basis</c> (or <c>basis_left</c> and <c>basis_right</c>), what its parts keep, and counters; between micro-batches that were accumulated in
+/// the subspace, <c>accumulated</c>.</para>
 /// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient. A zero or non-finite gradient
 /// changes nothing, and the refresh clock stands still.</para>
 /// </remarks>
@@ -21,7 +23,8 @@ public sealed partial record SubspaceRule : UpdateRule
     /// <value>Dimensions of the subspace; at least 1. The largest number of them where the basis chooses.</value>
     public required int Rank { get; init; }
 
-    /// <value>Dimensions of the subspace as a share of the compressed side, in (0, 1], in place of <see cref="Rank"/>; rounded, and at least 1. Default: null, the rank counts.</value>
+    /// <value>Dimensions of the subspace as a share of the compressed side, in (0, 1], in place of <see cref="Rank"/>;
+    /// rounded, and at least 1. Default: null, the rank counts.</value>
     public double? Density { get; init; }
 
     /// <value>Which side is compressed. Default: the short one.</value>
@@ -33,7 +36,7 @@ public sealed partial record SubspaceRule : UpdateRule
     /// <value>How the basis is stored. Default: float32.</value>
     public StateFormat BasisFormat { get; init; } = StateFormat.Float32;
 
-    /// <value>When it is found anew. Default: every 200 updates (GaLore).</value>
+    /// <value>When it is found again. Default: every 200 updates (GaLore).</value>
     public IRefreshPolicy Refresh { get; init; } = new PeriodicRefresh();
 
     /// <value>T, a short way to say <c>Refresh = new PeriodicRefresh { Every = T }</c>.</value>
@@ -57,7 +60,8 @@ public sealed partial record SubspaceRule : UpdateRule
     /// <value>Gives back with the next gradient what the projection dropped; null for not. Default: not.</value>
     public ErrorFeedback? Feedback { get; init; }
 
-    /// <value>Entries of a two-sided projection below this share of the largest one are zero: Adam would blow their rounding noise up to full steps. 0 keeps them. Default 1e-6.</value>
+    /// <value>Entries of a two-sided projection below this share of the largest one are zero: Adam would blow their rounding noise up to full steps. 0 keeps
+    /// them. Default 1e-6.</value>
     public double NoiseFloor { get; init; } = 1e-6;
 
     private DirectionRule Shielded => Guard is null ? Inner : new GuardedRule(Inner, Guard);

@@ -5,13 +5,16 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Subspace;
 
-/// <summary>Projects a tensor of more than two dimensions along each of them, and runs a rule on the small core: GaLore for convolutions, without flattening them.</summary>
+/// <summary>Projects a tensor of more than two dimensions along each of them, and runs a rule on the small core:
+/// GaLore for convolutions, without flattening them.</summary>
 /// <remarks>
-/// <para>U_k spans the leading left singular vectors of the unfolding of G along dimension k (d_k × the product of the others): the higher-order SVD. R = G ×₁ U₁ᵀ … ×_K U_Kᵀ; the update is α c N ×₁ U₁ … ×_K U_K.</para>
-/// <para>State: <c>basis_0</c>, <c>basis_1</c>, ..., d_k × r_k with r_k the rank, or d_k or the product of the others where one of them is less, and the inner rule's moments in the core's shape: Σ d_k r_k + 2 Π r_k numbers.
-/// A dimension that would not shrink has no basis.</para>
+/// <para>U_k spans the leading left singular vectors of the unfolding of G along dimension k (d_k × the product of the others): the higher-order SVD. R = G ×₁
+/// U₁ᵀ … ×_K U_Kᵀ; the update is α c N ×₁ U₁ … ×_K U_K.</para>
+/// <para>State: <c>basis_0</c>, <c>basis_1</c>, ..., d_k × r_k with r_k the rank, or d_k or the product of the others where one of them is less, and the
+/// inner rule's moments in the core's shape: Σ d_k r_k + 2 Π r_k numbers. A dimension that would not shrink has no basis.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
-/// <para>Source: De Lathauwer, De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000); GaLore, arXiv 2403.03507, whose own version fails when it is called, never refreshes, and steps by the raw gradient.</para>
+/// <para>Source: De Lathauwer, De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000); GaLore, arXiv 2403.03507, whose own version fails when it is
+/// called, never refreshes, and steps by the raw gradient.</para>
 /// </remarks>
 public sealed record TuckerRule : UpdateRule
 {
@@ -21,7 +24,7 @@ public sealed record TuckerRule : UpdateRule
     /// <value>How each subspace is found. Default: randomized SVD.</value>
     public IBasis Basis { get; init; } = new RandomizedSvdBasis();
 
-    /// <value>When they are found anew. Default: every 200 updates (GaLore).</value>
+    /// <value>When they are found again. Default: every 200 updates (GaLore).</value>
     public IRefreshPolicy Refresh { get; init; } = new PeriodicRefresh();
 
     /// <value>The rule on the core. Default: Adam.</value>
@@ -126,7 +129,9 @@ public sealed record TuckerRule : UpdateRule
                 using var scope = NewDisposeScope();
                 var unfolded = gradient.transpose(0, dimension).reshape(gradient.shape[dimension], -1);
                 var previous = state.TryGet(Name(dimension), out var basis) ? basis : null;
-                state.Set(Name(dimension), Basis.Find(new(unfolded, RankOf(gradient.shape[dimension], gradient.shape), previous, step with { Parameter = $"{step.Parameter}/{dimension}" })));
+                state.Set(Name(dimension),
+                    Basis.Find(new(unfolded, RankOf(gradient.shape[dimension], gradient.shape),
+                    previous, step with { Parameter = $"{step.Parameter}/{dimension}" })));
             }
 
         step.Counters?.Refresh();

@@ -20,7 +20,7 @@ public static class Trajectory
     /// <param name="golden">The case.</param>
     /// <param name="attach">Makes the session.</param>
     /// <param name="decays">Whether recorded weight decay is applied.</param>
-    /// <param name="drifts">Whether the basis moves after each update without being found anew: what is stored after step t is then the basis of step t + 1.</param>
+    /// <param name="drifts">Whether the basis moves after each update without being found again: what is stored after step t is then the basis of step t + 1.</param>
     /// <param name="chosen">Whether the weight is what the method is for; null where a rank tells.</param>
     /// <param name="drawn">Whether the recorded bases are put in, instead of compared.</param>
     /// <param name="traces">More to compare; null for nothing.</param>

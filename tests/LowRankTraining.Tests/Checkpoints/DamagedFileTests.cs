@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Text.Json;
 using FluentAssertions;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Mixing;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -30,9 +31,7 @@ public sealed class DamagedFileTests : IDisposable
 
         for (var place = 0; place < sound.Length; place++)
         {
-            var damaged = sound.ToArray();
-            damaged[place] ^= (byte)(1 << (place % 8));
-            File.WriteAllBytes(Checkpoint, damaged);
+            File.WriteAllBytes(Checkpoint, Flipped(sound, place));
 
             FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>("of byte {0}", place)
                 .WithMessage(place < header ? "*training.safetensors'*" : "*training.safetensors' is damaged: the values of '*' are not those*Nothing was changed.");
@@ -133,6 +132,68 @@ public sealed class DamagedFileTests : IDisposable
     }
 
     [Fact]
+    public void What_has_changed_is_told_to_the_logger_of_the_method()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        var logger = new RecordingLogger();
+        using var other = new GaLore { Rank = 2, RefreshEvery = 17, Logger = logger }.Attach(model.named_parameters()).CreateOptimizer();
+
+        TrainingCheckpoint.Load(_directory, model, other);
+
+        logger.Lines.Should().ContainSingle().Which.Should()
+            .Be("galore: the run goes on with other options than it was saved with: GaLore.RefreshEvery was 200 in the checkpoint and is 17");
+    }
+
+    [Fact]
+    public void Every_flipped_bit_of_a_mixer_is_found()
+    {
+        using var mixer = new FixedMixer(["web", "books"]);
+        mixer.Next();
+        var path = Path.Combine(_directory, "mixer");
+        mixer.Save(path);
+        var sound = File.ReadAllBytes(path);
+
+        for (var place = 0; place < sound.Length; place++)
+        {
+            File.WriteAllBytes(path, Flipped(sound, place));
+            mixer.Invoking(it => it.Load(path)).Should().Throw<InvalidDataException>("of byte {0}", place);
+        }
+    }
+
+    [Fact]
+    public void Every_flipped_bit_of_the_factors_of_an_adapter_is_found()
+    {
+        using var model = nn.Sequential(("first", nn.Linear(6, 4)));
+        using var session = new LoRA { Rank = 2 }.Attach(model, Targets.AllLinear());
+        PeftAdapter.Save(_directory, session);
+        var path = Path.Combine(_directory, "adapter_model.safetensors");
+        var sound = File.ReadAllBytes(path);
+
+        for (var place = 0; place < sound.Length; place++)
+        {
+            File.WriteAllBytes(path, Flipped(sound, place));
+            FluentActions.Invoking(() => PeftAdapter.Load(_directory, session)).Should().Throw<InvalidDataException>("of byte {0}", place);
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(100_000_001)]
+    [InlineData(long.MaxValue)]
+    [InlineData(long.MinValue)]
+    public void Length_that_no_header_has_is_refused_before_memory_is_taken(long length)
+    {
+        var path = Path.Combine(_directory, "state");
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes(length), .. "{}      "u8]);
+
+        FluentActions.Invoking(() => SafeTensorsFile.Open(path)).Should().Throw<InvalidDataException>()
+            .WithMessage(FormattableString.Invariant($"*its header has {length} bytes, and a header has between 2 and 100000000*"));
+    }
+
+    [Fact]
     public void State_goes_through_streams_that_cannot_seek()
     {
         using var model = Seeded(nn.Linear(6, 4));
@@ -180,6 +241,13 @@ public sealed class DamagedFileTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private static byte[] Flipped(byte[] sound, int place)
+    {
+        var damaged = sound.ToArray();
+        damaged[place] ^= (byte)(1 << (place % 8));
+        return damaged;
+    }
 
     private static LowRankOptimizer Trained(Linear model)
     {

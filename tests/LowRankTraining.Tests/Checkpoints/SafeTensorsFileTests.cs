@@ -33,6 +33,20 @@ public sealed class SafeTensorsFileTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("of another program")]
+    [InlineData("")]
+    public void Checksum_of_another_program_is_a_text_like_any_other(string checksum)
+    {
+        using var scope = NewDisposeScope();
+        SafeTensorsFile.Write(_path, [("a", ones(2))], new Dictionary<string, string> { ["checksum"] = checksum });
+
+        using var file = SafeTensorsFile.Open(_path);
+
+        file.Metadata["checksum"].Should().Be(checksum);
+        file.Read("a").sum().ToDouble().Should().Be(2);
+    }
+
     [Fact]
     public void File_has_the_published_layout()
     {

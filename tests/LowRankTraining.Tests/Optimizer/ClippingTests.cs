@@ -214,7 +214,7 @@ public class ClippingTests
         _ => new LowRankOptimizer(new Flora { Rank = 4 }.Attach(model), lr: 0.01),
     };
 
-    /// <summary>A matrix that is projected, found anew in windows 1, 5, ..., and a bias that is not.</summary>
+    /// <summary>A matrix that is projected, found again in windows 1, 5, ..., and a bias that is not.</summary>
     private sealed class Run : IDisposable
     {
         private const int Parts = 3;

@@ -27,9 +27,9 @@ public class OptionEffectTests
         List<string> idle = [];
         foreach (var option in OptionTrial.OptionsOf(method.GetType()).Where(option => !Silent.Contains(option.Name)))
         {
-            var others = Others(option, method).ToArray();
-            if (others.Length > 0 && others.All(value => !MakesADifference(OptionTrial.With(method, option, value), usual)))
-                idle.Add(option.Name);
+            var effects = Others(option, method).Select(value => EffectOf(OptionTrial.With(method, option, value), usual)).ToArray();
+            if (effects.Length > 0 && !effects.Contains(Effect.Difference))
+                idle.Add($"{option.Name} ({string.Join(", ", effects)})");
         }
 
         idle.Should().BeEmpty();
@@ -93,15 +93,27 @@ public class OptionEffectTests
         return (removable ? Nothing : others).Where(other => !Equals(other, value));
     }
 
-    private static bool MakesADifference(ILowRankStrategy changed, string usual)
+    private static Effect EffectOf(ILowRankStrategy changed, string usual)
     {
         try
         {
-            return OptionTrial.Run(changed, out _) != usual;
+            return OptionTrial.Run(changed, out _) != usual ? Effect.Difference : Effect.None;
+        }
+        catch (Microsoft.Extensions.Options.OptionsValidationException refusal) when (refusal.Failures.All(failure => failure.Contains(": it must be ")))
+        {
+            return Effect.OutOfRange;
         }
         catch (Exception refusal) when (refusal is Microsoft.Extensions.Options.OptionsValidationException or ArgumentException)
         {
-            return true;
+            return Effect.Difference;
         }
+    }
+
+    /// <summary>What comes of another value. A refusal because of what the value does beside the others is a difference; one because of its range tells nothing.</summary>
+    private enum Effect
+    {
+        None,
+        OutOfRange,
+        Difference,
     }
 }

@@ -256,7 +256,7 @@ public sealed class QuantizedBaseTests : IDisposable
     [Fact]
     public void Layer_that_cannot_be_replaced_stays_dense_with_a_note_and_is_an_error_under_strict()
     {
-        var log = new Recorder();
+        var log = new RecordingLogger();
         using var model = new SealedNetwork();
         using var strictModel = new SealedNetwork();
 
@@ -282,7 +282,7 @@ public sealed class QuantizedBaseTests : IDisposable
     [Fact]
     public void Restart_logs_the_loss_before_and_after_and_what_was_forgotten()
     {
-        var log = new Recorder();
+        var log = new RecordingLogger();
         using var model = Seeded(new OpenNetwork());
         List<double> measured = [];
         using var optimizer = new ReLoRA { Rank = 4, MergeEvery = 3, Reset = OptimizerReset.Zero, Logger = log, LossProbe = Probe }.Attach(model).CreateOptimizer(0.01);
@@ -345,15 +345,4 @@ public sealed class QuantizedBaseTests : IDisposable
     private static LoRA Strategy(BaseFormat format) => new() { Rank = 4, Base = format };
 
     private static QuantizedLowRankLinear Layer(nn.Module model) => (QuantizedLowRankLinear)model.named_children().First().module;
-
-    private sealed class Recorder : ILogger
-    {
-        public List<string> Lines { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Lines.Add(formatter(state, exception));
-    }
 }

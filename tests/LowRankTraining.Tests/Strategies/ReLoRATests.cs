@@ -347,16 +347,4 @@ public class ReLoRATests
         (options.Rank == 128 ? options with { Rank = 4, Alpha = 8 } : options).Attach(model).CreateOptimizer(rate);
 
     private static LowRankLinear Layer(nn.Module model) => (LowRankLinear)model.named_children().First().module;
-
-    private sealed class RecordingLogger : ILogger
-    {
-        public List<string> Lines { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            Lines.Add(formatter(state, exception));
-    }
 }

@@ -6,8 +6,7 @@ namespace LowRankTraining.Strategies;
 /// <summary>Flora: Adafactor with momentum in a random sketch, which is never stored: only drawn again.</summary>
 /// <remarks>
 /// <para>See <see cref="FloraRule"/> for the equations. Everything that is not a target (vectors, embeddings, the output head) is trained by plain Adafactor
-/// with
-/// the same momentum. A learning rate of 0.01 is usual, relative to the size of each weight.</para>
+/// with the same momentum. A learning rate of 0.01 is usual, relative to the size of each weight.</para>
 /// <para>State of a matrix with short side s and long side l: r l + s + l numbers.</para>
 /// <para>Differences from the authors' code: momentum is on by default (there it is off, and then nothing is sketched), long matrices are sketched too.</para>
 /// <para>Source: Hao, Cao and Mou, Flora: Low-Rank Adapters Are Secretly Gradient Compressors, arXiv 2402.03293.</para>

@@ -10,7 +10,7 @@ namespace LowRankTraining.Strategies;
 /// <remarks>
 /// <para>U = G / √V, as in <see cref="AdafactorRule"/>, from the whole gradient. For a tall or square m × n matrix, with B of n × r, entries N(0, 1/r):
 /// the update is β₁ C Bᵀ + (1 − β₁) U, its root mean square cut to the threshold, times ρ; then C ← β₁C + (1 − β₁) U B. From the left for a wide one.
-/// Every κ updates B is drawn anew and C ← (C B_oldᵀ) B_new.</para>
+/// Every κ updates B is drawn again and C ← (C B_oldᵀ) B_new.</para>
 /// <para>State: <c>exp_avg</c>, l × r with l the long side, and Adafactor's averages of rows and columns. B is never stored: it is drawn from a key of seed,
 /// parameter and the period's first update.
 /// Scratch: one tensor of the gradient's shape, and B.</para>
@@ -76,7 +76,7 @@ public sealed record FloraRule : UpdateRule
     /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
         IsSketched(shape)
-            ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank} by {Basis.GetType().Name}, drawn anew every {ResampleEvery})"
+            ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank} by {Basis.GetType().Name}, drawn again every {ResampleEvery})"
             : Adafactor.LayoutFor(shape);
 
     /// <inheritdoc/>

@@ -7,8 +7,7 @@ namespace LowRankTraining.Strategies;
 /// <para>The matrices of block ℓ of L have rank round(r_s + (r_f − r_s) ℓ / (L − 1)); a single block has r_f. A block is everything up to the first number in a
 /// name, <c>layers.3</c> of <c>layers.3.attn.q_proj.weight</c>; names without a number are a block for each module, in the model's order.</para>
 /// <para>While training, ẑ_j ← β ẑ_j + (1 − β) ‖X_:j‖ / √rows for each entry j of a layer's inputs. Every T steps the entries with the least |A_ij| ẑ_j in
-/// each row
-/// of A are set to zero; they are trained on and may grow again until the next time.</para>
+/// each row of A are set to zero; they are trained on and may grow again until the next time.</para>
 /// <para>State of an adapted m × n matrix: 2 r (m + n) + n numbers, beside r (m + n) for the factors. Scratch of a pruning: that of a few copies of A.</para>
 /// <para>Matrices must be weights of linear modules that are run by <c>call</c>: inputs are seen by <see cref="Injection.Replace"/> and
 /// <see cref="Injection.Hook"/> alone.</para>

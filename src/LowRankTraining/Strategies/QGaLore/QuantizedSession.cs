@@ -98,6 +98,6 @@ internal sealed class QuantizedSession : ILowRankSession
     private void RequireUnfinished()
     {
         if (_finished)
-            throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy anew to train on.");
+            throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy again to train on.");
     }
 }

@@ -6,16 +6,13 @@ namespace LowRankTraining.Strategies;
 /// without restarts.</summary>
 /// <remarks>
 /// <para>y = x (W + s B A)ᵀ with s = α/r. Both factors start random and W ← W − s B A, so that the function is the given one. After a step, some rows aᵢ of A
-/// are
-/// exchanged, and as many columns bⱼ of B: W ← W + s bᵢ (aᵢ − aᵢ′)ᵀ, which keeps the function. The gradient of bᵢ depends on aᵢ, so its moments and its step
-/// counter
-/// start from zero, and it is held still for a few steps.</para>
+/// are exchanged, and as many columns bⱼ of B: W ← W + s bᵢ (aᵢ − aᵢ′)ᵀ, which keeps the function. The gradient of bᵢ depends on aᵢ, so its moments and its
+/// step counter start from zero, and it is held still for a few steps.</para>
 /// <para>After t steps ⌊Σ r qᵘ / I⌋ vectors of each factor have been exchanged, in turn.</para>
 /// <para>State of an adapted m × n matrix: 2 r (m + n) + 4 r numbers, beside r (m + n) for the factors. An exchange has no scratch of the size of a float32
 /// weight.</para>
 /// <para>Differences from the authors' code: candidates are drawn by key when they are needed, where there is a pool of min(m, n) vectors in main memory that
-/// takes
-/// back what is exchanged; the vectors take turns, and their number is the running sum, where it is rounded at random at each step.</para>
+/// takes back what is exchanged; the vectors take turns, and their number is the running sum, where it is rounded at random at each step.</para>
 /// <para>Source: Zhou et al., SwitchLoRA, arXiv 2406.06564.</para>
 /// </remarks>
 public sealed record SwitchLoRA : WeightSpaceMethod
@@ -35,8 +32,7 @@ public sealed record SwitchLoRA : WeightSpaceMethod
     public double SwitchEvery { get; init; } = 40;
 
     /// <value>Steps of the whole run, at least 1, over which exchanges become rare: their rate falls to <see cref="SwitchDecay"/> of itself in a tenth of
-    /// them. Null
-    /// for a constant rate. Default null.</value>
+    /// them. Null for a constant rate. Default null.</value>
     public long? TotalSteps { get; init; }
 
     /// <value>What the rate of exchange falls to in a tenth of <see cref="TotalSteps"/>, in (0, 1]. Default 0.3 (the authors' code).</value>
