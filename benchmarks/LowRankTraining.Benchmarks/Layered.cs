@@ -1,4 +1,4 @@
-using LowRankTraining.Factorized;
+using LowRankTraining.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

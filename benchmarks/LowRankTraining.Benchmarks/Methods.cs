@@ -1,8 +1,6 @@
-using LowRankTraining.Adapters;
-using LowRankTraining.Factorized;
-using LowRankTraining.Rules;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,5 +1,5 @@
 using LanguageModel.Methods;
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 
 namespace Compare;
 

@@ -1,6 +1,6 @@
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,5 +1,5 @@
+using LowRankTraining.Layers;
 using LowRankTraining.Numerics;
-using LowRankTraining.Quantized;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

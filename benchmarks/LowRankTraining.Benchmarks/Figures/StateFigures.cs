@@ -1,6 +1,5 @@
 using LanguageModel.Model;
-using LowRankTraining.Planning;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Benchmarks.Figures;

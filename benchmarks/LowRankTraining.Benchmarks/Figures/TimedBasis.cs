@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks.Figures;

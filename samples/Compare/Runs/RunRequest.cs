@@ -1,7 +1,7 @@
 using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Training;
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 
 namespace Compare.Runs;
 

@@ -1,6 +1,5 @@
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 
 namespace LanguageModel.Methods;
 

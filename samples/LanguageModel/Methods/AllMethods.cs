@@ -1,7 +1,7 @@
 using LanguageModel.CommandLine;
 using LanguageModel.Model;
 using LowRankTraining;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using static TorchSharp.torch;

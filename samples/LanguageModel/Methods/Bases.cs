@@ -1,4 +1,4 @@
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 
 namespace LanguageModel.Methods;
 

@@ -1,4 +1,4 @@
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,4 @@
-using LowRankTraining.Factorized;
+using LowRankTraining.Layers;
 using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Diagnostics;

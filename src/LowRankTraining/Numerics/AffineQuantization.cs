@@ -16,7 +16,7 @@ namespace LowRankTraining.Numerics;
 /// <para>Bytes: b / 8 + 5 / group for each element. Scratch: a few MiB, next to none for float32 on a CPU; a copy of values that are not contiguous.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, and the authors' code, which keeps 4-bit codes one a byte.</para>
 /// </remarks>
-public static class AffineQuantization
+internal static class AffineQuantization
 {
     /// <summary>Group size of the authors.</summary>
     public const int DefaultGroup = 256;

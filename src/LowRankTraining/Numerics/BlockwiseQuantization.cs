@@ -15,7 +15,7 @@ namespace LowRankTraining.Numerics;
 /// all its cores; a few MiB otherwise, and a copy of values that are not contiguous.</para>
 /// <para>Source: Dettmers et al., arXiv 2110.02861; 4 bits: Li et al., arXiv 2309.01507.</para>
 /// </remarks>
-public static class BlockwiseQuantization
+internal static class BlockwiseQuantization
 {
     /// <summary>Quantizes a tensor.</summary>
     /// <param name="values">Floating-point, any shape, any strides.</param>

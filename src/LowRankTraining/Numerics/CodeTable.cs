@@ -13,7 +13,7 @@ namespace LowRankTraining.Numerics;
 /// <para>Source: Dettmers et al., 8-bit Optimizers via Block-wise Quantization, arXiv 2110.02861; 4 bits: Li et al., Memory Efficient Optimizers with 4-bit
 /// States, arXiv 2309.01507. The numbers are those of bitsandbytes and torchao.</para>
 /// </remarks>
-public sealed class CodeTable
+internal sealed class CodeTable
 {
     private readonly float[] _values;
     private readonly float[] _midpoints;

@@ -5,7 +5,7 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>Chooses which entries of an optimizer's memory survive when most of it is to be cleared.</summary>
 /// <remarks>Source: Lialin et al., ReLoRA, arXiv 2307.05695, section 3, and the authors' code.</remarks>
-public static class MomentPruning
+internal static class MomentPruning
 {
     /// <summary>True where |x| is strictly above the <paramref name="ratio"/>-quantile of |x|.</summary>
     /// <param name="x">Any shape; at least one entry.</param>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Numerics;
 
 /// <summary>Orthonormal bases of column spaces.</summary>
-public static class Orthonormal
+internal static class Orthonormal
 {
     /// <summary>‖QᵀQ − I‖ of what is as orthonormal as float32 products can tell, and of what a short series mends.</summary>
     private const double Negligible = 5e-6, Small = 0.02;

@@ -12,7 +12,7 @@ namespace LowRankTraining.Numerics;
 /// are sent on until they are below it.</para>
 /// <para>Source: Luby and Rackoff, SIAM J. Comput. 17 (1988); Black and Rogaway, CT-RSA 2002 (sending on).</para>
 /// </remarks>
-public static class RandomEntries
+internal static class RandomEntries
 {
     private const int Rounds = 4, Fold = 15;
     private const long Bits31 = 0x7fffffff;

@@ -3,7 +3,7 @@ using System.Text;
 namespace LowRankTraining.Numerics;
 
 /// <summary>Derives seeds from what a random number is for, so that no two uses share a stream and none depends on the order of calls.</summary>
-public static class RandomKey
+internal static class RandomKey
 {
     private const ulong FnvOffset = 0xcbf29ce484222325, FnvPrime = 0x100000001b3;
 

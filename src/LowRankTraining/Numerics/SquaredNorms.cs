@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Numerics;
 
 /// <summary>Squared norms of the rows or columns of a matrix.</summary>
-public static class SquaredNorms
+internal static class SquaredNorms
 {
     private const int WorthSharing = 1 << 20;
 

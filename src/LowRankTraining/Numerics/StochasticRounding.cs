@@ -9,7 +9,7 @@ namespace LowRankTraining.Numerics;
 /// off; b are the significant bits of the target: 8 for bfloat16, 11 for float16. All of it is exact in float32 (m · 2ᵇ + u would not be), so representable
 /// values stay what they are, and small updates survive in expectation where rounding to nearest loses them. Subnormal float16 values are rounded to nearest.
 /// </remarks>
-public static class StochasticRounding
+internal static class StochasticRounding
 {
     private const long ChunkElements = 1 << 20;
 

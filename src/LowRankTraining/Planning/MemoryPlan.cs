@@ -1,11 +1,11 @@
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using LowRankTraining.Numerics;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace LowRankTraining.Planning;
+namespace LowRankTraining;
 
 /// <summary>How much memory a method will need for weights, gradients and optimizer state, known before training starts.</summary>
 /// <remarks>

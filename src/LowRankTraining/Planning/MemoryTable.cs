@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace LowRankTraining.Planning;
+namespace LowRankTraining;
 
 /// <summary>A <see cref="MemoryPlan"/> as text.</summary>
 internal static class MemoryTable

@@ -1,4 +1,4 @@
-namespace LowRankTraining.Planning;
+namespace LowRankTraining;
 
 /// <summary>Bytes that a number of each kind takes: the convention in which memory is counted.</summary>
 public readonly record struct NumberBytes

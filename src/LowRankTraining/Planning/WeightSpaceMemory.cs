@@ -1,6 +1,6 @@
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 
-namespace LowRankTraining.Planning;
+namespace LowRankTraining;
 
 /// <summary>What a weight-space method holds for a matrix, and what a step with it costs, from the matrix's shape
 /// alone; the sum over several is that of a model.</summary>

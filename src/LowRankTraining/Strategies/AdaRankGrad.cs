@@ -1,4 +1,4 @@
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 
 namespace LowRankTraining.Strategies;
 

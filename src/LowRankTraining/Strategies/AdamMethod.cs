@@ -1,4 +1,4 @@
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 
 namespace LowRankTraining.Strategies;
 

@@ -1,4 +1,4 @@
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

@@ -1,5 +1,4 @@
-using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 
 namespace LowRankTraining.Strategies;
 

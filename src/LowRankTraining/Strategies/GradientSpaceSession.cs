@@ -1,8 +1,7 @@
-using LowRankTraining.Adapters;
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Layers;
 using LowRankTraining.Numerics;
-using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 

@@ -1,5 +1,4 @@
-using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;

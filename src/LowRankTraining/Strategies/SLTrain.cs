@@ -1,6 +1,4 @@
-using LowRankTraining.Adapters;
-using LowRankTraining.Factorized;
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 
 namespace LowRankTraining.Strategies;
 

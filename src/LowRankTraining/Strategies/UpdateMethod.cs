@@ -1,4 +1,4 @@
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,7 +1,6 @@
-using LowRankTraining.Adapters;
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Factorized;
-using LowRankTraining.Rules;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;

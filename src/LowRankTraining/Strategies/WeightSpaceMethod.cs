@@ -1,5 +1,5 @@
-using LowRankTraining.Adapters;
-using LowRankTraining.Rules;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using static TorchSharp.torch;

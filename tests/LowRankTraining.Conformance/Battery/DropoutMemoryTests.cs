@@ -1,6 +1,6 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
 using LowRankTraining.ByteCounting;
+using LowRankTraining.Layers;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

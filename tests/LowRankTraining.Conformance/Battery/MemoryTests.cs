@@ -1,7 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.ByteCounting;
-using LowRankTraining.Planning;
-using LowRankTraining.Quantized;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;

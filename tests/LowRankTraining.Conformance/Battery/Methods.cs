@@ -1,10 +1,7 @@
-using LowRankTraining.Adapters;
-using LowRankTraining.Factorized;
-using LowRankTraining.Rules;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using LowRankTraining.Schedules;
-using LowRankTraining.Sparse;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using Xunit;
 
 namespace LowRankTraining.Conformance.Battery;

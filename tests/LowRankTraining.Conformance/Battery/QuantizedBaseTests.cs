@@ -1,7 +1,6 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
 using LowRankTraining.ByteCounting;
-using LowRankTraining.Quantized;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;

@@ -1,8 +1,6 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
 using LowRankTraining.ByteCounting;
-using LowRankTraining.Planning;
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;

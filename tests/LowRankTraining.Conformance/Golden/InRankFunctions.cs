@@ -1,5 +1,4 @@
-using LowRankTraining.Adapters;
-using LowRankTraining.Factorized;
+using LowRankTraining.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
-using LowRankTraining.Adapters;
 using LowRankTraining.Conformance.Battery;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,5 @@
-using LowRankTraining.Quantized;
-using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,5 @@
 using LowRankTraining.Numerics;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 

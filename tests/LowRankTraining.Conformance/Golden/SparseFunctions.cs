@@ -1,5 +1,5 @@
 using LowRankTraining.Conformance.Battery;
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,5 @@
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 
 namespace LowRankTraining.Conformance.Golden;
 

@@ -1,6 +1,5 @@
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using TorchSharp;
 using static TorchSharp.torch;
 

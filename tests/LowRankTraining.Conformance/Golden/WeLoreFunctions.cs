@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using LowRankTraining.Factorized;
+using LowRankTraining.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;

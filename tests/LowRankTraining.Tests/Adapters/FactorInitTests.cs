@@ -1,6 +1,6 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;

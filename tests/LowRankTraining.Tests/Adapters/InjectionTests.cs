@@ -1,7 +1,7 @@
 using System.Collections;
 using System.Collections.ObjectModel;
 using FluentAssertions;
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;

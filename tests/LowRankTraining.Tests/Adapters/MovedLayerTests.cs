@@ -1,8 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
-using LowRankTraining.Factorized;
-using LowRankTraining.Quantized;
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;

@@ -1,8 +1,6 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
 using LowRankTraining.Checkpoints;
-using LowRankTraining.Factorized;
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

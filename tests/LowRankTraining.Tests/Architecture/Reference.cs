@@ -7,8 +7,13 @@ internal readonly record struct Reference(SourceType From, string Member, Source
 /// <summary>A type and the file that declares it, relative to the folder of its project.</summary>
 internal sealed record SourceType(string Name, string File)
 {
-    /// <summary>Empty for files in the project's own folder.</summary>
-    public string Folder => File.Contains('/') ? File[..File.IndexOf('/')] : "";
+    /// <summary>The folder, the second one where the first only holds folders; empty for files in the project's own folder.</summary>
+    public string Folder => File.Split('/') switch
+    {
+        ["Parts" or "Layers", var folder, _, ..] => folder,
+        [var folder, _, ..] => folder,
+        _ => "",
+    };
 
     public override string ToString() => $"{Name} ({File})";
 }

@@ -1,8 +1,6 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
 using LowRankTraining.Checkpoints;
-using LowRankTraining.Factorized;
-using LowRankTraining.Quantized;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;

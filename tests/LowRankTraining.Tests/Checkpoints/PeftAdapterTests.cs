@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
-using LowRankTraining.Adapters;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;

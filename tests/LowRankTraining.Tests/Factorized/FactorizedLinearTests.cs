@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Factorized;
+using LowRankTraining.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Factorized;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using Microsoft.Extensions.Options;
@@ -101,7 +101,7 @@ public class FactorizedTests
 
     [Fact]
     public void Options_that_mean_nothing_to_factors_are_refused() =>
-        FluentActions.Invoking(() => Checks.Require(new LowRankFactorization { Rank = 0, Alpha = 2, Dropout = 0.5, Injection = LowRankTraining.Adapters.Injection.Shadow }))
+        FluentActions.Invoking(() => Checks.Require(new LowRankFactorization { Rank = 0, Alpha = 2, Dropout = 0.5, Injection = LowRankTraining.Layers.Injection.Shadow }))
             .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4);
 
     [Fact]

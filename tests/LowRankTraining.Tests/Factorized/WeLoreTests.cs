@@ -1,6 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
-using LowRankTraining.Factorized;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using Microsoft.Extensions.Options;

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using LowRankTraining.Mixing;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;

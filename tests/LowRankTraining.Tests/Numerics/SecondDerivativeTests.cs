@@ -1,7 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
-using LowRankTraining.Quantized;
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;

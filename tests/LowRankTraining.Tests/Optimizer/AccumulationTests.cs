@@ -1,6 +1,6 @@
 using FluentAssertions;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;

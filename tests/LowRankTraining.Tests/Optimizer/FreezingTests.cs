@@ -1,6 +1,5 @@
 using FluentAssertions;
 using LowRankTraining.Checkpoints;
-using LowRankTraining.Planning;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;
@@ -26,7 +25,7 @@ public class FreezingTests
     private static readonly Dictionary<string, Func<ILowRankStrategy>> BesideWeights = new()
     {
         ["lora"] = () => new LoRA { Rank = 4 },
-        ["lora, shadowed"] = () => new LoRA { Rank = 4, Injection = LowRankTraining.Adapters.Injection.Shadow },
+        ["lora, shadowed"] = () => new LoRA { Rank = 4, Injection = LowRankTraining.Layers.Injection.Shadow },
         ["dora"] = () => new DoRA { Rank = 4 },
         ["relora"] = () => new ReLoRA { Rank = 4, MergeEvery = 2 },
         ["prilora"] = () => new PriLoRA { Rank = 4 },
@@ -138,7 +137,7 @@ public class FreezingTests
     {
         using var model = Training.Seeded(new OpenNetwork());
         Freeze(model, "");
-        using var session = (LowRankTraining.Adapters.AdapterSession)BesideWeights[method]().Attach(model);
+        using var session = (LowRankTraining.Layers.AdapterSession)BesideWeights[method]().Attach(model);
         using var optimizer = new LowRankOptimizer(session, lr: 0.01);
         var before = Values(model);
         session.Layers.Select(layer => layer.Name).Should().Equal("first.weight", "second.weight");

@@ -76,8 +76,8 @@ public class LowRankOptimizerTests
         using var fast = new Parameter(zeros(5));
         using var slow = new Parameter(zeros(5));
         using var session = new FixedSession(
-            new ParameterPlan("fast", fast, new LowRankTraining.Rules.AdamRule()) { LearningRateMultiplier = 4 },
-            new ParameterPlan("slow", slow, new LowRankTraining.Rules.AdamRule()));
+            new ParameterPlan("fast", fast, new LowRankTraining.Parts.AdamRule()) { LearningRateMultiplier = 4 },
+            new ParameterPlan("slow", slow, new LowRankTraining.Parts.AdamRule()));
         using var optimizer = session.CreateOptimizer(lr: 0.1);
 
         Step(optimizer, fast, slow);

@@ -1,8 +1,6 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
-using LowRankTraining.Planning;
-using LowRankTraining.Quantized;
-using LowRankTraining.Rules;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using LowRankTraining.Tests.Optimizer;

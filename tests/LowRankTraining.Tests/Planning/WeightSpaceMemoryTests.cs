@@ -1,6 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
-using LowRankTraining.Planning;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;

@@ -1,8 +1,7 @@
 using FluentAssertions;
-using LowRankTraining.Quantized;
-using LowRankTraining.Rules;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using LowRankTraining.Tests.Adapters;
 using Microsoft.Extensions.Options;
 using TorchSharp;

@@ -1,6 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Adapters;
-using LowRankTraining.Quantized;
+using LowRankTraining.Layers;
 using LowRankTraining.Tests.Adapters;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using Microsoft.Extensions.Options;
 using TorchSharp;

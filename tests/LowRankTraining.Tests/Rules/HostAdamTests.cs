@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

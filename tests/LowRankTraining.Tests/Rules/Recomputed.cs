@@ -1,4 +1,4 @@
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 

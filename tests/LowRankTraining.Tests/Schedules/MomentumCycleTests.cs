@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
 using LowRankTraining.Tests.Optimizer;

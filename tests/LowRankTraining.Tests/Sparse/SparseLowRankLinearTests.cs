@@ -1,5 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Sparse;
+using LowRankTraining.Layers;
 using TorchSharp;
 using Xunit;
 using static LowRankTraining.Tests.Adapters.Training;

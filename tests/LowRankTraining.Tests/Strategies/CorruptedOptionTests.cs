@@ -1,8 +1,7 @@
 using System.Reflection;
 using FluentAssertions;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using Xunit;
 
 namespace LowRankTraining.Tests.Strategies;

@@ -18,7 +18,7 @@ public class FactoryTests
     {
         ["GaLore.AdamW"] = (model => GaLore.AdamW(model, rank: 4), parameters => GaLore.AdamW(parameters, rank: 4), new GaLore { Rank = 4 }),
         ["GaLore.AdamW8bit"] = (model => GaLore.AdamW8bit(model, rank: 4), parameters => GaLore.AdamW8bit(parameters, rank: 4),
-            new GaLore { Rank = 4, States = LowRankTraining.Rules.StateFormat.Blockwise8Bit }),
+            new GaLore { Rank = 4, States = LowRankTraining.Parts.StateFormat.Blockwise8Bit }),
         ["Fira.AdamW"] = (model => Fira.AdamW(model, rank: 4), parameters => Fira.AdamW(parameters, rank: 4), new Fira { Rank = 4 }),
         ["Apollo.AdamW"] = (model => Apollo.AdamW(model, rank: 4), parameters => Apollo.AdamW(parameters, rank: 4), new Apollo { Rank = 4 }),
         ["QGaLore.AdamW8bit"] = (model => QGaLore.AdamW8bit(model, lr: 0.01, rank: 4), parameters => QGaLore.AdamW8bit(parameters, lr: 0.01, rank: 4),

@@ -1,8 +1,7 @@
 using System.Reflection;
 using FluentAssertions;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using Xunit;
 
 namespace LowRankTraining.Tests.Strategies;
@@ -59,7 +58,7 @@ public class OptionEffectTests
         Flora flora => flora with { Rank = 4, ResampleEvery = 2 },
         Spam spam => spam with { Threshold = 1.5, ResetEvery = 3, WarmupAfterReset = 2, ClipStart = 1 },
         StableSpam stable => stable with { ResetEvery = 3, TotalSteps = 4 },
-        ReLoRA relora => relora with { Rank = 4, MergeEvery = 2, Base = LowRankTraining.Adapters.BaseFormat.Blockwise8Bit },
+        ReLoRA relora => relora with { Rank = 4, MergeEvery = 2, Base = LowRankTraining.Layers.BaseFormat.Blockwise8Bit },
         PriLoRA prilora => prilora with { Rank = 4, PruneEvery = 2 },
         SwitchLoRA switching => switching with { Rank = 4, SwitchEvery = 4 },
         InRank growing => growing with { Rank = 1, Buffer = 1, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 1, StableChecks = 5 },

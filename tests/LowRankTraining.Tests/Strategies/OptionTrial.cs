@@ -1,6 +1,5 @@
 using System.Reflection;
-using LowRankTraining.Adapters;
-using LowRankTraining.Planning;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;

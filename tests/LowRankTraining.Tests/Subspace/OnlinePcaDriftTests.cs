@@ -1,7 +1,7 @@
 using FluentAssertions;
 using LowRankTraining.Numerics;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using LowRankTraining.Subspace;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;

@@ -1,6 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Numerics;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

@@ -1,6 +1,5 @@
 using FluentAssertions;
-using LowRankTraining.Planning;
-using LowRankTraining.Rules;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;

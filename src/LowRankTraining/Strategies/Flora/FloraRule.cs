@@ -1,6 +1,5 @@
 using LowRankTraining.Numerics;
-using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,4 @@
-using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
 

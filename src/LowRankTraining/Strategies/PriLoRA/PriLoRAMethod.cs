@@ -1,5 +1,5 @@
-using LowRankTraining.Adapters;
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Layers;
 using LowRankTraining.Schedules;
 
 namespace LowRankTraining.Strategies;

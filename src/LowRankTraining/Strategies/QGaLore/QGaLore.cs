@@ -1,7 +1,6 @@
+using LowRankTraining.Layers;
 using LowRankTraining.Numerics;
-using LowRankTraining.Quantized;
-using LowRankTraining.Rules;
-using LowRankTraining.Subspace;
+using LowRankTraining.Parts;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

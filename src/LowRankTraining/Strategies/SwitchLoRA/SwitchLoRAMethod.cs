@@ -1,4 +1,4 @@
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 
 namespace LowRankTraining.Strategies;
 

@@ -1,4 +1,4 @@
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 
 namespace LowRankTraining.Conformance.Battery.Grid;

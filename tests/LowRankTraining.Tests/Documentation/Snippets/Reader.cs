@@ -1,5 +1,5 @@
-using LowRankTraining.Adapters;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,6 @@
 using System.Collections;
 using FluentAssertions;
-using LowRankTraining.Adapters;
+using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;

@@ -1,0 +1,64 @@
+using LowRankTraining.Strategies;
+using Microsoft.Extensions.Logging;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>What a weight-space method does to a model: how it adapts a matrix, and what happens between steps.</summary>
+/// <remarks>It keeps nothing of a run: what a resumed run needs is in the optimizer's state, or follows from the number of completed steps.</remarks>
+internal abstract class AdapterMethod(string strategy, WeightSpaceMethod options)
+{
+    public string Strategy { get; } = strategy;
+
+    public WeightSpaceMethod Options => options;
+
+    public ulong Seed => options.Seed;
+
+    public ILogger? Logger => options.Logger;
+
+    public bool AllowsUnreached => options.AllowUnreached;
+
+    /// <value>Whether what cannot be done as asked is an error.</value>
+    public bool Strict => options.Strict;
+
+    /// <value>The ways in that the method can go, best first.</value>
+    public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
+
+    /// <summary>Whether a parameter is trained that is not adapted.</summary>
+    public virtual bool Trains(NamedParameter other) => options.TrainOthers;
+
+    /// <value>Whether a weight that was frozen before is adapted like any other, and is frozen again in the end: factors beside a weight do not need its
+    /// training.</value>
+    public virtual bool AdaptsFrozen => false;
+
+    /// <value>Whether factors are a change of weights that stay what they were, so that they can be saved by themselves.</value>
+    public virtual bool KeepsBase => false;
+
+    /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
+    public virtual long WantedRank(Site site) => options.Rank;
+
+    /// <summary>Looks at all matrices before anything is changed, and refuses what the method cannot do for them.</summary>
+    /// <exception cref="ArgumentException">What is wrong with which of them.</exception>
+    public virtual void Check(IReadOnlyList<Site> sites) { }
+
+    /// <summary>Looks at what has been chosen for every matrix before anything is changed.</summary>
+    /// <param name="chosen">The matrices, each with its way in.</param>
+    /// <returns>What a reader should know, by the matrix's name.</returns>
+    /// <exception cref="ArgumentException">The method cannot do it.</exception>
+    public virtual IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) => [];
+
+    /// <summary>Makes the parts of one matrix, without changing the model.</summary>
+    /// <param name="site">The matrix.</param>
+    /// <param name="way">How they are to enter the model.</param>
+    /// <param name="reason">Why so.</param>
+    /// <param name="mayShadow">Whether a hook that the model passes by may be shadowed instead.</param>
+    public abstract Adapter Adapt(Site site, Injection way, string reason, bool mayShadow);
+
+    /// <summary>Gives parts that are in the model now their first values.</summary>
+    public virtual void Begin(Adapter adapter) { }
+
+    /// <summary>Merges, restarts, grows, prunes: whatever is due after so many steps.</summary>
+    /// <param name="completed">Steps taken.</param>
+    /// <param name="adapters">All adapted matrices, in the model's order.</param>
+    /// <param name="state">The optimizer's memory of each parameter.</param>
+    public virtual void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state) { }
+}

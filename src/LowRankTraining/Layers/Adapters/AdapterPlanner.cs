@@ -1,0 +1,109 @@
+using LowRankTraining.Diagnostics;
+using LowRankTraining.Strategies;
+using Microsoft.Extensions.Logging;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Decides what becomes of every parameter of a model, and refuses what cannot be done before anything is changed.</summary>
+internal static class AdapterPlanner
+{
+    /// <summary>The matrices that ReLoRA's scripts adapt: everything linear but the output head.</summary>
+    public static readonly Targets DefaultTargets = Targets.AllLinear().Except("embed", "lm_head");
+
+    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, WeightSpaceMethod options)
+    {
+        targets ??= DefaultTargets;
+        var parameters = NamedParameter.Of(model);
+        var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
+        var chosen = Choose(model, candidates, targets);
+        var sites = Site.Find(model, chosen);
+        var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
+        if (ways.Where(way => way.choice.Way is null).Select(way => (way.site, way.choice.Reason)).ToArray() is { Length: > 0 } refused)
+            throw new ArgumentException(Refusal.Of(refused, sites.Count, options.Injection, method));
+        method.Check(sites);
+        var notes = CheckRanks(sites, options, method);
+        foreach (var (name, note) in method.NotesOn([.. ways.Select(way => (way.site, way.choice.Way!.Value))]))
+            notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
+
+        var adapters = ways
+            .Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto))
+            .ToArray();
+        foreach (var adapter in adapters)
+        {
+            adapter.Install();
+            method.Begin(adapter);
+        }
+
+        var frozen = parameters.Except(chosen).Where(other => !other.IsFrozen && !method.Trains(other)).ToArray();
+        foreach (var other in frozen)
+            other.Parameter.requires_grad = false;
+
+        return new AdapterSession(
+            method, model, adapters, Plan(parameters, adapters, method, notes),
+            [.. frozen.Select(other => other.Name)],
+            Ties.Of(model, parameters))
+        {
+            Method = options,
+            LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
+                .Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
+        };
+    }
+
+    /// <summary>The targets among some parameters of a model.</summary>
+    /// <exception cref="ArgumentException">There are none, or they are adapted already. Nothing was changed.</exception>
+    public static NamedParameter[] Choose(nn.Module model, IReadOnlyList<NamedParameter> parameters, Targets targets)
+    {
+        var chosen = parameters.Where(targets.Includes).ToArray();
+        RefuseAdapted(model, chosen);
+        targets.RequireAny(parameters);
+        return chosen;
+    }
+
+    private static string WhyLeftOut(NamedParameter other, Targets targets, AdapterMethod method) =>
+        other.IsOnlyEmbedding ? "the table of an embedding"
+        : !targets.Includes(other) ? $"not matched by the targets, {targets}"
+        : $"frozen, and {method.Strategy} changes weights that are trained only";
+
+    private static ParameterPlan[] Plan(
+        IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterMethod method, Dictionary<string, string> notes)
+    {
+        var adapted = adapters.ToDictionary(adapter => adapter.Name);
+        return [.. parameters.SelectMany(parameter => adapted.TryGetValue(parameter.Name, out var adapter)
+            ? adapter.Plans.Select(plan => plan with { Note = notes.GetValueOrDefault(adapter.Name) })
+            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.Options.RuleOf(parameter)) { IsOfModel = true }] : [])];
+    }
+
+    /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>
+    private static void RefuseAdapted(nn.Module model, NamedParameter[] chosen)
+    {
+        var adapted = ParameterPlace.ModulesOf(model).Where(pair => LowRankFactors.AreIn(pair.Module))
+            .Where(pair => chosen.Length == 0 || chosen.Any(candidate => candidate.Places.Any(place => place.Module == pair.Module)))
+            .DistinctBy(pair => pair.Module).ToArray();
+        if (adapted.Length == 0)
+            return;
+
+        var names = string.Join(", ", adapted.Take(4).Select(pair => $"'{pair.Path}'"));
+        var staying = adapted.Any(pair => pair.Module is ReparameterizedLinear { HasPlainForm: false });
+        throw new ArgumentException($"The model holds low-rank factors already ({names}{(adapted.Length > 4 ? ", ..." : "")}). "
+            + "Call Finish() on the session that put them there, then attach again. "
+            + (staying ? "Layers with an activation between their factors, as those of CoLA, stay in a finished model: "
+            + "leave them out with Targets.Except, or train the model by a method that leaves layers as they are, such as GaLore. " : "")
+            + "Nothing was changed.");
+    }
+
+    private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceMethod options, AdapterMethod method)
+    {
+        var notes = sites.Where(site => method.WantedRank(site) > site.Limit)
+            .ToDictionary(site => site.Name, site => $"rank {method.WantedRank(site)} lowered to {site.Limit}, the short side");
+        var text = string.Join("; ", notes.Take(8).Select(note => $"{note.Key}: {note.Value}"));
+
+        if (notes.Count > 0 && options.Strict)
+            throw new ArgumentException("Under Strict no rank may be above the short side of its matrix. "
+                + $"Lower Rank, or leave these matrices out with Targets.Except: {text}. Nothing was changed.");
+        if (notes.Count > 0)
+            options.Logger?.RankLowered(method.Strategy, notes.Count, text);
+        return notes;
+    }
+}

@@ -1,0 +1,53 @@
+using LowRankTraining.Strategies;
+
+namespace LowRankTraining.Layers;
+
+public sealed partial class AdapterSession
+{
+    internal WeightSpaceMethod Options => _method.Options;
+
+    /// <summary>The factors, where they are a change of weights that are known.</summary>
+    internal IReadOnlyList<FactorSet> PlainFactors()
+    {
+        RequireUnfinished();
+        RequireInitialized();
+        var factors = OwnFactors();
+        Adapter.RequireMergeable(_adapters);
+        if (factors.FirstOrDefault(set => set.LeavesBase && set.IsQuantized) is { } quantized)
+            throw new NotSupportedException($"The factors of '{quantized.Weight}' started from a part of the weight, and the rest is quantized, "
+                + "so they are no change of a weight that is known: call Finish() and save the model. Nothing was written.");
+        if (factors.FirstOrDefault(set => set.Initial is { } initial && !IsMerged && !initial.BelongTo(set.Base)) is { } moved)
+            throw new InvalidOperationException($"The factors of '{moved.Weight}' started from another weight than the model has now, "
+                + "so they are no change of a weight that is known. "
+                + "Load the original model, attach, then resume the run; or call Finish() and save the model. Nothing was written.");
+        if (factors.FirstOrDefault(set => set.LeavesBase && set.Initial is null) is { } unknown)
+            throw new InvalidOperationException($"The start of the factors of '{unknown.Weight}' is not in the checkpoint that they came from, "
+                + "so their change of the original weight is not known: "
+                + $"load the original model, attach, call {nameof(Initialize)} with the same batches as then, and resume the run; "
+                + "or call Finish() and save the model. Nothing was written.");
+        return factors;
+    }
+
+    /// <summary>The factors, where others can be put in their place.</summary>
+    internal IReadOnlyList<FactorSet> SettableFactors()
+    {
+        RequireUnfinished();
+        RequireUnmerged();
+        var factors = OwnFactors();
+        if (factors.Any(set => set.LeavesBase))
+            throw new InvalidOperationException("The factors start from a part of the weights, which an adapter knows nothing of: "
+                + $"attach with {nameof(FactorInit)}.{nameof(FactorInit.Kaiming)} to load one. Nothing was changed.");
+        return factors;
+    }
+
+    private FactorSet[] OwnFactors()
+    {
+        if (!_method.KeepsBase)
+            throw new NotSupportedException($"{Strategy} merges its factors into the weights as it goes, so they are no adapter of the original model: "
+                + "call Finish() and save the model.");
+        if (_adapters.FirstOrDefault(adapter => adapter is not ParameterAdapter || adapter.Injection == Injection.Shadow) is { } shadowed)
+            throw new NotSupportedException($"'{shadowed.Name}' is shadowed: its factors are optimizer state, and the weight is the merged one. "
+                + "Use Injection.Replace or Injection.Hook where adapters are to be saved or loaded.");
+        return [.. _adapters.Cast<ParameterAdapter>().Select(adapter => adapter.Factors)];
+    }
+}

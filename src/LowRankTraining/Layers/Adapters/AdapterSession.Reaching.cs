@@ -1,0 +1,59 @@
+using LowRankTraining.Diagnostics;
+
+namespace LowRankTraining.Layers;
+
+public sealed partial class AdapterSession
+{
+    private const int StepsUntilReached = 2;
+
+    private int _observed;
+
+    /// <summary>Refuses a step in which layers do not take part that were adapted: they would not train, and nothing would tell.</summary>
+    /// <remarks>One batch may leave some of them out. A model that leaves out all of them, and has gradients elsewhere, goes past them.</remarks>
+    private void RequireReached()
+    {
+        foreach (var adapter in _adapters)
+            adapter.RequireRunnable();
+        if (_method.AllowsUnreached || _observed >= StepsUntilReached)
+            return;
+
+        var unreached = _adapters.Where(adapter => !adapter.IsReached).ToArray();
+        if (unreached.Length > 0 && (_observed + 1 == StepsUntilReached || PassesBy(unreached)))
+            throw new InvalidOperationException(Unreached(unreached));
+    }
+
+    private string Unreached(Adapter[] unreached)
+    {
+        var when = _observed == 0 ? "before the first step" : $"in {StepsUntilReached} steps";
+        return $"The model has not run {Names(unreached)} {when}, so these layers do not train. {AdviceOn(unreached)}"
+            + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. "
+            + "Nothing was changed.";
+    }
+
+    private bool PassesBy(Adapter[] unreached) =>
+        unreached.Length == _adapters.Count
+        && !_adapters.SelectMany(adapter => adapter.Plans).Any(HasGradient)
+        && Parameters.Any(HasGradient);
+
+    private void Observe(IOptimizerState state)
+    {
+        var before = _adapters.Count(adapter => adapter.Injection == Injection.Shadow);
+        foreach (var adapter in _adapters)
+            adapter.Observe(state);
+
+        var shadowed = _adapters.Where(adapter => adapter.Injection == Injection.Shadow).ToArray();
+        if (shadowed.Length > before)
+            _method.Logger?.HooksPassedBy(Strategy, shadowed.Length - before, Names(shadowed));
+
+        if (_observed >= StepsUntilReached || ++_observed < StepsUntilReached)
+            return;
+        if (_adapters.Where(adapter => !adapter.IsReached).ToArray() is { Length: > 0 } unreached)
+            _method.Logger?.NotReached(Strategy, Names(unreached));
+    }
+
+    private static bool HasGradient(ParameterPlan plan)
+    {
+        using var gradient = plan.Parameter.grad;
+        return gradient is not null;
+    }
+}

@@ -1,0 +1,143 @@
+using LowRankTraining.Diagnostics;
+using Microsoft.Extensions.Logging;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>A weight-space method at work on one model: its matrices re-parameterized, and whatever happens to them between steps.</summary>
+public sealed partial class AdapterSession : ILowRankSession
+{
+    private readonly AdapterMethod _method;
+    private readonly IReadOnlyList<Adapter> _adapters;
+    private readonly nn.Module _model;
+    private readonly IReadOnlyList<ParameterPlan> _plans;
+    private readonly string[] _frozen;
+    private readonly Ties _ties;
+    private long _completed;
+    private bool _finished;
+    private bool _released;
+
+    /// <param name="method">What is done.</param>
+    /// <param name="model">To what.</param>
+    /// <param name="adapters">Its adapted matrices.</param>
+    /// <param name="plans">What is to be trained.</param>
+    /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
+    /// <param name="ties">Where the model shares parameters.</param>
+    internal AdapterSession(
+        AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans,
+        string[] frozen, Ties ties)
+    {
+        (_method, _model, _adapters, _plans, _frozen, _ties) = (method, model, adapters, plans, frozen, ties);
+        method.Logger?.Adapted(Strategy, adapters.Count, Describe());
+    }
+
+    /// <inheritdoc/>
+    public string Strategy => _method.Strategy;
+
+    /// <inheritdoc/>
+    public ulong Seed => _method.Seed;
+
+    /// <inheritdoc/>
+    public ILowRankStrategy? Method { get; internal init; }
+
+    bool ILowRankSession.KnowsModel => true;
+
+    IReadOnlyList<Parameter>? ILowRankSession.FactorParameters => FactorParameters;
+
+    internal long CompletedSteps => _completed;
+
+    /// <inheritdoc/>
+    /// <remarks>Those that the model has now, also where it was moved to another dtype or device after the strategy was attached.</remarks>
+    public IReadOnlyList<ParameterPlan> Parameters
+    {
+        get
+        {
+            foreach (var adapter in _adapters)
+                adapter.Follow();
+            return _plans.In(_model);
+        }
+    }
+
+    /// <value>The adapted matrices in the model's order, with how their factors entered the model and why.</value>
+    public IReadOnlyList<AdaptedLayer> Layers =>
+        [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, adapter.Reason))];
+
+    /// <value>The factors that are parameters of the model and are trained now, and so have gradients of their own.</value>
+    internal IReadOnlyList<Parameter> FactorParameters =>
+        [.. _adapters.Where(adapter => adapter.Injection != Injection.Shadow)
+            .SelectMany(adapter => adapter.Plans.Where(plan => plan.Name != adapter.Name))
+            .Select(plan => plan.Parameter)
+            .Where(parameter => parameter.requires_grad)];
+
+    /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
+    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + Frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+
+    /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
+    public string Describe() => string.Join(Environment.NewLine, Layers);
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The session is finished; or factors that are to be merged hold NaN or infinity.</exception>
+    public void AfterStep(in StepContext step, IOptimizerState state)
+    {
+        RequireUnfinished();
+        Observe(state);
+        _completed = step.Step;
+        _method.AfterStep(_completed, _adapters, state);
+        foreach (var adapter in _adapters)
+            adapter.After(_completed);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged, and the weights from
+    /// before would take the place of the loaded ones.</exception>
+    public void ResumeAt(long step, IOptimizerState state)
+    {
+        RequireUnfinished();
+        RequireUnmerged();
+        _completed = step;
+        foreach (var adapter in _adapters)
+        {
+            adapter.ResumeAt(step, state);
+            adapter.After(step);
+        }
+    }
+
+    /// <summary>Merges the factors into their weights and takes them out of the model: the modules, parameter names and order that it had before.</summary>
+    /// <remarks>The optimizer of this session cannot step any more.</remarks>
+    /// <exception cref="InvalidOperationException">Called twice; or factors hold NaN or infinity. Nothing was changed.</exception>
+    public void Finish()
+    {
+        RequireUnfinished();
+        Adapter.RequireMergeable(_adapters);
+        if (IsMerged)
+            Unmerge();
+
+        foreach (var adapter in _adapters)
+            adapter.Finish(_completed);
+        foreach (var parameter in Frozen)
+            parameter.requires_grad = true;
+        _finished = true;
+    }
+
+    /// <summary>Frees the factors of a finished session. A model that is not finished keeps them, and one that is merged stays so.</summary>
+    public void Dispose()
+    {
+        if (_released)
+            return;
+
+        foreach (var adapter in _adapters)
+            adapter.Release();
+        _released = _finished;
+    }
+
+    private IEnumerable<Parameter> Frozen => _frozen.Select(name => _model.At(name)).OfType<Parameter>();
+
+    private void RequireUnfinished()
+    {
+        if (_finished)
+            throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy again to train on.");
+    }
+
+    private static string Names(IEnumerable<Adapter> adapters) => string.Join(", ", adapters.Select(adapter => $"'{adapter.Name}'"));
+}

@@ -1,0 +1,32 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Which entries of a layer's input do not reach its factors.</summary>
+/// <remarks>A mask is a function of the layer's key, the number of completed steps, and the forward passes in training mode since the last of them. So it is
+/// drawn again for the backward pass instead of being kept, and a resumed run draws the same ones.</remarks>
+internal sealed class DropoutMask(double probability, ulong key)
+{
+    private long _completed, _pass;
+
+    /// <summary>Null for a probability of 0.</summary>
+    public static DropoutMask? For(ulong layer, double probability) => probability > 0 ? new(probability, layer) : null;
+
+    public double Probability { get; } = probability;
+
+    /// <summary>Begins the next step.</summary>
+    public void After(long completed) => (_completed, _pass) = (completed, 0);
+
+    /// <summary>Key of the next pass's mask.</summary>
+    public ulong Next() => RandomKey.For(key, "dropout", $"pass {_pass++}", _completed);
+
+    /// <summary>x with the dropped entries at zero and the others larger by 1 / (1 − p), as a new tensor.</summary>
+    public Tensor Apply(Tensor x, ulong pass)
+    {
+        using var generator = new Generator(pass, x.device);
+        using var kept = empty(x.shape, ScalarType.Bool, x.device).bernoulli_(1 - Probability, generator);
+        return x.mul(kept).mul_(1 / (1 - Probability));
+    }
+}

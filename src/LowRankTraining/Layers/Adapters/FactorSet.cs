@@ -1,0 +1,37 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>What is trained beside one weight.</summary>
+/// <param name="Weight">The weight's name.</param>
+/// <param name="A">r × n.</param>
+/// <param name="B">m × r.</param>
+/// <param name="Scale">s.</param>
+internal sealed record FactorSet(string Weight, Parameter A, Parameter B, double Scale)
+{
+    /// <value>Finds what A is when training ends: pruned, where that is due. In the dispose scope of the caller.</value>
+    public required Func<Tensor> FinalA { get; init; }
+
+    /// <value>m entries, or null where rows have no magnitudes of their own.</value>
+    public Parameter? Magnitude { get; init; }
+
+    /// <value>Whether the factors' start has left the weight.</value>
+    public bool LeavesBase { get; init; }
+
+    /// <value>What has left the weight at the start, or null: nothing has, or a checkpoint has brought the rest of the weight without it.</value>
+    public InitialFactors? Initial { get; init; }
+
+    /// <value>The frozen weight itself.</value>
+    public required Parameter Base { get; init; }
+
+    /// <value>Whether the weight has given its memory back, and only its codes are left.</value>
+    public bool IsQuantized => Base.NumberOfElements == 0;
+
+    public string Module => NamePattern.ModuleOf(Weight);
+
+    public long Rank => A.shape[0];
+
+    /// <value>Whether no product of factors has a higher rank.</value>
+    public bool HasFullRank => Rank == Math.Min(A.shape[1], B.shape[0]);
+}

@@ -1,0 +1,74 @@
+using LowRankTraining.Numerics;
+using LowRankTraining.Parts;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Clears most of an Adam state, as ReLoRA does at a restart.</summary>
+/// <remarks>Both moments lose the same entries. With separate masks an entry could keep its first moment and lose the second, and its next step would be that
+/// moment over ε.</remarks>
+internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool RestartClock)
+{
+    /// <value>Everything is cleared.</value>
+    public static MomentReset All { get; } = new(OptimizerReset.Zero, Ratio: 1, RestartClock: true);
+
+    /// <summary>Applies the reset to one bag. The parts cut a moment into what is pruned apart, each with the seed of its random mask.</summary>
+    /// <param name="state">Where the moments are.</param>
+    /// <param name="adam">Whose moments they are.</param>
+    /// <param name="kind">Their shape, and a dtype like their parameter's.</param>
+    /// <param name="parts">The parts of a moment, each with its seed.</param>
+    /// <returns>Entries of the first moment that are zero afterwards, and all of them.</returns>
+    public (long Zeroed, long Total) Apply(StateBag state, AdamRule adam, in TensorKind kind, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+
+        var slots = adam.Moments.OrderBy(slot => slot.Order).Where(slot => slot.IsIn(state)).ToArray();
+        if (slots.Length == 0)
+            return (0, 0);
+
+        var total = kind.Elements;
+        if (Mode == OptimizerReset.Zero)
+        {
+            Clear(state, adam);
+            return (total, total);
+        }
+
+        var first = slots[0].Read(state, kind);
+        var masks = parts.Select(part => (part.Of, Survivors: Survivors(part.Of(first), part.Key))).ToArray();
+
+        // A survivor is stored as it was: a mask rounds nothing, whatever the step.
+        foreach (var slot in slots)
+            slot.Change(state, kind, new StepContext { Step = 0 }, moment => Masked(moment, masks));
+
+        if (RestartClock)
+            state.SetCounter(AdamRule.Clock, 0);
+        return (total - slots[0].Read(state, kind).count_nonzero().ToInt64(), total);
+    }
+
+    /// <summary>Clears everything, for factors of another shape.</summary>
+    public void Clear(StateBag state, AdamRule adam)
+    {
+        var steps = state.Counter(AdamRule.Clock);
+        adam.Reset(state);
+        if (!RestartClock)
+            state.SetCounter(AdamRule.Clock, steps);
+    }
+
+    private static Tensor Masked(Tensor moment, IEnumerable<(Func<Tensor, Tensor> Of, Tensor Survivors)> masks)
+    {
+        foreach (var (part, survivors) in masks)
+            part(moment).mul_(survivors);
+        return moment;
+    }
+
+    private Tensor Survivors(Tensor moment, ulong key)
+    {
+        if (Mode == OptimizerReset.MagnitudePruning)
+            return MomentPruning.MagnitudeMask(moment, Ratio);
+
+        using var generator = new Generator(key, moment.device);
+        return MomentPruning.RandomMask(moment, Ratio, generator);
+    }
+}

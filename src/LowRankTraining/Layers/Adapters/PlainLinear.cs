@@ -1,0 +1,24 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>What is done to the plain layer that another stands in for.</summary>
+internal static class PlainLinear
+{
+    /// <summary>Gives it a weight, of whatever size. The parameter stays the same object where dtype and device allow it: others may refer to it.</summary>
+    public static void Hold(this Linear layer, Tensor values)
+    {
+        using var guard = no_grad();
+        var weight = layer.weight;
+        weight.grad = null!;
+        if (weight.dtype == values.dtype && IsBeside(weight, values))
+            weight.set_(values);
+        else
+            layer.weight = new Parameter(values.detach().alias(), weight.requires_grad);
+    }
+
+    /// <summary>Whether two tensors are on the same device.</summary>
+    public static bool IsBeside(this Tensor tensor, Tensor other) => tensor.device_type == other.device_type && tensor.device_index == other.device_index;
+}

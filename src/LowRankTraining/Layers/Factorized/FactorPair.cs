@@ -1,0 +1,63 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Two factors of a matrix: U, m × k, and V, k × n.</summary>
+internal readonly record struct FactorPair(Tensor U, Tensor V)
+{
+    /// <summary>U = U_k √Σ_k and V = √Σ_k V_kᵀ of the singular value decomposition: the approximation of rank k (the best one for a matrix of up to 256 rows or
+    /// columns, by a sketch of eight passes for a large one), in balanced factors. Computed in float32 at least, and rounded once.</summary>
+    public static FactorPair OfSvd(Tensor weight, long rank, ulong key)
+    {
+        using var scope = NewDisposeScope();
+        var (u, v) = TruncatedSvd.Balanced(weight.detach(), rank, key);
+        return Kept(u, v, weight.dtype);
+    }
+
+    /// <summary>Both normal with the standard deviation k^(−¼) (m + n)^(−¼), so that entries of the product have the
+    /// variance 1 / (m + n). CoLA, arXiv 2502.10940.</summary>
+    public static FactorPair Gaussian(long rows, long columns, long rank, ScalarType dtype, Device device, ulong key)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(key, device);
+        var deviation = Math.Pow((double)rank * (rows + columns), -0.25);
+        var both = randn(rank, rows + columns, ScalarType.Float32, device, generator: generator).mul_(deviation);
+        return Kept(both.narrow(1, 0, rows).t(), both.narrow(1, rows, columns), dtype);
+    }
+
+    /// <summary>Both uniform within one over the root of what they sum over, U as if it had as many columns as it can come to have. InRank's code.</summary>
+    public static FactorPair Kaiming(long rows, long columns, long rank, long maxRank, ScalarType dtype, Device device, ulong key)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(key, device);
+        var (v, u) = (Uniform(rank, columns, columns, device, generator), Uniform(rows, rank, maxRank, device, generator));
+        return Kept(u, v, dtype);
+    }
+
+    /// <summary>The same V, and zeros for U: their product is nothing yet.</summary>
+    public static FactorPair Nothing(long rows, long columns, long rank, ScalarType dtype, Device device, ulong key)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(key, device);
+        return Kept(zeros(rows, rank, ScalarType.Float32, device), Uniform(rank, columns, columns, device, generator), dtype);
+    }
+
+    /// <summary>The singular values of a matrix in falling order, in float32 at least.</summary>
+    public static Tensor SingularValues(Tensor weight)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        return linalg.svdvals(weight.Widened()).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Uniform(long rows, long columns, long fanIn, Device device, Generator generator)
+    {
+        var bound = 1 / Math.Sqrt(fanIn);
+        return empty(rows, columns, ScalarType.Float32, device).uniform_(-bound, bound, generator);
+    }
+
+    private static FactorPair Kept(Tensor u, Tensor v, ScalarType dtype) =>
+        new(u.to(dtype).contiguous().MoveToOuterDisposeScope(), v.to(dtype).contiguous().MoveToOuterDisposeScope());
+}

@@ -1,0 +1,43 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using static TorchSharp.torch.autograd;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Y = X Wᵀ + b for a frozen weight that exists only while a product is computed: once in forward, once more in backward for ∂X = ∂Y W.</summary>
+/// <remarks>Nothing is saved: ∂X needs no more than ∂Y and the codes. ∂b = Σ ∂Y.</remarks>
+internal sealed class FrozenProduct : LeanFunction<FrozenProduct>
+{
+    private const string Layer = "layer", PropagatesToInput = "input";
+
+    /// <param name="ctx">Keeps the layer.</param>
+    /// <param name="vars">X (N × n); the layer; b or nothing.</param>
+    protected override Tensor Output(AutogradContext ctx, object[] vars)
+    {
+        var (rows, layer) = ((Tensor)vars[0], (QuantizedLowRankLinear)vars[1]);
+        ctx.save_data(Layer, layer);
+        ctx.save_data(PropagatesToInput, rows.requires_grad);
+
+        using var weight = layer.BaseWeight();
+        return nn.functional.linear(rows, weight, vars.Length > 2 ? (Parameter)vars[2] : null);
+    }
+
+    protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
+    {
+        var layer = (QuantizedLowRankLinear)ctx.get_data(Layer);
+        Tensor? input = null;
+        if ((bool)ctx.get_data(PropagatesToInput))
+        {
+            using var weight = layer.BaseWeight();
+            input = output.mm(weight);
+        }
+
+        List<Tensor?> gradients = [input, null];
+        if (layer.bias is { } bias)
+            gradients.Add(bias.requires_grad ? output.sum(0L) : null);
+
+        return gradients;
+    }
+}

@@ -1,0 +1,119 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>A linear layer whose weight is kept, and trained, in 8 bits a number.</summary>
+/// <remarks>
+/// <para>y = x Wᵀ + b with W m × n = scale · (code − zero), one scale and zero point for every group of the weight read row by row. Forward and backward decode
+/// it for one product and free it again.</para>
+/// <para>In the state dict: <c>weight</c> (without entries), <c>bias</c>, <c>weight_codes</c> (uint8, m × n), <c>weight_scales</c> (float32),
+/// <c>weight_zeros</c> (uint8). Bytes of the weight: 1 + 5 / group for each number.</para>
+/// <para><see cref="weight"/> is a parameter without entries that takes the gradient of the whole weight, so that <c>parameters()</c>, <c>zero_grad</c> and
+/// gradient clipping work as for any layer. No optimizer but a <see cref="LowRankOptimizer"/> can update it.</para>
+/// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, section 3.3.</para>
+/// </remarks>
+public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
+{
+    private const int Bits = 8;
+    private const string CodesName = "weight_codes", ScalesName = "weight_scales", ZerosName = "weight_zeros";
+
+    /// <summary>Quantizes the weight of a linear layer, to the nearest, and shares its bias. The layer itself is left as it is.</summary>
+    /// <param name="source">The layer.</param>
+    /// <param name="group">Numbers that share a scale, at least 1. Default 256 (Q-GaLore).</param>
+    /// <exception cref="ArgumentException">A group below 1.</exception>
+    public Int8Linear(Linear source, int group = AffineQuantization.DefaultGroup) : base(nameof(Int8Linear))
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        using var guard = no_grad();
+
+        Group = group;
+        var (codes, scales, zeros) = AffineQuantization.Quantize(source.weight, Bits, group);
+        Own(WeightName, new Parameter(empty([0], source.weight.dtype, source.weight.device), source.weight.requires_grad));
+        Own(BiasName, source.bias);
+        OwnBuffer(CodesName, codes);
+        OwnBuffer(ScalesName, scales);
+        OwnBuffer(ZerosName, zeros);
+        ShareWith(source);
+    }
+
+    /// <value>Stands for W where gradients are concerned: it has no entries, and its gradient is m × n.</value>
+    public Parameter weight => Part(WeightName);
+
+    /// <value>n, entries of an input row.</value>
+    public long in_features => Codes.shape[1];
+
+    /// <value>m, entries of an output row.</value>
+    public long out_features => Codes.shape[0];
+
+    /// <value>Numbers that share a scale.</value>
+    public int Group { get; }
+
+    /// <value>Bytes that the weight takes between steps.</value>
+    public long WeightBytes => new[] { Codes, Scales, Zeros }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var rows = LowRankFactors.Rows(input);
+        var output = bias is null ? Int8Product.apply(rows, weight, this) : Int8Product.apply(rows, weight, this, bias);
+        return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>W as a new tensor, in the dtype of the layer that this one was made from.</summary>
+    public Tensor EffectiveWeight() => Decode(weight.dtype);
+
+    /// <inheritdoc/>
+    long[] IWeightStore.Shape => Codes.shape;
+
+    /// <inheritdoc/>
+    Tensor IWeightStore.Open() => Decode(weight.dtype.Computing());
+
+    /// <inheritdoc/>
+    void IWeightStore.Close(Tensor accumulator, in StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = step.Generator("rounding", Codes.device);
+        var (codes, scales, zeros) = AffineQuantization.Quantize(accumulator, Bits, Group, generator);
+        Codes.copy_(codes);
+        Scales.copy_(scales);
+        Zeros.copy_(zeros);
+    }
+
+    /// <summary>∂W += ∂Yᵀ X, without a second matrix where there is one already.</summary>
+    internal void AddGradient(Tensor outputGradient, Tensor rows)
+    {
+        if (!weight.requires_grad)
+            return;
+
+        using var transposed = outputGradient.t();
+        using var sum = weight.grad;
+        if (sum is not null)
+        {
+            sum.addmm_(transposed, rows);
+            return;
+        }
+
+        using var first = transposed.mm(rows);
+        weight.grad = first;
+    }
+
+    /// <summary>Frees everything but the bias, when the layer has left the model.</summary>
+    internal void Release()
+    {
+        weight.grad = null!;
+        foreach (var tensor in new[] { Codes, Scales, Zeros, weight })
+            tensor.Dispose();
+    }
+
+    private Tensor Codes => Buffer(CodesName);
+
+    private Tensor Scales => Buffer(ScalesName);
+
+    private Tensor Zeros => Buffer(ZerosName);
+
+    private Tensor Decode(ScalarType dtype) => AffineQuantization.Dequantize(Codes, Scales, Zeros, Bits, Group, Codes.shape, dtype);
+}

@@ -1,0 +1,161 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>Adam.</summary>
+/// <remarks>
+/// <para>M ← β₁M + (1 − β₁)G; V ← β₂V + (1 − β₂)G²; update = c · M / (√V + ε′), with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ). ε′ = ε √(1 − β₂ᵗ) gives the published form
+/// M̂ / (√V̂ + ε); ε′ = ε is the form of the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</para>
+/// <para>State: <c>exp_avg</c>, <c>exp_avg_sq</c>, in the gradient's shape and in <see cref="States"/>; counter <c>step</c>. Scratch: one tensor of that
+/// shape; none beside the direction for float32 on the CPU, where one pass does it all in any format but bfloat16; else three where the state has to be
+/// converted.</para>
+/// <para>A zero or non-finite gradient changes nothing. Entries beyond what can be squared (1e15 in float32, 1e150 in float64) are taken for that.</para>
+/// <para>Moments that come back as other numbers than were stored could make a step that no gradients explain.
+/// Where states are rounded, no entry of the update is above 1.5 max(1, (1 − β₁)/√(1 − β₂)):
+/// a single gradient after any number of zeros makes a step of (1 − β₁)/√(1 − β₂). (Some like ones in a row after a long pause take exact moments to about
+/// twice that.)</para>
+/// <para>Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; decoupled decay, applied by the optimizer: Loshchilov and Hutter, arXiv 1711.05101.
+/// Block-wise 8-bit states: Dettmers et al., arXiv 2110.02861.</para>
+/// </remarks>
+public sealed record AdamRule : DirectionRule
+{
+    internal const string Clock = "step";
+    private const string ScheduleClock = "momentum_step";
+
+    /// <summary>What rounding may add to the longest step.</summary>
+    private const double RoundingAllowance = 1.5;
+
+    /// <value>β₁, decay of the first moment, in [0, 1). Default 0.9 (Adam).</value>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <value>β₂, decay of the second moment, in [0, 1). Default 0.999 (Adam).</value>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <value>ε, in units of the gradient. Default 1e-8 (Adam).</value>
+    public double Epsilon { get; init; } = 1e-8;
+
+    /// <value>Whether ε is added to the bias-corrected root, as published. Default true.</value>
+    public bool EpsilonAfterCorrection { get; init; } = true;
+
+    /// <value>Whether the bias of the moments towards zero is corrected. Default true.</value>
+    public bool BiasCorrection { get; init; } = true;
+
+    /// <value>A factor on β₁ that changes over the updates, or null. Its counter, <c>momentum_step</c>, goes on through resets.</value>
+    public MomentumSchedule? MomentumSchedule { get; init; }
+
+    /// <value>How the moments are stored. Default: float32.</value>
+    public StateFormat States { get; init; } = StateFormat.Float32;
+
+    /// <inheritdoc/>
+    public override void Check(Checks checks) => checks
+        .Fraction(Beta1)
+        .Fraction(Beta2)
+        .AtLeast(1e-18, Epsilon)
+        .OptionalPart(MomentumSchedule)
+        .Moments(States);
+
+    /// <inheritdoc/>
+    public override AdamRule WithStates(StateFormat states) => this with { States = states };
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<MomentSlot> Moments => [First, Second];
+
+    /// <value>Stands before the names of moments and clock, where one parameter has two Adams.</value>
+    internal string Prefix { get; init; } = "";
+
+    private MomentSlot First => new(Prefix + "exp_avg", 1, Beta1) { Format = States };
+
+    private MomentSlot Second => new(Prefix + "exp_avg_sq", 2, Beta2) { Format = States };
+
+    /// <inheritdoc/>
+    public override (double Beta1, double Beta2)? Betas => (Beta1, Beta2);
+
+    /// <inheritdoc/>
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        if (!step.Accepts(gradient))
+            return;
+
+        using var scope = NewDisposeScope();
+        var packed = gradient.Packed();
+        if (HostAdam.TryOpen(First, Second, packed, state) is { } moments)
+        {
+            var target = accumulator.Packed();
+            var next = Next(state, packed, step);
+            moments.AddUpdate(packed, target, next.OnSpans, (float)(scale * next.Correction));
+            if (!ReferenceEquals(target, accumulator))
+                accumulator.copy_(target);
+            return;
+        }
+
+        var numbers = Next(state, gradient, step);
+        var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
+        if (double.IsFinite(numbers.Longest))
+            accumulator.add_(numbers.Direction(mean, root), scale * numbers.Correction);
+        else
+            accumulator.addcdiv_(mean, root, scale * numbers.Correction);
+    }
+
+    /// <inheritdoc/>
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        var packed = gradient.Packed();
+        var moments = HostAdam.TryOpen(First, Second, packed, state);
+        var numbers = Next(state, gradient, step);
+        if (moments is not null)
+            return (moments.Advance(packed, numbers.OnSpans).MoveToOuterDisposeScope(), numbers.Correction);
+
+        var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
+        return (numbers.Direction(mean, root).MoveToOuterDisposeScope(), numbers.Correction);
+    }
+
+    /// <inheritdoc/>
+    public override void Reset(StateBag state)
+    {
+        First.Remove(state);
+        Second.Remove(state);
+        state.SetCounter(Prefix + Clock, 0);
+    }
+
+    /// <summary>Counts a step, and gives its numbers.</summary>
+    private Numbers Next(StateBag state, Tensor gradient, in StepContext step)
+    {
+        var t = state.Advance(Prefix + Clock);
+        var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
+        var beta2 = step.Beta2 ?? Beta2;
+        var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
+        var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(beta2, t)) : 1;
+        var correction = bias2 / bias1;
+        var longest = States.IsExact(gradient.numel()) ? double.PositiveInfinity : RoundingAllowance * LongestStep(beta1, beta2) / correction;
+        return new(beta1, beta2, EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon, correction, longest);
+    }
+
+    /// <summary>What an entry steps by where its gradients are all the same, or all zero but the last.</summary>
+    private static double LongestStep(double beta1, double beta2) => Math.Max(1, (1 - beta1) / Math.Sqrt(1 - beta2));
+
+    private (Tensor Mean, Tensor Root) AdvanceMoments(Tensor gradient, in Numbers numbers, StateBag state, in StepContext step)
+    {
+        var mean = First.Read(state, gradient);
+        var square = Second.Read(state, gradient);
+
+        var usable = gradient.WithinSquares();
+        mean.mul_(numbers.Beta1).add_(usable, 1 - numbers.Beta1);
+        square.mul_(numbers.Beta2).addcmul_(usable, usable, 1 - numbers.Beta2);
+
+        First.Write(state, mean, step);
+        Second.Write(state, square, step);
+        return (mean, usable.copy_(square).sqrt_().add_(numbers.Epsilon));
+    }
+
+    /// <summary>What a step computes with: β₁ and β₂, ε′, c, and the largest magnitude of an entry of N.</summary>
+    private readonly record struct Numbers(double Beta1, double Beta2, double Epsilon, double Correction, double Longest)
+    {
+        public SpanAdam OnSpans => new(Beta1, Beta2, Epsilon, Longest);
+
+        /// <summary>N = M / (√V + ε′).</summary>
+        public Tensor Direction(Tensor mean, Tensor root) => double.IsFinite(Longest) ? (mean / root).clamp_(-Longest, Longest) : mean / root;
+    }
+}

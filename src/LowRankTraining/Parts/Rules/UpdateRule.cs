@@ -1,0 +1,62 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>Turns a gradient into an update of one parameter.</summary>
+/// <remarks>What a rule can do beyond that is a member with a default: a rule that wraps another forwards all of them.</remarks>
+public abstract record UpdateRule : IPart
+{
+    /// <value>β₁ and β₂, where the rule lets a schedule set them by <see cref="StepContext.Beta1"/> and <see cref="StepContext.Beta2"/>; else null.</value>
+    public virtual (double Beta1, double Beta2)? Betas => null;
+
+    /// <inheritdoc/>
+    public virtual void Check(Checks checks) { }
+
+    /// <summary>accumulator += scale · update(gradient).</summary>
+    /// <param name="gradient">The loss gradient, in the parameter's shape.</param>
+    /// <param name="accumulator">The weight itself, or a float32 copy of a half-precision weight. Only ever added to, never read: the few rules whose update
+    /// depends on the weight look at <see cref="StepContext.Weight"/>.</param>
+    /// <param name="scale">Minus the learning rate. Decay is applied outside.</param>
+    /// <param name="state">The parameter's memory; whatever the rule keeps is in it.</param>
+    /// <param name="step">The step, which also tells whether the gradient can be used: see <see cref="StepContext.Accepts"/>.</param>
+    public abstract void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step);
+
+    /// <summary>The same rule with its moments stored in another format; a rule that has no such choice returns itself.</summary>
+    public virtual UpdateRule WithStates(StateFormat states) => this;
+
+    /// <summary>How the state is laid out, in a short description that is equal exactly where states are interchangeable: "Left subspace of rank 128 of 512".
+    /// A checkpoint made with another layout is refused.</summary>
+    /// <param name="shape">The parameter's shape.</param>
+    public virtual string LayoutFor(IReadOnlyList<long> shape) => GetType().Name;
+
+    /// <summary>Bytes of state of a float32 or half-precision parameter of this shape, between steps, once the first step has been taken. Default 0.</summary>
+    /// <param name="shape">The parameter's shape.</param>
+    public virtual long BytesFor(IReadOnlyList<long> shape) => 0;
+
+    /// <summary>What a reader should know about the rule for a parameter of this shape ("rank 128 lowered to 64, the length of the short side"), or
+    /// null.</summary>
+    /// <param name="shape">The parameter's shape.</param>
+    public virtual string? NoteFor(IReadOnlyList<long> shape) => null;
+
+    /// <summary>The factor of the next step, where the learning rate is relative to the size of the weight, or to the step: update and weight decay are
+    /// multiplied by the same. Null where it is 1.</summary>
+    /// <param name="weight">W before the step, in computing precision.</param>
+    /// <param name="state">The parameter's memory; not changed.</param>
+    /// <returns>A scalar on the weight's device: nothing is read back to the host.</returns>
+    public virtual Tensor? RelativeRate(Tensor weight, StateBag state) => null;
+
+    /// <summary>Adds a gradient to what has been accumulated for the next update, in a smaller space than the parameter's.</summary>
+    /// <returns>Whether it has; otherwise the whole gradient is still needed, and nothing was changed. Default: it has not.</returns>
+    public virtual bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step) => false;
+
+    /// <summary>All that the next update would use of a gradient that is not accumulated yet: what accumulating it would add; or null where that is the
+    /// whole gradient. Nothing is changed.</summary>
+    public virtual Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step) => null;
+
+    /// <summary>What waits for the next update, or null.</summary>
+    public virtual Tensor? AccumulatedIn(StateBag state) => null;
+
+    /// <summary>Drops what has been accumulated.</summary>
+    public virtual void DropAccumulated(StateBag state) { }
+}

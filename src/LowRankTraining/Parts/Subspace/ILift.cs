@@ -1,0 +1,42 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>Turns a step in the subspace into an update of the whole matrix.</summary>
+public interface ILift : IPart
+{
+    /// <value>Whether it uses the whole gradient, so that accumulated low-rank gradients do not suffice. Default true.</value>
+    bool NeedsFullGradient => true;
+
+    /// <value>Whether it relies on orthonormal bases. Default true.</value>
+    bool NeedsOrthonormalBasis => true;
+
+    /// <value>Whether it scales the long side's vectors one by one, which a projection of both sides does not have. Default false.</value>
+    bool NeedsOneSide => false;
+
+    /// <value>Bytes of tensors that it keeps for one parameter.</value>
+    long StateBytes => 0;
+
+    /// <summary>accumulator += scale · update.</summary>
+    /// <param name="accumulator">rows × columns; only ever added to.</param>
+    /// <param name="lowRank">The step in the subspace.</param>
+    /// <param name="scale">Minus the learning rate.</param>
+    /// <param name="state">The parameter's memory.</param>
+    void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state);
+}
+
+/// <summary>A step that an inner rule wants to take in a subspace.</summary>
+/// <param name="Gradient">G, rows × columns.</param>
+/// <param name="Projection">The subspace.</param>
+/// <param name="LowRankGradient">R, the projection of G.</param>
+/// <param name="Direction">N, in the shape of R; the lift may overwrite it.</param>
+/// <param name="Correction">c: the step is c · N.</param>
+public readonly record struct LowRankStep(Tensor Gradient, Projection Projection, Tensor LowRankGradient, Tensor Direction, double Correction)
+{
+    /// <value>‖Rⱼ‖², along the rank, where it is known already.</value>
+    internal Tensor? SquaredNorms { get; init; }
+
+    /// <summary>‖Rⱼ‖², along the rank. Not to be changed.</summary>
+    internal Tensor InsideSquares() => SquaredNorms ?? Numerics.SquaredNorms.Along(LowRankGradient, Projection.RankAxis);
+}

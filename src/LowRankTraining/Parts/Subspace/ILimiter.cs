@@ -1,0 +1,17 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>Tempers an update by its norm.</summary>
+public interface ILimiter : IPart
+{
+    /// <value>Bytes of tensors that it keeps for one parameter.</value>
+    long StateBytes => 0;
+
+    /// <summary>The factor, in [0, 1], that an update of this norm is multiplied by.</summary>
+    /// <param name="norm">‖S‖_F, a scalar on the device.</param>
+    /// <param name="state">What the limiter keeps of earlier updates.</param>
+    /// <returns>A scalar on the same device: nothing is read back to the host.</returns>
+    Tensor Factor(Tensor norm, StateBag state);
+}

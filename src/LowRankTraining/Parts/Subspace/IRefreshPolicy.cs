@@ -1,0 +1,32 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>When a subspace is found again. The first one is always found at a parameter's first update.</summary>
+/// <remarks>What a policy keeps lies in the <see cref="StateBag"/>, under names that start with "refresh".</remarks>
+public interface IRefreshPolicy : IPart
+{
+    /// <value>Whether the first subspace is the only one. Default false.</value>
+    bool IsNeverDue => false;
+
+    /// <summary>Whether the subspace is found again before the next update. Changes nothing.</summary>
+    /// <param name="completed">Updates of this parameter so far, at least 1.</param>
+    /// <param name="index">The parameter's position in the session.</param>
+    /// <param name="state">The parameter's memory.</param>
+    bool IsDue(long completed, int index, StateBag state);
+
+    /// <summary>Looks at a gradient in the subspace, once per update.</summary>
+    /// <param name="gradient">G, rows × columns.</param>
+    /// <param name="lowRank">R, its projection.</param>
+    /// <param name="completed">Updates of this parameter before this one.</param>
+    /// <param name="state">The parameter's memory.</param>
+    void Observe(Tensor gradient, Tensor lowRank, long completed, StateBag state) { }
+
+    /// <summary>Looks at a change of subspace. Not called for the first one.</summary>
+    void Renewed(in SubspaceChange change, long completed) { }
+
+    /// <summary>Bytes of tensors that the policy keeps for one parameter.</summary>
+    /// <param name="lowRankElements">Numbers in the low-rank gradient.</param>
+    long StateBytesFor(long lowRankElements) => 0;
+}

@@ -1,0 +1,40 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>Looks for the subspace of what the first moment holds together with the gradient, instead of one noisy gradient alone.</summary>
+/// <remarks>B = ρ P M̂ + (1 − ρ) G, with M̂ the bias-corrected first moment in the subspace P in use. Scratch: one matrix.
+/// Source: Robert et al., LDAdam, arXiv 2410.16103, section 3.</remarks>
+public sealed record MomentumMix : IBasis
+{
+    /// <value>ρ, the share of the first moment, in [0, 1). Default 0.908 (LDAdam: its β₁).</value>
+    public double Share { get; init; } = 0.908;
+
+    /// <value>How the subspace of B is found. Default: one warm-started pass.</value>
+    public IBasis Of { get; init; } = new WarmStartedBasis();
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks.Fraction(Share).GoesOnFrom(this, Of);
+
+    /// <inheritdoc/>
+    public bool IsOrthonormal => Of is not { IsOrthonormal: false };
+
+    /// <inheritdoc/>
+    public bool IsAdaptive => Of is { IsAdaptive: true };
+
+    /// <inheritdoc/>
+    public IBasis? Within => Of;
+
+    /// <inheritdoc/>
+    public Tensor Find(in SubspaceQuery query)
+    {
+        if (query.Previous is not { } previous || query.Momentum is not { } momentum)
+            return Of.Find(query);
+
+        using var scope = NewDisposeScope();
+        var mixed = query.Matrix.mul(1 - Share);
+        BasisProducts.AddExpandedRows(mixed, previous, momentum(), Share);
+        return Of.Find(query with { Matrix = mixed }).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,73 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>One gradient step of the basis on its reconstruction error of the normalized gradient, after every update.</summary>
+/// <remarks>
+/// <para>Â = A / ‖A‖, X = PᵀÂ: ∇_P ‖P X − Â‖² = −4 Â Xᵀ + 2 Â Xᵀ (PᵀP) + 2 P (X Xᵀ), 4 s l r operations and nothing of size s × s. AdamW or plain descent at
+/// η_P times the share of the initial learning rate that the weights have.</para>
+/// <para>State: with AdamW two tensors of the basis' shape, <c>drift_exp_avg</c> and <c>drift_exp_avg_sq</c>.</para>
+/// <para>Source: Liang et al., Online Subspace Descent, arXiv 2408.12857, algorithm 1.</para>
+/// </remarks>
+public sealed record OnlinePcaDrift : ISubspaceDrift
+{
+    /// <value>η_P, above 0. Default 0.005.</value>
+    public double LearningRate { get; init; } = 0.005;
+
+    /// <value>Decoupled weight decay of the basis, at least 0. Default 0.</value>
+    public double WeightDecay { get; init; }
+
+    /// <value>Whether AdamW moves the basis, or plain descent. Default true.</value>
+    public bool UsesAdam { get; init; } = true;
+
+    /// <value>Whether the columns are orthonormalized after each step. Default true.</value>
+    public bool Orthonormalizes { get; init; } = true;
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(0, LearningRate)
+        .AtLeast(0, WeightDecay);
+
+    private static AdamRule Adam { get; } = new() { Prefix = "drift_" };
+
+    /// <inheritdoc/>
+    public Tensor Move(Tensor matrix, Tensor basis, bool isFirst, StateBag state, in StepContext step)
+    {
+        if (isFirst)
+            return basis;
+
+        using var scope = NewDisposeScope();
+        var rate = LearningRate * step.LearningRateShare;
+        var gradient = Gradient(matrix, basis);
+        var moved = basis * (1 - rate * WeightDecay);
+
+        if (UsesAdam)
+        {
+            var (direction, correction) = Adam.Advance(gradient, state, step);
+            moved.add_(direction, -rate * correction);
+        }
+        else
+            moved.add_(gradient, -rate);
+
+        return (Orthonormalizes ? Orthonormal.Columns(moved) : moved).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public long StateBytesFor(long length, long rank) => UsesAdam ? Adam.BytesFor([length, rank]) : 0;
+
+    /// <summary>∇_P ‖P PᵀÂ − Â‖².</summary>
+    internal static Tensor Gradient(Tensor matrix, Tensor basis)
+    {
+        using var scope = NewDisposeScope();
+        var inverse = matrix.norm().clamp_min_(1e-30).reciprocal_();
+        var inside = basis.t().mm(matrix).mul_(inverse);
+        var seen = matrix.mm(inside.t()).mul_(inverse);
+
+        var gradient = seen.mul(-4);
+        gradient.addmm_(seen, basis.t().mm(basis), beta: 1, alpha: 2);
+        gradient.addmm_(basis, inside.mm(inside.t()), beta: 1, alpha: 2);
+        return gradient.MoveToOuterDisposeScope();
+    }
+}

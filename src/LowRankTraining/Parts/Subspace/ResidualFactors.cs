@@ -1,0 +1,47 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>How much the part of a gradient outside a subspace is scaled, from the squared norms of its vectors and of what lies inside.</summary>
+internal static class ResidualFactors
+{
+    /// <summary>Keeps φ finite where R is zero: (1e-8)², as in the authors' code.</summary>
+    private const float SmallestSquare = 1e-16f;
+
+    /// <summary>Finds φⱼ² = ‖Nⱼ‖² / ‖Rⱼ‖², and ‖S‖ for S = (G − k P R) diag(φ), whose vectors have norm² ‖Gⱼ‖² − (1 − (1 − k)²) ‖Rⱼ‖², times φⱼ².</summary>
+    /// <param name="factor">‖Nⱼ‖²; becomes φⱼ².</param>
+    /// <param name="inside">‖Rⱼ‖².</param>
+    /// <param name="whole">‖Gⱼ‖²; null where nobody asks for the norm.</param>
+    /// <param name="removed">k.</param>
+    /// <returns>‖S‖, a scalar.</returns>
+    public static Tensor? Find(Tensor factor, Tensor inside, Tensor? whole, double removed)
+    {
+        var share = removed * (2 - removed);
+        if (factor.IsOnHost() && inside.IsOnHost() && (whole is null || whole.IsOnHost()))
+            return OnHost(factor, inside, whole, (float)share);
+
+        factor.div_(inside + SmallestSquare);
+        return whole?.add(inside, -share).clamp_min_(0).mul_(factor).sum().sqrt_();
+    }
+
+    private static Tensor? OnHost(Tensor factor, Tensor inside, Tensor? whole, float share)
+    {
+        var phi = factor.Floats();
+        ReadOnlySpan<float> r = inside.Floats();
+        for (var j = 0; j < phi.Length; j++)
+            phi[j] /= r[j] + SmallestSquare;
+        if (whole is null)
+            return null;
+
+        ReadOnlySpan<float> g = whole.Floats();
+        double sum = 0;
+        for (var j = 0; j < phi.Length; j++)
+            sum += (double)Math.Max(g[j] - share * r[j], 0) * phi[j];
+
+        var norm = empty(Array.Empty<long>(), ScalarType.Float32);
+        norm.Floats()[0] = (float)Math.Sqrt(sum);
+        return norm;
+    }
+}

@@ -1,0 +1,79 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>The step in the subspace, plus the part of the gradient outside it, scaled as the inner rule scaled the part inside: training stays
+/// full-rank.</summary>
+/// <remarks>
+/// <para>U = c (α P N + κ S), S = (G − P R) diag(φ), φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖, with j along the side that is not compressed; then the limiter on ‖c S‖.</para>
+/// <para>Computed with two products and nothing of the gradient's size allocated. With orthonormal P the residual's columns have norm² ‖Gⱼ‖² − ‖Rⱼ‖², so the
+/// limiter needs no residual, and U = c (G diag(κφ) + α P (N − R diag(κφ) / α)).</para>
+/// <para>Where the subspace is the whole space there is no residual, and this is <see cref="ProjectBack"/>.</para>
+/// <para>Source: Chen et al., Fira, arXiv 2410.01623, equations 6 to 9. The authors' code takes P R times α away, and limits ‖S‖ before bias correction: see
+/// <see cref="Compatibility"/>.</para>
+/// </remarks>
+public sealed record ScaledResidual : ILift
+{
+    /// <value>α, a factor on the step inside the subspace; above 0. Default 0.25 (Fira).</value>
+    public double Scale { get; init; } = 0.25;
+
+    /// <value>κ, a factor on the residual; at least 0. Default 1 (Fira).</value>
+    public double ResidualScale { get; init; } = 1;
+
+    /// <value>Tempers the residual; null for none. Default: growth of 1 % a step (Fira).</value>
+    public ILimiter? Limiter { get; init; } = new NormGrowthLimiter();
+
+    /// <value><see cref="Compatibility.ReferenceCode"/>: S = (G − α P R) diag(φ). Default: <see cref="Compatibility.Paper"/>.</value>
+    public Compatibility Compatibility { get; init; }
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks
+        .Above(0, Scale)
+        .AtLeast(0, ResidualScale)
+        .OptionalPart(Limiter)
+        .Defined(Compatibility);
+
+    /// <inheritdoc/>
+    public bool NeedsOneSide => true;
+
+    /// <inheritdoc/>
+    public long StateBytes => Limiter?.StateBytes ?? 0;
+
+    /// <inheritdoc/>
+    public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
+    {
+        var (gradient, projection, inside, direction, correction) = lowRank;
+        var removed = Compatibility == Compatibility.Paper ? 1 : Scale;
+        var step = scale * correction;
+
+        if (removed == 1 && IsComplete(projection))
+        {
+            projection.AddBack(accumulator, direction, step * Scale);
+            return;
+        }
+
+        using var scope = NewDisposeScope();
+        var axis = projection.RankAxis;
+        var (factor, insideSquares) = (SquaredNorms.Along(direction, axis), lowRank.InsideSquares());
+        var outsideNorm = ResidualFactors.Find(factor, insideSquares, Limiter is null ? null : SquaredNorms.Along(gradient, axis), removed);
+        if (outsideNorm is not null && Compatibility == Compatibility.Paper)
+            outsideNorm.mul_(correction);
+
+        factor.sqrt_();
+        if (ResidualScale != 1)
+            factor.mul_(ResidualScale);
+        if (outsideNorm is not null)
+            factor.mul_(Limiter!.Factor(outsideNorm, state));
+
+        ScaledVectors.Add(accumulator, gradient, factor, step);
+        projection.AddBack(accumulator, ScaledVectors.Add(direction, inside, factor, -removed / Scale), step * Scale);
+    }
+
+    private static bool IsComplete(Projection projection)
+    {
+        var basis = projection.Left ?? projection.Right!;
+        return basis.dim() == 2 && basis.shape[0] == basis.shape[1];
+    }
+}

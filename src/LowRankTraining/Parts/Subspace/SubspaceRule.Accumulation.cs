@@ -1,0 +1,53 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+public sealed partial record SubspaceRule
+{
+    private const string Accumulated = "accumulated";
+
+    /// <inheritdoc/>
+    /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the
+    /// whole gradient is needed, and nothing is taken.</remarks>
+    public override bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        if (WhatCounts(gradient, state, step) is not { } lowRank)
+            return false;
+
+        if (state.TryGet(Accumulated, out var sum))
+            sum.add_(lowRank);
+        else
+            state.Set(Accumulated, lowRank);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
+    {
+        if (IsDue(state, step) || ObstaclesToAccumulation().Any())
+            return null;
+
+        using var scope = NewDisposeScope();
+        var matrix = gradient.AsMatrix();
+        return Project(matrix, Current(state, matrix, step)).LowRank.MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor? AccumulatedIn(StateBag state) => state.TryGet(Accumulated, out var sum) ? sum : null;
+
+    /// <inheritdoc/>
+    public override void DropAccumulated(StateBag state) => state.Remove(Accumulated);
+
+    private static bool TakeAccumulated(Tensor lowRank, StateBag state)
+    {
+        if (!state.TryGet(Accumulated, out var sum))
+            return false;
+
+        lowRank.add_(sum);
+        state.Remove(Accumulated);
+        return true;
+    }
+}

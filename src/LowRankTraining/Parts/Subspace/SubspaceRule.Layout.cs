@@ -1,0 +1,112 @@
+using LowRankTraining.Numerics;
+
+namespace LowRankTraining.Parts;
+
+public sealed partial record SubspaceRule
+{
+    /// <inheritdoc/>
+    public override string LayoutFor(IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = shape.Sides();
+        var limit = Side.Limit(rows, columns);
+        var rank = $"{(Basis.IsAdaptive ? "at most " : "")}{RankFor(rows, columns)} of {limit}";
+        var feedback = Feedback is null ? "" : $", error {Feedback.Format}";
+        return $"{Side.For(rows, columns)} subspace of rank {rank}, {Basis.GetType().Name} {BasisFormat}, "
+            + $"{Shielded.LayoutFor(LowRankShape(rows, columns))}{feedback}";
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>With a basis that chooses its rank: the bytes at the largest one.</remarks>
+    public override long BytesFor(IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = shape.Sides();
+        var (side, rank, lowRank) = (Side.For(rows, columns), RankFor(rows, columns), LowRankShape(rows, columns));
+        var left = side == ProjectionSide.Right ? 0 : Basis.BytesFor(rows, rank, BasisFormat) + (Drift?.StateBytesFor(rows, rank) ?? 0);
+        var right = side == ProjectionSide.Left ? 0 : Basis.BytesFor(columns, rank, BasisFormat) + (Drift?.StateBytesFor(columns, rank) ?? 0);
+
+        return left + right + Shielded.BytesFor(lowRank) + Lift.StateBytes + Refresh.StateBytesFor(lowRank[0] * lowRank[1])
+            + (Feedback?.Format.BytesFor(rows * columns) ?? 0);
+    }
+
+    /// <inheritdoc/>
+    public override void Check(Checks checks)
+    {
+        checks
+            .AtLeast(1, Rank)
+            .Require(Density is null or (> 0 and <= 1),
+                FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be above 0 and at most 1."))
+            .Defined(Side)
+            .Part(Basis)
+            .Format(BasisFormat)
+            .Part(Refresh)
+            .OptionalPart(Drift)
+            .Part(OnRefresh)
+            .Part(Inner)
+            .OptionalPart(Guard)
+            .Part(Lift)
+            .OptionalPart(Feedback)
+            .Fraction(NoiseFloor);
+
+        if (Basis is not null && BasisFormat is not null && Refresh is not null && OnRefresh is not null && Inner is not null && Lift is not null)
+            checks.Refuse(ContradictionsOfParts());
+    }
+
+    /// <summary>What cannot be combined, that within the basis included.</summary>
+    internal IEnumerable<string> Contradictions()
+    {
+        foreach (var contradiction in ContradictionsOfParts())
+            yield return contradiction;
+        for (var (outer, inner) = (Basis, Basis.Within); inner is not null; (outer, inner) = (inner, inner.Within))
+            if (BasisChecks.ObjectionTo(inner, outer) is { } objection)
+                yield return objection;
+    }
+
+    /// <summary>What cannot be combined, each in a sentence that says what to do.</summary>
+    private IEnumerable<string> ContradictionsOfParts()
+    {
+        if (Lift.NeedsOrthonormalBasis && !Basis.IsOrthonormal)
+            yield return $"{Lift.GetType().Name} steps back through the basis, and {Basis.GetType().Name} is not orthonormal: "
+                + "take a basis that is, such as RandomOrthonormalBasis.";
+        if (Guard?.ObjectionTo(Inner) is { } objection)
+            yield return objection;
+        if (Lift.NeedsOneSide && Side == ProjectionSide.Both)
+            yield return $"{Lift.GetType().Name} scales along the side that is not compressed, and Side is Both: choose one side.";
+        if (Feedback is not null && Lift.NeedsFullGradient)
+            yield return $"Error feedback gives the residual back later and {Lift.GetType().Name} uses it at once: leave one of them out.";
+        if (Basis.IsAdaptive && !OnRefresh.AllowsRankChange)
+            yield return $"{Basis.GetType().Name} changes the rank, and moments that are kept would not fit: "
+                + "set OnRefresh to Rotate, ProjectionAware, VarianceFill or Reset.";
+        if (Basis.IsAdaptive && Inner.NeedsFixedShape)
+            yield return $"{Basis.GetType().Name} changes the rank, and what {Inner.GetType().Name} keeps beside its moments would not fit: "
+                + "take Adam inside, or a basis of a fixed rank.";
+        if (Drift is not null && Basis.IsAdaptive)
+            yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: "
+                + "take a basis that does not, such as RandomizedSvdBasis.";
+        if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))
+            yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
+        if (Drift is not null && BasisFormat is AffineFormat)
+            yield return $"{Drift.GetType().Name} moves the basis by less than a 4-bit code is wide, which would undo every move: set BasisFormat to Float32.";
+    }
+
+    /// <summary>The same for training with gradients accumulated in the subspace.</summary>
+    internal IEnumerable<string> ObstaclesToAccumulation()
+    {
+        if (Lift.NeedsFullGradient)
+            yield return $"{Lift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: "
+                + "accumulate in full, or use ProjectBack.";
+        if (Feedback is not null)
+            yield return "Error feedback needs the whole gradient, which accumulation in the subspace throws away: "
+                + "accumulate in full, or leave error feedback out.";
+        if (Refresh is EnergyRefresh)
+            yield return $"{nameof(EnergyRefresh)} compares with the whole gradient, which accumulation in the subspace throws away: "
+                + "accumulate in full, or take PeriodicRefresh.";
+        if (Drift is not null)
+            yield return $"{Drift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full.";
+    }
+
+    private long[] LowRankShape(long rows, long columns)
+    {
+        var (side, rank) = (Side.For(rows, columns), RankFor(rows, columns));
+        return [side == ProjectionSide.Right ? rows : rank, side == ProjectionSide.Left ? columns : rank];
+    }
+}

@@ -1,0 +1,155 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Parts;
+
+/// <summary>Projects the gradient into a small subspace, runs a rule there, and lifts its step back: the engine of every gradient-space method.</summary>
+/// <remarks>
+/// <para>A parameter of more than two dimensions is treated as out × rest. With s the compressed side and l the other, the basis is s × rank, and the moments
+/// have rank · l entries instead of s · l.</para>
+/// <para>State: <c>basis</c> (or <c>basis_left</c> and <c>basis_right</c>), what its parts keep, and counters; between micro-batches that were accumulated in
+/// the subspace, <c>accumulated</c>.</para>
+/// <para>A rank above the compressed side is lowered to it, or to the short side for a basis that is found from the gradient. A zero or non-finite gradient
+/// changes nothing, and the refresh clock stands still.</para>
+/// </remarks>
+public sealed partial record SubspaceRule : UpdateRule
+{
+    internal const string Clock = "updates";
+
+    internal const string OnlyBasis = "basis";
+
+    /// <value>Dimensions of the subspace; at least 1. The largest number of them where the basis chooses.</value>
+    public required int Rank { get; init; }
+
+    /// <value>Dimensions of the subspace as a share of the compressed side, in (0, 1], in place of <see cref="Rank"/>;
+    /// rounded, and at least 1. Default: null, the rank counts.</value>
+    public double? Density { get; init; }
+
+    /// <value>Which side is compressed. Default: the short one.</value>
+    public ProjectionSide Side { get; init; } = ProjectionSide.Short;
+
+    /// <value>How the subspace is found. Default: one warm-started pass after a first randomized SVD.</value>
+    public IBasis Basis { get; init; } = new WarmStartedBasis();
+
+    /// <value>How the basis is stored. Default: float32.</value>
+    public StateFormat BasisFormat { get; init; } = StateFormat.Float32;
+
+    /// <value>When it is found again. Default: every 200 updates (GaLore).</value>
+    public IRefreshPolicy Refresh { get; init; } = new PeriodicRefresh();
+
+    /// <value>T, a short way to say <c>Refresh = new PeriodicRefresh { Every = T }</c>.</value>
+    public long RefreshEvery { init => Refresh = new PeriodicRefresh { Every = value }; }
+
+    /// <value>What moves the basis a little after every update; null for nothing. Default: nothing.</value>
+    public ISubspaceDrift? Drift { get; init; }
+
+    /// <value>What becomes of the moments at a refresh. Default: they are kept (GaLore).</value>
+    public MomentCarryOver OnRefresh { get; init; } = MomentCarryOver.Keep;
+
+    /// <value>The rule inside the subspace. Default: Adam.</value>
+    public DirectionRule Inner { get; init; } = new AdamRule();
+
+    /// <value>Stands before the inner rule; null for nothing. Default: nothing.</value>
+    public ISpikeGuard? Guard { get; init; }
+
+    /// <value>How the step comes back. Default: projected back, times 0.25 (GaLore).</value>
+    public ILift Lift { get; init; } = new ProjectBack();
+
+    /// <value>Gives back with the next gradient what the projection dropped; null for not. Default: not.</value>
+    public ErrorFeedback? Feedback { get; init; }
+
+    /// <value>Entries of a two-sided projection below this share of the largest one are zero: Adam would blow their rounding noise up to full steps. 0 keeps
+    /// them. Default 1e-6.</value>
+    public double NoiseFloor { get; init; } = 1e-6;
+
+    private DirectionRule Shielded => Guard is null ? Inner : new GuardedRule(Inner, Guard);
+
+    /// <inheritdoc/>
+    public override (double Beta1, double Beta2)? Betas => Inner.Betas;
+
+    /// <inheritdoc/>
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => Inner.RelativeRate(weight, state);
+
+    /// <inheritdoc/>
+    public override SubspaceRule WithStates(StateFormat states) => this with { Inner = Inner.WithStates(states) };
+
+    /// <inheritdoc/>
+    public override string? NoteFor(IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = shape.Sides();
+        var limit = LimitFor(rows, columns);
+        if (Density is not null || Rank <= limit)
+            return null;
+        return $"rank {Rank} lowered to {limit}, the length of the {(limit == Side.Limit(rows, columns) ? "compressed" : "short")} side";
+    }
+
+    /// <inheritdoc/>
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        var matrix = gradient.AsMatrix();
+        var completed = state.Counter(Clock);
+        var due = IsDue(state, step);
+
+        // Whatever changes the subspace or the error is decided by the whole gradient; else its projection tells.
+        var early = due || Feedback is not null;
+        var isHuge = step.Verdict == GradientVerdict.Huge;
+        if (early && !step.AcceptsSquared(matrix, null, out isHuge))
+            return;
+        if (isHuge)
+            matrix = GradientCheck.InRange(matrix);
+
+        var observed = Feedback?.Add(matrix, state) ?? matrix;
+        var (projection, lowRank) = due ? Renew(observed, state, step) : Project(observed, Current(state, matrix, step));
+        var accumulated = TakeAccumulated(lowRank, state);
+
+        // Norms that the lift needs anyway tell as well whether the gradient can be used.
+        var squares = Lift.NeedsOneSide ? SquaredNorms.Along(lowRank, projection.RankAxis) : null;
+        var evidence = !projection.SeesAll && !accumulated ? matrix : squares ?? lowRank;
+        var usable = accumulated
+            ? (step with { Verdict = null }).AcceptsSquared(evidence, lowRank, out isHuge)
+            : early || step.AcceptsSquared(evidence, matrix, out isHuge);
+        if (!usable)
+            return;
+        if (isHuge && !early)
+        {
+            matrix = GradientCheck.InRange(matrix);
+            lowRank = accumulated ? GradientCheck.InRange(lowRank) : Project(matrix, projection).LowRank;
+            squares = squares is null ? null : SquaredNorms.Along(lowRank, projection.RankAxis);
+        }
+
+        Feedback?.Keep(observed, projection, lowRank, state, step);
+        Refresh.Observe(matrix, lowRank, completed, state);
+
+        var (direction, correction) = Shielded.Advance(lowRank, state, step);
+        AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, correction) { SquaredNorms = squares }, scale, state);
+        MoveBasis(matrix, projection, state, step);
+        state.Advance(Clock);
+    }
+
+    private void AddLifted(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
+    {
+        if (accumulator.is_contiguous())
+        {
+            Lift.AddTo(accumulator.AsMatrix(), lowRank, scale, state);
+            return;
+        }
+
+        var packed = accumulator.contiguous();
+        Lift.AddTo(packed.AsMatrix(), lowRank, scale, state);
+        accumulator.copy_(packed);
+    }
+
+    private (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection)
+    {
+        var lowRank = projection.Project(matrix);
+        if (projection is { Left: not null, Right: not null } && NoiseFloor > 0)
+        {
+            var magnitude = lowRank.abs();
+            lowRank.masked_fill_(magnitude < magnitude.max() * NoiseFloor, 0);
+        }
+
+        return (projection, lowRank);
+    }
+}
