@@ -10,7 +10,7 @@ internal sealed record SourceType(string Name, string File)
     /// <summary>The folder, the second one where the first only holds folders; empty for files in the project's own folder.</summary>
     public string Folder => File.Split('/') switch
     {
-        ["Parts" or "Layers", var folder, _, ..] => folder,
+        ["Parts" or "Layers" or "Checkpoints", var folder, _, ..] => folder,
         [var folder, _, ..] => folder,
         _ => "",
     };

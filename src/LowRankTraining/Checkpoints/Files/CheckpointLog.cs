@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace LowRankTraining.Diagnostics;
+namespace LowRankTraining.Checkpoints;
 
 /// <summary>Messages about saved state. Event ids 100 to 119.</summary>
 internal static partial class CheckpointLog

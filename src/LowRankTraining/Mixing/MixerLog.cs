@@ -1,8 +1,7 @@
 using System.Globalization;
-using LowRankTraining.Mixing;
 using Microsoft.Extensions.Logging;
 
-namespace LowRankTraining.Diagnostics;
+namespace LowRankTraining.Mixing;
 
 /// <summary>Messages of data mixers. Event ids 40 to 59.</summary>
 internal static partial class MixerLog
