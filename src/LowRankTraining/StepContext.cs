@@ -14,6 +14,9 @@ public readonly record struct StepContext
     /// <value>Name of the parameter that is being updated; empty in <see cref="ILowRankSession.AfterStep"/>.</value>
     public string Parameter { get; init; } = "";
 
+    /// <value>Follows the parameter's name in what keys randomness, where two parts of it draw numbers for one purpose.</value>
+    internal string Part { get; init; } = "";
+
     /// <value>The parameter's position in the session, from 0; staggered refreshes spread by it.</value>
     public int Index { get; init; }
 
@@ -53,7 +56,7 @@ public readonly record struct StepContext
     /// <param name="purpose">What the numbers are for: "sketch", "rounding".</param>
     /// <param name="device">Where the numbers are drawn.</param>
     /// <returns>The caller disposes it.</returns>
-    public Generator Generator(string purpose, Device device) => new(RandomKey.For(Seed, Parameter, purpose, Step), device);
+    public Generator Generator(string purpose, Device device) => new(RandomKey.For(Seed, Parameter, purpose, Step, Part), device);
 
     /// <summary>Whether an update can be made from this gradient: it is finite, and not zero throughout. A refused gradient is counted.</summary>
     /// <param name="evidence">The gradient, or something smaller that is non-finite whenever the gradient is, such as its projection.</param>

@@ -9,17 +9,21 @@ internal static class RandomKey
 
     /// <summary>A 63-bit seed; equal inputs give equal seeds on every machine.</summary>
     /// <remarks>FNV-1a over the names, then the finaliser of SplitMix64 (Steele, Lea and Flood, 2014) after each number.</remarks>
-    public static ulong For(ulong seed, string parameter, string purpose, long step)
+    /// <param name="seed">The session's.</param>
+    /// <param name="parameter">Its name.</param>
+    /// <param name="purpose">What the number is for.</param>
+    /// <param name="step">When.</param>
+    /// <param name="part">Follows the name.</param>
+    public static ulong For(ulong seed, string parameter, string purpose, long step, string part = "")
     {
         var key = Mix(seed);
-        key = Mix(key ^ Hash(parameter));
+        key = Mix(key ^ Hash(part, Hash(parameter)));
         key = Mix(key ^ Hash(purpose));
         return Mix(key ^ (ulong)step) >> 1;
     }
 
-    private static ulong Hash(string text)
+    private static ulong Hash(string text, ulong hash = FnvOffset)
     {
-        var hash = FnvOffset;
         foreach (var unit in Encoding.UTF8.GetBytes(text))
             hash = (hash ^ unit) * FnvPrime;
         return hash;

@@ -117,6 +117,6 @@ public abstract record GradientSpaceMethod : AdamMethod
             .Unused(Refresh is null, Staggered, unset.Staggered, "Refresh says when the subspace is found again")
             .Unused(RefreshEvery > 1 || Refresh is not null, Staggered, unset.Staggered, "every matrix is refreshed at every update")
             .Unused(!(Refresh ?? OwnRefresh).IsNeverDue, OnRefresh, unset.OnRefresh, "the subspace is found only once")
-            .Unused(basis is not (IDrawnBasis or ISelectedBasis), BasisFormat, unset.BasisFormat, $"{basis.GetType().Name} stores no columns");
+            .Unused(basis.KeepsColumns, BasisFormat, unset.BasisFormat, $"{basis.GetType().Name} stores no columns");
     }
 }

@@ -67,7 +67,7 @@ public static class QGaLoreFunctions
         ];
     }
 
-    private static Projection Line(Tensor vectors, long row) => new((vectors[row] / vectors[row].norm()).unsqueeze(1), null);
+    private static Projection Line(Tensor vectors, long row) => Projection.Of((vectors[row] / vectors[row].norm()).unsqueeze(1), null);
 
     private static double[] Row(StateBag state, LazyRefresh policy, long iteration, double gapBefore)
     {

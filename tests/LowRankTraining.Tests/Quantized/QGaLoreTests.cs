@@ -136,7 +136,7 @@ public class QGaLoreTests
         for (var refresh = 1; refresh <= 5; refresh++)
         {
             var (from, to) = (basis * (refresh % 2 == 0 ? -1 : 1), basis * (refresh % 2 == 0 ? 1 : -1));
-            policy.Renewed(new SubspaceChange(new(from, null), new(to, null), 10, 20, new AdamRule(), state, new() { Step = refresh }), 100 * refresh);
+            policy.Renewed(new SubspaceChange(Projection.Of(from, null), Projection.Of(to, null), 10, 20, new AdamRule(), state, new() { Step = refresh }), 100 * refresh);
             gaps.Add(state.Counter("refresh_gap"));
         }
 

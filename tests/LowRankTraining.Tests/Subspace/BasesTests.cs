@@ -104,8 +104,8 @@ public class BasesTests
         using var scope = NewDisposeScope();
         var matrix = Draw.Normal(10, 12, 1);
         Tensor rows = tensor(new long[] { 2, 7, 9 }), columns = tensor(new long[] { 0, 5 });
-        var picked = new Projection(left ? rows : null, right ? columns : null);
-        var dense = new Projection(left ? Ones(10, rows) : null, right ? Ones(12, columns) : null);
+        var picked = Projection.Of(left ? rows : null, right ? columns : null);
+        var dense = Projection.Of(left ? Ones(10, rows) : null, right ? Ones(12, columns) : null);
 
         var inside = picked.Project(matrix);
         Tensor back = zeros(10, 12, ScalarType.Float64), expected = zeros(10, 12, ScalarType.Float64);

@@ -67,7 +67,7 @@ public class CarriedMomentsTests
         using var scope = NewDisposeScope();
         var from = Subspace(left, right, 1);
         var turn = Draw.Basis(Rank, Rank, 5);
-        var to = new Projection(from.Left?.mm(turn), from.Right?.mm(turn));
+        var to = Projection.Of(from.Left?.mm(turn), from.Right?.mm(turn));
         using var state = Moments(from, seed: 3);
         var before = Whole(from, state["exp_avg"]);
 
@@ -81,8 +81,8 @@ public class CarriedMomentsTests
     {
         using var scope = NewDisposeScope();
         var axes = eye(Rows, dtype: ScalarType.Float64);
-        var from = new Projection(axes.narrow(1, 0, 3).contiguous(), null);
-        var to = new Projection(stack([axes.select(1, 0), axes.select(1, 1), axes.select(1, 5)], 1), null);
+        var from = Projection.Of(axes.narrow(1, 0, 3).contiguous(), null);
+        var to = Projection.Of(stack([axes.select(1, 0), axes.select(1, 1), axes.select(1, 5)], 1), null);
         using var state = Moments(from, seed: 3);
         var square = state["exp_avg_sq"].clone();
 
@@ -97,8 +97,8 @@ public class CarriedMomentsTests
     {
         using var scope = NewDisposeScope();
         var axes = eye(Rows, dtype: ScalarType.Float64);
-        var from = new Projection(axes.narrow(1, 0, 3).contiguous(), null);
-        var to = new Projection(axes.narrow(1, 3, 3).contiguous(), null);
+        var from = Projection.Of(axes.narrow(1, 0, 3).contiguous(), null);
+        var to = Projection.Of(axes.narrow(1, 3, 3).contiguous(), null);
         using var state = Moments(from, seed: 3);
 
         MomentCarryOver.ProjectionAware.Apply(Change(state, from, to));
@@ -116,7 +116,7 @@ public class CarriedMomentsTests
         using var scope = NewDisposeScope();
         var from = Subspace(true, false, 1);
         var wider = linalg.qr(cat([from.Left!, Draw.Normal(Rows, 4, 2)], 1)).Q;
-        var to = new Projection(wider.narrow(1, 0, rank).contiguous(), null);
+        var to = Projection.Of(wider.narrow(1, 0, rank).contiguous(), null);
         using var state = Moments(from, seed: 3);
         var inside = to.Left!.mm(to.Left.t()).mm(Whole(from, state["exp_avg"]));
 
@@ -130,8 +130,8 @@ public class CarriedMomentsTests
     public void Between_sets_of_coordinates_moments_are_picked()
     {
         using var scope = NewDisposeScope();
-        var from = new Projection(tensor(new long[] { 1, 4, 6 }), null);
-        var to = new Projection(tensor(new long[] { 0, 4, 6 }), null);
+        var from = Projection.Of(tensor(new long[] { 1, 4, 6 }), null);
+        var to = Projection.Of(tensor(new long[] { 0, 4, 6 }), null);
         using var state = new StateBag();
         state.Set("exp_avg", Draw.Normal(3, Columns, 1).to(ScalarType.Float32));
         state.Set("exp_avg_sq", Draw.Normal(3, Columns, 2).square().to(ScalarType.Float32));
@@ -172,9 +172,9 @@ public class CarriedMomentsTests
     }
 
     private static Projection Subspace(bool left, bool right, ulong seed) =>
-        new(left ? Draw.Basis(Rows, Rank, seed) : null, right ? Draw.Basis(Columns, Rank, seed + 50) : null);
+        Projection.Of(left ? Draw.Basis(Rows, Rank, seed) : null, right ? Draw.Basis(Columns, Rank, seed + 50) : null);
 
-    private static Projection Between(Projection one, Projection other) => new(Between(one.Left, other.Left), Between(one.Right, other.Right));
+    private static Projection Between(Projection one, Projection other) => Projection.Of(Between(one.Left, other.Left), Between(one.Right, other.Right));
 
     private static Tensor? Between(Tensor? one, Tensor? other) => one is null ? null : linalg.qr(one + 0.7 * other!).Q;
 

@@ -56,7 +56,7 @@ public class MomentCarryOverTests
     private static SubspaceChange Change(StateBag state, Projection from, Projection to) =>
         new(from, to, from.Left?.shape[0] ?? 30, from.Right?.shape[0] ?? 30, Inner, state, new StepContext { Step = 2 });
 
-    private static Projection Make(Tensor basis, bool left) => left ? new(basis, null) : new(null, basis);
+    private static Projection Make(Tensor basis, bool left) => left ? Projection.Of(basis, null) : Projection.Of(null, basis);
 
     private static Tensor Full(Tensor basis, Tensor moment, bool left) => left ? basis.mm(moment) : moment.mm(basis.t());
 

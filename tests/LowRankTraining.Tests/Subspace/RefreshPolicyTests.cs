@@ -212,5 +212,5 @@ public class RefreshPolicyTests
     }
 
     private static SubspaceChange Change(Tensor from, Tensor to, StateBag state) =>
-        new(new Projection(from, null), new Projection(to, null), from.shape[0], 20, new AdamRule(), state, new StepContext { Step = 1 });
+        new(Projection.Of(from, null), Projection.Of(to, null), from.shape[0], 20, new AdamRule(), state, new StepContext { Step = 1 });
 }

@@ -99,7 +99,7 @@ public class ScaledGradientTests
     {
         var gradient = size * Draw.Normal(rows, columns, 1);
         var sketch = Draw.Normal(Math.Min(rows, columns), 3, 2);
-        var projection = rows < columns ? new Projection(sketch, null) : new Projection(null, sketch);
+        var projection = rows < columns ? Projection.Of(sketch, null) : Projection.Of(null, sketch);
         var inside = projection.Project(gradient);
         return new(gradient, projection, inside, (inside * 0.7 + 0.2).tanh(), Correction);
     }

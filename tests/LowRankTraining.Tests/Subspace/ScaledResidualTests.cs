@@ -66,7 +66,7 @@ public class ScaledResidualTests
         using var scope = NewDisposeScope();
         var basis = Orthonormal.Columns(Normal(6, 6, 1));
         var gradient = Normal(6, 9, 2);
-        var projection = new Projection(basis, null);
+        var projection = Projection.Of(basis, null);
         var inside = projection.Project(gradient);
         var step = new LowRankStep(gradient, projection, inside, inside.sign(), 1);
         Tensor withResidual = zeros(6, 9), without = zeros(6, 9);
@@ -93,7 +93,7 @@ public class ScaledResidualTests
     {
         var gradient = Normal(rows, columns, 1);
         var basis = Orthonormal.Columns(Normal(Math.Min(rows, columns), 5, 2));
-        var projection = rows < columns ? new Projection(basis, null) : new Projection(null, basis);
+        var projection = rows < columns ? Projection.Of(basis, null) : Projection.Of(null, basis);
         var inside = projection.Project(gradient);
         return new LowRankStep(gradient, projection, inside, inside.tanh(), correction);
     }

@@ -15,7 +15,7 @@ internal sealed class SpyLift : ILift
 
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
     {
-        Projections.Add(new(Copy(lowRank.Projection.Left), Copy(lowRank.Projection.Right)));
+        Projections.Add(Projection.Of(Copy(lowRank.Projection.Left), Copy(lowRank.Projection.Right)));
         LowRankGradients.Add(Copy(lowRank.LowRankGradient)!);
         lowRank.Projection.AddBack(accumulator, lowRank.Direction, scale * lowRank.Correction);
     }

@@ -62,13 +62,13 @@ public class StateFreeResidualTests
         Tensor left = Draw.Basis(rows, 3, 2), right = Draw.Basis(columns, 3, 3);
         return kind switch
         {
-            "left" => (new(left, null), left, null),
-            "right" => (new(null, right), null, right),
-            "both" => (new(left, right), left, right),
-            "rows" => (new(someRows, null), Ones(rows, someRows), null),
-            "one row" => (new(oneRow, null), Ones(rows, oneRow), null),
-            "columns" => (new(null, someColumns), null, Ones(columns, someColumns)),
-            _ => (new(someRows, someColumns), Ones(rows, someRows), Ones(columns, someColumns)),
+            "left" => (Projection.Of(left, null), left, null),
+            "right" => (Projection.Of(null, right), null, right),
+            "both" => (Projection.Of(left, right), left, right),
+            "rows" => (Projection.Of(someRows, null), Ones(rows, someRows), null),
+            "one row" => (Projection.Of(oneRow, null), Ones(rows, oneRow), null),
+            "columns" => (Projection.Of(null, someColumns), null, Ones(columns, someColumns)),
+            _ => (Projection.Of(someRows, someColumns), Ones(rows, someRows), Ones(columns, someColumns)),
         };
     }
 

@@ -30,6 +30,8 @@ public sealed record AffineFormat : QuantizedFormat
 
     internal override bool FitsMoments => false;
 
+    internal override bool KeepsSmallMoves => false;
+
     private protected override IReadOnlyList<string> Companions { get; } = [Scale, Zero];
 
     private protected override Tensor Decode(StateBag state, MomentSlot slot, Tensor codes, in TensorKind like) =>

@@ -28,6 +28,9 @@ public abstract record StateFormat : IPart
     /// <value>Whether moments may be stored in it, and not only bases.</value>
     internal virtual bool FitsMoments => true;
 
+    /// <value>Whether changes much smaller than the numbers are kept: what is moved a little at every step comes to move at all.</value>
+    internal virtual bool KeepsSmallMoves => true;
+
     /// <inheritdoc/>
     public virtual void Check(Checks checks) { }
 

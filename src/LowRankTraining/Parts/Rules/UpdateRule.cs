@@ -46,9 +46,21 @@ public abstract record UpdateRule : IPart
     /// <returns>A scalar on the weight's device: nothing is read back to the host.</returns>
     public virtual Tensor? RelativeRate(Tensor weight, StateBag state) => null;
 
+    /// <summary>Whether the next update uses of a gradient only what <see cref="TryAccumulate"/> and <see cref="TryAccumulateProduct"/> take of it.
+    /// Default false: it needs the whole gradient.</summary>
+    public virtual bool NeedsOnlyProjection(StateBag state, in StepContext step) => false;
+
     /// <summary>Adds a gradient to what has been accumulated for the next update, in a smaller space than the parameter's.</summary>
     /// <returns>Whether it has; otherwise the whole gradient is still needed, and nothing was changed. Default: it has not.</returns>
     public virtual bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step) => false;
+
+    /// <summary>The same for a gradient G = δᵀ x that is never formed.</summary>
+    /// <param name="delta">δ, N × rows of the parameter.</param>
+    /// <param name="input">x, N × columns of the parameter.</param>
+    /// <param name="state">The parameter's memory.</param>
+    /// <param name="step">The step that the gradient is for.</param>
+    /// <returns>Whether it has; otherwise nothing was changed.</returns>
+    public virtual bool TryAccumulateProduct(Tensor delta, Tensor input, StateBag state, in StepContext step) => false;
 
     /// <summary>All that the next update would use of a gradient that is not accumulated yet: what accumulating it would add; or null where that is the
     /// whole gradient. Nothing is changed.</summary>

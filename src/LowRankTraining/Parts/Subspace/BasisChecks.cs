@@ -13,7 +13,7 @@ internal static class BasisChecks
     }
 
     /// <summary>Why one basis cannot go on from another, in a sentence that says what to do; null where it can.</summary>
-    public static string? ObjectionTo(IBasis inner, IBasis outer) => inner is ISelectedBasis || !inner.IsOrthonormal || (inner.IsAdaptive && !outer.IsAdaptive)
+    public static string? ObjectionTo(IBasis inner, IBasis outer) => !inner.GivesColumns || !inner.IsOrthonormal || (inner.IsAdaptive && !outer.IsAdaptive)
         ? $"{outer.GetType().Name} goes on from orthonormal columns of a fixed number, which {inner.GetType().Name} does not give: " +
           "take a basis that does, such as RandomizedSvdBasis."
         : null;

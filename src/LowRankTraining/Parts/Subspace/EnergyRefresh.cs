@@ -33,6 +33,9 @@ public sealed record EnergyRefresh : IRefreshPolicy
         .AtLeast(AtLeast, AtMost);
 
     /// <inheritdoc/>
+    public bool NeedsFullGradient => true;
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state)
     {
         var age = completed - state.Counter(Since);

@@ -12,23 +12,52 @@ public interface IBasis : IPart
     /// <value>Whether <see cref="Find"/> may return fewer columns than it is asked for. Default false.</value>
     bool IsAdaptive => false;
 
+    /// <value>Whether anything is kept between refreshes. Default true.</value>
+    bool IsStored => true;
+
+    /// <value>Whether <see cref="Find"/> returns the columns themselves. Default true.</value>
+    bool GivesColumns => true;
+
     /// <value>A basis that this one asks for columns; null where there is none. Default: null.</value>
     IBasis? Within => null;
 
+    /// <summary>The largest rank for an s × l matrix. Default: its short side, since what is found from a matrix spans no more.</summary>
+    /// <param name="length">s.</param>
+    /// <param name="width">l.</param>
+    long LimitFor(long length, long width) => Math.Min(length, width);
+
     /// <summary>A subspace that captures, exactly or nearly, what matters of a matrix.</summary>
     /// <param name="query">The matrix, the rank, and what is known already.</param>
-    /// <returns>What is kept between refreshes: s × rank columns in the matrix's dtype, or anything that <see cref="Columns"/> makes them from.
-    /// Where signs are free they should be fixed (<see cref="Numerics.Orthonormal.WithCanonicalSigns"/>), so that runs agree between machines.</returns>
+    /// <returns>s × rank columns in the matrix's dtype. Where signs are free they should be fixed (<see cref="Numerics.Orthonormal.WithCanonicalSigns"/>), so
+    /// that runs agree between machines.</returns>
     Tensor Find(in SubspaceQuery query);
-
-    /// <summary>The columns, s × rank, made from what is kept; or a vector of rank row numbers (int64), where the columns are those of the identity.</summary>
-    /// <param name="kept">What <see cref="Find"/> returned.</param>
-    /// <param name="length">s.</param>
-    /// <param name="dtype">Dtype of the columns.</param>
-    Tensor Columns(Tensor kept, long length, ScalarType dtype) => kept;
 
     /// <summary>Bytes of what is kept.</summary>
     long BytesFor(long length, long rank, StateFormat format) => format.BytesFor(length * rank);
+
+    /// <value>Whether columns that were found from the gradient are kept, so that they can be moved, gone on from, and stored in a short format.</value>
+    internal bool KeepsColumns => IsStored && GivesColumns;
+
+    /// <summary>The basis in use.</summary>
+    /// <param name="slot">Where it is kept.</param>
+    /// <param name="format">How.</param>
+    /// <param name="like">Gives dtype and device.</param>
+    /// <param name="length">s.</param>
+    /// <param name="state">The parameter's memory.</param>
+    /// <param name="step">The step.</param>
+    internal BasisColumns Open(BasisSlot slot, StateFormat format, Tensor like, long length, StateBag state, in StepContext step) =>
+        new DenseColumns(slot.In(format).Read(state, new TensorKind(like, [length, state.Counter(slot.Rank)])));
+
+    /// <summary>Finds a basis and keeps it.</summary>
+    internal void Renew(BasisSlot slot, StateFormat format, in SubspaceQuery query, StateBag state)
+    {
+        var found = Find(query with { Step = slot.Keyed(query.Step) });
+        Keep(slot, format, found, state, query.Step);
+        state.SetCounter(slot.Rank, found.shape[^1]);
+    }
+
+    /// <summary>Keeps a basis.</summary>
+    internal void Keep(BasisSlot slot, StateFormat format, Tensor found, StateBag state, in StepContext step) => slot.In(format).Write(state, found, step);
 }
 
 /// <summary>A basis that does not depend on the gradient: it is drawn again whenever it is used, always the same until
@@ -43,22 +72,55 @@ public interface IDrawnBasis : IBasis
     Tensor Draw(Tensor like, long length, long rank, in StepContext step);
 
     /// <inheritdoc/>
+    bool IBasis.IsStored => false;
+
+    /// <inheritdoc/>
+    long IBasis.LimitFor(long length, long width) => length;
+
+    /// <inheritdoc/>
     Tensor IBasis.Find(in SubspaceQuery query) => Draw(query.Matrix, query.Matrix.shape[0], query.Rank, query.Step);
 
     /// <inheritdoc/>
     long IBasis.BytesFor(long length, long rank, StateFormat format) => 0;
+
+    BasisColumns IBasis.Open(BasisSlot slot, StateFormat format, Tensor like, long length, StateBag state, in StepContext step) =>
+        new DenseColumns(Draw(like, length, state.Counter(slot.Rank), slot.Keyed(step) with { Step = state.Counter(slot.Drawn) }));
+
+    void IBasis.Renew(BasisSlot slot, StateFormat format, in SubspaceQuery query, StateBag state)
+    {
+        state.SetCounter(slot.Drawn, query.Step.Step);
+        state.SetCounter(slot.Rank, query.Rank);
+    }
 }
 
-/// <summary>A basis that picks columns of a fixed matrix: only their numbers are stored.</summary>
+/// <summary>A basis that picks columns of a fixed matrix: <see cref="IBasis.Find"/> returns their numbers, a vector of int64, and only these are
+/// stored.</summary>
 public interface ISelectedBasis : IBasis
 {
+    /// <summary>The columns, s × rank; or the numbers themselves, where the columns are those of the identity. Default: the numbers.</summary>
+    /// <param name="numbers">What <see cref="IBasis.Find"/> returned.</param>
+    /// <param name="length">s.</param>
+    /// <param name="dtype">Dtype of the columns.</param>
+    Tensor Columns(Tensor numbers, long length, ScalarType dtype) => numbers;
+
+    /// <inheritdoc/>
+    bool IBasis.GivesColumns => false;
+
+    /// <inheritdoc/>
+    long IBasis.LimitFor(long length, long width) => length;
+
     /// <inheritdoc/>
     long IBasis.BytesFor(long length, long rank, StateFormat format) => sizeof(long) * rank;
+
+    BasisColumns IBasis.Open(BasisSlot slot, StateFormat format, Tensor like, long length, StateBag state, in StepContext step) =>
+        BasisColumns.Of(Columns(state[slot.Name], length, like.dtype));
+
+    void IBasis.Keep(BasisSlot slot, StateFormat format, Tensor found, StateBag state, in StepContext step) => state.Set(slot.Name, found);
 }
 
 /// <summary>What a basis is found from.</summary>
 /// <param name="Matrix">A, s × l: the gradient, or its transpose where columns are compressed. Finite and not zero.</param>
-/// <param name="Rank">Number of columns, at most s unless the basis is drawn.</param>
+/// <param name="Rank">Number of columns, at most <see cref="IBasis.LimitFor"/>.</param>
 /// <param name="Previous">The columns in use so far; null the first time.</param>
 /// <param name="Step">Keys the randomness.</param>
 public readonly record struct SubspaceQuery(Tensor Matrix, long Rank, Tensor? Previous, StepContext Step)

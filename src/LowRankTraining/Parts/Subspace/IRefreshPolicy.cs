@@ -10,6 +10,12 @@ public interface IRefreshPolicy : IPart
     /// <value>Whether the first subspace is the only one. Default false.</value>
     bool IsNeverDue => false;
 
+    /// <value>Whether it goes by the number of updates alone, so that neither gradients nor subspaces have to be shown to it. Default false.</value>
+    bool OnlyCounts => false;
+
+    /// <value>Whether it looks at the whole gradient, so that accumulated low-rank gradients do not suffice. Default false.</value>
+    bool NeedsFullGradient => false;
+
     /// <summary>Whether the subspace is found again before the next update. Changes nothing.</summary>
     /// <param name="completed">Updates of this parameter so far, at least 1.</param>
     /// <param name="index">The parameter's position in the session.</param>

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,7 +35,7 @@ public sealed record MomentumMix : IBasis
 
         using var scope = NewDisposeScope();
         var mixed = query.Matrix.mul(1 - Share);
-        BasisProducts.AddExpandedRows(mixed, previous, momentum(), Share);
+        mixed.AddProduct(previous, momentum(), Share);
         return Of.Find(query with { Matrix = mixed }).MoveToOuterDisposeScope();
     }
 }

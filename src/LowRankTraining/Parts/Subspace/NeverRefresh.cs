@@ -7,5 +7,8 @@ public sealed record NeverRefresh : IRefreshPolicy
     public bool IsNeverDue => true;
 
     /// <inheritdoc/>
+    public bool OnlyCounts => true;
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => false;
 }

@@ -11,5 +11,8 @@ public sealed record PeriodicRefresh : IRefreshPolicy
     public void Check(Checks checks) => checks.AtLeast(1, Every);
 
     /// <inheritdoc/>
+    public bool OnlyCounts => true;
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => completed % Every == 0;
 }

@@ -1,125 +1,181 @@
-using System.Diagnostics.CodeAnalysis;
 using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Parts;
 
-/// <summary>A subspace of (rows × columns) matrices, given by bases of one side or of both.</summary>
-/// <param name="Left">P, rows × rank; or the numbers of the rows that are kept, a vector of int64; or null.</param>
-/// <param name="Right">Q, columns × rank; or the numbers of the columns that are kept; or null.</param>
-public readonly record struct Projection(Tensor? Left, Tensor? Right)
+/// <summary>A subspace of (rows × columns) matrices, given by a basis of one side or of each: projects into it, and steps back out of it.</summary>
+public abstract class Projection
 {
+    private protected Projection() { }
+
     /// <value>The axis of a one-sided low-rank gradient along which the rank runs: 0 for a left projection, 1 for a right one.</value>
-    public int RankAxis => Left is null ? 1 : 0;
+    public virtual int RankAxis => 0;
 
-    /// <value>Whether every entry of the gradient enters its projection. Picked rows or columns leave the others out.</value>
-    internal bool SeesAll => !BasisProducts.IsCoordinates(Left) && !BasisProducts.IsCoordinates(Right);
+    /// <value>Whether one side alone is compressed.</value>
+    internal virtual bool IsOneSided => true;
 
-    /// <summary>PᵀG, GQ or PᵀGQ.</summary>
-    public Tensor Project(Tensor gradient)
+    /// <value>P, or the numbers of the rows that it picks; null where rows are not compressed.</value>
+    internal Tensor? Left => LeftColumns?.Kept;
+
+    /// <value>Q, or the numbers of the columns that it picks; null where columns are not compressed.</value>
+    internal Tensor? Right => RightColumns?.Kept;
+
+    /// <value>Whether every entry of the gradient enters its projection.</value>
+    internal abstract bool SeesAll { get; }
+
+    /// <value>The basis of the side that is compressed; of both sides the left one.</value>
+    internal BasisColumns First => (LeftColumns ?? RightColumns)!;
+
+    private protected virtual BasisColumns? LeftColumns => null;
+
+    private protected virtual BasisColumns? RightColumns => null;
+
+    /// <summary>The subspace of given bases.</summary>
+    /// <param name="left">P, rows × rank; or the numbers of the rows that are kept, a vector of int64; or null where rows are not compressed.</param>
+    /// <param name="right">Q, columns × rank; or the numbers of the columns that are kept; or null where columns are not compressed.</param>
+    /// <exception cref="ArgumentException">Both are null.</exception>
+    public static Projection Of(Tensor? left, Tensor? right) => (left, right) switch
     {
-        if (Left is null)
-            return BasisProducts.CompressColumns(gradient, Right!);
-        if (Right is null)
-            return BasisProducts.CompressRows(gradient, Left);
+        ({ } rows, null) => new LeftProjection(BasisColumns.Of(rows)),
+        (null, { } columns) => new RightProjection(BasisColumns.Of(columns)),
+        ({ } rows, { } columns) => new TwoSidedProjection(BasisColumns.Of(rows), BasisColumns.Of(columns)),
+        _ => throw new ArgumentException("A projection needs a basis of one side at least."),
+    };
 
-        using var half = BasisProducts.CompressRows(gradient, Left);
-        return BasisProducts.CompressColumns(half, Right);
-    }
+    /// <summary>R = PᵀG, GQ or PᵀGQ.</summary>
+    public abstract Tensor Project(Tensor gradient);
+
+    /// <summary>The projection of G = δᵀ x, which is not formed: R = (δP)ᵀ x, δᵀ(xQ) or (δP)ᵀ(xQ), in 2 N r (rows + columns) operations or less.</summary>
+    /// <param name="delta">δ, N × rows, in the bases' dtype.</param>
+    /// <param name="input">x, N × columns, in the bases' dtype.</param>
+    public abstract Tensor ProjectProduct(Tensor delta, Tensor input);
 
     /// <summary>accumulator += scale · P X, X Qᵀ or P X Qᵀ, with no temporary of the accumulator's size.</summary>
-    public void AddBack(Tensor accumulator, Tensor lowRank, double scale)
-    {
-        if (Right is null)
-            BasisProducts.AddExpandedRows(accumulator, Left!, lowRank, scale);
-        else if (Left is null)
-            BasisProducts.AddExpandedColumns(accumulator, Right, lowRank, scale);
-        else
-        {
-            using var half = zeros(accumulator.shape[0], lowRank.shape[1], lowRank.dtype, lowRank.device);
-            BasisProducts.AddExpandedRows(half, Left, lowRank, 1);
-            BasisProducts.AddExpandedColumns(accumulator, Right, half, scale);
-        }
-    }
+    public abstract void AddBack(Tensor accumulator, Tensor lowRank, double scale);
 
     /// <summary>Shape of the low-rank gradient of a rows × columns matrix.</summary>
-    public long[] ShapeOf(long rows, long columns) =>
-        [Left is null ? rows : BasisProducts.RankOf(Left), Right is null ? columns : BasisProducts.RankOf(Right)];
+    public long[] ShapeOf(long rows, long columns) => [LeftColumns?.Rank ?? rows, RightColumns?.Rank ?? columns];
 
     /// <summary>What the subspace is on some of the rows, and what X is there: P X of the whole, restricted, is P′ X′.</summary>
-    internal Projection Rows(long first, long count, Tensor lowRank, out Tensor lowRankRows)
-    {
-        lowRankRows = Left is null ? lowRank.narrow(0, first, count) : lowRank;
-        return new(Left is null ? null : BasisProducts.Rows(Left, first, count, ref lowRankRows), Right);
-    }
+    internal abstract Projection Rows(long first, long count, Tensor lowRank, out Tensor lowRankRows);
 
     /// <summary>A copy that stays what it is when the stored bases change.</summary>
-    internal Projection Copy() => new(Left?.clone(), Right?.clone());
+    internal Projection Copy() => Of(Left?.clone(), Right?.clone());
+
+    /// <summary>C = P_newᵀ P_old of the rows; null where rows are not compressed.</summary>
+    internal Tensor? LeftOverlapIn(Projection to) => LeftColumns?.OverlapIn(to.LeftColumns!);
+
+    /// <summary>C = Q_newᵀ Q_old of the columns; null where columns are not compressed.</summary>
+    internal Tensor? RightOverlapIn(Projection to) => RightColumns?.OverlapIn(to.RightColumns!);
+
+    /// <summary>LᵀR.</summary>
+    private protected static Tensor Product(Tensor left, Tensor right)
+    {
+        using var transposed = left.t();
+        return transposed.mm(right);
+    }
 }
 
-/// <summary>Products with a basis, be it given by columns or by row numbers.</summary>
-internal static class BasisProducts
+/// <summary>Rows are compressed: PᵀG, rank × columns.</summary>
+internal sealed class LeftProjection(BasisColumns basis) : Projection
 {
-    public static bool IsCoordinates([NotNullWhen(true)] Tensor? basis) => basis?.dim() == 1;
+    private protected override BasisColumns LeftColumns => basis;
 
-    public static long RankOf(Tensor basis) => basis.shape[^1];
+    internal override bool SeesAll => basis.SeesAll;
 
-    /// <summary>Some rows of P. Of coordinates those that fall there, and of X the rows that belong to them.</summary>
-    public static Tensor Rows(Tensor basis, long first, long count, ref Tensor lowRank)
+    public override Tensor Project(Tensor gradient) => basis.CompressRows(gradient);
+
+    public override Tensor ProjectProduct(Tensor delta, Tensor input)
     {
-        if (!IsCoordinates(basis))
-            return basis.narrow(0, first, count);
-
-        var here = basis.ge(first).logical_and_(basis.lt(first + count)).nonzero().squeeze(1);
-        lowRank = lowRank.index_select(0, here);
-        return basis.index_select(0, here) - first;
+        using var compressed = basis.CompressColumns(delta);
+        return Product(compressed, input);
     }
 
-    /// <summary>PᵀG.</summary>
-    public static Tensor CompressRows(Tensor matrix, Tensor basis)
+    public override void AddBack(Tensor accumulator, Tensor lowRank, double scale) => basis.AddRows(accumulator, lowRank, scale);
+
+    internal override LeftProjection Rows(long first, long count, Tensor lowRank, out Tensor lowRankRows)
     {
-        if (IsCoordinates(basis))
-            return matrix.index_select(0, basis);
-        using var transposed = basis.t();
-        return transposed.mm(matrix);
+        lowRankRows = lowRank;
+        return new(basis.Rows(first, count, ref lowRankRows));
+    }
+}
+
+/// <summary>Columns are compressed: GQ, rows × rank.</summary>
+internal sealed class RightProjection(BasisColumns basis) : Projection
+{
+    public override int RankAxis => 1;
+
+    private protected override BasisColumns RightColumns => basis;
+
+    internal override bool SeesAll => basis.SeesAll;
+
+    public override Tensor Project(Tensor gradient) => basis.CompressColumns(gradient);
+
+    public override Tensor ProjectProduct(Tensor delta, Tensor input)
+    {
+        using var compressed = basis.CompressColumns(input);
+        return Product(delta, compressed);
     }
 
-    /// <summary>G Q.</summary>
-    public static Tensor CompressColumns(Tensor matrix, Tensor basis) => IsCoordinates(basis) ? PickedColumns.Of(matrix, basis) : matrix.mm(basis);
+    public override void AddBack(Tensor accumulator, Tensor lowRank, double scale) => basis.AddColumns(accumulator, lowRank, scale);
 
-    /// <summary>accumulator += scale · P X.</summary>
-    public static void AddExpandedRows(Tensor accumulator, Tensor basis, Tensor lowRank, double scale)
+    internal override RightProjection Rows(long first, long count, Tensor lowRank, out Tensor lowRankRows)
     {
-        if (IsCoordinates(basis))
-            accumulator.index_add_(0, basis, lowRank, scale);
-        else
-            accumulator.AddProduct(basis, lowRank, scale);
+        lowRankRows = lowRank.narrow(0, first, count);
+        return this;
+    }
+}
+
+/// <summary>Both are: PᵀGQ, rank × rank.</summary>
+/// <param name="left">P.</param>
+/// <param name="right">Q.</param>
+/// <param name="noiseFloor">Entries of a projection below this share of its largest one are zero; 0 keeps them all.</param>
+internal sealed class TwoSidedProjection(BasisColumns left, BasisColumns right, double noiseFloor = 0) : Projection
+{
+    internal override bool IsOneSided => false;
+
+    private protected override BasisColumns LeftColumns => left;
+
+    private protected override BasisColumns RightColumns => right;
+
+    internal override bool SeesAll => left.SeesAll && right.SeesAll;
+
+    public override Tensor Project(Tensor gradient)
+    {
+        using var half = left.CompressRows(gradient);
+        return AboveNoise(right.CompressColumns(half));
     }
 
-    /// <summary>accumulator += scale · X Qᵀ.</summary>
-    public static void AddExpandedColumns(Tensor accumulator, Tensor basis, Tensor lowRank, double scale)
+    public override Tensor ProjectProduct(Tensor delta, Tensor input)
     {
-        if (IsCoordinates(basis))
+        using var rows = left.CompressColumns(delta);
+        using var columns = right.CompressColumns(input);
+        return AboveNoise(Product(rows, columns));
+    }
+
+    public override void AddBack(Tensor accumulator, Tensor lowRank, double scale)
+    {
+        using var half = zeros(accumulator.size(0), lowRank.size(1), lowRank.dtype, lowRank.device);
+        left.AddRows(half, lowRank, 1);
+        right.AddColumns(accumulator, half, scale);
+    }
+
+    internal override TwoSidedProjection Rows(long first, long count, Tensor lowRank, out Tensor lowRankRows)
+    {
+        lowRankRows = lowRank;
+        return new(left.Rows(first, count, ref lowRankRows), right, noiseFloor);
+    }
+
+    private Tensor AboveNoise(Tensor lowRank)
+    {
+        if (noiseFloor > 0)
         {
-            PickedColumns.Add(accumulator, basis, lowRank, scale);
-            return;
+            using var scope = NewDisposeScope();
+            var magnitude = lowRank.abs();
+            lowRank.masked_fill_(magnitude < magnitude.max() * noiseFloor, 0);
         }
 
-        using var transposed = basis.t();
-        accumulator.AddProduct(lowRank, transposed, scale);
-    }
-
-    /// <summary>C = P_toᵀ P_from, rank of <paramref name="to"/> × rank of <paramref name="from"/>.</summary>
-    public static Tensor Overlap(Tensor from, Tensor to, ScalarType dtype)
-    {
-        if (!IsCoordinates(from))
-            return CompressRows(from, to);
-        if (!IsCoordinates(to))
-            return CompressRows(to, from).t();
-
-        using var column = to.unsqueeze(1);
-        using var same = column.eq(from);
-        return same.to(dtype);
+        return lowRank;
     }
 }

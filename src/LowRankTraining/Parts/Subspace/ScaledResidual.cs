@@ -48,7 +48,7 @@ public sealed record ScaledResidual : ILift
         var removed = Compatibility == Compatibility.Paper ? 1 : Scale;
         var step = scale * correction;
 
-        if (removed == 1 && IsComplete(projection))
+        if (removed == 1 && projection.First.IsComplete)
         {
             projection.AddBack(accumulator, direction, step * Scale);
             return;
@@ -69,11 +69,5 @@ public sealed record ScaledResidual : ILift
 
         ScaledVectors.Add(accumulator, gradient, factor, step);
         projection.AddBack(accumulator, ScaledVectors.Add(direction, inside, factor, -removed / Scale), step * Scale);
-    }
-
-    private static bool IsComplete(Projection projection)
-    {
-        var basis = projection.Left ?? projection.Right!;
-        return basis.dim() == 2 && basis.shape[0] == basis.shape[1];
     }
 }

@@ -13,6 +13,9 @@ public sealed record StaggeredRefresh : IRefreshPolicy
     public void Check(Checks checks) => checks.AtLeast(1, Every);
 
     /// <inheritdoc/>
+    public bool OnlyCounts => true;
+
+    /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => (completed + Phase(index)) % Every == 0;
 
     private long Phase(int index) => (long)(Every * (index * GoldenRatio % 1));

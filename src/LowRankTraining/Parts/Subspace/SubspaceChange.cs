@@ -1,5 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Parts;
@@ -14,19 +12,15 @@ namespace LowRankTraining.Parts;
 /// <param name="Step">The step.</param>
 public readonly record struct SubspaceChange(Projection From, Projection To, long Rows, long Columns, DirectionRule Inner, StateBag State, StepContext Step)
 {
-    private Tensor Basis => (From.Left ?? From.Right)!;
-
-    private ScalarType Dtype => Basis.dtype.Computing();
-
     /// <summary>A moment in the old subspace.</summary>
-    public Tensor Read(MomentSlot slot) => slot.Read(State, new TensorKind(Basis, From.ShapeOf(Rows, Columns)));
+    public Tensor Read(MomentSlot slot) => slot.Read(State, new TensorKind(From.First.Kept, From.ShapeOf(Rows, Columns)));
 
     /// <summary>Stores a moment in the new one.</summary>
     public void Write(MomentSlot slot, Tensor moment) => slot.Write(State, moment, Step);
 
     /// <summary>C = P_newᵀ P_old of the rows; null where rows are not compressed.</summary>
-    public Tensor? LeftOverlap() => From.Left is null ? null : BasisProducts.Overlap(From.Left, To.Left!, Dtype);
+    public Tensor? LeftOverlap() => From.LeftOverlapIn(To);
 
     /// <summary>C = Q_newᵀ Q_old of the columns; null where columns are not compressed.</summary>
-    public Tensor? RightOverlap() => From.Right is null ? null : BasisProducts.Overlap(From.Right, To.Right!, Dtype);
+    public Tensor? RightOverlap() => From.RightOverlapIn(To);
 }

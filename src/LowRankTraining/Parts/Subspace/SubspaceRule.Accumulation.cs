@@ -9,6 +9,9 @@ public sealed partial record SubspaceRule
     private const string Accumulated = "accumulated";
 
     /// <inheritdoc/>
+    public override bool NeedsOnlyProjection(StateBag state, in StepContext step) => !IsDue(state, step) && !ObstaclesToAccumulation().Any();
+
+    /// <inheritdoc/>
     /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the
     /// whole gradient is needed, and nothing is taken.</remarks>
     public override bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
@@ -17,22 +20,31 @@ public sealed partial record SubspaceRule
         if (WhatCounts(gradient, state, step) is not { } lowRank)
             return false;
 
-        if (state.TryGet(Accumulated, out var sum))
-            sum.add_(lowRank);
-        else
-            state.Set(Accumulated, lowRank);
+        Accumulate(lowRank, state);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool TryAccumulateProduct(Tensor delta, Tensor input, StateBag state, in StepContext step)
+    {
+        if (!NeedsOnlyProjection(state, step))
+            return false;
+
+        using var scope = NewDisposeScope();
+        var (left, right) = (delta.Widened(), input.Widened());
+        Accumulate(Current(left, left.size(1), right.size(1), state, step).ProjectProduct(left, right), state);
         return true;
     }
 
     /// <inheritdoc/>
     public override Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
     {
-        if (IsDue(state, step) || ObstaclesToAccumulation().Any())
+        if (!NeedsOnlyProjection(state, step))
             return null;
 
         using var scope = NewDisposeScope();
         var matrix = gradient.AsMatrix();
-        return Project(matrix, Current(state, matrix, step)).LowRank.MoveToOuterDisposeScope();
+        return Current(matrix, state, step).Project(matrix).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -40,6 +52,14 @@ public sealed partial record SubspaceRule
 
     /// <inheritdoc/>
     public override void DropAccumulated(StateBag state) => state.Remove(Accumulated);
+
+    private static void Accumulate(Tensor lowRank, StateBag state)
+    {
+        if (state.TryGet(Accumulated, out var sum))
+            sum.add_(lowRank);
+        else
+            state.Set(Accumulated, lowRank);
+    }
 
     private static bool TakeAccumulated(Tensor lowRank, StateBag state)
     {

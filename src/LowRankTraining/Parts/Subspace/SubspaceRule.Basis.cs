@@ -11,52 +11,56 @@ public sealed partial record SubspaceRule
         return completed == 0 || Refresh.IsDue(completed, step.Index, state);
     }
 
-    private ProjectionSide SideOf(Tensor matrix) => Side.For(matrix.size(0), matrix.size(1));
+    /// <summary>The subspace in use.</summary>
+    private Projection Current(Tensor matrix, StateBag state, in StepContext step) => Current(matrix, matrix.size(0), matrix.size(1), state, step);
 
-    private BasisStore LeftStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_left" : OnlyBasis, Basis, BasisFormat);
-
-    private BasisStore RightStore(ProjectionSide side) => new(side == ProjectionSide.Both ? "basis_right" : OnlyBasis, Basis, BasisFormat);
-
-    private Projection Current(StateBag state, Tensor matrix, in StepContext step)
+    /// <param name="like">Gives dtype and device.</param>
+    /// <param name="rows">Rows of the gradient.</param>
+    /// <param name="columns">Columns of the gradient.</param>
+    /// <param name="state">The parameter's memory.</param>
+    /// <param name="step">The step.</param>
+    private Projection Current(Tensor like, long rows, long columns, StateBag state, in StepContext step) => Side.For(rows, columns) switch
     {
-        var side = SideOf(matrix);
-        return new(
-            side == ProjectionSide.Right ? null : LeftStore(side).Open(matrix, matrix.size(0), state, step),
-            side == ProjectionSide.Left ? null : RightStore(side).Open(matrix, matrix.size(1), state, step));
-    }
+        ProjectionSide.Left => new LeftProjection(Basis.Open(BasisSlot.Only, BasisFormat, like, rows, state, step)),
+        ProjectionSide.Right => new RightProjection(Basis.Open(BasisSlot.Only, BasisFormat, like, columns, state, step)),
+        _ => new TwoSidedProjection(
+            Basis.Open(BasisSlot.Left, BasisFormat, like, rows, state, step),
+            Basis.Open(BasisSlot.Right, BasisFormat, like, columns, state, step),
+            NoiseFloor),
+    };
 
     /// <summary>Finds the subspace again, projects, and lets moments and error follow.</summary>
     private (Projection Projection, Tensor LowRank) Renew(Tensor matrix, StateBag state, in StepContext step)
     {
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
-        var side = SideOf(matrix);
+        var side = Side.For(rows, columns);
         var rank = RankFor(rows, columns);
         var completed = state.Counter(Clock);
-        var carries = completed > 0 && !ForgetsOldBasis;
-        var old = carries ? OldBasis(state, matrix, step) : default;
+        var old = completed > 0 && !ForgetsOldBasis ? OldBasis(matrix, state, step) : null;
 
         if (side != ProjectionSide.Right)
-            LeftStore(side).Renew(new(matrix, rank, old.Left, step) { Momentum = MomentumIn(old, matrix, state, transposed: false) }, state);
+            Basis.Renew(side == ProjectionSide.Both ? BasisSlot.Left : BasisSlot.Only, BasisFormat,
+                new(matrix, rank, old?.Left, step) { Momentum = MomentumIn(old, matrix, state) }, state);
         if (side != ProjectionSide.Left)
-            RightStore(side).Renew(new(matrix.t(), rank, old.Right, step) { Momentum = MomentumIn(old, matrix, state, transposed: true) }, state);
+            Basis.Renew(side == ProjectionSide.Both ? BasisSlot.Right : BasisSlot.Only, BasisFormat,
+                new(matrix.t(), rank, old?.Right, step) { Momentum = MomentumIn(old, matrix, state) }, state);
 
         step.Counters?.Refresh();
-        var (fresh, lowRank) = Project(matrix, Current(state, matrix, step));
-        if (carries)
+        var fresh = Current(matrix, state, step);
+        var lowRank = fresh.Project(matrix);
+        if (old is not null)
             CarryOver(new(old, fresh, rows, columns, Shielded, state, step), matrix, completed);
         return (fresh, lowRank);
     }
 
     /// <value>Whether nothing looks at the subspace that is left: a drawn one would be drawn once more for nothing.</value>
-    private bool ForgetsOldBasis =>
-        Basis is IDrawnBasis && Feedback is null && OnRefresh == MomentCarryOver.Keep
-        && (Refresh is PeriodicRefresh or StaggeredRefresh);
+    private bool ForgetsOldBasis => !Basis.IsStored && Feedback is null && OnRefresh == MomentCarryOver.Keep && Refresh.OnlyCounts;
 
     /// <summary>The subspace in use, safe from what is stored next.</summary>
-    private Projection OldBasis(StateBag state, Tensor matrix, in StepContext step)
+    private Projection OldBasis(Tensor matrix, StateBag state, in StepContext step)
     {
-        var old = Current(state, matrix, step);
-        return Basis is IDrawnBasis ? old : old.Copy();
+        var old = Current(matrix, state, step);
+        return Basis.IsStored ? old.Copy() : old;
     }
 
     private void CarryOver(in SubspaceChange change, Tensor observed, long completed)
@@ -73,16 +77,16 @@ public sealed partial record SubspaceRule
     }
 
     /// <summary>Reads M̂ of a one-sided projection, rank × l.</summary>
-    private Func<Tensor>? MomentumIn(Projection old, Tensor matrix, StateBag state, bool transposed)
+    private Func<Tensor>? MomentumIn(Projection? old, Tensor matrix, StateBag state)
     {
         var first = Inner.Moments.FirstOrDefault(slot => slot is { Order: 1, AveragesGradient: true });
-        if (old is { Left: null, Right: null } or { Left: not null, Right: not null } || first.Name is null || !first.IsIn(state))
+        if (old is not { IsOneSided: true } || first.Name is null || !first.IsIn(state))
             return null;
 
         return () =>
         {
             var moment = first.Read(state, new TensorKind(matrix, old.ShapeOf(matrix.shape[0], matrix.shape[1]))) / first.Weight(state);
-            return transposed ? moment.t() : moment;
+            return old.RankAxis == 0 ? moment : moment.t();
         };
     }
 
@@ -91,11 +95,9 @@ public sealed partial record SubspaceRule
         if (Drift is null)
             return;
 
-        var (side, isFirst) = (SideOf(matrix), state.Counter(Clock) == 0);
-        if (projection.Left is not null)
-            LeftStore(side).Keep(Drift.Move(matrix, projection.Left, isFirst, state, step), state, step);
-        else
-            RightStore(side).Keep(Drift.Move(matrix.t(), projection.Right!, isFirst, state, step), state, step);
+        var compressed = projection.RankAxis == 0 ? matrix : matrix.t();
+        var moved = Drift.Move(compressed, projection.First.Kept, isFirst: state.Counter(Clock) == 0, state, step);
+        Basis.Keep(BasisSlot.Only, BasisFormat, moved, state, step);
     }
 
     private long RankFor(long rows, long columns)
@@ -106,7 +108,10 @@ public sealed partial record SubspaceRule
         return Math.Min(Rank, limit);
     }
 
-    /// <summary>The largest rank: the compressed side, or the short one for a basis that is found from the gradient, which spans no more than that.</summary>
-    private long LimitFor(long rows, long columns) =>
-        Basis is IDrawnBasis or ISelectedBasis ? Side.Limit(rows, columns) : Math.Min(rows, columns);
+    private long LimitFor(long rows, long columns) => Side.For(rows, columns) switch
+    {
+        ProjectionSide.Left => Basis.LimitFor(rows, columns),
+        ProjectionSide.Right => Basis.LimitFor(columns, rows),
+        _ => Math.Min(Basis.LimitFor(rows, columns), Basis.LimitFor(columns, rows)),
+    };
 }

@@ -82,9 +82,9 @@ public sealed partial record SubspaceRule
         if (Drift is not null && Basis.IsAdaptive)
             yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: "
                 + "take a basis that does not, such as RandomizedSvdBasis.";
-        if (Drift is not null && (Side == ProjectionSide.Both || Basis is IDrawnBasis or ISelectedBasis))
+        if (Drift is not null && (Side == ProjectionSide.Both || !Basis.KeepsColumns))
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
-        if (Drift is not null && BasisFormat is AffineFormat)
+        if (Drift is not null && !BasisFormat.KeepsSmallMoves)
             yield return $"{Drift.GetType().Name} moves the basis by less than a 4-bit code is wide, which would undo every move: set BasisFormat to Float32.";
     }
 
@@ -97,8 +97,8 @@ public sealed partial record SubspaceRule
         if (Feedback is not null)
             yield return "Error feedback needs the whole gradient, which accumulation in the subspace throws away: "
                 + "accumulate in full, or leave error feedback out.";
-        if (Refresh is EnergyRefresh)
-            yield return $"{nameof(EnergyRefresh)} compares with the whole gradient, which accumulation in the subspace throws away: "
+        if (Refresh.NeedsFullGradient)
+            yield return $"{Refresh.GetType().Name} compares with the whole gradient, which accumulation in the subspace throws away: "
                 + "accumulate in full, or take PeriodicRefresh.";
         if (Drift is not null)
             yield return $"{Drift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full.";

@@ -101,7 +101,7 @@ public sealed partial record SubspaceRule : UpdateRule
             matrix = GradientCheck.InRange(matrix);
 
         var observed = Feedback?.Add(matrix, state) ?? matrix;
-        var (projection, lowRank) = due ? Renew(observed, state, step) : Project(observed, Current(state, matrix, step));
+        var (projection, lowRank) = due ? Renew(observed, state, step) : Project(observed, Current(matrix, state, step));
         var accumulated = TakeAccumulated(lowRank, state);
 
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
@@ -115,7 +115,7 @@ public sealed partial record SubspaceRule : UpdateRule
         if (isHuge && !early)
         {
             matrix = GradientCheck.InRange(matrix);
-            lowRank = accumulated ? GradientCheck.InRange(lowRank) : Project(matrix, projection).LowRank;
+            lowRank = accumulated ? GradientCheck.InRange(lowRank) : projection.Project(matrix);
             squares = squares is null ? null : SquaredNorms.Along(lowRank, projection.RankAxis);
         }
 
@@ -141,15 +141,5 @@ public sealed partial record SubspaceRule : UpdateRule
         accumulator.copy_(packed);
     }
 
-    private (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection)
-    {
-        var lowRank = projection.Project(matrix);
-        if (projection is { Left: not null, Right: not null } && NoiseFloor > 0)
-        {
-            var magnitude = lowRank.abs();
-            lowRank.masked_fill_(magnitude < magnitude.max() * NoiseFloor, 0);
-        }
-
-        return (projection, lowRank);
-    }
+    private static (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection) => (projection, projection.Project(matrix));
 }

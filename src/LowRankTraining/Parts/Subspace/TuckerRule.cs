@@ -106,10 +106,10 @@ public sealed record TuckerRule : UpdateRule
 
     private static IEnumerable<string> ObjectionsTo(IBasis? basis, IRefreshPolicy? refresh)
     {
-        if (basis is IDrawnBasis or ISelectedBasis or { IsAdaptive: true } or { IsOrthonormal: false })
+        if (basis is { KeepsColumns: false } or { IsAdaptive: true } or { IsOrthonormal: false })
             yield return $"A Tucker projection keeps orthonormal columns of a fixed number for each dimension, which {basis.GetType().Name} does not give: " +
                 "take a basis that does, such as RandomizedSvdBasis.";
-        if (refresh is not (null or PeriodicRefresh or StaggeredRefresh or NeverRefresh))
+        if (refresh is { OnlyCounts: false })
             yield return $"A Tucker projection shows {refresh.GetType().Name} nothing to decide by: take PeriodicRefresh or StaggeredRefresh.";
     }
 

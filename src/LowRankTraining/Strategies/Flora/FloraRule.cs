@@ -131,14 +131,16 @@ public sealed record FloraRule : UpdateRule
     }
 
     /// <summary>Decompresses with one matrix and compresses with another, by way of their r × r overlap.</summary>
-    private static Tensor Turn(Tensor sketch, Projection from, Projection to) => from.Left is null
-        ? sketch.mm(from.Right!.t().mm(to.Right!))
-        : to.Left!.t().mm(from.Left).mm(sketch);
+    private static Tensor Turn(Tensor sketch, Projection from, Projection to)
+    {
+        var (before, after) = (from.First.Kept, to.First.Kept);
+        return from.RankAxis == 0 ? after.t().mm(before).mm(sketch) : sketch.mm(before.t().mm(after));
+    }
 
     private Projection Sketch(Tensor update, long period, in StepContext step)
     {
         var (rows, columns) = (update.shape[0], update.shape[1]);
         var matrix = Basis.Draw(update, Math.Min(rows, columns), Rank, step with { Step = Math.Max(1, period * ResampleEvery) });
-        return rows >= columns ? new Projection(null, matrix) : new Projection(matrix, null);
+        return rows >= columns ? Projection.Of(null, matrix) : Projection.Of(matrix, null);
     }
 }
