@@ -29,6 +29,9 @@ public interface ILowRankSession : IDisposable
     /// null.</value>
     IReadOnlyList<Parameter>? FactorParameters => null;
 
+    /// <summary>One line for each parameter: how it is updated, and what a reader should know about that.</summary>
+    string Describe() => string.Join(Environment.NewLine, Parameters.Select(plan => plan.ToLine()));
+
     /// <summary>Called before every optimizer step, when nothing is changed yet; throws when no step must be taken now. Nothing for most methods.</summary>
     void BeforeStep() { }
 

@@ -5,7 +5,7 @@ namespace LowRankTraining;
 
 /// <summary>A published training method: what to do to a model, and how each of its parameters is updated.</summary>
 /// <remarks>A strategy is a definition: stateless, shareable between models and threads. What it does to one model lives in the session that
-/// <see cref="Attach"/> returns.</remarks>
+/// <see cref="Attach(torch.nn.Module, Targets?)"/> returns.</remarks>
 public interface ILowRankStrategy
 {
     /// <value>Short lower-case name, stored in checkpoints: "galore", "relora", "contoso.random-sign".</value>
@@ -21,4 +21,15 @@ public interface ILowRankStrategy
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
     ILowRankSession Attach(torch.nn.Module model, Targets? targets = null);
+
+    /// <summary>Puts the method to work on <paramref name="model"/>, and says what becomes of gradients in the backward pass. Default: a method takes whole
+    /// gradients only.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
+    /// <param name="gradients">What becomes of gradients.</param>
+    /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
+    /// <exception cref="NotSupportedException">The method cannot take gradients this way. The model is as it was.</exception>
+    ILowRankSession Attach(torch.nn.Module model, Targets? targets, GradientFlow gradients) => gradients == GradientFlow.Whole
+        ? Attach(model, targets)
+        : throw new NotSupportedException($"'{Name}' takes gradients by {nameof(GradientFlow)}.{GradientFlow.Whole} only, and not by {gradients}.");
 }

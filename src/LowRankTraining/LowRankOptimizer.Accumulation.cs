@@ -11,6 +11,9 @@ public sealed partial class LowRankOptimizer
 
     private bool _isWithinWindow;
 
+    /// <value>Whether gradients wait for a step that the program may come to in another process: it has accumulated some, or the backward pass has.</value>
+    private bool HasOpenWindow => _isWithinWindow || _entries.Any(entry => AccumulatedIn(entry) is not null);
+
     /// <summary>Takes the gradients of a micro-batch into the optimizer, in the low-rank space where that is possible, and frees them.</summary>
     /// <remarks>
     /// <para>Call it after every backward pass of an accumulation window (for the last one <see cref="step"/> alone
@@ -49,7 +52,7 @@ public sealed partial class LowRankOptimizer
             taken++;
         }
 
-        if (taken > 0)
+        if (_entries.Any(entry => AccumulatedIn(entry) is not null))
             TraceGradients();
         return taken;
     }
@@ -102,7 +105,7 @@ public sealed partial class LowRankOptimizer
     {
         try
         {
-            foreach (var entry in _isWithinWindow ? _entries : [])
+            foreach (var entry in HasOpenWindow ? _entries : [])
                 if (DenseGradient(entry) is { } gradient)
                     entry.Bag.Set(PendingGradient, gradient);
             use();
@@ -130,17 +133,10 @@ public sealed partial class LowRankOptimizer
         }
     }
 
-    /// <summary>The gradient of this step; zero where everything has been accumulated already, null where there is none, or where one from before it was
-    /// frozen is left.</summary>
-    private static Tensor? GradientOf(ParameterState entry)
-    {
-        if (!entry.Parameter.requires_grad)
-            return null;
-
-        if (DenseGradient(entry) is { } gradient)
-            return Ready(gradient);
-        return AccumulatedIn(entry) is null ? null : zeros(entry.Plan.Shape, entry.Parameter.dtype.Computing(), entry.Parameter.device);
-    }
+    /// <summary>What of the gradient of this step has not been accumulated; null where there is nothing, or where one from before it was frozen is
+    /// left.</summary>
+    private static Tensor? GradientOf(ParameterState entry) =>
+        entry.Parameter.requires_grad && DenseGradient(entry) is { } gradient ? Ready(gradient) : null;
 
     private static Tensor? AccumulatedIn(ParameterState entry) => entry.Plan.Rule.AccumulatedIn(entry.Bag);
 }

@@ -107,6 +107,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         foreach (var (parameter, plan) in parameters.Zip(plans))
         {
             var entry = new ParameterState(parameter, plan, _entries.Count, this);
+            plan.Sink?.Open(plan.Name, (delta, input) => plan.Rule.TryAccumulateProduct(delta, input, entry.Bag, ContextFor(entry)));
             _entries.Add(entry);
             _states[ParameterIdentity.Of(parameter)] = entry;
             _state[parameter.Handle] = entry;
@@ -173,7 +174,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     {
         using var scope = NewDisposeScope();
         var plan = entry.Plan;
-        if (GradientOf(entry) is not { } gradient)
+        var (gradient, sum) = (GradientOf(entry), entry.Parameter.requires_grad ? AccumulatedIn(entry) : null);
+        if ((gradient ?? sum) is not { } evidence)
             return;
 
         var rate = group.LearningRate * plan.LearningRateMultiplier;
@@ -182,9 +184,9 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         // A refused gradient must neither decay the weight nor round it again, so where that could happen the verdict comes before the rule.
         if (decay != 0 || plan.Store is not null)
         {
-            var verdict = step.Verdict ?? GradientCheck.Judge(gradient);
-            step = step with { Verdict = AccumulatedIn(entry) is { } sum ? GradientCheck.OfSum(verdict, GradientCheck.Judge(sum)) : verdict };
-            if (!step.Accepts(gradient))
+            var verdict = step.Verdict ?? GradientCheck.Judge(evidence);
+            step = step with { Verdict = gradient is null || sum is null ? verdict : GradientCheck.OfSum(verdict, GradientCheck.Judge(sum)) };
+            if (!step.Accepts(evidence))
                 return;
         }
 
@@ -195,7 +197,10 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         if (plan.Decay == DecayTiming.BeforeUpdate)
             ApplyDecay(accumulator, decay, step.RelativeRate);
 
-        plan.Rule.AddUpdate(gradient, accumulator, -rate, entry.Bag, step);
+        if (gradient is null)
+            plan.Rule.AddAccumulated(accumulator, -rate, entry.Bag, step);
+        else
+            plan.Rule.AddUpdate(gradient, accumulator, -rate, entry.Bag, step);
 
         if (plan.Decay == DecayTiming.AfterUpdate)
             ApplyDecay(accumulator, decay, step.RelativeRate);
@@ -223,7 +228,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             return null;
 
         using var scope = NewDisposeScope();
-        var gradients = onDevice.Select(entry => (entry, gradient: DenseGradient(entry))).Where(pair => pair.gradient is not null).ToArray();
+        var gradients = onDevice.Select(entry => (entry, gradient: DenseGradient(entry) ?? AccumulatedIn(entry)))
+            .Where(pair => pair.gradient is not null).ToArray();
         if (gradients.Length == 0)
             return null;
 
@@ -262,7 +268,11 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         {
             _traces.Dispose();
             foreach (var entry in _entries)
+            {
+                entry.Plan.Sink?.Close();
                 entry.Bag.Dispose();
+            }
+
             Session.Dispose();
         }
 

@@ -42,11 +42,20 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     /// <value>The weight's shape, which its gradient has too, wherever its numbers are kept.</value>
     public long[] Shape => Store?.Shape ?? Parameter.shape;
 
+    /// <value>Where the gradient goes in the backward pass, piece by piece; null where it is held until the step.</value>
+    internal GradientSink? Sink { get; init; }
+
     /// <value>Whether the parameter is the model's as it was made, and its user decides when it is trained; else it is the session's.</value>
     internal bool IsOfModel { get; init; }
 
     /// <value>Whether the model's user has frozen it, for now: no step touches it or its state.</value>
     internal bool IsFrozen => IsOfModel && !Parameter.requires_grad;
+
+    /// <summary>"layers.0.q_proj.weight: Left subspace of rank 128 of 512, Adam float32 (whole gradient: ...)".</summary>
+    internal string ToLine() => $"{Name}: {Rule.LayoutFor(Shape)}{(Note is null ? "" : $" ({Note})")}";
+
+    /// <summary>The same plan with something more to know about it.</summary>
+    internal ParameterPlan WithNote(string note) => this with { Note = Note is null ? note : $"{Note}; {note}" };
 
     /// <summary>The shape that a checkpoint of so many steps is to have for this weight, given what it has.</summary>
     internal long[] ExpectedShape(long step, long[] saved) =>

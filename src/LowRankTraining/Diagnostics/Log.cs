@@ -12,4 +12,7 @@ internal static partial class Log
         "{Strategy}: {Count} weights cannot be replaced by 8-bit ones and stay as they are: {Matrices}. "
         + "Hold such layers in fields of type Module<Tensor, Tensor>.")]
     public static partial void WeightsNotQuantized(this ILogger logger, string strategy, int count, string matrices);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Strategy}: the gradients of {Count} projected weights are held whole: {Matrices}")]
+    public static partial void GradientsHeld(this ILogger logger, string strategy, int count, string matrices);
 }

@@ -48,13 +48,23 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
         .Require(MethodName.IsValid(Name), MethodName.Refusal(Name))
         .Defined(Compatibility);
 
+    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+
     /// <inheritdoc/>
+    /// <remarks>With another flow than <see cref="GradientFlow.Whole"/> the model must run its linear layers by <c>call</c>. What has to fall back on whole
+    /// gradients, and why, is told by <see cref="ILowRankSession.Describe"/> and logged.</remarks>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, or without effect; all of them listed.</exception>
-    public ILowRankSession Attach(nn.Module model, Targets? targets = null)
+    /// <exception cref="InvalidOperationException">Another session takes the gradients of a layer already.</exception>
+    public ILowRankSession Attach(nn.Module model, Targets? targets = null, GradientFlow gradients = GradientFlow.Whole)
     {
         Checks.Require(this);
         var parameters = NamedParameter.Of(model);
-        return Install(model, Plan(parameters, targets).On(model, parameters));
+        var plan = Plan(parameters, targets).On(model, parameters);
+        if (gradients == GradientFlow.Whole)
+            return Install(model, plan);
+
+        ProjectedSession.Require(this, plan, gradients);
+        return ProjectedSession.Over(model, Install(model, plan), Logger);
     }
 
     /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>

@@ -73,7 +73,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     /// <summary>What is done to a model.</summary>
     private protected abstract AdapterMethod Method { get; }
 
-    /// <inheritdoc cref="ILowRankStrategy.Attach"/>
+    /// <inheritdoc cref="ILowRankStrategy.Attach(nn.Module, Targets?)"/>
     /// <param name="model">The model. The optimizer is made after it has been moved to its device and dtype.</param>
     /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
     /// <exception cref="OptionsValidationException">Options out of range, or without effect beside the others; all of them are listed.</exception>

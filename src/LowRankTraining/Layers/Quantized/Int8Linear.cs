@@ -83,23 +83,8 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
         Zeros.copy_(zeros);
     }
 
-    /// <summary>∂W += ∂Yᵀ X, without a second matrix where there is one already.</summary>
-    internal void AddGradient(Tensor outputGradient, Tensor rows)
-    {
-        if (!weight.requires_grad)
-            return;
-
-        using var transposed = outputGradient.t();
-        using var sum = weight.grad;
-        if (sum is not null)
-        {
-            sum.addmm_(transposed, rows);
-            return;
-        }
-
-        using var first = transposed.mm(rows);
-        weight.grad = first;
-    }
+    /// <value>Takes the weight's gradient as it arises.</value>
+    internal GradientSink Sink { get; } = new();
 
     /// <summary>Frees everything but the bias, when the layer has left the model.</summary>
     internal void Release()

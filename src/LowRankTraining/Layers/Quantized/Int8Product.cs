@@ -36,7 +36,7 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
     {
         var layer = (Int8Linear)ctx.get_data(Layer);
         using (var rows = ctx.get_saved_variables()[0])
-            layer.AddGradient(output, rows);
+            layer.Sink.Receive(layer.weight, output, rows);
 
         Tensor? input = null;
         if ((bool)ctx.get_data(PropagatesToInput))

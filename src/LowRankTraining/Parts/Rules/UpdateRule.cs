@@ -69,6 +69,18 @@ public abstract record UpdateRule : IPart
     /// <summary>What waits for the next update, or null.</summary>
     public virtual Tensor? AccumulatedIn(StateBag state) => null;
 
+    /// <summary>accumulator += scale · update, from nothing but what has been accumulated. Default: <see cref="AddUpdate"/> with a gradient of zeros.</summary>
+    /// <inheritdoc cref="AddUpdate"/>
+    public virtual void AddAccumulated(Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        using var nothing = zeros_like(accumulator);
+        AddUpdate(nothing, accumulator, scale, state, step);
+    }
+
+    /// <value>Why <see cref="TryAccumulate"/> and <see cref="TryAccumulateProduct"/> never take a gradient, and what to do about it; null where they do, as
+    /// long as the space stays. Default: it needs the whole gradient.</value>
+    public virtual string? ObstacleToAccumulation => $"{GetType().Name} needs the whole gradient.";
+
     /// <summary>Drops what has been accumulated.</summary>
     public virtual void DropAccumulated(StateBag state) { }
 }

@@ -53,6 +53,32 @@ public sealed partial record SubspaceRule
     /// <inheritdoc/>
     public override void DropAccumulated(StateBag state) => state.Remove(Accumulated);
 
+    /// <inheritdoc/>
+    public override string? ObstacleToAccumulation => ObstaclesToAccumulation().FirstOrDefault();
+
+    /// <inheritdoc/>
+    public override void AddAccumulated(Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        if (!state.TryGet(Accumulated, out var sum))
+            return;
+
+        using var scope = NewDisposeScope();
+        var (rows, columns) = accumulator.shape.Sides();
+        var lowRank = sum.alias();
+        state.Remove(Accumulated);
+
+        var projection = Current(lowRank, rows, columns, state, step);
+        var squares = Lift.NeedsOneSide ? SquaredNorms.Along(lowRank, projection.RankAxis) : null;
+        if (!step.AcceptsSquared(squares ?? lowRank, lowRank, out var isHuge))
+            return;
+        if (isHuge)
+            (lowRank, squares) = (GradientCheck.InRange(lowRank), null);
+
+        // Nothing looks at it where a gradient may be accumulated, and it has no memory.
+        var nothing = zeros(1, 1, lowRank.dtype, lowRank.device).expand(rows, columns);
+        Advance(new(nothing, projection, lowRank), squares, accumulator, scale, state, step);
+    }
+
     private static void Accumulate(Tensor lowRank, StateBag state)
     {
         if (state.TryGet(Accumulated, out var sum))

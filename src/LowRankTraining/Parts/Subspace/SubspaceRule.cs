@@ -89,7 +89,6 @@ public sealed partial record SubspaceRule : UpdateRule
     {
         using var scope = NewDisposeScope();
         var matrix = gradient.AsMatrix();
-        var completed = state.Counter(Clock);
         var due = IsDue(state, step);
 
         // Whatever changes the subspace or the error is decided by the whole gradient; else its projection tells.
@@ -120,7 +119,14 @@ public sealed partial record SubspaceRule : UpdateRule
         }
 
         Feedback?.Keep(observed, projection, lowRank, state, step);
-        Refresh.Observe(matrix, lowRank, completed, state);
+        Advance(new(matrix, projection, lowRank), squares, accumulator, scale, state, step);
+    }
+
+    /// <summary>Runs the inner rule in the subspace and steps back, from a gradient that can be used.</summary>
+    private void Advance(in Observation seen, Tensor? squares, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        var (matrix, projection, lowRank) = seen;
+        Refresh.Observe(matrix, lowRank, state.Counter(Clock), state);
 
         var (direction, correction) = Shielded.Advance(lowRank, state, step);
         AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, correction) { SquaredNorms = squares }, scale, state);
@@ -142,4 +148,7 @@ public sealed partial record SubspaceRule : UpdateRule
     }
 
     private static (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection) => (projection, projection.Project(matrix));
+
+    /// <summary>A gradient and what is seen of it in the subspace.</summary>
+    private readonly record struct Observation(Tensor Matrix, Projection Projection, Tensor LowRank);
 }

@@ -10,7 +10,7 @@ namespace LowRankTraining.Strategies;
 /// period.</para>
 /// <para>Source: Zmushko et al., FRUGAL, arXiv 2411.07837, "blockwise"; Luo et al., BAdam, arXiv 2404.02827.</para>
 /// </remarks>
-public sealed record TurnRule : UpdateRule
+internal sealed record TurnRule : UpdateRule
 {
     private const string Clock = "updates";
 

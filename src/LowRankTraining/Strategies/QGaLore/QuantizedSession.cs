@@ -54,7 +54,7 @@ internal sealed class QuantizedSession : ILowRankSession
         ParameterPlan Plan(ParameterPlan plan) =>
             layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
             : choices.TryGetValue(plan.Name, out var kept)
-                ? plan with { Note = string.Join("; ", new[] { plan.Note, $"not in 8 bits: {kept.Choice.Reason}" }.OfType<string>()) }
+                ? plan.WithNote($"not in 8 bits: {kept.Choice.Reason}")
             : plan;
     }
 

@@ -1,0 +1,54 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using static TorchSharp.torch.autograd;
+
+namespace LowRankTraining;
+
+/// <summary>The y = x Wᵀ + b that a linear layer has computed, with a backward pass in which the weight's gradient goes to a
+/// <see cref="GradientSink"/>.</summary>
+/// <remarks>∂x = δ W and ∂b = Σ δ go back through the graph, as the layer's own do.</remarks>
+internal sealed class TappedProduct : LeanFunction<TappedProduct>
+{
+    private const string Tap = "tap";
+
+    /// <param name="ctx">Keeps x and W, and finds out in the backward pass whether they have been changed in place.</param>
+    /// <param name="vars">x (... × n); W, which ties the product to the graph where x is not in it; what is known of the layer; b or nothing.</param>
+    protected override Tensor Output(AutogradContext ctx, object[] vars)
+    {
+        var (input, weight, call) = ((Tensor)vars[0], (Tensor)vars[1], (TappedCall)vars[2]);
+        ctx.save_for_backward([input, weight]);
+        ctx.save_data(Tap, call with { Output = null });
+
+        // Not a view as far as the graph is concerned: what follows may change it in place.
+        return call.Output!.detach();
+    }
+
+    protected override string RefusalOfSecondDerivatives =>
+        "Gradients that are projected in the backward pass have no derivative (create_graph: true): train such a loss with GradientFlow.Whole.";
+
+    protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
+    {
+        var call = (TappedCall)ctx.get_data(Tap);
+        var saved = ctx.get_saved_variables();
+        var (input, weight) = (saved[0], saved[1]);
+        var delta = output.reshape(-1, weight.size(0));
+
+        call.Sink.Receive(call.Weight, delta, input.reshape(-1, weight.size(1)));
+
+        List<Tensor?> gradients = [call.PropagatesToInput ? delta.mm(weight).reshape(input.shape) : null, null, null];
+        if (call.Bias is { } bias)
+            gradients.Add(bias.requires_grad ? delta.sum(0L) : null);
+        saved.ForEach(tensor => tensor.Dispose());
+        return gradients;
+    }
+}
+
+/// <summary>One pass through a layer.</summary>
+/// <param name="Sink">Takes the weight's gradient.</param>
+/// <param name="Weight">W.</param>
+/// <param name="Bias">b, or null.</param>
+/// <param name="PropagatesToInput">Whether x takes a gradient.</param>
+/// <param name="Output">y, while it is computed.</param>
+internal sealed record TappedCall(GradientSink Sink, Parameter Weight, Parameter? Bias, bool PropagatesToInput, Tensor? Output);
