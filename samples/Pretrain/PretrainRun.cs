@@ -5,6 +5,7 @@ using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
+using LowRankTraining.Checkpoints;
 using Spectre.Console;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -56,7 +57,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         if (report.Completed)
         {
             method.Finish();
-            model.save(folder.ModelFile);
+            AtomicFile.Write(folder.ModelFile, stream => model.save(stream));
         }
 
         Conclude(folder, settings, report);

@@ -59,7 +59,7 @@ internal sealed class RunFolder
         try
         {
             Directory.CreateDirectory(Path);
-            File.WriteAllText(SettingsFile, JsonSerializer.Serialize(settings, PretrainJson.Indented));
+            AtomicFile.Write(SettingsFile, stream => JsonSerializer.Serialize(stream, settings, PretrainJson.Indented));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

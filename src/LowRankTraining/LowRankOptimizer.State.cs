@@ -51,6 +51,21 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         return base.state_dict();
     }
 
+    /// <summary>Writes options and state to a file. It is written beside an old one and takes its place when it is complete: a failure leaves the old one as
+    /// it was.</summary>
+    /// <param name="location">Where. <see cref="OptimizerHelper.load_state_dict(string)"/> reads it.</param>
+    /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made. Nothing was written.</exception>
+    public new void save_state_dict(string location)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(location);
+        RequireLiveParameters();
+        AtomicFile.Write(location, stream =>
+        {
+            using var writer = new BinaryWriter(stream, System.Text.Encoding.UTF8, leaveOpen: true);
+            base.save_state_dict(writer);
+        });
+    }
+
     void ISavedOptimizer.RequireReady(string consequence, string done)
     {
         RequireLiveParameters();

@@ -1,5 +1,6 @@
 using System.Text;
 using LanguageModel;
+using LowRankTraining.Checkpoints;
 
 namespace Compare.Report;
 
@@ -50,18 +51,5 @@ internal sealed class ReportFiles(string folder)
         }
     }
 
-    private static void Replace(string file, string text)
-    {
-        var beside = $"{file}.{Environment.ProcessId}.tmp";
-        try
-        {
-            File.WriteAllText(beside, text, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-            File.Move(beside, file, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(beside);
-            throw;
-        }
-    }
+    private static void Replace(string file, string text) => AtomicFile.Write(file, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 }
