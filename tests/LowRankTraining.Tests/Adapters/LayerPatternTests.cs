@@ -35,13 +35,29 @@ public class LayerPatternTests
     }
 
     [Fact]
-    public void End_of_a_name_counts_from_a_dot_on_and_an_exact_name_goes_first()
+    public void End_of_a_name_counts_from_a_dot_on_and_the_first_pattern_goes_first()
     {
         using var model = new Twice();
-        using var session = new LoRA { Rank = 4, RankPattern = new Dictionary<string, int> { ["second"] = 3, ["one.second"] = 1 } }.Attach(model);
+        using var session = new LoRA { Rank = 4, RankPattern = new Dictionary<string, int> { ["one.second"] = 1, ["second"] = 3, ["two.second"] = 2 } }.Attach(model);
 
         session.Layers.Select(layer => (layer.Name, layer.Rank)).Should().Equal(("one.first.weight", 4), ("one.second.weight", 1), ("two.first.weight", 4), ("two.second.weight", 3));
     }
+
+    [Theory]
+    [InlineData("(a+)+!"), InlineData("(.*)*!"), InlineData("((a|aa)+)+!"), InlineData("(a?){30}a{30}!")]
+    public void Pattern_with_very_many_ways_to_match_comes_to_an_end(string pattern) =>
+        NamePattern.Matches(pattern, new string('a', 5000)).Should().BeFalse();
+
+    [Fact]
+    public void Pattern_that_refers_back_is_given_up_after_a_while() => FluentActions
+        .Invoking(() => NamePattern.Matches(@"(a*)*\1!", new string('a', 60))).Should().Throw<ArgumentException>().WithMessage("*more ways to match*");
+
+    [Theory]
+    [InlineData(""), InlineData("(["), InlineData("a{2,1}")]
+    public void What_is_no_pattern_is_told_apart(string pattern) => NamePattern.IsValid(pattern).Should().BeFalse();
+
+    [Fact]
+    public void Pattern_longer_than_any_name_is_none() => NamePattern.IsValid(new string('a', 1001)).Should().BeFalse();
 
     [Fact]
     public void Scale_follows_rank_and_alpha_of_the_layer()

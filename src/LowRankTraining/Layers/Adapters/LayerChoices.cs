@@ -16,7 +16,7 @@ internal sealed class LayerChoices(LoRAMethod options)
     public void RequireUse(IReadOnlyList<Site> sites)
     {
         var unused = (options.RankPattern?.Keys ?? []).Concat(options.AlphaPattern?.Keys ?? []).Distinct()
-            .Where(pattern => !sites.Any(site => site.Names.Any(name => NamePattern.Matches(pattern, name) || pattern == name))).ToArray();
+            .Where(pattern => !sites.Any(site => site.Names.Any(name => NamePattern.Matches(pattern, name)))).ToArray();
         if (unused.Length == 0)
             return;
 

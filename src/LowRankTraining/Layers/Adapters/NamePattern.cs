@@ -6,12 +6,16 @@ namespace LowRankTraining.Layers;
 internal static class NamePattern
 {
     private const string Weight = ".weight";
+    private const int Longest = 1000;
+
+    private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(1);
 
     public static bool IsValid(string pattern)
     {
         try
         {
-            return pattern.Length > 0 && Compiled(pattern) is not null;
+            _ = pattern.Length > 0 && IsMatch(pattern, "");
+            return pattern.Length > 0;
         }
         catch (ArgumentException)
         {
@@ -25,21 +29,47 @@ internal static class NamePattern
         ? weight[..Math.Max(0, weight.Length - Weight.Length)]
         : weight;
 
-    public static bool Matches(string pattern, string weight) => Compiled(pattern) is var regex && (regex.IsMatch(ModuleOf(weight)) || regex.IsMatch(weight));
+    /// <exception cref="ArgumentException">The pattern is none, or takes too long.</exception>
+    public static bool Matches(string pattern, string weight) => IsMatch(pattern, ModuleOf(weight)) || IsMatch(pattern, weight);
 
-    /// <summary>The value of the exact name, else of the first pattern that matches, else null.</summary>
-    public static TValue? Choose<TValue>(IReadOnlyDictionary<string, TValue>? values, string weight) where TValue : struct
+    /// <summary>The value of the first pattern that matches, else null.</summary>
+    public static TValue? Choose<TValue>(IReadOnlyDictionary<string, TValue>? values, string weight, Func<string, string, bool>? matches = null)
+        where TValue : struct
     {
-        if (values is null)
-            return null;
-        if (values.TryGetValue(weight, out var exact) || values.TryGetValue(ModuleOf(weight), out exact))
-            return exact;
-
-        foreach (var (pattern, value) in values)
-            if (Matches(pattern, weight))
+        foreach (var (pattern, value) in values ?? new Dictionary<string, TValue>())
+            if ((matches ?? Matches)(pattern, weight))
                 return value;
         return null;
     }
 
-    private static Regex Compiled(string pattern) => new($@"^(.*\.)?({pattern})$", RegexOptions.CultureInvariant);
+    private static bool IsMatch(string pattern, string name)
+    {
+        try
+        {
+            return Compiled(pattern).IsMatch(name);
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            throw new ArgumentException($"The pattern '{pattern}' has more ways to match '{name}' than can be tried: "
+                + "write it without repetitions in repetitions.");
+        }
+    }
+
+    /// <summary>An expression whose time grows with the name, and not with the ways to match it; one that looks around or back needs those ways, and gets
+    /// a second.</summary>
+    private static Regex Compiled(string pattern)
+    {
+        if (pattern.Length > Longest)
+            throw new ArgumentException($"A pattern of {pattern.Length} letters is none: {Longest} are the most.");
+
+        var whole = $@"^(.*\.)?({pattern})$";
+        try
+        {
+            return new(whole, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking, LongestTime);
+        }
+        catch (NotSupportedException)
+        {
+            return new(whole, RegexOptions.CultureInvariant, LongestTime);
+        }
+    }
 }
