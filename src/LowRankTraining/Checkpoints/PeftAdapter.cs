@@ -21,8 +21,9 @@ namespace LowRankTraining.Checkpoints;
 /// </remarks>
 public static class PeftAdapter
 {
+    internal const string Root = "base_model.model.";
+
     private const string FileName = "adapter_model.safetensors",
-        Root = "base_model.model.",
         A = "lora_A.weight", B = "lora_B.weight", Magnitude = "lora_magnitude_vector";
 
     /// <summary>Saves the factors of a session.</summary>
@@ -46,8 +47,8 @@ public static class PeftAdapter
         using var scope = NewDisposeScope();
         var layers = factors.Select(PeftLayer.Of).ToArray();
         var tensors = layers.SelectMany(Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor)).ToArray();
-        Directory.CreateDirectory(folder);
-        SafeTensorsFile.Write(Path.Combine(folder, FileName), tensors, new CheckpointManifest
+        var config = PeftLayer.ConfigOf(layers, session);
+        var manifest = new CheckpointManifest
         {
             Kind = CheckpointManifest.Adapter,
             Method = session.Strategy,
@@ -55,12 +56,17 @@ public static class PeftAdapter
             Seed = session.Seed,
             Step = session.CompletedSteps,
             Parameters = [.. layers.Select(layer => layer.Manifest([.. Tensors(layer).Select(pair => pair.Name)]))],
-        });
-        PeftLayer.ConfigOf(layers, session).Write(folder);
+            Configuration = config.Checksum,
+        };
+        Directory.CreateDirectory(folder);
+        AtomicFile.Write(
+            (Path.Combine(folder, FileName), stream => SafeTensorsFile.Write(stream, tensors, manifest)),
+            (Path.Combine(folder, PeftConfig.FileName), config.Write));
     }
 
     /// <summary>Loads factors into a session, in the dtype that they have there.</summary>
-    /// <remarks>A rank above the short side of a weight is reduced to it: the product stays, up to rounding.</remarks>
+    /// <remarks>A rank above the short side of a weight is reduced to it: the product stays, up to rounding. Whole modules that the adapter brings along
+    /// (PEFT's <c>modules_to_save</c>) are copied into the model; they are trained on where the method trains what is not adapted.</remarks>
     /// <param name="folder">Where <see cref="Save"/> or PEFT has put them.</param>
     /// <param name="session">Attached with options and targets of the same adapter, before it is trained.</param>
     /// <exception cref="FileNotFoundException">There is no adapter in the folder.</exception>
@@ -73,23 +79,26 @@ public static class PeftAdapter
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(session);
         var factors = session.SettableFactors();
-        var config = PeftConfig.Read(folder);
+        var config = ConfigOf(folder);
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var file = OpenIn(folder);
-        var problems = PeftLayer.ProblemsOf(file, config, factors).ToArray();
+        var modules = PeftSavedModules.In(file, config, session);
+        string[] problems = [.. PeftLayer.ProblemsOf(file, config, factors, modules.Keys), .. PeftSavedModules.ProblemsOf(file, modules)];
         if (problems.Length > 0)
             throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: "
                 + $"{string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
                 + "Attach the method of PeftAdapter.MethodOf to the targets of PeftAdapter.TargetsOf. Nothing was changed.");
 
-        var read = factors.SelectMany(Parameters).ToDictionary(pair => pair.Name, pair => file.Read(pair.Name));
+        var read = file.Names.ToDictionary(name => name, file.Read);
         if (read.FirstOrDefault(pair => !pair.Value.isfinite().all().ToBoolean()) is { Key: { } broken })
             throw new InvalidDataException($"The adapter in '{folder}' holds NaN or infinity in '{broken}'. Nothing was changed.");
         var values = factors.SelectMany(set => PeftLayer.ValuesFor(set, read)).ToArray();
         foreach (var (parameter, value) in values)
             parameter.copy_(value);
+        foreach (var (name, parameter) in modules)
+            parameter!.copy_(read[name]);
     }
 
     /// <summary>The method that an adapter is of, LoRA or DoRA, with its options. Everything else stays frozen, as in PEFT.</summary>
@@ -98,26 +107,26 @@ public static class PeftAdapter
     /// <exception cref="InvalidDataException">It is damaged, of another kind of adapter, or asks for what this library does not do.</exception>
     public static LoRAMethod MethodOf(string folder)
     {
-        var config = PeftConfig.Read(folder);
+        var config = ConfigOf(folder);
         return config.UsesDoRA ? Told(new DoRA(), config) : Told(new LoRA(), config);
     }
 
     /// <summary>The options of a LoRA adapter, to be changed where more is wanted: <c>PeftAdapter.LoRAOf(folder) with { Base = BaseFormat.NF4 }</c>.</summary>
     /// <inheritdoc cref="MethodOf" path="/param|/exception"/>
-    public static LoRA LoRAOf(string folder) => Told(new LoRA(), PeftConfig.Read(folder, usesDoRA: false));
+    public static LoRA LoRAOf(string folder) => Told(new LoRA(), ConfigOf(folder, usesDoRA: false));
 
     /// <summary>The options of a DoRA adapter.</summary>
     /// <inheritdoc cref="MethodOf" path="/param|/exception"/>
-    public static DoRA DoRAOf(string folder) => Told(new DoRA(), PeftConfig.Read(folder, usesDoRA: true));
+    public static DoRA DoRAOf(string folder) => Told(new DoRA(), ConfigOf(folder, usesDoRA: true));
 
     /// <summary>The layers that an adapter is for.</summary>
     /// <param name="folder">Where it is.</param>
+    /// <exception cref="FileNotFoundException">There is no adapter in the folder.</exception>
+    /// <exception cref="InvalidDataException">Its tensors are damaged.</exception>
     public static Targets TargetsOf(string folder)
     {
         using var file = OpenIn(folder);
-        var weights = file.Names.Where(name => name.EndsWith(A, StringComparison.Ordinal) && name.StartsWith(Root, StringComparison.Ordinal))
-            .Select(name => $"{name[Root.Length..^A.Length]}weight").ToHashSet(StringComparer.Ordinal);
-        return Targets.Exactly($"the layers of the adapter in '{folder}'", weights);
+        return Targets.Exactly($"the layers of the adapter in '{folder}'", WeightsIn(file));
     }
 
     internal static string NameOf(string module, string tensor) => module.Length == 0 ? $"{Root}{tensor}" : $"{Root}{module}.{tensor}";
@@ -135,6 +144,31 @@ public static class PeftAdapter
         Dropout = config.Dropout,
         TrainOthers = false,
     };
+
+    /// <summary>The configuration, with the patterns that are for layers of the adapter: PEFT passes over others, which the methods refuse.</summary>
+    private static PeftConfig ConfigOf(string folder, bool? usesDoRA = null)
+    {
+        var config = PeftConfig.Read(folder);
+        if (config.UsesDoRA != (usesDoRA ?? config.UsesDoRA))
+            throw new InvalidDataException($"The adapter in '{folder}' is "
+                + $"{(config.UsesDoRA ? "a DoRA one: use PeftAdapter.DoRAOf or MethodOf" : "a plain LoRA one: use PeftAdapter.LoRAOf or MethodOf")}.");
+        if (!File.Exists(Path.Combine(folder, FileName)))
+            return config;
+
+        using var file = OpenIn(folder);
+        if (file.Manifest?.Configuration is { } saved && saved != config.Checksum)
+            throw new InvalidDataException($"The {PeftConfig.FileName} in '{folder}' is not the one that {FileName} was saved with: ranks, scales or what else "
+                + "decides what the adapter computes are others. Take both files from one place, or save the adapter again.");
+        var weights = WeightsIn(file);
+        return config with { RankPattern = Used(config.RankPattern, weights), AlphaPattern = Used(config.AlphaPattern, weights) };
+    }
+
+    private static Dictionary<string, TValue>? Used<TValue>(IReadOnlyDictionary<string, TValue>? patterns, HashSet<string> weights) =>
+        patterns?.Where(pattern => weights.Any(weight => PeftLayer.Matches(pattern.Key, weight))).ToDictionary() is { Count: > 0 } used ? used : null;
+
+    private static HashSet<string> WeightsIn(SafeTensorsFile file) =>
+        file.Names.Where(name => name.EndsWith(A, StringComparison.Ordinal) && name.StartsWith(Root, StringComparison.Ordinal))
+            .Select(name => $"{name[Root.Length..^A.Length]}weight").ToHashSet(StringComparer.Ordinal);
 
     private static IEnumerable<(string Name, Tensor Tensor)> Tensors(PeftLayer layer) => Named(layer.Module, layer.A, layer.B, layer.Magnitude);
 

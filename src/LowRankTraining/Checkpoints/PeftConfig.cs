@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LowRankTraining.Layers;
 
 namespace LowRankTraining.Checkpoints;
 
@@ -10,8 +11,7 @@ internal sealed record PeftConfig
 
     private const string Kind = "LORA";
 
-    /// <summary>Starts that change the weight: the adapter then fits no other.</summary>
-    private static readonly string[] ChangedBases = ["pissa", "olora", "loftq", "lora_ga", "corda", "mica"];
+    private static readonly JsonSerializerOptions Compact = new() { IgnoreReadOnlyProperties = true };
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
@@ -31,6 +31,12 @@ internal sealed record PeftConfig
 
     public IReadOnlyList<string> TargetModules { get; init; } = [];
 
+    public IReadOnlyList<string> ModulesToSave { get; init; } = [];
+
+    /// <value>The checksum of everything that decides what the adapter computes, whatever else is in the file.</value>
+    public string Checksum => HashingStream.Of(JsonSerializer.SerializeToUtf8Bytes(
+        this with { TargetModules = [], RankPattern = RankPattern ?? Nothing<int>(), AlphaPattern = AlphaPattern ?? Nothing<double>() }, Compact));
+
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or asks for what this library does not do.</exception>
     public static PeftConfig Read(string folder)
@@ -43,7 +49,7 @@ internal sealed record PeftConfig
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            RequireSupported(document.RootElement);
+            PeftFields.RequireSupported(document.RootElement);
             return Parse(document.RootElement);
         }
         catch (Exception failure) when (failure
@@ -53,16 +59,7 @@ internal sealed record PeftConfig
         }
     }
 
-    /// <inheritdoc cref="Read(string)"/>
-    public static PeftConfig Read(string folder, bool usesDoRA)
-    {
-        var config = Read(folder);
-        return config.UsesDoRA == usesDoRA ? config : throw new InvalidDataException(
-            $"The adapter in '{folder}' is "
-            + $"{(config.UsesDoRA ? "a DoRA one: use PeftAdapter.DoRAOf or MethodOf" : "a plain LoRA one: use PeftAdapter.LoRAOf or MethodOf")}.");
-    }
-
-    public void Write(string folder)
+    public void Write(Stream stream)
     {
         var json = new JsonObject
         {
@@ -87,53 +84,48 @@ internal sealed record PeftConfig
             ["use_dora"] = UsesDoRA,
             ["use_rslora"] = RankStabilized,
         };
-        AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, json, Indented));
+        JsonSerializer.Serialize(stream, json, Indented);
     }
 
+    /// <summary>What is not there, or null, is PEFT's default.</summary>
     private static PeftConfig Parse(JsonElement json) => new()
     {
-        Rank = json.GetProperty("r").GetInt32(),
-        Alpha = json.GetProperty("lora_alpha").GetDouble(),
-        Dropout = json.TryGetProperty("lora_dropout", out var dropout) ? dropout.GetDouble() : 0,
+        Rank = Find(json, "r")?.GetInt32() ?? 8,
+        Alpha = Find(json, "lora_alpha")?.GetDouble() ?? 8,
+        Dropout = Find(json, "lora_dropout")?.GetDouble() ?? 0,
         RankStabilized = IsTrue(json, "use_rslora"),
         UsesDoRA = IsTrue(json, "use_dora"),
         RankPattern = Patterns(json, "rank_pattern", rank => rank.GetInt32()),
         AlphaPattern = Patterns(json, "alpha_pattern", alpha => alpha.GetDouble()),
-        TargetModules = json.TryGetProperty("target_modules", out var targets) && targets.ValueKind == JsonValueKind.Array
-            ? [.. targets.EnumerateArray().Select(target => target.GetString()!)]
-            : [],
+        TargetModules = Names(json, "target_modules"),
+        ModulesToSave = Names(json, "modules_to_save"),
     };
 
-    private static void RequireSupported(JsonElement json)
-    {
-        if (!json.TryGetProperty("peft_type", out var kind) || kind.GetString() != Kind)
-            throw new InvalidDataException($"peft_type is not {Kind}: only LoRA and DoRA adapters can be read.");
-        if (json.TryGetProperty("bias", out var bias) && bias.GetString() is not ("none" or null))
-            throw new InvalidDataException($"bias is {bias}: adapters that train biases cannot be read.");
-        foreach (var flag in new[] { "fan_in_fan_out", "lora_bias" })
-            if (IsTrue(json, flag))
-                throw new InvalidDataException($"{flag} is true, which cannot be read.");
-        foreach (var part in new[] { "modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters" })
-            if (json.TryGetProperty(part, out var value) && !IsEmpty(value))
-                throw new InvalidDataException($"{part} is set: an adapter with more than factors cannot be read.");
-        if (json.TryGetProperty("init_lora_weights", out var start) && ChangesBase(start))
-            throw new InvalidDataException($"init_lora_weights is {start}: such an adapter fits only the changed weights that it was trained beside. "
-                + "Convert it to a plain one in PEFT (path_initial_model_for_weight_conversion) first.");
-    }
+    private static Dictionary<string, TValue> Nothing<TValue>() => [];
 
-    private static bool IsEmpty(JsonElement value) =>
-        value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+    private static JsonElement? Find(JsonElement json, string name) =>
+        json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    private static bool ChangesBase(JsonElement start) =>
-        start.ValueKind == JsonValueKind.String
-        && Array.Exists(ChangedBases, name => start.GetString()!.StartsWith(name, StringComparison.OrdinalIgnoreCase));
+    private static string[] Names(JsonElement json, string name) => Find(json, name) is { ValueKind: JsonValueKind.Array } names
+        ? [.. names.EnumerateArray().Select(value => value.GetString() is { Length: > 0 } text
+            ? text : throw new InvalidDataException($"{name} holds no name."))]
+        : [];
 
     private static bool IsTrue(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
-    private static Dictionary<string, TValue>? Patterns<TValue>(JsonElement json, string name, Func<JsonElement, TValue> read) =>
-        json.TryGetProperty(name, out var patterns) && patterns.ValueKind == JsonValueKind.Object && patterns.EnumerateObject().Any()
-            ? patterns.EnumerateObject().ToDictionary(pattern => pattern.Name, pattern => read(pattern.Value))
-            : null;
+    private static Dictionary<string, TValue>? Patterns<TValue>(JsonElement json, string name, Func<JsonElement, TValue> read)
+    {
+        if (Find(json, name) is not { ValueKind: JsonValueKind.Object } patterns || !patterns.EnumerateObject().Any())
+            return null;
+
+        var values = new Dictionary<string, TValue>();
+        foreach (var pattern in patterns.EnumerateObject())
+            if (!NamePattern.IsValid(pattern.Name))
+                throw new InvalidDataException($"'{pattern.Name}' in {name} is neither a name nor a regular expression that can be read.");
+            else
+                values[pattern.Name] = read(pattern.Value);
+        return values;
+    }
 
     private static JsonObject Patterns<TValue>(IReadOnlyDictionary<string, TValue>? patterns, Func<TValue, JsonNode> write) =>
         new((patterns ?? new Dictionary<string, TValue>()).Select(pattern => KeyValuePair.Create(pattern.Key, (JsonNode?)write(pattern.Value))));

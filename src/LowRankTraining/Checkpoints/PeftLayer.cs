@@ -67,10 +67,15 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
     }
 
     /// <summary>Everything in which a file differs from what a session has.</summary>
-    public static IEnumerable<string> ProblemsOf(SafeTensorsFile file, PeftConfig config, IReadOnlyList<FactorSet> factors)
+    /// <param name="file">The adapter's tensors.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="factors">The session's.</param>
+    /// <param name="others">Names of tensors that are no factors, and are looked at elsewhere.</param>
+    public static IEnumerable<string> ProblemsOf(
+        SafeTensorsFile file, PeftConfig config, IReadOnlyList<FactorSet> factors, IEnumerable<string> others)
     {
         var expected = factors.SelectMany(set => Expected(set, file)).ToDictionary(pair => pair.Name, pair => pair.Shape);
-        foreach (var name in file.Names.Where(name => !expected.ContainsKey(name)))
+        foreach (var name in file.Names.Except(others).Where(name => !expected.ContainsKey(name)))
             yield return $"it has '{name}', and the session has no such factor";
         foreach (var (name, shape) in expected)
             if (!file.Has(name))
@@ -108,13 +113,27 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
             .ToDictionary(layer => layer.Module, valueOf);
     }
 
-    private static bool IsFloatingPoint(ScalarType type) => type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
+    public static bool IsFloatingPoint(ScalarType type) => type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
 
     private static double ScaleOf(PeftConfig config, FactorSet set)
     {
-        var rank = NamePattern.Choose(config.RankPattern, set.Weight) ?? config.Rank;
-        var alpha = NamePattern.Choose(config.AlphaPattern, set.Weight) ?? config.Alpha;
+        var rank = NamePattern.Choose(config.RankPattern, set.Weight, Matches) ?? config.Rank;
+        var alpha = NamePattern.Choose(config.AlphaPattern, set.Weight, Matches) ?? config.Alpha;
         return FactorScale.Of(alpha, rank, config.RankStabilized);
+    }
+
+    /// <summary>Whether a pattern of a configuration is for a layer.</summary>
+    /// <exception cref="InvalidDataException">It takes too long to tell.</exception>
+    public static bool Matches(string pattern, string weight)
+    {
+        try
+        {
+            return NamePattern.Matches(pattern, weight);
+        }
+        catch (ArgumentException tooLong)
+        {
+            throw new InvalidDataException($"{PeftConfig.FileName}: {tooLong.Message}", tooLong);
+        }
     }
 
     private static TValue Usual<TValue>(IEnumerable<TValue> values) where TValue : notnull => values.GroupBy(value => value).MaxBy(group => group.Count())!.Key;

@@ -53,6 +53,9 @@ internal sealed record CheckpointManifest
     /// <value>What has state in the file: the optimizer's parameters, in order, or the mixer.</value>
     public IReadOnlyList<ParameterManifest> Parameters { get; init; } = [];
 
+    /// <value>Of an adapter: the checksum of all in its configuration that counts; null elsewhere.</value>
+    public string? Configuration { get; init; }
+
     /// <value>XXH3 of the values of every tensor, by its name in the file.</value>
     public IReadOnlyDictionary<string, string> Checksums { get; init; } = new Dictionary<string, string>();
 

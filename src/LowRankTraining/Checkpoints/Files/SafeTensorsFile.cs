@@ -75,7 +75,7 @@ public sealed class SafeTensorsFile : IDisposable
     internal static void Write(string path, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest) =>
         AtomicFile.Write(path, stream => Write(stream, tensors, manifest));
 
-    /// <inheritdoc cref="Write(string, IReadOnlyList{TensorSource}, CheckpointManifest)"/>
+    /// <summary>Writes tensors with a manifest, to which their checksums are added, to a stream.</summary>
     internal static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest)
     {
         var checksums = new Dictionary<string, string>();

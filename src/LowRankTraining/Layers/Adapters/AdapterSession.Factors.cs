@@ -6,6 +6,9 @@ public sealed partial class AdapterSession
 {
     internal WeightSpaceMethod Options => _method.Options;
 
+    /// <summary>A parameter of the model by the name that it has there, or null.</summary>
+    internal TorchSharp.Modules.Parameter? ParameterAt(string name) => _model.At(name) as TorchSharp.Modules.Parameter;
+
     /// <summary>The factors, where they are a change of weights that are known.</summary>
     internal IReadOnlyList<FactorSet> PlainFactors()
     {
