@@ -56,7 +56,8 @@ internal static class NativeCheck
             // One line for each place that was looked at, most of which say that nothing is there.
             var lines = failure.GetBaseException().Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
             return lines.Skip(1).FirstOrDefault(line => !line.Contains($"{Name}.so: cannot open") && !line.Contains($"{Name}: cannot open")
-                && !line.Contains($"{Name}.dylib' (no such file)") && !line.Contains($"{Name}' (no such file)")) ?? $"{Name} is not in the program's folder";
+                && !line.Contains($"{Name}.dylib' (no such file)") && !line.Contains($"{Name}' (no such file)"))
+                ?? $"{Name} is not in the program's folder";
         }
     }
 
@@ -82,7 +83,8 @@ internal static class NativeCheck
         _ when reason.Contains("GLIBCXX") => "libstdc++ is older than GCC 13's: build on this system, which mends the library, or install a newer libstdc++.",
         _ when reason.Contains("GLIBC_") => "The C library is too old: Debian 12, Ubuntu 22.04, RHEL 9 and what is newer will do.",
         _ when reason.Contains("musl") => "libtorch needs glibc, which Alpine does not have: use a system or container image with glibc.",
-        _ when reason.Contains("libtorch") || reason.Contains("libc10") => "libtorch is missing: build again, or reference TorchSharp-cpu or TorchSharp-cuda-* in the program.",
+        _ when reason.Contains("libtorch") || reason.Contains("libc10") =>
+            "libtorch is missing: build again, or reference TorchSharp-cpu or TorchSharp-cuda-* in the program.",
         _ when reason.Contains("cannot open shared object file") => "Install the package of your system that has this library.",
         _ => "TorchSharp runs on linux-x64 (glibc), win-x64, win-arm64 and osx-arm64, with a package libtorch-* or TorchSharp-* for that system.",
     };

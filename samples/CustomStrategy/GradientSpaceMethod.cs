@@ -7,8 +7,9 @@ using static TorchSharp.torch;
 namespace CustomStrategy;
 
 /// <summary>A method of one's own: the gradient, scaled as Adam scales a projection of it on random signs.</summary>
-/// <remarks>With P of s × r random signs, drawn again every T steps: R = PᵀG, N = Adam(R), W ← W − η √a G diag(‖Nⱼ‖ / ‖Rⱼ‖). It is APOLLO with another projection,
-/// so a basis and a lift are all there is to say. Rank, side, period, formats of the moments, decay, checkpoints and the memory plan come from the base.</remarks>
+/// <remarks>With P of s × r random signs, drawn again every T steps: R = PᵀG, N = Adam(R), W ← W − η √a G diag(‖Nⱼ‖ / ‖Rⱼ‖). It is APOLLO with another
+/// projection, so a basis and a lift are all there is to say. Rank, side, period, formats of the moments, decay, checkpoints and the memory plan come from the
+/// base.</remarks>
 public sealed record RandomSign : GradientSpaceMethod
 {
     /// <summary>Rank 64 and a = 1.</summary>
@@ -26,7 +27,7 @@ public sealed record RandomSign : GradientSpaceMethod
     /// <inheritdoc/>
     protected override ILift Lift => new ScaledGradient { Scale = Scale };
 
-    /// <summary>Refuses what cannot work, before a model is touched; the message has the path: "RandomSign.Filled is 0: it must be above 0 and at most 1."</summary>
+    /// <summary>Refuses what cannot work, before a model is touched: "RandomSign.Filled is 0: it must be above 0 and at most 1."</summary>
     public override void Check(Checks checks)
     {
         base.Check(checks);
