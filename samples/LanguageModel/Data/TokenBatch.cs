@@ -4,9 +4,18 @@ namespace LanguageModel.Data;
 /// <param name="Rows">Number of sequences.</param>
 /// <param name="Length">Tokens in each sequence.</param>
 /// <param name="Inputs">(row, position), row after row.</param>
-/// <param name="Targets">The token after each input, in the same order.</param>
+/// <param name="Targets">The token after each input, in the same order; <see cref="Ignored"/> where it does not count.</param>
 public sealed record TokenBatch(int Rows, int Length, long[] Inputs, long[] Targets)
 {
+    /// <summary>In the place of a target that does not count.</summary>
+    public const long Ignored = -100;
+
+    /// <value>Tokens of text among the inputs: all of them, unless rows of different lengths were filled up.</value>
+    public long Tokens { get; init; } = Inputs.Length;
+
+    /// <value>Targets that count.</value>
+    public long Counted { get; } = Targets.LongCount(target => target != Ignored);
+
     /// <summary>The windows of <paramref name="text"/> that begin at <paramref name="starts"/>.</summary>
     /// <remarks>Each reads <paramref name="length"/> + 1 bytes: the last is only a target.</remarks>
     internal static TokenBatch Read(byte[] text, ReadOnlySpan<long> starts, int length)

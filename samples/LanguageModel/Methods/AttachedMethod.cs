@@ -8,7 +8,7 @@ using TorchSharp.Modules;
 namespace LanguageModel.Methods;
 
 /// <summary>A method at work on one model: its optimizer and its schedule.</summary>
-public sealed class AttachedMethod(Llama model, OptimizerHelper optimizer, ILrSchedule schedule) : IDisposable
+public sealed class AttachedMethod(CausalLanguageModel model, OptimizerHelper optimizer, ILrSchedule schedule) : IDisposable
 {
     /// <value>Updates the model.</value>
     public OptimizerHelper Optimizer { get; } = optimizer;

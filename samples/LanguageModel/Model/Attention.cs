@@ -13,16 +13,18 @@ public sealed class Attention : Module<Tensor, Tensor>
     private readonly Module<Tensor, Tensor> v_proj;
     private readonly Module<Tensor, Tensor> o_proj;
     private readonly RotaryPositions rotary;
-    private readonly long heads;
+    private readonly long headDimension;
+    private readonly long group;
 
     /// <summary>Attention of the sizes in <paramref name="config"/>.</summary>
     public Attention(LlamaConfig config, RotaryPositions rotary) : base(nameof(Attention))
     {
-        (this.rotary, heads) = (rotary, config.Heads);
-        q_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
-        k_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
-        v_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
-        o_proj = Linear(config.Hidden, config.Hidden, hasBias: false);
+        (this.rotary, headDimension, group) = (rotary, config.HeadDimension, config.Heads / config.KeyValueHeads);
+        var (queries, keys) = (config.Heads * headDimension, config.KeyValueHeads * headDimension);
+        q_proj = Linear(config.Hidden, queries, config.BiasOnQueries);
+        k_proj = Linear(config.Hidden, keys, config.BiasOnQueries);
+        v_proj = Linear(config.Hidden, keys, config.BiasOnQueries);
+        o_proj = Linear(queries, config.Hidden, config.BiasOnOutput);
         RegisterComponents();
     }
 
@@ -32,14 +34,16 @@ public sealed class Attention : Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
 
         var query = rotary.Turn(Split(q_proj.call(input))).transpose(1, 2);
-        var key = rotary.Turn(Split(k_proj.call(input))).transpose(1, 2);
-        var value = Split(v_proj.call(input)).transpose(1, 2);
+        var key = Repeat(rotary.Turn(Split(k_proj.call(input))).transpose(1, 2));
+        var value = Repeat(Split(v_proj.call(input)).transpose(1, 2));
 
         var mixed = functional.scaled_dot_product_attention(query, key, value, is_casual: true);
-        return o_proj.call(mixed.transpose(1, 2).reshape(input.shape)).MoveToOuterDisposeScope();
+        return o_proj.call(mixed.transpose(1, 2).flatten(2)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>(batch, position, hidden) seen as (batch, position, head, feature).</summary>
-    private Tensor Split(Tensor projected) =>
-        projected.view(projected.shape[0], projected.shape[1], heads, -1);
+    /// <summary>(batch, position, heads · features) seen as (batch, position, head, feature).</summary>
+    private Tensor Split(Tensor projected) => projected.view(projected.shape[0], projected.shape[1], -1, headDimension);
+
+    /// <summary>Each head of keys or values once for every head of its group.</summary>
+    private Tensor Repeat(Tensor heads) => group == 1 ? heads : heads.repeat_interleave(group, 1);
 }

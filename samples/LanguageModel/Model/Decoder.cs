@@ -16,7 +16,7 @@ public sealed class Decoder : Module<Tensor, Tensor>
     /// <summary>A decoder of the sizes in <paramref name="config"/>.</summary>
     public Decoder(LlamaConfig config) : base(nameof(Decoder))
     {
-        rotary = new RotaryPositions(config.HeadDimension, config.RotaryBase);
+        rotary = new RotaryPositions(config.HeadDimension, config.RotaryBase, config.RotaryScaling);
         embed_tokens = Embedding(config.Vocabulary, config.Hidden);
         layers = new ModuleList<DecoderLayer>([.. Enumerable.Range(0, config.Layers).Select(_ => new DecoderLayer(config, rotary))]);
         norm = new RmsNorm(config.Hidden, config.NormEpsilon);
@@ -33,6 +33,13 @@ public sealed class Decoder : Module<Tensor, Tensor>
             stream = layer.call(stream);
 
         return norm.call(stream).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Scores of every token, where the embedding's table is the head too.</summary>
+    public Tensor Scores(Tensor stream)
+    {
+        using var table = embed_tokens.weight!;
+        return functional.linear(stream, table);
     }
 
     /// <inheritdoc/>

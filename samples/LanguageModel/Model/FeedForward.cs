@@ -15,9 +15,9 @@ public sealed class FeedForward : Module<Tensor, Tensor>
     /// <summary>A feed-forward part of the sizes in <paramref name="config"/>.</summary>
     public FeedForward(LlamaConfig config) : base(nameof(FeedForward))
     {
-        gate_proj = Linear(config.Hidden, config.Intermediate, hasBias: false);
-        up_proj = Linear(config.Hidden, config.Intermediate, hasBias: false);
-        down_proj = Linear(config.Intermediate, config.Hidden, hasBias: false);
+        gate_proj = Linear(config.Hidden, config.Intermediate, config.BiasOnFeedForward);
+        up_proj = Linear(config.Hidden, config.Intermediate, config.BiasOnFeedForward);
+        down_proj = Linear(config.Intermediate, config.Hidden, config.BiasOnFeedForward);
         RegisterComponents();
     }
 

@@ -6,14 +6,15 @@ namespace LanguageModel.Model;
 
 /// <summary>A LLaMA-style causal language model, in plain TorchSharp.</summary>
 /// <remarks>
-/// <para>RMSNorm before each part, rotary positions, SwiGLU, no biases, and a head that shares nothing with the embedding.
-/// Modules are named as in the published checkpoints: <c>model.layers.0.self_attn.q_proj</c>, <c>lm_head</c>.</para>
+/// <para>RMSNorm before each part, rotary positions, SwiGLU; a head of its own, or the embedding's table
+/// (<see cref="LlamaConfig.SharesEmbedding"/>). Modules are named as in the published checkpoints: <c>model.layers.0.self_attn.q_proj</c>,
+/// <c>lm_head</c>.</para>
 /// <para>Source: Touvron et al., LLaMA, arXiv 2302.13971.</para>
 /// </remarks>
-public sealed class Llama : Module<Tensor, Tensor>
+public sealed class Llama : CausalLanguageModel
 {
     private readonly Decoder model;
-    private readonly Module<Tensor, Tensor> lm_head;
+    private readonly Module<Tensor, Tensor>? lm_head;
 
     /// <summary>A new model on the CPU in float32; the weights follow from <paramref name="seed"/> alone.</summary>
     public Llama(LlamaConfig config, long seed) : base(nameof(Llama))
@@ -21,12 +22,14 @@ public sealed class Llama : Module<Tensor, Tensor>
         Config = config;
         manual_seed(seed);
         model = new Decoder(config);
-        lm_head = Linear(config.Hidden, config.Vocabulary, hasBias: false);
+        if (!config.SharesEmbedding)
+            lm_head = Linear(config.Hidden, config.Vocabulary, hasBias: false);
         RegisterComponents();
         Initialize(config.InitialDeviation);
     }
 
-    /// <summary>A new model where and how it is to be trained. Making it and moving it are one: an optimizer made in between would hold the old parameters.</summary>
+    /// <summary>A new model where and how it is to be trained. Making it and moving it are one: an optimizer made in between would hold the old
+    /// parameters.</summary>
     public static Llama Create(LlamaConfig config, long seed, Device device, ScalarType type)
     {
         var model = new Llama(config, seed);
@@ -37,23 +40,20 @@ public sealed class Llama : Module<Tensor, Tensor>
     /// <value>The sizes.</value>
     public LlamaConfig Config { get; }
 
+    /// <inheritdoc/>
+    public override int Vocabulary => Config.Vocabulary;
+
+    /// <inheritdoc/>
+    public override int? Positions => Config.Positions;
+
     /// <summary>Scores of every next token, in float32.</summary>
     /// <param name="input">Tokens, (batch, position), int64.</param>
     /// <returns>Logits, (batch, position, token).</returns>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return lm_head.call(model.call(input)).to(ScalarType.Float32).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Mean cross-entropy of the next tokens, in nats a token.</summary>
-    /// <param name="input">Tokens, (batch, position), int64.</param>
-    /// <param name="target">The token after each, same shape.</param>
-    public Tensor Loss(Tensor input, Tensor target)
-    {
-        using var scope = NewDisposeScope();
-        var logits = call(input).view(-1, Config.Vocabulary);
-        return functional.cross_entropy(logits, target.view(-1)).MoveToOuterDisposeScope();
+        var stream = model.call(input);
+        return (lm_head?.call(stream) ?? model.Scores(stream)).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
     private void Initialize(double deviation)

@@ -8,7 +8,7 @@ namespace LanguageModel.Model;
 /// <para>Feature i and feature i + d/2 of position p form a pair, turned by p · base^(−2i/d).</para>
 /// <para>Source: Su et al., RoFormer, arXiv 2104.09864; pairs laid out as in the published LLaMA checkpoints.</para>
 /// </remarks>
-public sealed class RotaryPositions(long headDimension, double rotaryBase) : IDisposable
+public sealed class RotaryPositions(long headDimension, double rotaryBase, RotaryScaling? scaling = null) : IDisposable
 {
     private (long Length, ScalarType Type, string Device) made;
     private Tensor? cosines;
@@ -23,7 +23,9 @@ public sealed class RotaryPositions(long headDimension, double rotaryBase) : IDi
 
         // Rolling by half swaps the two of each pair; the sines carry the sign of the first.
         var partners = heads.roll(headDimension / 2, -1);
-        return (heads * cosines!).addcmul(partners, signedSines!, 1).MoveToOuterDisposeScope();
+        return (heads * First(cosines!)).addcmul(partners, First(signedSines!), 1).MoveToOuterDisposeScope();
+
+        Tensor First(Tensor table) => table.narrow(0, 0, heads.shape[1]);
     }
 
     /// <summary>Frees the tables.</summary>
@@ -35,8 +37,7 @@ public sealed class RotaryPositions(long headDimension, double rotaryBase) : IDi
 
     private void Prepare(long length, ScalarType type, Device device)
     {
-        var wanted = (length, type, device.ToString());
-        if (made == wanted)
+        if (made.Length >= length && (made.Type, made.Device) == (type, device.ToString()))
             return;
 
         Dispose();
@@ -46,7 +47,7 @@ public sealed class RotaryPositions(long headDimension, double rotaryBase) : IDi
         {
             for (var feature = 0L; feature < half; feature++)
             {
-                var angle = position * Math.Pow(rotaryBase, -2.0 * feature / headDimension);
+                var angle = position * Frequency(feature);
                 var first = position * headDimension + feature;
                 cosine[first] = cosine[first + half] = (float)Math.Cos(angle);
                 sine[first] = -(float)Math.Sin(angle);
@@ -56,7 +57,13 @@ public sealed class RotaryPositions(long headDimension, double rotaryBase) : IDi
 
         cosines = Table(cosine, length, type, device);
         signedSines = Table(sine, length, type, device);
-        made = wanted;
+        made = (length, type, device.ToString());
+    }
+
+    private double Frequency(long feature)
+    {
+        var frequency = Math.Pow(rotaryBase, -2.0 * feature / headDimension);
+        return scaling?.Of(frequency) ?? frequency;
     }
 
     private Tensor Table(float[] values, long length, ScalarType type, Device device)

@@ -9,7 +9,7 @@ namespace LanguageModel.Training;
 internal static class Batches
 {
     /// <summary>Mean loss of <paramref name="batch"/>, in nats a token.</summary>
-    public static Tensor Loss(Llama model, TokenBatch batch, Device device)
+    public static Tensor Loss(CausalLanguageModel model, TokenBatch batch, Device device)
     {
         using var scope = NewDisposeScope();
         return model.Loss(Tokens(batch.Inputs), Tokens(batch.Targets)).MoveToOuterDisposeScope();

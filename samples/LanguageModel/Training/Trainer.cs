@@ -9,7 +9,7 @@ namespace LanguageModel.Training;
 /// <summary>The training loop.</summary>
 public sealed class Trainer
 {
-    private readonly Llama model;
+    private readonly CausalLanguageModel model;
     private readonly AttachedMethod method;
     private readonly TrainingOptions options;
     private readonly TrainingData data;
@@ -23,10 +23,11 @@ public sealed class Trainer
     private readonly List<LossPoint> validationLosses = [];
     private readonly List<MixturePoint> mixtures = [];
     private long largestState;
+    private long tokens;
 
     /// <summary>Prepares to train <paramref name="model"/> on <paramref name="corpus"/>.</summary>
     /// <exception cref="UserException">The corpus is too small for a sequence.</exception>
-    public Trainer(Llama model, AttachedMethod method, TextCorpus corpus, TrainingOptions options, MemoryMeter? memory = null)
+    public Trainer(CausalLanguageModel model, AttachedMethod method, TextCorpus corpus, TrainingOptions options, MemoryMeter? memory = null)
         : this(model, method, new SingleText(corpus, options), options, memory)
     {
     }
@@ -37,7 +38,7 @@ public sealed class Trainer
     /// <param name="data">What it is trained and validated on.</param>
     /// <param name="options">What the run does.</param>
     /// <param name="memory">Made before the model, it counts the weights too; null for what is taken from now on.</param>
-    public Trainer(Llama model, AttachedMethod method, TrainingData data, TrainingOptions options, MemoryMeter? memory = null)
+    public Trainer(CausalLanguageModel model, AttachedMethod method, TrainingData data, TrainingOptions options, MemoryMeter? memory = null)
     {
         (this.model, this.method, this.data, this.options) = (model, method, data, options);
         (whole, forward, backward, update) = (new(options.Device), new(options.Device), new(options.Device), new(options.Device));
@@ -67,7 +68,7 @@ public sealed class Trainer
             var loss = TimeLeft.Timed(timeLeft.AddStep, () => whole.Time(() => Step(step)));
 
             trainingLosses.Add(new LossPoint(done, loss));
-            Stepped?.Invoke(Progress(done, done - firstStep, loss));
+            Stepped?.Invoke(Progress(done, loss));
             if (done % options.EvaluateEvery == 0 && done < options.Steps)
                 Validate(done, interruption);
             if (done % options.SaveEvery == 0 && done < options.Steps)
@@ -76,7 +77,7 @@ public sealed class Trainer
 
         if (done > firstStep)
             Save?.Invoke(done);
-        return Report(done, done - firstStep, done == options.Steps ? Validate(done, interruption) : null);
+        return Report(done, done == options.Steps ? Validate(done, interruption) : null);
     }
 
     private double Step(long step)
@@ -86,7 +87,9 @@ public sealed class Trainer
 
         var (loss, value) = forward.Time(() =>
         {
-            var loss = Batches.Loss(model, data.At(step), options.Device);
+            var batch = data.At(step);
+            tokens += batch.Tokens;
+            var loss = Batches.Loss(model, batch, options.Device);
             return (loss, loss.ToDouble());
         });
         memory.Sample();
@@ -130,10 +133,10 @@ public sealed class Trainer
         return point.Loss;
     }
 
-    /// <summary>The loss over all sources, each token weighing the same.</summary>
+    /// <summary>The loss over all sources, each target weighing the same.</summary>
     private double Mean(IEnumerable<double> losses)
     {
-        var tokens = data.Validation.Select(part => part.Batches.Sum(batch => (double)batch.Inputs.Length)).ToList();
+        var tokens = data.Validation.Select(part => part.Batches.Sum(batch => (double)batch.Counted)).ToList();
         return losses.Zip(tokens, (loss, count) => loss * count).Sum() / tokens.Sum();
     }
 
@@ -143,13 +146,13 @@ public sealed class Trainer
         Mixed?.Invoke(mixture);
     }
 
-    private StepReport Progress(long done, long here, double loss) =>
-        new(done, loss, here * options.TokensPerStep / timeLeft.StepSeconds, timeLeft.Estimate(options.Steps - done, ValidationsFrom(done)));
+    private StepReport Progress(long done, double loss) =>
+        new(done, loss, tokens / timeLeft.StepSeconds, timeLeft.Estimate(options.Steps - done, ValidationsFrom(done)));
 
     /// <summary>Validations that come at <paramref name="done"/> or later: the multiples of the period before the last step, and the last step.</summary>
     private long ValidationsFrom(long done) => 1 + (options.EvaluateEvery is { } period ? (options.Steps - 1) / period - (done - 1) / period : 0);
 
-    private TrainingReport Report(long done, long here, double? validationLoss) => new()
+    private TrainingReport Report(long done, double? validationLoss) => new()
     {
         Steps = done,
         Completed = validationLoss is not null,
@@ -157,7 +160,7 @@ public sealed class Trainer
         Training = trainingLosses,
         Validation = validationLosses,
         Mixtures = mixtures,
-        TokensPerSecond = here == 0 ? 0 : here * options.TokensPerStep / timeLeft.StepSeconds,
+        TokensPerSecond = tokens == 0 ? 0 : tokens / timeLeft.StepSeconds,
         Seconds = timeLeft.StepSeconds,
         StepMilliseconds = whole.MedianMilliseconds,
         ForwardMilliseconds = forward.MedianMilliseconds,
