@@ -79,7 +79,8 @@ internal static class NativeCheck
     private static string Advice(string reason) => reason switch
     {
         _ when OperatingSystem.IsWindows() => "Install the Visual C++ redistributable (x64): https://aka.ms/vs/17/release/vc_redist.x64.exe.",
-        _ when reason.Contains("damaged") => "Delete the folder artifacts and, in the NuGet package cache, the folders torchsharp and libtorch-*, then build again.",
+        _ when reason.Contains("damaged") =>
+            "Delete the folder artifacts and, in the NuGet package cache, the folders torchsharp and libtorch-*, then build again.",
         _ when reason.Contains("GLIBCXX") => "libstdc++ is older than GCC 13's: build on this system, which mends the library, or install a newer libstdc++.",
         _ when reason.Contains("GLIBC_") => "The C library is too old: Debian 12, Ubuntu 22.04, RHEL 9 and what is newer will do.",
         _ when reason.Contains("musl") => "libtorch needs glibc, which Alpine does not have: use a system or container image with glibc.",
