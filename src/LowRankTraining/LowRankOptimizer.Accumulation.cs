@@ -7,7 +7,7 @@ namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer
 {
-    private const string PendingGradient = "pending_gradient";
+    private static readonly StateSlot PendingGradient = new("pending_gradient");
 
     private bool _isWithinWindow;
 

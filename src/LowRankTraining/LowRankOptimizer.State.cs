@@ -175,6 +175,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             Plan = plan;
             Index = index;
             Owner = owner;
+            Bag = plan.NewState(PendingGradient);
             _madeFor = Placement;
         }
 
@@ -187,7 +188,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         public LowRankOptimizer Owner { get; }
 
-        public StateBag Bag { get; } = new();
+        public StateBag Bag { get; }
 
         public Parameter Parameter => _parameter;
 

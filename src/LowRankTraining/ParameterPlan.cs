@@ -57,6 +57,13 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     /// <summary>The same plan with something more to know about it.</summary>
     internal ParameterPlan WithNote(string note) => this with { Note = Note is null ? note : $"{Note}; {note}" };
 
+    /// <value>What the session itself keeps with the parameter's state. Default: nothing.</value>
+    internal IReadOnlyList<StateSlot> SessionSlots { get; init; } = [];
+
+    /// <summary>Room for all that is kept about it, of which nothing is there yet.</summary>
+    /// <exception cref="ArgumentException">Two parts of the rule keep something of one name.</exception>
+    internal StateBag NewState(params IEnumerable<StateSlot> others) => new([.. Rule.SlotsFor(Shape), .. SessionSlots, .. others], $"'{Name}'");
+
     /// <summary>The shape that a checkpoint of so many steps is to have for this weight, given what it has.</summary>
     internal long[] ExpectedShape(long step, long[] saved) =>
         CanHaveShape?.Invoke(saved) == true ? saved : ShapeAt?.Invoke(step) ?? Shape;

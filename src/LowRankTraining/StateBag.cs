@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,18 +9,36 @@ namespace LowRankTraining;
 /// <summary>Everything that the optimizer keeps about one parameter: named tensors and named counters.</summary>
 /// <remarks>
 /// Every byte of optimizer state is in a bag, so saving, loading, moving, counting, pruning and resetting are written once. A bag owns its tensors:
-/// they belong to no dispose scope, and are freed when they are replaced, removed, or the bag is disposed.
+/// they belong to no dispose scope, and are freed when they are replaced, removed, or the bag is disposed. An optimizer's bags take what the rule has listed
+/// (<see cref="StateSlot"/>), others anything.
 /// </remarks>
 public sealed class StateBag : IDisposable
 {
-    private readonly SortedDictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Tensor> _tensors = [];
+    private readonly Dictionary<string, long> _counters = [];
+    private readonly HashSet<string>? _slots;
+    private readonly string _owner = "";
+
+    /// <summary>Makes a bag that takes anything.</summary>
+    public StateBag() { }
+
+    /// <param name="slots">All that it takes.</param>
+    /// <param name="owner">Whose they are, as messages name it.</param>
+    /// <exception cref="ArgumentException">Two of them have one name.</exception>
+    internal StateBag(IEnumerable<StateSlot> slots, string owner)
+    {
+        (_slots, _owner) = ([], owner);
+        foreach (var slot in slots)
+            if (!_slots.Add(slot))
+                throw new ArgumentException($"Two parts of the rule of {owner} keep '{slot}', and each would write over the other's: "
+                    + "give one of them another name, or leave one out.");
+    }
 
     /// <value>The tensors by name, in ordinal order. Do not dispose them.</value>
-    public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;
+    public IReadOnlyDictionary<string, Tensor> Tensors => new SortedDictionary<string, Tensor>(_tensors, StringComparer.Ordinal);
 
     /// <value>The counters by name, in ordinal order.</value>
-    public IReadOnlyDictionary<string, long> Counters => _counters;
+    public IReadOnlyDictionary<string, long> Counters => new SortedDictionary<string, long>(_counters, StringComparer.Ordinal);
 
     /// <value>Bytes of all tensors.</value>
     public long Bytes => _tensors.Values.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
@@ -32,6 +51,7 @@ public sealed class StateBag : IDisposable
     public bool TryGet(string name, [MaybeNullWhen(false)] out Tensor tensor) => _tensors.TryGetValue(name, out tensor);
 
     /// <summary>The tensor called <paramref name="name"/>, made on first use.</summary>
+    /// <exception cref="InvalidOperationException">It is to be made, and nobody has listed it.</exception>
     public Tensor GetOrAdd(string name, Func<Tensor> create)
     {
         if (!_tensors.TryGetValue(name, out var tensor))
@@ -40,15 +60,22 @@ public sealed class StateBag : IDisposable
     }
 
     /// <summary>A tensor of zeros in the shape of <paramref name="model"/>, made on first use: float64 beside float64, float32 beside anything else.</summary>
-    public Tensor ZerosLike(string name, Tensor model) =>
-        GetOrAdd(name, () => zeros(model.shape, model.dtype.Computing(), model.device));
+    /// <exception cref="InvalidOperationException">It is to be made, and nobody has listed it.</exception>
+    public Tensor ZerosLike(string name, Tensor model)
+    {
+        if (!_tensors.TryGetValue(name, out var tensor))
+            Set(name, tensor = zeros(model.shape, model.dtype.Computing(), model.device));
+        return tensor;
+    }
 
     /// <summary>A float32 scalar, 0 on first use.</summary>
+    /// <exception cref="InvalidOperationException">It is to be made, and nobody has listed it.</exception>
     public Tensor Scalar(string name, Device device) =>
         GetOrAdd(name, () => zeros(Array.Empty<long>(), ScalarType.Float32, device));
 
     /// <summary>Stores a tensor and takes it over; one stored under the same name before is freed.</summary>
     /// <remarks>What is stored is contiguous: products round differently for other layouts, and a resumed run must not.</remarks>
+    /// <exception cref="InvalidOperationException">Nobody has listed it. Nothing was changed.</exception>
     public void Set(string name, Tensor tensor)
     {
         if (_tensors.TryGetValue(name, out var old))
@@ -57,6 +84,8 @@ public sealed class StateBag : IDisposable
                 return;
             old.Dispose();
         }
+        else
+            RequireListed(name);
 
         _tensors[name] = (tensor.is_contiguous() ? tensor : tensor.contiguous()).DetachFromDisposeScope();
     }
@@ -71,12 +100,17 @@ public sealed class StateBag : IDisposable
     /// <summary>A counter; 0 until it is set.</summary>
     public long Counter(string name) => _counters.GetValueOrDefault(name);
 
+    /// <summary>Looks a counter up.</summary>
+    internal bool TryGetCounter(string name, out long value) => _counters.TryGetValue(name, out value);
+
     /// <summary>Sets a counter.</summary>
-    public void SetCounter(string name, long value) => _counters[name] = value;
+    /// <exception cref="InvalidOperationException">Nobody has listed it. Nothing was changed.</exception>
+    public void SetCounter(string name, long value) => Count(name) = value;
 
     /// <summary>Adds one to a counter.</summary>
     /// <returns>The new value.</returns>
-    public long Advance(string name) => _counters[name] = Counter(name) + 1;
+    /// <exception cref="InvalidOperationException">Nobody has listed it. Nothing was changed.</exception>
+    public long Advance(string name) => ++Count(name);
 
     /// <summary>Frees everything.</summary>
     public void Clear()
@@ -112,4 +146,18 @@ public sealed class StateBag : IDisposable
 
     /// <summary>Frees every tensor.</summary>
     public void Dispose() => Clear();
+
+    private ref long Count(string name)
+    {
+        if (_slots is not null && !_counters.ContainsKey(name))
+            RequireListed(name);
+        return ref CollectionsMarshal.GetValueRefOrAddDefault(_counters, name, out _);
+    }
+
+    private void RequireListed(string name)
+    {
+        if (_slots is not null && !_slots.Contains(name))
+            throw new InvalidOperationException($"The rule of {_owner} keeps '{name}' and has not listed it: name it in SlotsFor of the rule, or in the slots "
+                + "of its part, so that plans and other parts know of it. Nothing was stored.");
+    }
 }

@@ -42,6 +42,13 @@ internal sealed class GradientSpaceSession : ILowRankSession
         Note = rule.NoteFor(candidate.Parameter.shape),
     };
 
+    /// <exception cref="ArgumentException">Two parts of a rule keep something of one name.</exception>
+    public void RequireDistinctSlots()
+    {
+        foreach (var plan in _plans)
+            plan.NewState().Dispose();
+    }
+
     /// <summary>Refuses or reports ranks that matrices cannot have.</summary>
     /// <exception cref="ArgumentException">There are some, and they are refused.</exception>
     public void ReportLowerRanks(bool refused, ILogger? logger)

@@ -86,6 +86,7 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
 
         var place = 0;
         var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) { Method = this };
+        session.RequireDistinctSlots();
         session.ReportLowerRanks(RefusesLowerRanks, Logger);
         return session;
 

@@ -186,6 +186,8 @@ internal sealed class HookedLinear : ParameterAdapter
 
         public override string LayoutFor(IReadOnlyList<long> shape) => $"hook or {Shadow.LayoutFor(shape)}";
 
+        public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Shadow.SlotsFor(shape).Append(new(Memory));
+
         /// <summary>A hook that is reached keeps its state with the factors, after the warm start.</summary>
         public override long BytesFor(IReadOnlyList<long> shape) => Bypassed() ? Shadow.BytesFor(shape) : Shadow.BytesOfWarmStart(shape);
     }

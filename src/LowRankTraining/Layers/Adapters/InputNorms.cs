@@ -77,6 +77,6 @@ internal sealed class InputNorms(double decay) : IDisposable
 
         public override string LayoutFor(IReadOnlyList<long> shape) => $"{Adam.LayoutFor(shape)} with input norms";
 
-        public override long BytesFor(IReadOnlyList<long> shape) => Adam.BytesFor(shape) + StateFormat.Float32.BytesFor(shape[1]);
+        public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Adam.SlotsFor(shape).Append(new StateSlot(Name).Of(shape[1]));
     }
 }

@@ -16,7 +16,7 @@ namespace LowRankTraining.Layers;
 /// </remarks>
 internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
 {
-    private const string Factors = "factors";
+    private static readonly StateSlot Factors = new("factors");
 
     public override (double Beta1, double Beta2)? Betas => Recipe.Adam.Betas;
 
@@ -101,6 +101,8 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
         var limit = shape.ShortSide();
         return $"shadowed factors of rank {Recipe.RankAfter(0, limit)} of {limit}";
     }
+
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Recipe.Adam.SlotsFor(shape).Append(Factors);
 
     /// <remarks>At the most: of the warm start and of the factors, which follow it.</remarks>
     public override long BytesFor(IReadOnlyList<long> shape)

@@ -13,7 +13,7 @@ namespace LowRankTraining.Layers;
 [SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal sealed class InRankAdapter : FactorizedAdapter
 {
-    private const string Modes = "modes", Active = "rank", Stable = "stable", Settled = "settled";
+    private static readonly StateSlot Modes = new("modes"), Active = new("rank"), Stable = new("stable"), Settled = new("settled");
 
     private readonly long _limit;
     private readonly GrowthRule _growth;
@@ -91,6 +91,7 @@ internal sealed class InRankAdapter : FactorizedAdapter
     /// <summary>While U is zero, as it is at the start beside a frozen weight, so is V's gradient: a step like any other.</summary>
     protected override ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule) => base.Plan(name, parameter, rule) with
     {
+        SessionSlots = name == FactorizedLinear.NameOfU ? [Modes, Active, Stable, Settled] : [],
         AcceptZeroGradient = name == FactorizedLinear.NameOfV && Layer.weight is not null,
         CanHaveShape = shape => shape.Length == 2 && (name == FactorizedLinear.NameOfV
             ? shape[1] == Layer.in_features && IsPossible(shape[0])

@@ -15,7 +15,7 @@ namespace LowRankTraining.Layers;
 /// </remarks>
 internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
 {
-    private const string Parts = "parts", Indices = "indices";
+    private static readonly StateSlot Parts = new("parts"), Indices = new("indices");
 
     public override (double Beta1, double Beta2)? Betas => Recipe.Adam.Betas;
 
@@ -57,12 +57,13 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
             + $"{SparseReport.SupportOf(Recipe)}";
     }
 
-    public override long BytesFor(IReadOnlyList<long> shape)
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
         var support = Recipe.SupportOf("", rows, columns);
         var numbers = Recipe.RankOf(rows, columns) * (rows + columns) + support.Count;
-        return StateFormat.Float32.BytesFor(numbers) + Recipe.Adam.BytesFor([numbers]) + (Recipe.Storage == SupportStorage.Indices ? support.IndexBytes : 0);
+        var indices = Indices with { Bytes = Recipe.Storage == SupportStorage.Indices ? support.IndexBytes : 0 };
+        return [Parts.Of(numbers), indices, .. Recipe.Adam.SlotsFor([numbers])];
     }
 
     private Tensor Begin(in StepContext step, Tensor weight, Tensor like) => Join(Recipe.Start == WeightStart.Fresh

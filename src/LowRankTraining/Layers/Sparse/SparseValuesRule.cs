@@ -14,5 +14,5 @@ internal sealed record SparseValuesRule(SparseRecipe Recipe) : UpdateRule
 
     public override string LayoutFor(IReadOnlyList<long> shape) => $"sparse values {SparseReport.SupportOf(Recipe)}, {Recipe.Adam.LayoutFor(shape)}";
 
-    public override long BytesFor(IReadOnlyList<long> shape) => Recipe.Adam.BytesFor(shape);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Recipe.Adam.SlotsFor(shape);
 }

@@ -124,8 +124,10 @@ public sealed record AdafactorRule : DirectionRule
     public override string LayoutFor(IReadOnlyList<long> shape) => Beta1 > 0 ? $"{nameof(AdafactorRule)} (exp_avg {States})" : nameof(AdafactorRule);
 
     /// <inheritdoc/>
-    public override long BytesFor(IReadOnlyList<long> shape) =>
-        FactoredSquare.BytesFor(shape) + (Beta1 > 0 ? States.BytesFor(shape.Elements()) : 0);
+    public override string StepCounter => AdamRule.Clock;
+
+    /// <inheritdoc/>
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [.. base.SlotsFor(shape), .. FactoredSquare.SlotsFor(shape)];
 
     private double Pace(long t)
     {

@@ -22,7 +22,6 @@ namespace LowRankTraining.Parts;
 public sealed record AdamRule : DirectionRule
 {
     internal const string Clock = "step";
-    private const string ScheduleClock = "momentum_step";
 
     /// <summary>What rounding may add to the longest step.</summary>
     private const double RoundingAllowance = 1.5;
@@ -62,12 +61,19 @@ public sealed record AdamRule : DirectionRule
     /// <inheritdoc/>
     public override IReadOnlyList<MomentSlot> Moments => [First, Second];
 
-    /// <value>Stands before the names of moments and clock, where one parameter has two Adams.</value>
-    internal string Prefix { get; init; } = "";
+    /// <value>What its state is called, where one parameter has two Adams.</value>
+    internal AdamNames Names { get; init; } = AdamNames.Plain;
 
-    private MomentSlot First => new(Prefix + "exp_avg", 1, Beta1) { Format = States };
+    /// <inheritdoc/>
+    public override string StepCounter => Names.Clock;
 
-    private MomentSlot Second => new(Prefix + "exp_avg_sq", 2, Beta2) { Format = States };
+    /// <inheritdoc/>
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
+        MomentumSchedule is null ? base.SlotsFor(shape) : base.SlotsFor(shape).Append(new(Names.ScheduleClock));
+
+    private MomentSlot First => new(Names.First, 1, Beta1) { Format = States, StepCounter = Names.Clock };
+
+    private MomentSlot Second => new(Names.Second, 2, Beta2) { Format = States, StepCounter = Names.Clock };
 
     /// <inheritdoc/>
     public override (double Beta1, double Beta2)? Betas => (Beta1, Beta2);
@@ -117,14 +123,14 @@ public sealed record AdamRule : DirectionRule
     {
         First.Remove(state);
         Second.Remove(state);
-        state.SetCounter(Prefix + Clock, 0);
+        state.SetCounter(Names.Clock, 0);
     }
 
     /// <summary>Counts a step, and gives its numbers.</summary>
     private Numbers Next(StateBag state, Tensor gradient, in StepContext step)
     {
-        var t = state.Advance(Prefix + Clock);
-        var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Prefix + ScheduleClock)) ?? 1);
+        var t = state.Advance(Names.Clock);
+        var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Names.ScheduleClock)) ?? 1);
         var beta2 = step.Beta2 ?? Beta2;
         var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
         var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(beta2, t)) : 1;
@@ -158,4 +164,17 @@ public sealed record AdamRule : DirectionRule
         /// <summary>N = M / (√V + ε′).</summary>
         public Tensor Direction(Tensor mean, Tensor root) => double.IsFinite(Longest) ? (mean / root).clamp_(-Longest, Longest) : mean / root;
     }
+}
+
+/// <summary>What the state of an Adam is called.</summary>
+/// <param name="First">The first moment.</param>
+/// <param name="Second">The second moment.</param>
+/// <param name="Clock">Counter of the updates since the moments began.</param>
+/// <param name="ScheduleClock">Counter of all updates, for a <see cref="MomentumSchedule"/>.</param>
+internal sealed record AdamNames(string First, string Second, string Clock, string ScheduleClock)
+{
+    public static AdamNames Plain { get; } = After("");
+
+    /// <summary>Those of a second Adam.</summary>
+    public static AdamNames After(string prefix) => new(prefix + "exp_avg", prefix + "exp_avg_sq", prefix + AdamRule.Clock, prefix + "momentum_step");
 }

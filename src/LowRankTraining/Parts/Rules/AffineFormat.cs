@@ -35,7 +35,7 @@ public sealed record AffineFormat : QuantizedFormat
     private protected override IReadOnlyList<string> Companions { get; } = [Scale, Zero];
 
     private protected override Tensor Decode(StateBag state, MomentSlot slot, Tensor codes, in TensorKind like) =>
-        AffineQuantization.Dequantize(codes, state[slot.Name + Scale], state[slot.Name + Zero], Bits, Group, like.Shape, like.Computing);
+        AffineQuantization.Dequantize(codes, state[Companion(slot.Name, Scale)], state[Companion(slot.Name, Zero)], Bits, Group, like.Shape, like.Computing);
 
     private protected override (Tensor Codes, IReadOnlyList<Tensor> Companions) Encode(MomentSlot slot, Tensor value)
     {

@@ -38,7 +38,7 @@ public sealed record BlockwiseFormat : QuantizedFormat
     private protected override IReadOnlyList<string> Companions { get; } = [AbsMax];
 
     private protected override Tensor Decode(StateBag state, MomentSlot slot, Tensor codes, in TensorKind like) =>
-        BlockwiseQuantization.Dequantize(codes, state[slot.Name + AbsMax], TableOf(slot), Block, like.Shape, like.Computing);
+        BlockwiseQuantization.Dequantize(codes, state[Companion(slot.Name, AbsMax)], TableOf(slot), Block, like.Shape, like.Computing);
 
     private protected override (Tensor Codes, IReadOnlyList<Tensor> Companions) Encode(MomentSlot slot, Tensor value)
     {
@@ -55,10 +55,10 @@ public sealed record BlockwiseFormat : QuantizedFormat
         if (!state.TryGet(slot.Name, out var codes))
         {
             state.Set(slot.Name, codes = PackedCodes.Empty(like.Shape, Bits, like.Device).zero_());
-            state.Set(slot.Name + AbsMax, zeros(blocks.Count, ScalarType.Float32));
+            state.Set(Companion(slot.Name, AbsMax), zeros(blocks.Count, ScalarType.Float32));
         }
 
-        var scales = state[slot.Name + AbsMax];
+        var scales = state[Companion(slot.Name, AbsMax)];
         blocks.Check(codes, scales, Bits);
         return scales.IsOnHost() ? new HostCodes(codes, scales, TableOf(slot), Block) : null;
     }

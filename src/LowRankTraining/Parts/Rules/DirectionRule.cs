@@ -10,6 +10,9 @@ public abstract record DirectionRule : UpdateRule
     /// <value>The moments that the rule keeps in the gradient's shape: what has to follow when the subspace changes.</value>
     public abstract IReadOnlyList<MomentSlot> Moments { get; }
 
+    /// <value>The counter of the updates that its averages hold, by which their bias is corrected; null where there is none. Default: null.</value>
+    public virtual string? StepCounter => null;
+
     /// <value>Whether state beside the moments depends on the gradient's shape, so that a change of rank cannot be followed. Default false.</value>
     public virtual bool NeedsFixedShape => false;
 
@@ -49,5 +52,7 @@ public abstract record DirectionRule : UpdateRule
         $"{GetType().Name} ({string.Join(", ", Moments.Select(slot => $"{slot.Name} {slot.Format}"))})";
 
     /// <inheritdoc/>
-    public override long BytesFor(IReadOnlyList<long> shape) => Moments.Sum(slot => slot.Format.BytesFor(shape.Elements()));
+    /// <remarks>Default: the moments, and the counter of steps where there is one.</remarks>
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
+        [.. Moments.SelectMany(moment => moment.SlotsFor(shape)), .. StepCounter is { } counter ? [new StateSlot(counter)] : Array.Empty<StateSlot>()];
 }

@@ -14,7 +14,7 @@ namespace LowRankTraining.Parts;
 /// <param name="Epsilon">ε, added to the squared gradient.</param>
 internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
 {
-    private const string Rows = "exp_avg_sq_row", Columns = "exp_avg_sq_col", Whole = "exp_avg_sq";
+    private static readonly StateSlot Rows = new("exp_avg_sq_row"), Columns = new("exp_avg_sq_col"), Whole = new("exp_avg_sq");
 
     /// <summary>Takes the gradient of update <paramref name="t"/> in, and divides it by the root of the estimate.</summary>
     /// <returns>A new tensor in the gradient's shape, owned by the current dispose scope.</returns>
@@ -34,11 +34,8 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
         update.mul_(factor);
     }
 
-    public static long BytesFor(IReadOnlyList<long> shape)
-    {
-        var elements = shape.Elements();
-        return 4 * (shape.Count < 2 ? elements : shape[0] + elements / shape[0]);
-    }
+    public static IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
+        shape.Count < 2 ? [Whole.Of(shape.Elements())] : [Rows.Of(shape.Sides().Rows), Columns.Of(shape.Sides().Columns)];
 
     public static void Remove(StateBag state)
     {

@@ -73,5 +73,8 @@ public sealed record GuardedRule : DirectionRule
     public override string LayoutFor(IReadOnlyList<long> shape) => $"{Inner.LayoutFor(shape)} behind {Guard.GetType().Name}";
 
     /// <inheritdoc/>
-    public override long BytesFor(IReadOnlyList<long> shape) => Inner.BytesFor(shape) + Guard.StateBytes;
+    public override string? StepCounter => Inner.StepCounter;
+
+    /// <inheritdoc/>
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [.. Inner.SlotsFor(shape), .. Guard.Slots];
 }

@@ -9,15 +9,15 @@ public interface ISpikeGuard : IPart
     /// <summary>Tames a gradient, and resets the rule's moments where that is due.</summary>
     /// <param name="gradient">A gradient that has been accepted. Not to be changed: it may be the parameter's own.</param>
     /// <param name="rule">The rule that is shielded.</param>
-    /// <param name="state">The parameter's memory; the guard keeps its own tensors and counters in it, under names that start with "guard".</param>
+    /// <param name="state">The parameter's memory; the guard keeps its own tensors and counters in it.</param>
     /// <param name="step">The step.</param>
     GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step);
 
     /// <summary>Why the guard cannot shield <paramref name="rule"/>, in a sentence that says what to do; null where it can.</summary>
     string? ObjectionTo(DirectionRule rule) => null;
 
-    /// <summary>Bytes of state that the guard itself keeps.</summary>
-    long StateBytes => 0;
+    /// <value>What the guard itself keeps for one parameter. Default: nothing.</value>
+    IEnumerable<StateSlot> Slots => [];
 }
 
 /// <summary>What a guard lets through.</summary>

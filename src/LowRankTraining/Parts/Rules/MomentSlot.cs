@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,6 +16,9 @@ public readonly record struct MomentSlot(string Name, int Order, double Decay = 
     /// <value>Whether a slot of order 1 averages the gradient itself, and not steps made from it, whose size says nothing of the gradient's. Default:
     /// true.</value>
     public bool AveragesGradient { get; init; } = true;
+
+    /// <value>The counter of the updates that it averages. Default: "step".</value>
+    public string StepCounter { get; init; } = AdamRule.Clock;
 
     /// <value>Whether it is a moment.</value>
     public bool IsMoment => Order > 0;
@@ -36,9 +40,12 @@ public readonly record struct MomentSlot(string Name, int Order, double Decay = 
     /// <summary>The share of its full weight that the average holds after the steps counted in <paramref name="state"/>: 1 − βᵗ.</summary>
     public double Weight(StateBag state)
     {
-        var steps = state.Counter(AdamRule.Clock);
+        var steps = state.Counter(StepCounter);
         return steps == 0 || Decay == 0 ? 1 : 1 - Math.Pow(Decay, steps);
     }
+
+    /// <summary>What it takes in the memory of a parameter, or of a subspace, of this shape.</summary>
+    public IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Format.SlotsFor(Name, shape.Elements());
 
     /// <summary>The moment in the processor's own memory, made where there is none; null where it lies elsewhere or cannot be had in pieces.</summary>
     internal HostMoment? OnHost(StateBag state, in TensorKind like) => Format.OnHost(state, this, like);

@@ -1,4 +1,4 @@
-using LowRankTraining.Numerics;
+using System.Collections.Concurrent;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,6 +7,8 @@ namespace LowRankTraining.Parts;
 /// <summary>A format of short codes. Tensors below a number of elements stay float32: they cost next to nothing, and suffer most.</summary>
 public abstract record QuantizedFormat : StateFormat
 {
+    private static readonly ConcurrentDictionary<(string Name, string Ending), string> Names = [];
+
     private protected QuantizedFormat() { }
 
     /// <value>Numbers that a tensor must have to be quantized. Default 4096 (bitsandbytes): smaller ones, such as norms
@@ -53,7 +55,7 @@ public abstract record QuantizedFormat : StateFormat
         var (codes, companions) = Encode(slot, value);
         state.Set(slot.Name, codes);
         foreach (var (ending, companion) in Companions.Zip(companions))
-            state.Set(slot.Name + ending, companion);
+            state.Set(Companion(slot.Name, ending), companion);
     }
 
     internal sealed override void Remove(StateBag state, MomentSlot slot)
@@ -66,11 +68,17 @@ public abstract record QuantizedFormat : StateFormat
 
     internal sealed override bool IsExact(long elements) => !Quantizes(elements);
 
+    internal sealed override IEnumerable<StateSlot> SlotsFor(string name, long elements) =>
+        [.. base.SlotsFor(name, elements), .. Companions.Select(ending => new StateSlot(Companion(name, ending)))];
+
+    /// <summary>The name of what is kept beside codes, made once.</summary>
+    private protected static string Companion(string name, string ending) => Names.GetOrAdd((name, ending), pair => pair.Name + pair.Ending);
+
     private bool Quantizes(long elements) => elements >= Threshold;
 
     private void RemoveCompanions(StateBag state, MomentSlot slot)
     {
         foreach (var ending in Companions)
-            state.Remove(slot.Name + ending);
+            state.Remove(Companion(slot.Name, ending));
     }
 }

@@ -16,7 +16,7 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed record SpikeGuard : ISpikeGuard
 {
-    internal const string Clock = "guard_step";
+    private static readonly StateSlot Clock = new("guard_step");
 
     /// <value>θ, how often its own mean square an entry's square may be; above 0. Default 5000 (SPAM).</value>
     public double Threshold { get; init; } = 5000;
@@ -40,6 +40,9 @@ public sealed record SpikeGuard : ISpikeGuard
         .AtLeast(0, WarmupAfterReset)
         .AtLeast(0, ClipStart)
         .Defined(Compatibility);
+
+    /// <inheritdoc/>
+    public IEnumerable<StateSlot> Slots => [Clock];
 
     /// <inheritdoc/>
     public string? ObjectionTo(DirectionRule rule) => rule.Moments.Any(IsSecond)

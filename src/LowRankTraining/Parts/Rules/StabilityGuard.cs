@@ -15,7 +15,11 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed record StabilityGuard : ISpikeGuard
 {
-    private const string Clock = "guard_step", Largest = "guard_max", Norm = "guard_norm", Square = "guard_square";
+    private static readonly StateSlot
+        Clock = new("guard_step"),
+        Largest = new StateSlot("guard_max").Of(1),
+        Norm = new StateSlot("guard_norm").Of(1),
+        Square = new StateSlot("guard_square").Of(1);
 
     /// <value>θ, decay of the largest entry's average, in [0, 1). Default 0.999 (Stable-SPAM's γ₃).</value>
     public double ClipDecay { get; init; } = 0.999;
@@ -49,7 +53,7 @@ public sealed record StabilityGuard : ISpikeGuard
         .Defined(Compatibility);
 
     /// <inheritdoc/>
-    public long StateBytes => 3 * sizeof(float);
+    public IEnumerable<StateSlot> Slots => [Clock, Largest, Norm, Square];
 
     /// <inheritdoc/>
     public GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)
@@ -59,15 +63,17 @@ public sealed record StabilityGuard : ISpikeGuard
         if (reference && IsReset(update - 1))
             rule.FreeMoments(state);
 
-        var guarded = Tame(gradient, update, reference ? state.Counter(AdamRule.Clock) + 1 : update, state);
+        var guarded = Tame(gradient, update, reference ? StepsOf(rule, state) + 1 : update, state);
 
-        if (IsReset(update) && reference)
-            state.SetCounter(AdamRule.Clock, 0);
-        else if (IsReset(update))
+        if (IsReset(update) && !reference)
             rule.Reset(state);
+        else if (IsReset(update) && rule.StepCounter is { } counter)
+            state.SetCounter(counter, 0);
 
         return new(guarded, 1);
     }
+
+    private static long StepsOf(DirectionRule rule, StateBag state) => rule.StepCounter is { } counter ? state.Counter(counter) : 0;
 
     private bool IsReset(long update) => ResetEvery > 0 && update > 0 && update % ResetEvery == 0;
 

@@ -60,6 +60,9 @@ public abstract record StateFormat : IPart
     /// <summary>Bytes of a stored tensor of so many numbers of a float32 or half-precision parameter.</summary>
     internal abstract long BytesFor(long elements);
 
+    /// <summary>The slots of a stored tensor of so many numbers.</summary>
+    internal virtual IEnumerable<StateSlot> SlotsFor(string name, long elements) => [new(name) { Bytes = BytesFor(elements) }];
+
     private sealed record FullPrecision : StateFormat
     {
         internal override Tensor Read(StateBag state, MomentSlot slot, in TensorKind like)

@@ -30,9 +30,16 @@ public abstract record UpdateRule : IPart
     /// <param name="shape">The parameter's shape.</param>
     public virtual string LayoutFor(IReadOnlyList<long> shape) => GetType().Name;
 
-    /// <summary>Bytes of state of a float32 or half-precision parameter of this shape, between steps, once the first step has been taken. Default 0.</summary>
+    /// <summary>All that the rule and its parts keep about a parameter of this shape. Default: nothing.</summary>
+    /// <remarks>What is not listed cannot be kept; a name that stands there twice is refused when the method is attached. With sizes at their largest, where
+    /// they change.</remarks>
     /// <param name="shape">The parameter's shape.</param>
-    public virtual long BytesFor(IReadOnlyList<long> shape) => 0;
+    public virtual IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [];
+
+    /// <summary>Bytes of state of a float32 or half-precision parameter of this shape, between steps, once the first step has been taken. Default: those of
+    /// all slots.</summary>
+    /// <param name="shape">The parameter's shape.</param>
+    public virtual long BytesFor(IReadOnlyList<long> shape) => SlotsFor(shape).Sum(slot => slot.Bytes);
 
     /// <summary>What a reader should know about the rule for a parameter of this shape ("rank 128 lowered to 64, the length of the short side"), or
     /// null.</summary>

@@ -14,7 +14,7 @@ namespace LowRankTraining.Parts;
 /// <param name="Axis">0 where the vectors are rows, 1 where they are columns.</param>
 internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
 {
-    private const string Mean = "exp_avg", Square = "exp_avg_sq", Steps = "vector_steps", Held = "held";
+    private static readonly StateSlot Mean = new("exp_avg"), Square = new("exp_avg_sq"), Steps = new("vector_steps"), Held = new("held");
 
     /// <value>Whether vectors can be held still for a while.</value>
     public bool CanHold { get; init; }
@@ -94,7 +94,8 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
     public override string LayoutFor(IReadOnlyList<long> shape) => $"{Adam.LayoutFor(shape)}, a step counter for each "
         + $"{(Axis == 0 ? "row" : "column")}{(CanHold ? " that can be held" : "")}";
 
-    public override long BytesFor(IReadOnlyList<long> shape) => Adam.BytesFor(shape) + StateFormat.Float32.BytesFor((CanHold ? 2 : 1) * shape[Axis]);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
+        [Mean.Of(shape.Elements()), Square.Of(shape.Elements()), Steps.Of(shape[Axis]), .. CanHold ? [Held.Of(shape[Axis])] : Array.Empty<StateSlot>()];
 
     private static Tensor OfAll(Tensor gradient, Tensor steps)
     {

@@ -5,7 +5,7 @@ internal sealed class BasisSlot
 {
     private readonly string _part;
 
-    private BasisSlot(string name, string part) => (Name, Rank, Drawn, _part) = (name, name + "_rank", name + "_drawn", part);
+    private BasisSlot(string name, string part) => (Name, Rank, Drawn, _part) = (new(name), new(name + "_rank"), new(name + "_drawn"), part);
 
     /// <value>The basis of a projection of one side.</value>
     public static BasisSlot Only { get; } = new("basis", "");
@@ -17,13 +17,13 @@ internal sealed class BasisSlot
     public static BasisSlot Right { get; } = new("basis_right", "/basis_right");
 
     /// <value>What is kept of the basis.</value>
-    public string Name { get; }
+    public StateSlot Name { get; }
 
     /// <value>Counter: how many columns there are.</value>
-    public string Rank { get; }
+    public StateSlot Rank { get; }
 
     /// <value>Counter: the step in which a drawn basis was drawn first.</value>
-    public string Drawn { get; }
+    public StateSlot Drawn { get; }
 
     /// <summary>The basis in a format.</summary>
     public MomentSlot In(StateFormat format) => new(Name, 0) { Format = format };

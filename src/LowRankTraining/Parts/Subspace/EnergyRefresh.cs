@@ -11,7 +11,7 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed record EnergyRefresh : IRefreshPolicy
 {
-    private const string Since = "refresh_since", Wanted = "refresh_wanted";
+    private static readonly StateSlot Since = new("refresh_since"), Wanted = new("refresh_wanted");
 
     /// <value>η, the least share of the energy, in (0, 1). Default 0.35.</value>
     public double Least { get; init; } = 0.35;
@@ -34,6 +34,9 @@ public sealed record EnergyRefresh : IRefreshPolicy
 
     /// <inheritdoc/>
     public bool NeedsFullGradient => true;
+
+    /// <inheritdoc/>
+    public IEnumerable<StateSlot> SlotsFor(long lowRankElements) => [Since, Wanted];
 
     /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state)

@@ -21,6 +21,8 @@ public sealed record ErrorFeedback : IPart
 
     private MomentSlot Slot => new("error", 1) { Format = Format };
 
+    internal IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Slot.SlotsFor(shape);
+
     /// <summary>Ĝ = G + E.</summary>
     internal Tensor Add(Tensor matrix, StateBag state) => Slot.Read(state, matrix).add_(matrix);
 

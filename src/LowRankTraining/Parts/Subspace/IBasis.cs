@@ -38,6 +38,10 @@ public interface IBasis : IPart
     /// <value>Whether columns that were found from the gradient are kept, so that they can be moved, gone on from, and stored in a short format.</value>
     internal bool KeepsColumns => IsStored && GivesColumns;
 
+    /// <summary>All that is kept of it.</summary>
+    internal IEnumerable<StateSlot> SlotsFor(BasisSlot slot, long length, long rank, StateFormat format) =>
+        [.. format.SlotsFor(slot.Name, 0).Skip(1), slot.Name with { Bytes = BytesFor(length, rank, format) }, slot.Rank, slot.Drawn];
+
     /// <summary>The basis in use.</summary>
     /// <param name="slot">Where it is kept.</param>
     /// <param name="format">How.</param>

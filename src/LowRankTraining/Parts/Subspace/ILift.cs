@@ -15,8 +15,8 @@ public interface ILift : IPart
     /// <value>Whether it scales the long side's vectors one by one, which a projection of both sides does not have. Default false.</value>
     bool NeedsOneSide => false;
 
-    /// <value>Bytes of tensors that it keeps for one parameter.</value>
-    long StateBytes => 0;
+    /// <value>What it keeps for one parameter. Default: nothing.</value>
+    IEnumerable<StateSlot> Slots => [];
 
     /// <summary>accumulator += scale · update.</summary>
     /// <param name="accumulator">rows × columns; only ever added to.</param>

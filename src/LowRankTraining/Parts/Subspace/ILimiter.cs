@@ -6,8 +6,8 @@ namespace LowRankTraining.Parts;
 /// <summary>Tempers an update by its norm.</summary>
 public interface ILimiter : IPart
 {
-    /// <value>Bytes of tensors that it keeps for one parameter.</value>
-    long StateBytes => 0;
+    /// <value>What it keeps for one parameter. Default: nothing.</value>
+    IEnumerable<StateSlot> Slots => [];
 
     /// <summary>The factor, in [0, 1], that an update of this norm is multiplied by.</summary>
     /// <param name="norm">‖S‖_F, a scalar on the device.</param>

@@ -4,7 +4,6 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Parts;
 
 /// <summary>When a subspace is found again. The first one is always found at a parameter's first update.</summary>
-/// <remarks>What a policy keeps lies in the <see cref="StateBag"/>, under names that start with "refresh".</remarks>
 public interface IRefreshPolicy : IPart
 {
     /// <value>Whether the first subspace is the only one. Default false.</value>
@@ -32,7 +31,7 @@ public interface IRefreshPolicy : IPart
     /// <summary>Looks at a change of subspace. Not called for the first one.</summary>
     void Renewed(in SubspaceChange change, long completed) { }
 
-    /// <summary>Bytes of tensors that the policy keeps for one parameter.</summary>
+    /// <summary>What the policy keeps for one parameter. Default: nothing.</summary>
     /// <param name="lowRankElements">Numbers in the low-rank gradient.</param>
-    long StateBytesFor(long lowRankElements) => 0;
+    IEnumerable<StateSlot> SlotsFor(long lowRankElements) => [];
 }

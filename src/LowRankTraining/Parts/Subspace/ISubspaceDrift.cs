@@ -10,10 +10,10 @@ public interface ISubspaceDrift : IPart
     /// <param name="matrix">A, s × l: the gradient of this update, or its transpose where columns are compressed.</param>
     /// <param name="basis">The columns in use, s × rank. Not to be changed.</param>
     /// <param name="isFirst">Whether the basis was found in this update for the first time.</param>
-    /// <param name="state">The parameter's memory; names start with "drift".</param>
+    /// <param name="state">The parameter's memory.</param>
     /// <param name="step">The step.</param>
     Tensor Move(Tensor matrix, Tensor basis, bool isFirst, StateBag state, in StepContext step);
 
-    /// <summary>Bytes of tensors that it keeps for a basis of this shape.</summary>
-    long StateBytesFor(long length, long rank);
+    /// <summary>What it keeps for a basis of this shape.</summary>
+    IEnumerable<StateSlot> SlotsFor(long length, long rank);
 }

@@ -17,7 +17,8 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed record LazyRefresh : IRefreshPolicy
 {
-    private const string GapCounter = "refresh_gap", NextCounter = "refresh_next", CountCounter = "refresh_remembered", Memory = "refresh_similarities";
+    private static readonly StateSlot
+        GapCounter = new("refresh_gap"), NextCounter = new("refresh_next"), CountCounter = new("refresh_remembered"), Memory = new("refresh_similarities");
 
     /// <summary>More similarities than refreshes of any run, in less memory than a basis.</summary>
     internal const int MostRemembered = 10_000;
@@ -51,10 +52,10 @@ public sealed record LazyRefresh : IRefreshPolicy
     private bool IsReference => Compatibility == Compatibility.ReferenceCode;
 
     /// <inheritdoc/>
-    public long StateBytesFor(long lowRankElements) => sizeof(float) * Remembered;
+    public IEnumerable<StateSlot> SlotsFor(long lowRankElements) => [GapCounter, NextCounter, CountCounter, Memory.Of(Remembered)];
 
     /// <inheritdoc/>
-    public bool IsDue(long completed, int index, StateBag state) => completed >= (state.Counters.TryGetValue(NextCounter, out var next) ? next : Every);
+    public bool IsDue(long completed, int index, StateBag state) => completed >= (state.TryGetCounter(NextCounter, out var next) ? next : Every);
 
     /// <inheritdoc/>
     public void Renewed(in SubspaceChange change, long completed)
@@ -68,7 +69,7 @@ public sealed record LazyRefresh : IRefreshPolicy
 
     private long NextGap(StateBag state, Tensor similarity)
     {
-        var gap = state.Counters.TryGetValue(GapCounter, out var current) ? current : Every;
+        var gap = state.TryGetCounter(GapCounter, out var current) ? current : Every;
         var memory = state.GetOrAdd(Memory, () => zeros(Remembered, ScalarType.Float32, similarity.device));
         var count = state.Advance(CountCounter);
         memory.narrow(0, (count - 1) % Remembered, 1).copy_(similarity);

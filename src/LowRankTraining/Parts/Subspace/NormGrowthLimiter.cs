@@ -15,7 +15,7 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed record NormGrowthLimiter : ILimiter
 {
-    private const string Memory = "limiter_norm";
+    private static readonly StateSlot Memory = new StateSlot("limiter_norm").Of(1);
 
     /// <value>γ, the largest growth per step; above 1. Default 1.01 (Fira and APOLLO).</value>
     public double MaxGrowth { get; init; } = 1.01;
@@ -34,7 +34,7 @@ public sealed record NormGrowthLimiter : ILimiter
         .Defined(Compatibility);
 
     /// <inheritdoc/>
-    public long StateBytes => sizeof(float);
+    public IEnumerable<StateSlot> Slots => [Memory];
 
     /// <inheritdoc/>
     public Tensor Factor(Tensor norm, StateBag state)

@@ -30,7 +30,7 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
         .Above(0, LearningRate)
         .AtLeast(0, WeightDecay);
 
-    private static AdamRule Adam { get; } = new() { Prefix = "drift_" };
+    private static AdamRule Adam { get; } = new() { Names = AdamNames.After("drift_") };
 
     /// <inheritdoc/>
     public Tensor Move(Tensor matrix, Tensor basis, bool isFirst, StateBag state, in StepContext step)
@@ -55,7 +55,7 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
     }
 
     /// <inheritdoc/>
-    public long StateBytesFor(long length, long rank) => UsesAdam ? Adam.BytesFor([length, rank]) : 0;
+    public IEnumerable<StateSlot> SlotsFor(long length, long rank) => UsesAdam ? Adam.SlotsFor([length, rank]) : [];
 
     /// <summary>∇_P ‖P PᵀÂ − Â‖².</summary>
     internal static Tensor Gradient(Tensor matrix, Tensor basis)

@@ -11,7 +11,7 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed record PathEfficiencyRefresh : IRefreshPolicy
 {
-    private const string Path = "refresh_path", Since = "refresh_since", Wanted = "refresh_wanted";
+    private static readonly StateSlot Path = new("refresh_path"), Since = new("refresh_since"), Wanted = new("refresh_wanted");
 
     /// <value>γ, in (0, 1). Default 0.01 (Lotus).</value>
     public double Least { get; init; } = 0.01;
@@ -50,5 +50,5 @@ public sealed record PathEfficiencyRefresh : IRefreshPolicy
     }
 
     /// <inheritdoc/>
-    public long StateBytesFor(long lowRankElements) => StateFormat.Float32.BytesFor(lowRankElements);
+    public IEnumerable<StateSlot> SlotsFor(long lowRankElements) => [Path.Of(lowRankElements), Since, Wanted];
 }

@@ -49,7 +49,7 @@ public sealed record ScaledGradient : ILift
     public bool NeedsOneSide => Scaling == GradientScaling.Channel;
 
     /// <inheritdoc/>
-    public long StateBytes => Limiter?.StateBytes ?? 0;
+    public IEnumerable<StateSlot> Slots => Limiter?.Slots ?? [];
 
     /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)

@@ -39,7 +39,7 @@ public sealed record ScaledResidual : ILift
     public bool NeedsOneSide => true;
 
     /// <inheritdoc/>
-    public long StateBytes => Limiter?.StateBytes ?? 0;
+    public IEnumerable<StateSlot> Slots => Limiter?.Slots ?? [];
 
     /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)

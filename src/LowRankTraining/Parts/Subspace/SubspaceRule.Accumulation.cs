@@ -6,7 +6,7 @@ namespace LowRankTraining.Parts;
 
 public sealed partial record SubspaceRule
 {
-    private const string Accumulated = "accumulated";
+    private static readonly StateSlot Accumulated = new("accumulated");
 
     /// <inheritdoc/>
     public override bool NeedsOnlyProjection(StateBag state, in StepContext step) => !IsDue(state, step) && !ObstaclesToAccumulation().Any();

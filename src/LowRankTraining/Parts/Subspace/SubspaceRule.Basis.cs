@@ -49,7 +49,7 @@ public sealed partial record SubspaceRule
         var fresh = Current(matrix, state, step);
         var lowRank = fresh.Project(matrix);
         if (old is not null)
-            CarryOver(new(old, fresh, rows, columns, Shielded, state, step), matrix, completed);
+            CarryOver(new(old, fresh, rows, columns, Inner, state, step), matrix, completed);
         return (fresh, lowRank);
     }
 

@@ -10,23 +10,39 @@ public sealed partial record SubspaceRule
         var (rows, columns) = shape.Sides();
         var limit = Side.Limit(rows, columns);
         var rank = $"{(Basis.IsAdaptive ? "at most " : "")}{RankFor(rows, columns)} of {limit}";
+        var guard = Guard is null ? "" : $" behind {Guard.GetType().Name}";
         var feedback = Feedback is null ? "" : $", error {Feedback.Format}";
         return $"{Side.For(rows, columns)} subspace of rank {rank}, {Basis.GetType().Name} {BasisFormat}, "
-            + $"{Shielded.LayoutFor(LowRankShape(rows, columns))}{feedback}";
+            + $"{Inner.LayoutFor(LowRankShape(rows, columns))}{guard}{feedback}";
     }
 
     /// <inheritdoc/>
     /// <remarks>With a basis that chooses its rank: the bytes at the largest one.</remarks>
-    public override long BytesFor(IReadOnlyList<long> shape)
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
-        var (side, rank, lowRank) = (Side.For(rows, columns), RankFor(rows, columns), LowRankShape(rows, columns));
-        var left = side == ProjectionSide.Right ? 0 : Basis.BytesFor(rows, rank, BasisFormat) + (Drift?.StateBytesFor(rows, rank) ?? 0);
-        var right = side == ProjectionSide.Left ? 0 : Basis.BytesFor(columns, rank, BasisFormat) + (Drift?.StateBytesFor(columns, rank) ?? 0);
-
-        return left + right + Shielded.BytesFor(lowRank) + Lift.StateBytes + Refresh.StateBytesFor(lowRank[0] * lowRank[1])
-            + (Feedback?.Format.BytesFor(rows * columns) ?? 0);
+        var (rank, lowRank) = (RankFor(rows, columns), LowRankShape(rows, columns));
+        return
+        [
+            .. BasesOf(rows, columns).SelectMany(basis => Basis.SlotsFor(basis.Slot, basis.Length, rank, BasisFormat)),
+            .. Drift?.SlotsFor(BasesOf(rows, columns).First().Length, rank) ?? [],
+            .. Inner.SlotsFor(lowRank),
+            .. Guard?.Slots ?? [],
+            .. Lift.Slots,
+            .. Refresh.SlotsFor(lowRank.Elements()),
+            .. Feedback?.SlotsFor(shape) ?? [],
+            Clock,
+            Accumulated,
+        ];
     }
+
+    /// <summary>Where the bases are kept, and of which sides they are.</summary>
+    private IEnumerable<(BasisSlot Slot, long Length)> BasesOf(long rows, long columns) => Side.For(rows, columns) switch
+    {
+        ProjectionSide.Left => [(BasisSlot.Only, rows)],
+        ProjectionSide.Right => [(BasisSlot.Only, columns)],
+        _ => [(BasisSlot.Left, rows), (BasisSlot.Right, columns)],
+    };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -15,9 +15,7 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed partial record SubspaceRule : UpdateRule
 {
-    internal const string Clock = "updates";
-
-    internal const string OnlyBasis = "basis";
+    internal static readonly StateSlot Clock = new("updates");
 
     /// <value>Dimensions of the subspace; at least 1. The largest number of them where the basis chooses.</value>
     public required int Rank { get; init; }
@@ -62,8 +60,6 @@ public sealed partial record SubspaceRule : UpdateRule
     /// <value>Entries of a two-sided projection below this share of the largest one are zero: Adam would blow their rounding noise up to full steps. 0 keeps
     /// them. Default 1e-6.</value>
     public double NoiseFloor { get; init; } = 1e-6;
-
-    private DirectionRule Shielded => Guard is null ? Inner : new GuardedRule(Inner, Guard);
 
     /// <inheritdoc/>
     public override (double Beta1, double Beta2)? Betas => Inner.Betas;
@@ -128,8 +124,9 @@ public sealed partial record SubspaceRule : UpdateRule
         var (matrix, projection, lowRank) = seen;
         Refresh.Observe(matrix, lowRank, state.Counter(Clock), state);
 
-        var (direction, correction) = Shielded.Advance(lowRank, state, step);
-        AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, correction) { SquaredNorms = squares }, scale, state);
+        var (guarded, factor) = Guard?.Apply(lowRank, Inner, state, step) ?? new(lowRank, 1);
+        var (direction, correction) = Inner.Advance(guarded, state, step);
+        AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, factor * correction) { SquaredNorms = squares }, scale, state);
         MoveBasis(matrix, projection, state, step);
         state.Advance(Clock);
     }

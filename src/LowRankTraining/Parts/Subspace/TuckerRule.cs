@@ -17,6 +17,9 @@ namespace LowRankTraining.Parts;
 /// </remarks>
 public sealed record TuckerRule : UpdateRule
 {
+    /// <summary>As many as libtorch's operators have dimensions.</summary>
+    private static readonly StateSlot[] Bases = [.. Enumerable.Range(0, 64).Select(dimension => new StateSlot($"basis_{dimension}"))];
+
     /// <value>Largest rank along a dimension; at least 1.</value>
     public required int Rank { get; init; }
 
@@ -84,11 +87,11 @@ public sealed record TuckerRule : UpdateRule
     public override string LayoutFor(IReadOnlyList<long> shape) => $"Tucker core of {string.Join(" × ", Core(shape))}, {Inner.LayoutFor(Core(shape))}";
 
     /// <inheritdoc/>
-    public override long BytesFor(IReadOnlyList<long> shape)
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         var core = Core(shape);
-        var bases = shape.Zip(core).Where(pair => pair.First > pair.Second).Sum(pair => Basis.BytesFor(pair.First, pair.Second, StateFormat.Float32));
-        return bases + Inner.BytesFor(core);
+        var bases = shape.Select((size, dimension) => Bases[dimension] with { Bytes = Basis.BytesFor(size, core[dimension], StateFormat.Float32) });
+        return [.. bases.Where((_, dimension) => shape[dimension] > Rank), .. Inner.SlotsFor(core), .. Refresh.SlotsFor(core.Elements()), SubspaceRule.Clock];
     }
 
     /// <summary>What a recipe for matrices asks for that this rule has no place for, each in a sentence that says what to do.</summary>
@@ -113,8 +116,6 @@ public sealed record TuckerRule : UpdateRule
             yield return $"A Tucker projection shows {refresh.GetType().Name} nothing to decide by: take PeriodicRefresh or StaggeredRefresh.";
     }
 
-    private static string Name(int dimension) => $"basis_{dimension}";
-
     private long[] Core(IReadOnlyList<long> shape) => [.. shape.Select(size => size > Rank ? RankOf(size, shape) : size)];
 
     /// <summary>An unfolding d_k × the product of the others spans no more than its short side.</summary>
@@ -127,8 +128,8 @@ public sealed record TuckerRule : UpdateRule
             {
                 using var scope = NewDisposeScope();
                 var unfolded = gradient.transpose(0, dimension).reshape(gradient.shape[dimension], -1);
-                var previous = state.TryGet(Name(dimension), out var basis) ? basis : null;
-                state.Set(Name(dimension),
+                var previous = state.TryGet(Bases[dimension], out var basis) ? basis : null;
+                state.Set(Bases[dimension],
                     Basis.Find(new(unfolded, RankOf(gradient.shape[dimension], gradient.shape),
                     previous, step with { Parameter = $"{step.Parameter}/{dimension}" })));
             }
@@ -141,7 +142,7 @@ public sealed record TuckerRule : UpdateRule
     {
         var result = tensor;
         for (var dimension = 0; dimension < tensor.shape.Length; dimension++)
-            if (state.TryGet(Name(dimension), out var basis))
+            if (state.TryGet(Bases[dimension], out var basis))
             {
                 var front = result.transpose(0, dimension);
                 var product = (back ? basis : basis.t()).mm(front.reshape(front.shape[0], -1));

@@ -79,13 +79,13 @@ public sealed record FloraRule : UpdateRule
             : Adafactor.LayoutFor(shape);
 
     /// <inheritdoc/>
-    public override long BytesFor(IReadOnlyList<long> shape)
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         if (!IsSketched(shape))
-            return Adafactor.BytesFor(shape);
+            return Adafactor.SlotsFor(shape);
 
         var (rows, columns) = shape.Sides();
-        return FactoredSquare.BytesFor(shape) + Adafactor.States.BytesFor(Math.Max(rows, columns) * Rank);
+        return [.. FactoredSquare.SlotsFor(shape), .. Adafactor.First.SlotsFor([Math.Max(rows, columns), Rank]), new(AdamRule.Clock)];
     }
 
     private bool IsSketched(IReadOnlyList<long> shape)

@@ -12,7 +12,7 @@ namespace LowRankTraining.Strategies;
 /// </remarks>
 internal sealed record TurnRule : UpdateRule
 {
-    private const string Clock = "updates";
+    private static readonly StateSlot Clock = new("updates");
 
     /// <value>The rule of a parameter at turn.</value>
     public required DirectionRule AtTurn { get; init; }
@@ -86,5 +86,5 @@ internal sealed record TurnRule : UpdateRule
 
     /// <inheritdoc/>
     /// <remarks>While the parameter is at turn; none otherwise.</remarks>
-    public override long BytesFor(IReadOnlyList<long> shape) => AtTurn.BytesFor(shape);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => AtTurn.SlotsFor(shape).Append(Clock);
 }

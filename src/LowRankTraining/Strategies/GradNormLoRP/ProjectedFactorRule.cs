@@ -21,5 +21,5 @@ internal sealed record ProjectedFactorRule(SubspaceRule Subspace) : UpdateRule
 
     public override string LayoutFor(IReadOnlyList<long> shape) => Subspace.LayoutFor(shape);
 
-    public override long BytesFor(IReadOnlyList<long> shape) => Subspace.BytesFor(shape);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Subspace.SlotsFor(shape);
 }

@@ -18,6 +18,8 @@ public sealed record WeightNormRule : UpdateRule
 {
     private const double SmallestNorm = 1e-12;
 
+    private static readonly AdamNames MagnitudeNames = AdamNames.After("magnitude_");
+
     /// <value>Moves the directions.</value>
     public required UpdateRule Direction { get; init; }
 
@@ -27,7 +29,7 @@ public sealed record WeightNormRule : UpdateRule
     /// <inheritdoc/>
     public override void Check(Checks checks) => checks.Part(Direction).Part(Magnitude);
 
-    private AdamRule OfMagnitude => Magnitude with { Prefix = "magnitude_", States = StateFormat.Float32 };
+    private AdamRule OfMagnitude => Magnitude with { Names = MagnitudeNames, States = StateFormat.Float32 };
 
     /// <inheritdoc/>
     public override (double Beta1, double Beta2)? Betas => Direction.Betas ?? (Magnitude.Beta1, Magnitude.Beta2);
@@ -75,7 +77,7 @@ public sealed record WeightNormRule : UpdateRule
         $"magnitude and direction, {Direction.LayoutFor(shape)}";
 
     /// <inheritdoc/>
-    public override long BytesFor(IReadOnlyList<long> shape) => Direction.BytesFor(shape) + OfMagnitude.BytesFor([shape[0], 1]);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [.. Direction.SlotsFor(shape), .. OfMagnitude.SlotsFor([shape[0], 1])];
 
     private static Tensor RowNorms(Tensor matrix) => SquaredNorms.Along(matrix, 1).sqrt_();
 
