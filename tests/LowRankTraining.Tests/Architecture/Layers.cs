@@ -6,7 +6,8 @@ internal static class Layers
     private static readonly Dictionary<string, string[]> Below = new()
     {
         ["Numerics"] = [],
-        ["Core"] = ["Numerics"],
+        ["Parallel"] = ["Numerics"],
+        ["Core"] = ["Parallel"],
         ["Rules"] = ["Core"],
         ["Subspace"] = ["Rules"],
         ["Gradients"] = ["Core"],

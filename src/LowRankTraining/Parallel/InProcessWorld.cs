@@ -1,0 +1,103 @@
+using System.Runtime.ExceptionServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>Several ranks in one process, each a thread: what a program does on many machines, on one and without them.</summary>
+internal sealed class InProcessWorld : ICollective
+{
+    private readonly Meeting _meeting;
+
+    private InProcessWorld(Meeting meeting, int rank) => (_meeting, Rank) = (meeting, rank);
+
+    /// <inheritdoc/>
+    public int Rank { get; }
+
+    /// <inheritdoc/>
+    public int Size => _meeting.Size;
+
+    /// <inheritdoc/>
+    public int Lanes => _meeting.Lanes;
+
+    /// <summary>Runs <paramref name="work"/> on every rank, and returns when all have ended.</summary>
+    /// <param name="size">P, the number of ranks.</param>
+    /// <param name="work">What each of them does. When it throws on one, the others end at their next exchange, and the exception is thrown here.</param>
+    /// <param name="lanes">L; P when null.</param>
+    public static void Run(int size, Action<ICollective> work, int? lanes = null)
+    {
+        using var meeting = new Meeting(size, lanes ?? size);
+        var threads = Enumerable.Range(0, size).Select(rank => new Thread(() => meeting.Attend(() => work(new InProcessWorld(meeting, rank))))).ToArray();
+        foreach (var thread in threads)
+            thread.Start();
+        foreach (var thread in threads)
+            thread.Join();
+        meeting.Failure?.Throw();
+    }
+
+    /// <inheritdoc/>
+    public void AllToAll(Tensor sent, Tensor received) => _meeting.Exchange(Rank, sent, tensors =>
+    {
+        using var scope = NewDisposeScope();
+        foreach (var (tensor, place) in tensors.Zip(received.chunk(Size)))
+            place.copy_(tensor.chunk(Size)[Rank]);
+    });
+
+    /// <inheritdoc/>
+    public void AllGather(Tensor part, Tensor all) => _meeting.Exchange(Rank, part, tensors =>
+    {
+        using var scope = NewDisposeScope();
+        foreach (var (tensor, place) in tensors.Zip(all.chunk(Size)))
+            place.copy_(tensor);
+    });
+
+    /// <inheritdoc/>
+    public void Broadcast(Tensor tensor, int from) => _meeting.Exchange(Rank, tensor, tensors =>
+    {
+        if (from != Rank)
+            tensor.copy_(tensors[from]);
+    });
+
+    /// <summary>Where the ranks wait for each other.</summary>
+    private sealed class Meeting(int size, int lanes) : IDisposable
+    {
+        private readonly Tensor[] _shown = new Tensor[size];
+        private readonly Barrier _barrier = new(size);
+        private readonly CancellationTokenSource _end = new();
+        private ExceptionDispatchInfo? _failure;
+
+        public int Size => size;
+
+        public int Lanes => lanes;
+
+        public ExceptionDispatchInfo? Failure => _failure;
+
+        public void Attend(Action work)
+        {
+            try
+            {
+                work();
+            }
+            catch (Exception exception)
+            {
+                Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
+                _end.Cancel();
+            }
+        }
+
+        /// <summary>Shows a tensor to all while each reads.</summary>
+        public void Exchange(int rank, Tensor shown, Action<Tensor[]> read)
+        {
+            _shown[rank] = shown;
+            _barrier.SignalAndWait(_end.Token);
+            read(_shown);
+            _barrier.SignalAndWait(_end.Token);
+        }
+
+        public void Dispose()
+        {
+            _barrier.Dispose();
+            _end.Dispose();
+        }
+    }
+}
