@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 
 namespace LowRankTraining;
@@ -14,9 +15,9 @@ public interface ILowRankSession : IDisposable
     /// <value>Every parameter to optimize, in a fixed order.</value>
     IReadOnlyList<ParameterPlan> Parameters { get; }
 
-    /// <value>Whether <see cref="Parameters"/> are looked up in the model at every call, so that they are those of a model that has been moved. Default
-    /// false.</value>
-    bool KnowsModel => false;
+    /// <value>The model, where <see cref="Parameters"/> are looked up in it at every call, so that they are those of a model that has been moved; else null.
+    /// Default null.</value>
+    torch.nn.Module? Model => null;
 
     /// <value>The method at work, whose options a checkpoint records and compares; null where the session does not say: a checkpoint then knows its name alone.
     /// Default null.</value>

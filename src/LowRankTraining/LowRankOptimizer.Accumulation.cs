@@ -35,6 +35,10 @@ public sealed partial class LowRankOptimizer
         RequireUnscaled();
         using var guard = no_grad();
 
+        if (LanesHere > 1)
+            return TakeLane();
+        RequireNotReduced();
+
         _traces.Clear();
         _isWithinWindow = true;
         var taken = 0;
@@ -96,6 +100,7 @@ public sealed partial class LowRankOptimizer
     {
         _traces.Clear();
         _isWithinWindow = false;
+        StartWindow();
         foreach (var entry in _entries)
             entry.Plan.Rule.DropAccumulated(entry.Bag);
     }

@@ -29,7 +29,7 @@ public sealed partial class LowRankOptimizer
         const string moved = "model.to(...) makes new parameters and disposes the old ones. "
             + "Move the model first, then make the optimizer (and load its state).";
         return Session.Parameters.Any(plan => plan.Name == name && !plan.Parameter.IsInvalid) ? moved
-            : Session.KnowsModel ? "the model was disposed. Dispose the model last, or make it and the optimizer again (and load their state)."
+            : Session.Model is not null ? "the model was disposed. Dispose the model last, or make it and the optimizer again (and load their state)."
             : $"the model was disposed, or moved: {moved}";
     }
 

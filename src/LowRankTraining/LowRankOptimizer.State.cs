@@ -145,6 +145,8 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     private void Commit(CheckpointManifest saved)
     {
         ResumeWindow();
+        StartWindow();
+        _comparesNext = true;
         CompletedSteps = saved.Step;
         Session.ResumeAt(saved.Step, this);
         Resumed?.Invoke(CompletedSteps);
@@ -189,6 +191,9 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         public LowRankOptimizer Owner { get; }
 
         public StateBag Bag { get; }
+
+        /// <value>Micro-batches of this step, where they are added up lane by lane.</value>
+        public LaneSum Lanes { get; } = new();
 
         public Parameter Parameter => _parameter;
 

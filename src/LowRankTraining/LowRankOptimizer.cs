@@ -136,6 +136,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         using (no_grad())
         {
+            ReduceGradients();
             var verdicts = JudgeOnDevice();
 
             foreach (ParamGroup group in _parameter_groups)
@@ -152,9 +153,10 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 }
 
             DropAccumulated();
-            var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
+            var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters, World = _world };
             CompletedSteps++;
             Session.AfterStep(context, this);
+            CompareReplicas();
         }
 
         return loss!;
@@ -271,6 +273,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             {
                 entry.Plan.Sink?.Close();
                 entry.Bag.Dispose();
+                entry.Lanes.Dispose();
             }
 
             Session.Dispose();

@@ -23,8 +23,6 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
 
-    public bool KnowsModel => Model is not null;
-
     private Ties? Ties { get; init; }
 
     public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);

@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 
@@ -10,7 +11,9 @@ internal sealed class HashingStream(Stream inner) : Stream
     private readonly XxHash3 _hash = new();
 
     /// <value>16 hexadecimal digits.</value>
-    public string Checksum => Text(_hash.GetCurrentHashAsUInt64());
+    public string Checksum => Text(Hash);
+
+    private ulong Hash => _hash.GetCurrentHashAsUInt64();
 
     /// <value>Bytes so far.</value>
     public long Count { get; private set; }
@@ -30,6 +33,14 @@ internal sealed class HashingStream(Stream inner) : Stream
     }
 
     public static string Of(ReadOnlySpan<byte> bytes) => Text(XxHash3.HashToUInt64(bytes));
+
+    /// <summary>That of a tensor's numbers, on whatever device.</summary>
+    public static ulong Of(Tensor tensor)
+    {
+        using var stream = new HashingStream(Stream.Null);
+        TensorBytes.Write(tensor, stream);
+        return stream.Hash;
+    }
 
     public override int Read(Span<byte> buffer)
     {

@@ -41,7 +41,7 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <inheritdoc/>
     public ILowRankStrategy? Method { get; internal init; }
 
-    bool ILowRankSession.KnowsModel => true;
+    nn.Module? ILowRankSession.Model => _model;
 
     IReadOnlyList<Parameter>? ILowRankSession.FactorParameters => FactorParameters;
 

@@ -29,7 +29,7 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public ILowRankStrategy? Method => _inner.Method;
 
-    public bool KnowsModel => true;
+    public nn.Module? Model => _model;
 
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
 

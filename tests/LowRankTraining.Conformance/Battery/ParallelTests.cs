@@ -1,0 +1,107 @@
+using FluentAssertions;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Conformance.Battery;
+
+/// <summary>Several processes that train one model take the steps of one process on the whole batch.</summary>
+public class ParallelTests
+{
+    private const int Steps = 3 * Methods.Period + 2, Rows = 32;
+
+    public static TheoryData<string> InFloat64 => [.. Methods.ByName.Keys.Where(Methods.TakesFloat64)];
+
+    [Theory, MemberData(nameof(InFloat64))]
+    public void Two_ranks_equal_one_process(string method)
+    {
+        var expected = Run(method, ScalarType.Float64, [Rows]);
+
+        Distance(Run(method, ScalarType.Float64, [Rows / 2, Rows / 2]), expected).Should().BeLessThan(1e-6);
+    }
+
+    [Theory, MemberData(nameof(InFloat64))]
+    public void Batches_of_different_sizes_count_by_their_tokens(string method)
+    {
+        var expected = Run(method, ScalarType.Float64, [Rows]);
+
+        Distance(Run(method, ScalarType.Float64, [5, 0, Rows - 5]), expected).Should().BeLessThan(1e-6);
+    }
+
+    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    public void Lanes_have_the_same_bits_on_one_two_and_four_ranks(string method)
+    {
+        var expected = Lanes(method, ScalarType.BFloat16, ranks: 4);
+
+        Lanes(method, ScalarType.BFloat16, ranks: 2).Should().Equal(expected);
+        Lanes(method, ScalarType.BFloat16, ranks: 1).Should().Equal(expected);
+    }
+
+    /// <summary>Trains on ranks with so many rows of every batch.</summary>
+    /// <returns>The values of the model on the last rank.</returns>
+    private static double[] Run(string method, ScalarType dtype, int[] rows)
+    {
+        var models = rows.Select(_ => Model(dtype)).ToArray();
+        InProcessWorld.Run(rows.Length, world =>
+        {
+            using var optimizer = Methods.Make(method).Attach(models[world.Rank]).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
+            (optimizer.CompareEvery, optimizer.LocalTokens) = (1, rows[world.Rank]);
+            for (var step = 1; step <= Steps; step++)
+            {
+                using var scope = NewDisposeScope();
+                optimizer.zero_grad();
+                if (rows[world.Rank] > 0)
+                    Loss(models[world.Rank], step, rows[..world.Rank].Sum(), rows[world.Rank], dtype).backward();
+                optimizer.step();
+            }
+        });
+
+        using var all = NewDisposeScope();
+        return [.. models[^1].state_dict().OrderBy(pair => pair.Key, StringComparer.Ordinal)
+            .SelectMany(pair => pair.Value.detach().to(ScalarType.Float64).reshape(-1).data<double>().ToArray())];
+    }
+
+    private static byte[] Lanes(string method, ScalarType dtype, int ranks)
+    {
+        const int lanes = 4;
+        var models = Enumerable.Range(0, ranks).Select(_ => Model(dtype)).ToArray();
+        InProcessWorld.Run(ranks, world =>
+        {
+            using var optimizer = Methods.Make(method).Attach(models[world.Rank]).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
+            optimizer.CompareEvery = 1;
+            for (var step = 1; step <= Steps; step++)
+            {
+                using var scope = NewDisposeScope();
+                optimizer.zero_grad();
+                for (var lane = 0; lane < lanes / ranks; lane++)
+                {
+                    var first = (world.Rank * lanes / ranks + lane) * Rows / lanes;
+                    (Loss(models[world.Rank], step, first, Rows / lanes, dtype) / (lanes / ranks)).backward();
+                    if (lane < lanes / ranks - 1)
+                        optimizer.accumulate();
+                }
+
+                optimizer.clip_grad_norm_(0.05);
+                optimizer.step();
+            }
+        }, lanes);
+
+        return Problems.Bits(models[0]);
+    }
+
+    private static Tensor Loss(Problems.Mlp model, int step, int first, int count, ScalarType dtype)
+    {
+        var input = Problems.Data(Rows, 12, Problems.StepKey(step), dtype);
+        var target = input.mm(Problems.Data(12, 8, 7, dtype)).tanh();
+        return (model.call(input.narrow(0, first, count)) - target.narrow(0, first, count)).square().mean();
+    }
+
+    private static Problems.Mlp Model(ScalarType dtype)
+    {
+        manual_seed(1);
+        return new Problems.Mlp(dtype: dtype);
+    }
+
+    private static double Distance(double[] values, double[] expected) =>
+        Math.Sqrt(values.Zip(expected).Sum(pair => (pair.First - pair.Second) * (pair.First - pair.Second)) / expected.Sum(value => value * value));
+}
