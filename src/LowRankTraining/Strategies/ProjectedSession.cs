@@ -26,7 +26,7 @@ internal sealed class ProjectedSession : ILowRankSession
 
     public ILowRankStrategy? Method => _inner.Method;
 
-    public bool KnowsModel => _inner.KnowsModel;
+    public nn.Module? Model => _inner.Model;
 
     public bool IsMerged => _inner.IsMerged;
 
