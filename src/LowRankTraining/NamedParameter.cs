@@ -1,4 +1,3 @@
-using LowRankTraining.Layers;
 using LowRankTraining.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -43,7 +42,7 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     public static IReadOnlyList<NamedParameter> Of(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (ParameterPlace.ModulesOf(model).Any(pair => pair.Module is Int8Linear))
+        if (ParameterPlace.ModulesOf(model).Any(pair => pair.Module is IWeightStore))
             throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. "
                 + "Nothing was changed.");
 

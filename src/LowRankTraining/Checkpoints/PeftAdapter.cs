@@ -21,10 +21,10 @@ namespace LowRankTraining.Checkpoints;
 /// </remarks>
 public static class PeftAdapter
 {
-    internal const string Root = "base_model.model.";
+    internal const string Root = "base_model.model.", Magnitude = "lora_magnitude_vector";
 
     private const string FileName = "adapter_model.safetensors",
-        A = "lora_A.weight", B = "lora_B.weight", Magnitude = "lora_magnitude_vector";
+        A = "lora_A.weight", B = "lora_B.weight";
 
     /// <summary>Saves the factors of a session.</summary>
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
@@ -132,7 +132,8 @@ public static class PeftAdapter
     internal static string NameOf(string module, string tensor) => module.Length == 0 ? $"{Root}{tensor}" : $"{Root}{module}.{tensor}";
 
     /// <summary>A, B and, where there are any, the magnitudes, in this order.</summary>
-    internal static IEnumerable<(string Name, Tensor Parameter)> Parameters(FactorSet set) => Named(set.Module, set.A, set.B, set.Magnitude);
+    internal static IEnumerable<(string Name, Tensor Parameter)> Parameters(FactorSet set) =>
+        Named(set.Module, set.A, set.B, set.Extra.Select(part => (part.Name, (Tensor)part.Parameter)));
 
     private static TMethod Told<TMethod>(TMethod method, PeftConfig config) where TMethod : LoRAMethod => method with
     {
@@ -170,14 +171,14 @@ public static class PeftAdapter
         file.Names.Where(name => name.EndsWith(A, StringComparison.Ordinal) && name.StartsWith(Root, StringComparison.Ordinal))
             .Select(name => $"{name[Root.Length..^A.Length]}weight").ToHashSet(StringComparer.Ordinal);
 
-    private static IEnumerable<(string Name, Tensor Tensor)> Tensors(PeftLayer layer) => Named(layer.Module, layer.A, layer.B, layer.Magnitude);
+    private static IEnumerable<(string Name, Tensor Tensor)> Tensors(PeftLayer layer) => Named(layer.Module, layer.A, layer.B, layer.Extra);
 
-    private static IEnumerable<(string Name, Tensor Tensor)> Named(string module, Tensor a, Tensor b, Tensor? magnitude)
+    private static IEnumerable<(string Name, Tensor Tensor)> Named(string module, Tensor a, Tensor b, IEnumerable<(string Name, Tensor Tensor)> extra)
     {
         yield return (NameOf(module, A), a);
         yield return (NameOf(module, B), b);
-        if (magnitude is not null)
-            yield return (NameOf(module, Magnitude), magnitude);
+        foreach (var (name, part) in extra)
+            yield return (NameOf(module, name), part);
     }
 
     private static SafeTensorsFile OpenIn(string folder)

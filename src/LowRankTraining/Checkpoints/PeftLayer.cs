@@ -5,7 +5,12 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>One layer of an adapter as it stands in a file: a change s B A of the weight that the model came with.</summary>
-internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magnitude, double Scale)
+/// <param name="Module">The module's name.</param>
+/// <param name="A">r × n.</param>
+/// <param name="B">m × r.</param>
+/// <param name="Extra">What is trained beside both, by name.</param>
+/// <param name="Scale">s.</param>
+internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyList<(string Name, Tensor Tensor)> Extra, double Scale)
 {
     private long Rank => A.shape[0];
 
@@ -18,13 +23,14 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
     /// has.</summary>
     public static PeftLayer Of(FactorSet set)
     {
-        var (a, b) = (set.FinalA(), set.B.detach());
+        var (a, b) = (set.FinalA() ?? set.A.detach(), set.B.detach());
+        IReadOnlyList<(string, Tensor)> extra = [.. set.Extra.Select(part => (part.Name, part.Parameter.detach()))];
         if (set.Initial is not { } initial)
-            return new(set.Module, a, b, set.Magnitude?.detach(), set.Scale);
+            return new(set.Module, a, b, extra, set.Scale);
 
         var (a0, b0) = (initial.A.to(a.device), initial.B.to(b.device));
         var (left, right) = Fitted(cat([b, b0.neg()], 1), cat([a, a0], 0));
-        return new(set.Module, right, left, set.Magnitude?.detach(), set.Scale);
+        return new(set.Module, right, left, extra, set.Scale);
     }
 
     /// <summary>The values for a session's factors, by the tensors' names in a file: as they stand there, or with the same product where a file has more rows
@@ -49,7 +55,7 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
 
     public static PeftConfig ConfigOf(IReadOnlyList<PeftLayer> layers, AdapterSession session)
     {
-        var (dropout, stabilized) = (session.Options.Dropout, session.Options.RankStabilized);
+        var (dropout, stabilized) = (session.Settings.Dropout, session.Settings.RankStabilized);
         var rank = Usual(layers.Select(layer => layer.Rank));
         var alpha = Usual(layers.Select(layer => FactorScale.AlphaOf(layer.Scale, layer.Rank, stabilized)));
 
@@ -61,7 +67,7 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, Tensor? Magn
             AlphaPattern = Patterns(layers, layer => FactorScale.AlphaOf(layer.Scale, layer.Rank, stabilized), alpha),
             Dropout = dropout,
             RankStabilized = stabilized,
-            UsesDoRA = layers.Any(layer => layer.Magnitude is not null),
+            UsesDoRA = layers.Any(layer => layer.Extra.Any(part => part.Name == PeftAdapter.Magnitude)),
             TargetModules = [.. layers.Select(layer => layer.Module)],
         };
     }

@@ -1,4 +1,4 @@
-using LowRankTraining.Layers;
+using LowRankTraining.Strategies;
 
 namespace LowRankTraining;
 

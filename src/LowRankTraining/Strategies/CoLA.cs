@@ -1,4 +1,5 @@
 using LowRankTraining.Layers;
+using TorchSharp.Modules;
 
 namespace LowRankTraining.Strategies;
 
@@ -25,7 +26,9 @@ public sealed record CoLA : FactorizedLayerMethod
     /// <value>σ, between the factors. Default: SiLU (CoLA).</value>
     public FactorActivation Activation { get; init; } = FactorActivation.SiLU;
 
-    private protected override AdapterMethod Method => new FactorizedMethod(Name, this, FactorizedInit.Random) { Activation = Activation };
+    /// <inheritdoc/>
+    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) =>
+        new FactorizedLinear(plain.bias, FactorPair.Gaussian(plain.weight, rank, key), Activation);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -1,4 +1,5 @@
 using LowRankTraining.Layers;
+using TorchSharp.Modules;
 
 namespace LowRankTraining.Strategies;
 
@@ -8,6 +9,19 @@ public abstract record FactorizedLayerMethod : WeightSpaceMethod
 {
     /// <value>The product of the factors has no scale: 1.</value>
     public sealed override double Alpha { get; init; } = 1;
+
+    /// <summary>Makes the layer that takes the place of a linear one.</summary>
+    /// <param name="weight">The qualified name of its weight.</param>
+    /// <param name="plain">The linear layer, which comes back with <see cref="ReparameterizedLinear.EffectiveWeight"/> in the end. A weight that the layer
+    /// does not register as its own <c>weight</c> gives its memory back until then.</param>
+    /// <param name="rank">The rank, at most the short side of the weight.</param>
+    /// <param name="key">A seed for whatever is drawn.</param>
+    protected abstract ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key);
+
+    /// <value>Ranks by name; null for the same everywhere.</value>
+    private protected virtual RankAllocation? RanksByName => null;
+
+    private protected override AdapterMethod Method => new ReplacingMethod(Settings, LayerFor) { Ranks = RanksByName };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -42,16 +42,13 @@ public sealed record LoRA : LoRAMethod
     /// Default: as they are.</value>
     public BaseFormat Base { get; init; }
 
-    private protected override AdapterMethod Method => new FactorMethod(
-        AdapterRecipe.Of(Name, this) with
-        {
-            RankSchedule = RankSchedule ?? new ConstantRank(),
-            OnRankChange = OnRankChange,
-            Init = Init,
-            GradientGamma = GradientGamma,
-            Base = Base,
-        },
-        this);
+    private protected override FactorStart FactorStart => FactorStart.Of(Init, GradientGamma);
+
+    private protected override IEnumerable<FactorFeature?> Features =>
+    [
+        Base == BaseFormat.Dense ? null : new QuantizedBase(Base),
+        RankSchedule is null ? null : new RankChange(RankSchedule, OnRankChange),
+    ];
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

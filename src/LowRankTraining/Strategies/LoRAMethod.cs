@@ -1,4 +1,6 @@
 using LowRankTraining.Layers;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -31,6 +33,45 @@ public abstract record LoRAMethod : WeightSpaceMethod
         foreach (var name in (RankPattern?.Keys ?? []).Concat(AlphaPattern?.Keys ?? []).Distinct())
             checks.Require(NamePattern.IsValid(name),
                 $"'{name}' in {nameof(RankPattern)} or {nameof(AlphaPattern)} is neither a name nor a regular expression.");
+    }
+
+    /// <value>Makes a layer with factors for a plain one, given the rank r, the scale s and a seed; null for the usual one, y = x (W + s B A)ᵀ + b. A layer of
+    /// another kind cannot be shadowed. Default null.</value>
+    protected virtual Func<Linear, int, double, ulong, FactorLayer>? Layer => null;
+
+    /// <value>The values that the factors start with, A r × n and B m × r, for a weight m × n in float32 or float64, the rank r, the scale s and a seed. s B A
+    /// leaves the weight, so that the model computes what it did. Null for the usual ones, A uniform in ±1/√n and B zero. Default null.</value>
+    protected virtual Func<Tensor, long, double, ulong, (Tensor A, Tensor B)>? Start => null;
+
+    /// <summary>s, for the α of a layer and its rank. Default: α/r, or α/√r with <see cref="WeightSpaceMethod.RankStabilized"/>.</summary>
+    protected virtual double ScaleFor(double alpha, long rank) => ScaleOf(alpha, rank);
+
+    /// <summary>How often the factors have been merged into their weights and drawn again after so many steps, with cleared moments. Default: never.</summary>
+    /// <param name="step">Completed steps, from 0.</param>
+    /// <returns>A function of the step alone that never falls, so that a resumed run goes on as it would have.</returns>
+    protected virtual long MergesAfter(long step) => 0;
+
+    /// <value>How the factors start.</value>
+    private protected virtual FactorStart FactorStart => Start is { } start ? new GivenStart(start) : FactorStart.Kaiming;
+
+    /// <value>What is done with the factors besides training them.</value>
+    private protected virtual IEnumerable<FactorFeature?> Features => [new Restart(MergesAfter)];
+
+    private protected virtual MergeRounding MergeRounding => MergeRounding.Stochastic;
+
+    private protected sealed override AdapterMethod Method
+    {
+        get
+        {
+            var choices = new LayerChoices(RankPattern, AlphaPattern);
+            var factors = FactorsWith([choices, Layer is { } layer ? new OwnLayer(layer) : null, .. Features]);
+            return new FactorMethod(
+                Settings, factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
+            {
+                Ranks = sites => [.. sites.Select(site => choices.RankOf(site) ?? (long)Rank)],
+                ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? Alpha, rank),
+            };
+        }
     }
 
     /// <summary>Reports a quantized base that is in no format, or whose layers cannot be replaced.</summary>

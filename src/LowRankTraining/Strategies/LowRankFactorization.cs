@@ -1,4 +1,5 @@
 using LowRankTraining.Layers;
+using TorchSharp.Modules;
 
 namespace LowRankTraining.Strategies;
 
@@ -25,7 +26,11 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
     public FactorizedInit Init { get; init; }
 
-    private protected override AdapterMethod Method => new FactorizedMethod(Name, this, Init) { Ranks = Ranks };
+    private protected override RankAllocation? RanksByName => Ranks;
+
+    /// <inheritdoc/>
+    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => new FactorizedLinear(
+        plain.bias, Init == FactorizedInit.TruncatedSvd ? FactorPair.OfSvd(plain.weight, rank, key) : FactorPair.Gaussian(plain.weight, rank, key));
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

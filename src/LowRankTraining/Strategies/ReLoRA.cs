@@ -71,17 +71,23 @@ public sealed record ReLoRA : LoRAMethod
     /// present mode, and both numbers are logged. They differ by what the merge has rounded away. Default: null, not measured.</value>
     public Func<double>? LossProbe { get; init; }
 
-    private protected override AdapterMethod Method => new FactorMethod(
-        AdapterRecipe.Of(Name, this) with
+    private protected override MergeRounding MergeRounding => Rounding;
+
+    private protected override IEnumerable<FactorFeature?> Features =>
+    [
+        Base == BaseFormat.Dense ? null : new QuantizedBase(Base),
+        new Restart(MergesAfter)
         {
-            RankSchedule = RankSchedule ?? new GeometricRank { Factor = RankDecay, MinRank = MinRank, Every = MergeEvery, Start = WarmStartSteps },
-            Base = Base,
-            Rounding = Rounding,
-            LossProbe = LossProbe,
-            Clock = new RestartClock(WarmStartSteps, MergeEvery),
+            WarmStart = WarmStartSteps,
             Reset = new MomentReset(Reset, PruneRatio, ResetStepCounter),
+            Ranks = RankSchedule
+                ?? (RankDecay == 1 ? null : new GeometricRank { Factor = RankDecay, MinRank = MinRank, Every = MergeEvery, Start = WarmStartSteps }),
+            LossProbe = LossProbe,
         },
-        this);
+    ];
+
+    /// <inheritdoc/>
+    protected override long MergesAfter(long step) => Math.Max(0, step - WarmStartSteps) / MergeEvery;
 
     /// <summary>The learning rate that belongs to these restarts: a cosine that starts from zero again whenever the factors do, and when they take over from
     /// a warm start.</summary>

@@ -65,19 +65,36 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     public ILogger? Logger { get; init; }
 
     /// <summary>The Adam of everything that is trained, but for the tables of embeddings.</summary>
-    internal AdamRule Adam => new() { Beta1 = Beta1, Beta2 = Beta2, Epsilon = Epsilon, States = States };
-
-    /// <summary>s for factors of the usual rank.</summary>
-    internal double Scale => ScaleOf(Alpha, Rank);
+    private protected AdamRule Adam => new() { Beta1 = Beta1, Beta2 = Beta2, Epsilon = Epsilon, States = States };
 
     /// <summary>What is done to a model.</summary>
     private protected abstract AdapterMethod Method { get; }
+
+    /// <summary>What every method is told.</summary>
+    private protected AdapterSettings Settings => new()
+    {
+        Method = this,
+        Rank = Rank,
+        Adam = Adam,
+        TableStates = TableStates,
+        Seed = Seed,
+        Dropout = Dropout,
+        RankStabilized = RankStabilized,
+        Injection = Injection,
+        TrainOthers = TrainOthers,
+        Strict = Strict,
+        AllowUnreached = AllowUnreached,
+    };
+
+    /// <summary>How factors are made and trained, with these features.</summary>
+    private protected FactorSettings FactorsWith(params FactorFeature?[] features) =>
+        new() { Seed = Seed, Adam = Adam, Dropout = Dropout, Features = [.. features.OfType<FactorFeature>()] };
 
     /// <inheritdoc cref="ILowRankStrategy.Attach(nn.Module, Targets?)"/>
     /// <param name="model">The model. The optimizer is made after it has been moved to its device and dtype.</param>
     /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
     /// <exception cref="OptionsValidationException">Options out of range, or without effect beside the others; all of them are listed.</exception>
-    public virtual AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Checks.Require(this).Method, this);
+    public virtual AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Checks.Require(this).Method);
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 
@@ -98,10 +115,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     }
 
     /// <summary>s for factors of a rank.</summary>
-    internal double ScaleOf(double alpha, long rank) => FactorScale.Of(alpha, rank, RankStabilized);
-
-    /// <summary>How a parameter is trained that is not adapted.</summary>
-    internal UpdateRule RuleOf(NamedParameter other) => other.IsTable ? Adam with { States = TableStates } : Adam;
+    private protected double ScaleOf(double alpha, long rank) => FactorScale.Of(alpha, rank, RankStabilized);
 
     /// <summary>Reports a rank that cannot be.</summary>
     private protected virtual void CheckRank(Checks checks) => checks.AtLeast(1, Rank);

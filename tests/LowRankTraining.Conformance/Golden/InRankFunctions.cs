@@ -1,4 +1,5 @@
 using LowRankTraining.Layers;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,6 @@
 using LowRankTraining.Conformance.Battery;
 using LowRankTraining.Layers;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;
 

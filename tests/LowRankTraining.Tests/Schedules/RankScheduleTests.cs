@@ -9,9 +9,6 @@ namespace LowRankTraining.Tests.Schedules;
 public class RankScheduleTests
 {
     [Fact]
-    public void Constant_rank_is_that_of_the_options() => RanksOf(new ConstantRank(), 8, 0, 1, 1000).Should().Equal(8, 8, 8);
-
-    [Fact]
     public void Geometric_rank_halves_at_equal_intervals_down_to_its_minimum() =>
         RanksOf(new GeometricRank { Every = 10, Start = 5, MinRank = 3 }, 12, 0, 14, 15, 24, 25, 1000).Should().Equal(12, 12, 6, 6, 3, 3);
 

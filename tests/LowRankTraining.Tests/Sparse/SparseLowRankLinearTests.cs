@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Layers;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
 using static LowRankTraining.Tests.Adapters.Training;

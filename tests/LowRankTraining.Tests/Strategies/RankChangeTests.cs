@@ -67,7 +67,7 @@ public class RankChangeTests
     {
         using var scope = NewDisposeScope();
         using var changing = new Run(Injection.Replace, Falling, dtype: ScalarType.Float64);
-        using var staying = new Run(Injection.Replace, new ConstantRank(), dtype: ScalarType.Float64);
+        using var staying = new Run(Injection.Replace, schedule: null, dtype: ScalarType.Float64);
         changing.Steps(ChangeAt);
         staying.Steps(ChangeAt);
 
@@ -158,7 +158,7 @@ public class RankChangeTests
 
     private sealed class Run : IDisposable
     {
-        public Run(Injection way, IRankSchedule schedule, RankChangeState mode = RankChangeState.Carry, ScalarType dtype = ScalarType.Float32, double rate = 0.01)
+        public Run(Injection way, IRankSchedule? schedule, RankChangeState mode = RankChangeState.Carry, ScalarType dtype = ScalarType.Float32, double rate = 0.01)
         {
             Model = Seeded(new OpenNetwork(dtype));
             Optimizer = new LoRA { Rank = 8, Alpha = 8, Injection = way, RankSchedule = schedule, OnRankChange = mode }.Attach(Model).CreateOptimizer(rate);

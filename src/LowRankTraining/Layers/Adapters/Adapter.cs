@@ -6,10 +6,13 @@ namespace LowRankTraining.Layers;
 
 /// <summary>A re-parameterized matrix at work, whichever way its parts entered the model.</summary>
 /// <param name="site">The matrix.</param>
+/// <param name="entry">How the parts enter the model.</param>
 /// <param name="reason">Why this way in was chosen.</param>
-internal abstract class Adapter(Site site, string reason)
+internal abstract class Adapter(Site site, Entry entry, string reason)
 {
     protected Site Site { get; } = site;
+
+    protected Entry Entry { get; } = entry;
 
     public string Name => Site.Name;
 
@@ -17,7 +20,7 @@ internal abstract class Adapter(Site site, string reason)
 
     public string Reason { get; protected set; } = reason;
 
-    public abstract Injection Injection { get; }
+    public virtual Injection Injection => Entry.Injection;
 
     /// <value>The rank of the factors now.</value>
     public abstract long Rank { get; }
@@ -25,29 +28,44 @@ internal abstract class Adapter(Site site, string reason)
     /// <value>The parameters that the optimizer gets for this matrix.</value>
     public abstract IEnumerable<ParameterPlan> Plans { get; }
 
+    /// <value>What goes into the weight in the end, and must be finite for that.</value>
+    protected virtual IEnumerable<Tensor> Merged => [];
+
     /// <value>Bytes of the weight while it is not trained, as it is kept.</value>
     public virtual long FrozenBytes => Weight.requires_grad ? 0 : Weight.NumberOfElements * Weight.ElementSize;
 
     /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
-    public virtual bool IsReached => true;
+    public virtual bool IsReached => HasRun;
 
-    /// <value>Whether the parts have run since this was last set to false. Parts that are in the weight itself run with it, whoever uses it.</value>
-    public virtual bool HasRun { get => true; set { } }
+    /// <value>Whether the parts have run since this was last set to false.</value>
+    public virtual bool HasRun { get => Entry.HasRun; set => Entry.HasRun = value; }
 
     /// <value>Whether the parts act, or will from the first step on, although they have not run.</value>
     public virtual bool ActsUnrun => false;
 
+    /// <value>The factors as a change of a weight that is known; null where they are none, or are not parameters of the model.</value>
+    public virtual FactorSet? Factors => null;
+
+    /// <value>Whether the factors still have to be found from a gradient of the weight.</value>
+    public virtual bool AwaitsGradient => false;
+
+    /// <value>Whether the parts can be put into the weight, and taken out of it again.</value>
+    public virtual bool CanMerge => false;
+
     /// <summary>Brings parts of the adapter to where the model has been moved to, as far as the model has not done so itself.</summary>
-    public virtual void Follow() { }
+    public void Follow() => Entry.Follow();
 
     /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
-    public abstract void Install();
+    public virtual void Install() => Entry.Install();
 
     /// <summary>Looks at the gradients of a step that is about to be taken.</summary>
     /// <exception cref="InvalidOperationException">The parts take no part in it, and cannot. Nothing was changed.</exception>
     public virtual void RequireRunnable() { }
 
-    /// <summary>Learns from the step that has just been taken.</summary>
+    /// <summary>Makes ready for a step that is certain to be taken.</summary>
+    public virtual void Prepare() { }
+
+    /// <summary>Takes note of the step that has just been taken.</summary>
     public virtual void Observe(IOptimizerState state) { }
 
     /// <summary>Begins the step that follows after so many. Called after every step, and when a run is resumed.</summary>
@@ -55,13 +73,13 @@ internal abstract class Adapter(Site site, string reason)
 
     /// <summary>Brings shapes and gradient flags into the form that they have after so many steps. The optimizer's state
     /// is loaded already; values of the model follow.</summary>
-    public abstract void ResumeAt(long completed, IOptimizerState state);
+    public virtual void ResumeAt(long completed, IOptimizerState state) { }
 
-    /// <value>False when the parts hold NaN or infinity and must not be merged.</value>
-    public virtual bool IsMergeable => true;
+    /// <summary>The factors' start for a gradient of the weight, without changing anything.</summary>
+    public virtual (Tensor A, Tensor B) StartFor(Tensor gradient) => throw new NotSupportedException($"'{Name}' does not start from a gradient.");
 
-    /// <value>Whether the parts can be in the weight for a while, and not in the forward pass.</value>
-    public virtual bool CanMerge => false;
+    /// <summary>Starts from these factors, which leave the weight.</summary>
+    public virtual void StartWith(Tensor a, Tensor b) => throw new NotSupportedException($"'{Name}' does not start from a gradient.");
 
     /// <summary>Puts the parts into the weight, until <see cref="Unmerge"/>, and keeps a copy of the weight until then.</summary>
     /// <param name="keep">Where the copy is kept.</param>
@@ -72,16 +90,17 @@ internal abstract class Adapter(Site site, string reason)
     public virtual void Unmerge() { }
 
     /// <summary>Merges the parts for good and takes them out of the model.</summary>
-    public abstract void Finish(long completed);
+    public virtual void Finish(long completed) => Entry.TakeOut();
 
     /// <summary>Frees what <see cref="Finish"/> has taken out of the model.</summary>
     public virtual void Release() { }
 
+    /// <remarks>One read from the device for all of them.</remarks>
     /// <exception cref="InvalidOperationException">One of them must not be merged. Nothing was changed.</exception>
-    public static void RequireMergeable(IEnumerable<Adapter> adapters)
+    public static void RequireMergeable(IReadOnlyCollection<Adapter> adapters)
     {
-        if (adapters.FirstOrDefault(adapter => !adapter.IsMergeable) is { } broken)
-            throw new InvalidOperationException($"The low-rank factors of '{broken.Name}' hold NaN or infinity and were not merged: "
-                + "the training has diverged. Go back to a checkpoint and lower the learning rate.");
+        if (!LowRankFactors.AreFinite(adapters.SelectMany(adapter => adapter.Merged)))
+            throw new InvalidOperationException($"The low-rank factors of '{adapters.First(adapter => !LowRankFactors.AreFinite(adapter.Merged)).Name}' "
+                + "hold NaN or infinity and were not merged: the training has diverged. Go back to a checkpoint and lower the learning rate.");
     }
 }

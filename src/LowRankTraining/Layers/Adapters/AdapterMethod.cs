@@ -1,30 +1,22 @@
-using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Layers;
 
 /// <summary>What a weight-space method does to a model: how it adapts a matrix, and what happens between steps.</summary>
 /// <remarks>It keeps nothing of a run: what a resumed run needs is in the optimizer's state, or follows from the number of completed steps.</remarks>
-internal abstract class AdapterMethod(string strategy, WeightSpaceMethod options)
+internal abstract class AdapterMethod(AdapterSettings settings)
 {
-    public string Strategy { get; } = strategy;
+    public AdapterSettings Settings => settings;
 
-    public WeightSpaceMethod Options => options;
+    public string Strategy => settings.Strategy;
 
-    public ulong Seed => options.Seed;
-
-    public ILogger? Logger => options.Logger;
-
-    public bool AllowsUnreached => options.AllowUnreached;
-
-    /// <value>Whether what cannot be done as asked is an error.</value>
-    public bool Strict => options.Strict;
+    public ILogger? Logger => settings.Logger;
 
     /// <value>The ways in that the method can go, best first.</value>
-    public virtual IReadOnlyList<Injection> Ways { get; } = [Injection.Replace, Injection.Hook, Injection.Shadow];
+    public virtual IReadOnlyList<Injection> Ways => [Injection.Replace, Injection.Hook, Injection.Shadow];
 
     /// <summary>Whether a parameter is trained that is not adapted.</summary>
-    public virtual bool Trains(NamedParameter other) => options.TrainOthers;
+    public virtual bool Trains(NamedParameter other) => settings.TrainOthers;
 
     /// <value>Whether a weight that was frozen before is adapted like any other, and is frozen again in the end: factors beside a weight do not need its
     /// training.</value>
@@ -33,8 +25,8 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceMethod options
     /// <value>Whether factors are a change of weights that stay what they were, so that they can be saved by themselves.</value>
     public virtual bool KeepsBase => false;
 
-    /// <summary>The rank that is asked for; more than the matrix can have is lowered to its short side.</summary>
-    public virtual long WantedRank(Site site) => options.Rank;
+    /// <summary>The rank that is asked for each of the matrices; more than a matrix can have is lowered to its short side.</summary>
+    public virtual IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(_ => (long)settings.Rank)];
 
     /// <summary>Looks at all matrices before anything is changed, and refuses what the method cannot do for them.</summary>
     /// <exception cref="ArgumentException">What is wrong with which of them.</exception>
@@ -47,18 +39,25 @@ internal abstract class AdapterMethod(string strategy, WeightSpaceMethod options
     public virtual IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) => [];
 
     /// <summary>Makes the parts of one matrix, without changing the model.</summary>
-    /// <param name="site">The matrix.</param>
-    /// <param name="way">How they are to enter the model.</param>
-    /// <param name="reason">Why so.</param>
-    /// <param name="mayShadow">Whether a hook that the model passes by may be shadowed instead.</param>
-    public abstract Adapter Adapt(Site site, Injection way, string reason, bool mayShadow);
-
-    /// <summary>Gives parts that are in the model now their first values.</summary>
-    public virtual void Begin(Adapter adapter) { }
+    public abstract Adapter Adapt(in AdapterRequest request);
 
     /// <summary>Merges, restarts, grows, prunes: whatever is due after so many steps.</summary>
     /// <param name="completed">Steps taken.</param>
     /// <param name="adapters">All adapted matrices, in the model's order.</param>
     /// <param name="state">The optimizer's memory of each parameter.</param>
     public virtual void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state) { }
+}
+
+/// <summary>A method that adapts all matrices by adapters of one kind.</summary>
+/// <typeparam name="TAdapter">The kind.</typeparam>
+internal abstract class AdapterMethod<TAdapter>(AdapterSettings settings) : AdapterMethod(settings) where TAdapter : Adapter
+{
+    public sealed override Adapter Adapt(in AdapterRequest request) => Make(request);
+
+    public sealed override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state) =>
+        AfterStep(completed, [.. adapters.Cast<TAdapter>()], state);
+
+    protected abstract TAdapter Make(in AdapterRequest request);
+
+    protected abstract void AfterStep(long completed, IReadOnlyList<TAdapter> adapters, IOptimizerState state);
 }

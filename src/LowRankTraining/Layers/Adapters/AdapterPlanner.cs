@@ -1,5 +1,4 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Strategies;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -12,40 +11,37 @@ internal static class AdapterPlanner
     /// <summary>The matrices that ReLoRA's scripts adapt: everything linear but the output head.</summary>
     public static readonly Targets DefaultTargets = Targets.AllLinear().Except("embed", "lm_head");
 
-    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, WeightSpaceMethod options)
+    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method)
     {
+        var settings = method.Settings;
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
         var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
         var chosen = Choose(model, candidates, targets);
         var sites = Site.Find(model, chosen);
-        var ways = sites.Select(site => (site, choice: site.Choose(options.Injection, method.Ways))).ToArray();
-        if (ways.Where(way => way.choice.Way is null).Select(way => (way.site, way.choice.Reason)).ToArray() is { Length: > 0 } refused)
-            throw new ArgumentException(Refusal.Of(refused, sites.Count, options.Injection, method));
+        var choices = sites.Select(site => site.Choose(settings.Injection, method.Ways)).ToArray();
+        if (sites.Zip(choices).Where(pair => pair.Second.Way is null).Select(pair => (pair.First, pair.Second.Reason)).ToArray() is { Length: > 0 } refused)
+            throw new ArgumentException(Refusal.Of(refused, sites.Count, settings.Injection, method));
         method.Check(sites);
-        var notes = CheckRanks(sites, options, method);
-        foreach (var (name, note) in method.NotesOn([.. ways.Select(way => (way.site, way.choice.Way!.Value))]))
+        var ranks = method.RanksFor(sites);
+        var notes = CheckRanks(sites, ranks, settings);
+        foreach (var (name, note) in method.NotesOn([.. sites.Zip(choices, (site, choice) => (site, choice.Way!.Value))]))
             notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
 
-        var adapters = ways
-            .Select(way => method.Adapt(way.site, way.choice.Way!.Value, way.choice.Reason, mayShadow: options.Injection == Injection.Auto))
-            .ToArray();
+        var adapters = Adapt(method, [.. sites.Select((site, index) => new AdapterRequest(
+            site, ranks[index], choices[index].Way!.Value, choices[index].Reason, MayShadow: settings.Injection == Injection.Auto))]);
         foreach (var adapter in adapters)
-        {
             adapter.Install();
-            method.Begin(adapter);
-        }
 
         var frozen = parameters.Except(chosen).Where(other => !other.IsFrozen && !method.Trains(other)).ToArray();
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
         return new AdapterSession(
-            method, model, adapters, Plan(parameters, adapters, method, notes),
+            method, model, adapters, Others(parameters, chosen, method), [.. parameters.Select(parameter => parameter.Name)], notes,
             [.. frozen.Select(other => other.Name)],
             Ties.Of(model, parameters))
         {
-            Method = options,
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
                 .Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
         };
@@ -66,14 +62,26 @@ internal static class AdapterPlanner
         : !targets.Includes(other) ? $"not matched by the targets, {targets}"
         : $"frozen, and {method.Strategy} changes weights that are trained only";
 
-    private static ParameterPlan[] Plan(
-        IReadOnlyList<NamedParameter> parameters, Adapter[] adapters, AdapterMethod method, Dictionary<string, string> notes)
+    /// <summary>The adapters, of which none is in the model yet. A layer freezes the weight that it is made for; if one cannot be made, all are as they
+    /// were.</summary>
+    private static Adapter[] Adapt(AdapterMethod method, AdapterRequest[] requests)
     {
-        var adapted = adapters.ToDictionary(adapter => adapter.Name);
-        return [.. parameters.SelectMany(parameter => adapted.TryGetValue(parameter.Name, out var adapter)
-            ? adapter.Plans.Select(plan => plan with { Note = notes.GetValueOrDefault(adapter.Name) })
-            : method.Trains(parameter) ? [new ParameterPlan(parameter.Name, parameter.Parameter, method.Options.RuleOf(parameter)) { IsOfModel = true }] : [])];
+        try
+        {
+            return Array.ConvertAll(requests, request => method.Adapt(request));
+        }
+        catch
+        {
+            foreach (var request in requests)
+                request.Site.Weight.requires_grad = !request.Site.WasFrozen;
+            throw;
+        }
     }
+
+    /// <summary>What is trained without being adapted.</summary>
+    private static IEnumerable<ParameterPlan> Others(IEnumerable<NamedParameter> parameters, NamedParameter[] chosen, AdapterMethod method) =>
+        parameters.Except(chosen).Where(method.Trains)
+            .Select(other => new ParameterPlan(other.Name, other.Parameter, method.Settings.RuleOf(other)) { IsOfModel = true });
 
     /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>
     private static void RefuseAdapted(nn.Module model, NamedParameter[] chosen)
@@ -93,17 +101,17 @@ internal static class AdapterPlanner
             + "Nothing was changed.");
     }
 
-    private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, WeightSpaceMethod options, AdapterMethod method)
+    private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, IReadOnlyList<long> ranks, AdapterSettings settings)
     {
-        var notes = sites.Where(site => method.WantedRank(site) > site.Limit)
-            .ToDictionary(site => site.Name, site => $"rank {method.WantedRank(site)} lowered to {site.Limit}, the short side");
+        var notes = sites.Zip(ranks).Where(pair => pair.Second > pair.First.Limit)
+            .ToDictionary(pair => pair.First.Name, pair => $"rank {pair.Second} lowered to {pair.First.Limit}, the short side");
         var text = string.Join("; ", notes.Take(8).Select(note => $"{note.Key}: {note.Value}"));
 
-        if (notes.Count > 0 && options.Strict)
+        if (notes.Count > 0 && settings.Strict)
             throw new ArgumentException("Under Strict no rank may be above the short side of its matrix. "
                 + $"Lower Rank, or leave these matrices out with Targets.Except: {text}. Nothing was changed.");
         if (notes.Count > 0)
-            options.Logger?.RankLowered(method.Strategy, notes.Count, text);
+            settings.Logger?.RankLowered(settings.Strategy, notes.Count, text);
         return notes;
     }
 }

@@ -1,10 +1,8 @@
-using LowRankTraining.Strategies;
-
 namespace LowRankTraining.Layers;
 
 public sealed partial class AdapterSession
 {
-    internal WeightSpaceMethod Options => _method.Options;
+    internal AdapterSettings Settings => _method.Settings;
 
     /// <summary>A parameter of the model by the name that it has there, or null.</summary>
     internal TorchSharp.Modules.Parameter? ParameterAt(string name) => _model.At(name) as TorchSharp.Modules.Parameter;
@@ -48,9 +46,8 @@ public sealed partial class AdapterSession
         if (!_method.KeepsBase)
             throw new NotSupportedException($"{Strategy} merges its factors into the weights as it goes, so they are no adapter of the original model: "
                 + "call Finish() and save the model.");
-        if (_adapters.FirstOrDefault(adapter => adapter is not ParameterAdapter || adapter.Injection == Injection.Shadow) is { } shadowed)
-            throw new NotSupportedException($"'{shadowed.Name}' is shadowed: its factors are optimizer state, and the weight is the merged one. "
-                + "Use Injection.Replace or Injection.Hook where adapters are to be saved or loaded.");
-        return [.. _adapters.Cast<ParameterAdapter>().Select(adapter => adapter.Factors)];
+        return [.. _adapters.Select(adapter => adapter.Factors
+            ?? throw new NotSupportedException($"'{adapter.Name}' is shadowed: its factors are optimizer state, and the weight is the merged one. "
+                + "Use Injection.Replace or Injection.Hook where adapters are to be saved or loaded."))];
     }
 }

@@ -71,6 +71,8 @@ public sealed partial class AdapterSession
         RequireInitialized();
         RequireReached();
         _ties.Require();
+        foreach (var adapter in _adapters)
+            adapter.Prepare();
     }
 
     private void RequireUnmerged()

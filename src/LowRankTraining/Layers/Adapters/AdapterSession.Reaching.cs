@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining.Layers;
 
 public sealed partial class AdapterSession
@@ -14,7 +12,7 @@ public sealed partial class AdapterSession
     {
         foreach (var adapter in _adapters)
             adapter.RequireRunnable();
-        if (_method.AllowsUnreached || _observed >= StepsUntilReached)
+        if (_method.Settings.AllowUnreached || _observed >= StepsUntilReached)
             return;
 
         var unreached = _adapters.Where(adapter => !adapter.IsReached).ToArray();

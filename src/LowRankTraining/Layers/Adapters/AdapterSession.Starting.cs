@@ -5,7 +5,7 @@ namespace LowRankTraining.Layers;
 
 public sealed partial class AdapterSession
 {
-    private IEnumerable<ParameterAdapter> Awaiting => _adapters.OfType<ParameterAdapter>().Where(adapter => adapter.AwaitsGradient);
+    private IEnumerable<Adapter> Awaiting => _adapters.Where(adapter => adapter.AwaitsGradient);
 
     /// <summary>Starts the factors from the gradient of the loss, for <see cref="FactorInit.LoRAGA"/>. The model computes what it computed before.</summary>
     /// <param name="backward">Runs the model on one or more batches and calls <c>backward()</c> on each loss; the gradients add up. Called once for every
@@ -30,7 +30,7 @@ public sealed partial class AdapterSession
             adapter.StartWith(a, b);
     }
 
-    private (Tensor A, Tensor B)[] StartsOf(ParameterAdapter[] layers, Action backward)
+    private (Tensor A, Tensor B)[] StartsOf(Adapter[] layers, Action backward)
     {
         try
         {
@@ -51,7 +51,7 @@ public sealed partial class AdapterSession
         }
     }
 
-    private static (Tensor A, Tensor B) StartOf(ParameterAdapter layer)
+    private static (Tensor A, Tensor B) StartOf(Adapter layer)
     {
         using var gradient = layer.Weight.grad;
         if (gradient is null || GradientCheck.Judge(gradient) != GradientVerdict.Usable)

@@ -33,7 +33,7 @@ public sealed partial class AdapterSession
         }
 
         var lost = idle.Where(adapter => !adapter.ActsUnrun).ToArray();
-        if (lost.Length > 0 && !_method.AllowsUnreached)
+        if (lost.Length > 0 && !_method.Settings.AllowUnreached)
             throw new InvalidOperationException(
                 $"The batch has not run {Names(lost)}, so their factors change nothing of what the model computes, and are not trained. {AdviceOn(lost)}"
                 + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. "

@@ -1,4 +1,3 @@
-using LowRankTraining.Diagnostics;
 using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -11,7 +10,9 @@ public sealed partial class AdapterSession : ILowRankSession
     private readonly AdapterMethod _method;
     private readonly IReadOnlyList<Adapter> _adapters;
     private readonly nn.Module _model;
-    private readonly IReadOnlyList<ParameterPlan> _plans;
+    private readonly IReadOnlyList<string> _order;
+    private readonly Dictionary<string, ParameterPlan> _others;
+    private readonly IReadOnlyDictionary<string, string> _notes;
     private readonly string[] _frozen;
     private readonly Ties _ties;
     private long _completed;
@@ -21,14 +22,17 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <param name="method">What is done.</param>
     /// <param name="model">To what.</param>
     /// <param name="adapters">Its adapted matrices.</param>
-    /// <param name="plans">What is to be trained.</param>
+    /// <param name="others">What is trained without being adapted.</param>
+    /// <param name="order">The names of the model's parameters.</param>
+    /// <param name="notes">What a reader should know of adapted matrices, by name.</param>
     /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
     /// <param name="ties">Where the model shares parameters.</param>
     internal AdapterSession(
-        AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IReadOnlyList<ParameterPlan> plans,
-        string[] frozen, Ties ties)
+        AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IEnumerable<ParameterPlan> others, IReadOnlyList<string> order,
+        IReadOnlyDictionary<string, string> notes, string[] frozen, Ties ties)
     {
-        (_method, _model, _adapters, _plans, _frozen, _ties) = (method, model, adapters, plans, frozen, ties);
+        (_method, _model, _adapters, _order, _notes, _frozen, _ties) = (method, model, adapters, order, notes, frozen, ties);
+        _others = others.ToDictionary(plan => plan.Name);
         method.Logger?.Adapted(Strategy, adapters.Count, Describe());
     }
 
@@ -36,10 +40,10 @@ public sealed partial class AdapterSession : ILowRankSession
     public string Strategy => _method.Strategy;
 
     /// <inheritdoc/>
-    public ulong Seed => _method.Seed;
+    public ulong Seed => _method.Settings.Seed;
 
     /// <inheritdoc/>
-    public ILowRankStrategy? Method { get; internal init; }
+    public ILowRankStrategy? Method => _method.Settings.Method;
 
     nn.Module? ILowRankSession.Model => _model;
 
@@ -55,7 +59,10 @@ public sealed partial class AdapterSession : ILowRankSession
         {
             foreach (var adapter in _adapters)
                 adapter.Follow();
-            return _plans.In(_model);
+            var adapted = _adapters.ToDictionary(adapter => adapter.Name);
+            return _order.SelectMany(name => adapted.TryGetValue(name, out var adapter)
+                ? adapter.Plans.Select(plan => plan with { Note = _notes.GetValueOrDefault(name) })
+                : _others.TryGetValue(name, out var other) ? [other] : []).ToArray().In(_model);
         }
     }
 

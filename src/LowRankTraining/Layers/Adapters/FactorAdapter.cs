@@ -1,22 +1,22 @@
 namespace LowRankTraining.Layers;
 
-/// <summary>Low-rank factors beside a frozen weight.</summary>
+/// <summary>Low-rank factors for a frozen weight, wherever they live.</summary>
 /// <param name="site">The matrix.</param>
-/// <param name="recipe">What the method does.</param>
+/// <param name="entry">How the factors enter the model.</param>
+/// <param name="settings">How they are made and trained.</param>
 /// <param name="reason">Why this way in was chosen.</param>
-internal abstract class FactorAdapter(Site site, AdapterRecipe recipe, string reason) : Adapter(site, reason)
+internal abstract class FactorAdapter(Site site, Entry entry, FactorSettings settings, string reason) : Adapter(site, entry, reason)
 {
-    protected AdapterRecipe Recipe { get; } = recipe;
+    public FactorSettings Settings { get; } = settings;
 
     /// <summary>Ends the full-rank warm start: the weight is frozen and its optimizer state dropped.</summary>
     public abstract void Activate(IOptimizerState state);
 
-    /// <summary>Merges the factors, draws new ones of the rank that is due, and clears their optimizer state.</summary>
-    /// <returns>Entries of the first moment that were set to zero, and all of them.</returns>
-    public abstract (long Zeroed, long Total) Restart(long completed, IOptimizerState state);
+    /// <summary>Merges the factors, draws new ones of the rank that is due, and resets their optimizer state.</summary>
+    public abstract void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed);
 
     /// <summary>Gives the factors the rank that is due, with the same function.</summary>
-    public abstract void ChangeRank(long completed, IOptimizerState state);
+    public abstract void ChangeRank(long completed, RankChangeState mode, IOptimizerState state);
 
-    public long RankAfter(long completed) => Recipe.RankAfter(completed, Site.Limit);
+    public long RankAfter(long completed) => Settings.RankAfter(completed, Site.Limit);
 }

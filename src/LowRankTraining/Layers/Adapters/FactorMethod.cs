@@ -1,104 +1,54 @@
-using LowRankTraining.Diagnostics;
-using LowRankTraining.Schedules;
-using LowRankTraining.Strategies;
-using Microsoft.Extensions.Logging;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
-/// <summary>Low-rank factors beside frozen weights, merged and drawn again in their time.</summary>
-/// <remarks>At a restart: merge, draw new factors of the rank that is due, clear optimizer state. Without restarts the
-/// rank changes at any step. One matrix at a time.</remarks>
-internal class FactorMethod(AdapterRecipe recipe, WeightSpaceMethod options) : AdapterMethod(recipe.Strategy, options)
+/// <summary>Low-rank factors beside frozen weights, and whatever features a method has besides.</summary>
+/// <param name="settings">What the method is told.</param>
+/// <param name="factors">How its factors are made and trained; rank and scale are found for each matrix.</param>
+internal sealed class FactorMethod(AdapterSettings settings, FactorSettings factors) : AdapterMethod<FactorAdapter>(settings)
 {
-    protected AdapterRecipe Recipe { get; } = recipe;
+    /// <value>Finds the ranks of all matrices; null for the same everywhere.</value>
+    public Func<IReadOnlyList<Site>, IReadOnlyList<long>>? Ranks { get; init; }
 
-    /// <value>Whether a hook that the model passes by may become a shadow.</value>
-    protected virtual bool MayShadow => true;
+    /// <value>s of a matrix with a rank.</value>
+    public required Func<Site, long, double> ScaleOf { get; init; }
 
-    /// <value>A gradient that comes before the first step finds no shadowed factors to start.</value>
-    public override IReadOnlyList<Injection> Ways => Recipe.Init == FactorInit.LoRAGA ? [Injection.Replace, Injection.Hook] : base.Ways;
+    /// <value>Without <see cref="Injection.Shadow"/>, where a gradient that comes before the first step would find no shadowed factors to start, or
+    /// factors have to be run.</value>
+    public override IReadOnlyList<Injection> Ways =>
+        AllowsShadow && !factors.Start.NeedsGradient ? base.Ways : [Injection.Replace, Injection.Hook];
 
-    public override bool KeepsBase => Recipe is { Clock: { WarmStart: 0, Every: null }, RankSchedule: ConstantRank, Switching: null };
+    public override bool KeepsBase => factors.Features.All(feature => feature.KeepsBase);
 
     /// <value>A warm start trains the weight itself.</value>
-    public override bool AdaptsFrozen => Recipe.Clock.WarmStart == 0;
+    public override bool AdaptsFrozen => factors.IsActiveAtOnce;
 
-    public override long WantedRank(Site site) => RecipeFor(site).Rank;
+    private bool AllowsShadow => factors.Features.All(feature => feature.AllowsShadow);
+
+    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => Ranks?.Invoke(sites) ?? base.RanksFor(sites);
 
     public override void Check(IReadOnlyList<Site> sites)
     {
-        Recipe.Layers?.RequireUse(sites);
-        foreach (var site in Recipe.Init.Decomposes() ? sites : [])
-            FactorStart.RequireFinite(site.Name, site.Weight, $"start with {nameof(FactorInit)}.{nameof(FactorInit.Kaiming)}");
+        foreach (var feature in factors.Features)
+            feature.Check(sites);
+        foreach (var site in sites)
+            factors.Start.Require(site.Name, site.Weight);
     }
 
     public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) =>
-        QuantizedBase.Check(chosen, Recipe, Logger, Strict);
+        factors.Features.SelectMany(feature => feature.NotesOn(chosen, Settings));
 
-    public override Adapter Adapt(Site site, Injection way, string reason, bool mayShadow) => way switch
+    protected override FactorAdapter Make(in AdapterRequest request)
     {
-        Injection.Replace when Recipe.Base != BaseFormat.Dense => new ReplacedQuantizedLinear(site, RecipeFor(site), reason),
-        Injection.Replace => new ReplacedLinear(site, RecipeFor(site), reason),
+        var own = factors with { Rank = request.Rank, Scale = ScaleOf(request.Site, request.Rank) };
 
         // Factors that have left the weight must be run: a hook that is passed by is then an error.
-        Injection.Hook => new HookedLinear(site, RecipeFor(site), reason, mayShadow && MayShadow && !Recipe.Init.ChangesBase()),
-        _ => new ShadowAdapter(site, RecipeFor(site), reason),
-    };
-
-    public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
-    {
-        if (Recipe.Clock.WarmStart > 0 && completed == Recipe.Clock.WarmStart)
-            TakeOver(completed, adapters, state);
-        else if (Recipe.Clock.IsRestartAfter(completed))
-            Restart(completed, adapters, state);
-        else if (!Recipe.Clock.HasRestarts)
-            ChangeRanks(completed, adapters, state);
+        return request.Way == Injection.Shadow ? new ShadowAdapter(request.Site, own, request.Reason)
+            : request.Way == Injection.Hook && request.MayShadow && AllowsShadow && !own.Start.ChangesBase ? new HookOrShadowAdapter(request, own)
+            : new FactorLayerAdapter(request, own);
     }
 
-    /// <summary>What is done to one matrix.</summary>
-    protected virtual AdapterRecipe RecipeFor(Site site) => Recipe.For(site);
-
-    private void TakeOver(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
+    protected override void AfterStep(long completed, IReadOnlyList<FactorAdapter> adapters, IOptimizerState state)
     {
-        foreach (var adapter in adapters.OfType<FactorAdapter>())
-            adapter.Activate(state);
-        Logger?.FactorsTakeOver(Strategy, completed, adapters.Count);
-    }
-
-    private void ChangeRanks(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
-    {
-        var due = adapters.OfType<FactorAdapter>().Where(adapter => adapter.RankAfter(completed) != adapter.Rank).ToArray();
-        if (due.Length == 0)
-            return;
-
-        Adapter.RequireMergeable(due);
-        foreach (var adapter in due)
-            adapter.ChangeRank(completed, state);
-        Logger?.RankChanged(Strategy, due.Length, Recipe.RankAfter(completed, long.MaxValue), completed);
-    }
-
-    private void Restart(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
-    {
-        Adapter.RequireMergeable(adapters);
-        var before = Probe();
-
-        var (zeroed, total) = (0L, 0L);
-        foreach (var adapter in adapters.OfType<FactorAdapter>())
-        {
-            var share = adapter.Restart(completed, state);
-            (zeroed, total) = (zeroed + share.Zeroed, total + share.Total);
-        }
-
-        var after = Probe();
-        Logger?.Restarted(Strategy, Recipe.Clock.RestartsAfter(completed), completed, adapters.Count,
-            Recipe.RankAfter(completed, long.MaxValue), total == 0 ? 0 : (double)zeroed / total,
-            before is { } loss ? $"; loss {loss:0.######} before, {after:0.######} after" : "");
-    }
-
-    private double? Probe()
-    {
-        using var scope = NewDisposeScope();
-        return Recipe.LossProbe?.Invoke();
+        foreach (var feature in factors.Features)
+            feature.AfterStep(new(Settings, completed, adapters, state));
     }
 }

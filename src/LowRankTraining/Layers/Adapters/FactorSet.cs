@@ -10,11 +10,11 @@ namespace LowRankTraining.Layers;
 /// <param name="Scale">s.</param>
 internal sealed record FactorSet(string Weight, Parameter A, Parameter B, double Scale)
 {
-    /// <value>Finds what A is when training ends: pruned, where that is due. In the dispose scope of the caller.</value>
-    public required Func<Tensor> FinalA { get; init; }
+    /// <value>Finds what A is when training ends: pruned, where that is due; null for A itself. In the dispose scope of the caller.</value>
+    public required Func<Tensor?> FinalA { get; init; }
 
-    /// <value>m entries, or null where rows have no magnitudes of their own.</value>
-    public Parameter? Magnitude { get; init; }
+    /// <value>What is trained beside A and B, by the names in the layer.</value>
+    public required IReadOnlyList<(string Name, Parameter Parameter)> Extra { get; init; }
 
     /// <value>Whether the factors' start has left the weight.</value>
     public bool LeavesBase { get; init; }

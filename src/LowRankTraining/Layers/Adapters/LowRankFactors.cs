@@ -114,11 +114,19 @@ internal static class LowRankFactors
         return left.narrow(0, first, rows).mm(right).view(-1).narrow(0, start - first * columns, length).MoveToOuterDisposeScope();
     }
 
-    public static bool AreFinite(Tensor a, Tensor b)
+    /// <summary>Whether tensors are free of NaN and infinity, with one read from each device for all of them.</summary>
+    public static bool AreFinite(IEnumerable<Tensor> tensors)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        return (a.isfinite().all() & b.isfinite().all()).ToBoolean();
+        return tensors.Select(IsFinite).GroupBy(verdict => (verdict.device_type, verdict.device_index)).ToArray()
+            .All(verdicts => stack(verdicts).all().ToBoolean());
+    }
+
+    private static Tensor IsFinite(Tensor tensor)
+    {
+        using var scope = NewDisposeScope();
+        return tensor.isfinite().all().MoveToOuterDisposeScope();
     }
 
     /// <summary>Gives the factors another rank, filled with zeros. The parameters stay the same objects: TorchSharp keys optimizer state by them.</summary>

@@ -13,7 +13,7 @@ namespace LowRankTraining.Layers;
 /// <para>In the state dict: <c>weight</c>, <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>.</para>
 /// <para>Source: Hu et al., LoRA, arXiv 2106.09685, section 4.1.</para>
 /// </remarks>
-public sealed class LowRankLinear : ReparameterizedLinear
+public sealed class LowRankLinear : FactorLayer
 {
     /// <summary>Puts factors beside a linear layer, whose weight (frozen from now on) and bias it shares.</summary>
     /// <param name="source">The layer.</param>
@@ -23,91 +23,31 @@ public sealed class LowRankLinear : ReparameterizedLinear
     /// again for the backward pass, and none is kept. Default 0.</param>
     /// <param name="key">Seed of A and of the masks. Default 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
-    public LowRankLinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0) : base(nameof(LowRankLinear))
-    {
-        LowRankFactors.Require(source, rank, scale, dropout);
-
-        (Scale, Dropout, Mask) = (scale, dropout, DropoutMask.For(key, dropout));
-        var (a, b) = LowRankFactors.Make(source.weight, rank, key);
-        Own(WeightName, source.weight);
-        Own(BiasName, source.bias);
-        Own(LowRankFactors.A, a);
-        Own(LowRankFactors.B, b);
-        ShareWith(source);
-        weight.requires_grad = false;
-    }
+    public LowRankLinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0)
+        : base(nameof(LowRankLinear), source, rank, scale, dropout, key) { }
 
     /// <value>W, m × n; the same object as the source's.</value>
-    public Parameter weight => Part(WeightName);
+    public Parameter weight => Frozen;
 
-    /// <value>A, r × n.</value>
-    public Parameter lora_A => Part(LowRankFactors.A);
+    /// <summary>W + s B A as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
+    public override Tensor EffectiveWeight() => LowRankFactors.Effective(weight, lora_A, lora_B, Scale);
 
-    /// <value>B, m × r.</value>
-    public Parameter lora_B => Part(LowRankFactors.B);
-
-    /// <value>n, entries of an input row.</value>
-    public long in_features => weight.shape[1];
-
-    /// <value>m, entries of an output row.</value>
-    public long out_features => weight.shape[0];
-
-    /// <value>r.</value>
-    public long Rank => lora_A.shape[0];
-
-    /// <value>s, the factor on the product B A.</value>
-    public double Scale { get; }
-
-    /// <value>Probability with which an input entry does not reach the factors while training.</value>
-    public double Dropout { get; }
-
-    /// <value>Whether the factors take part. Default true.</value>
-    public bool Enabled { get; set; } = true;
-
-    /// <value>What drops entries, or null.</value>
-    internal DropoutMask? Mask { get; }
-
-    /// <value>What follows the inputs of training batches, or null.</value>
-    internal InputNorms? Inputs { get; init; }
+    internal override Tensor? FoldIn(Generator? rounding, bool measures = false) => Add(lora_A, lora_B, rounding, measures);
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input)
+    protected override Tensor Output(Tensor rows)
     {
-        using var scope = NewDisposeScope();
-        Reached = true;
-
-        var rows = LowRankFactors.Rows(input);
-        if (training && is_grad_enabled())
-            Inputs?.See(rows);
-
-        var output = Enabled && !(Mask is not null && training) && MergedProduct.PaysFor(rows, weight) ? Merged(rows) : Apart(rows);
-        return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
+        if (!Enabled)
+            return Plain(rows);
+        return !(Mask is not null && training) && MergedProduct.PaysFor(rows, weight)
+            ? Merged(rows)
+            : Plain(rows).addmm_(Hidden(rows), lora_B.t());
     }
+
+    /// <inheritdoc/>
+    protected override Tensor Change(Tensor rows, Tensor output) => output.addmm(Hidden(rows), lora_B.t());
 
     private Tensor Merged(Tensor rows) => bias is null
         ? MergedProduct.apply(rows, weight, lora_A, lora_B, Scale)
         : MergedProduct.apply(rows, weight, lora_A, lora_B, Scale, bias);
-
-    private Tensor Apart(Tensor rows)
-    {
-        var output = nn.functional.linear(rows, weight, bias);
-        return Enabled ? output.addmm_(LowRankFactors.Hidden(rows, lora_A, Scale, Mask, training), lora_B.t()) : output;
-    }
-
-    /// <summary>W + s B A as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
-    public Tensor EffectiveWeight() => LowRankFactors.Effective(weight, lora_A, lora_B, Scale);
-
-    /// <summary>Folds the factors into the weight and sets B to zero. The layer computes what it computed before, up to one rounding of the weight.</summary>
-    /// <param name="rounding">Rounds a half-precision weight stochastically; to the nearest when null.</param>
-    /// <exception cref="InvalidOperationException">The factors hold NaN or infinity. Nothing was changed.</exception>
-    public void Merge(Generator? rounding = null)
-    {
-        if (!LowRankFactors.AreFinite(lora_A, lora_B))
-            throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. "
-                + "Go back to a checkpoint and lower the learning rate.");
-
-        using var guard = no_grad();
-        LowRankFactors.MergeInto(weight, lora_A, lora_B, Scale, rounding);
-        lora_B.zero_();
-    }
 }

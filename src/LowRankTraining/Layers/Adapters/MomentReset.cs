@@ -18,21 +18,22 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
     /// <param name="adam">Whose moments they are.</param>
     /// <param name="kind">Their shape, and a dtype like their parameter's.</param>
     /// <param name="parts">The parts of a moment, each with its seed.</param>
-    /// <returns>Entries of the first moment that are zero afterwards, and all of them.</returns>
-    public (long Zeroed, long Total) Apply(StateBag state, AdamRule adam, in TensorKind kind, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts)
+    /// <param name="zeroed">Counts what goes, where somebody asks.</param>
+    public void Apply(
+        StateBag state, AdamRule adam, in TensorKind kind, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts, ZeroedShare? zeroed)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
 
         var slots = adam.Moments.OrderBy(slot => slot.Order).Where(slot => slot.IsIn(state)).ToArray();
         if (slots.Length == 0)
-            return (0, 0);
+            return;
 
-        var total = kind.Elements;
         if (Mode == OptimizerReset.Zero)
         {
             Clear(state, adam);
-            return (total, total);
+            zeroed?.CountAll(kind.Elements);
+            return;
         }
 
         var first = slots[0].Read(state, kind);
@@ -44,7 +45,7 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
 
         if (RestartClock)
             state.SetCounter(AdamRule.Clock, 0);
-        return (total - slots[0].Read(state, kind).count_nonzero().ToInt64(), total);
+        zeroed?.Count(slots[0].Read(state, kind));
     }
 
     /// <summary>Clears everything, for factors of another shape.</summary>

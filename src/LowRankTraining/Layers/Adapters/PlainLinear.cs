@@ -19,6 +19,13 @@ internal static class PlainLinear
             layer.weight = new Parameter(values.detach().alias(), weight.requires_grad);
     }
 
+    /// <summary>Takes its weight's memory, until it holds values again.</summary>
+    public static void HoldNothing(this Linear layer)
+    {
+        using var nothing = empty([0], layer.weight.dtype, device: layer.weight.device);
+        layer.Hold(nothing);
+    }
+
     /// <summary>Whether two tensors are on the same device.</summary>
     public static bool IsBeside(this Tensor tensor, Tensor other) => tensor.device_type == other.device_type && tensor.device_index == other.device_index;
 }

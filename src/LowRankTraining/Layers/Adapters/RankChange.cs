@@ -1,96 +1,25 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
+using LowRankTraining.Schedules;
 
 namespace LowRankTraining.Layers;
 
-/// <summary>Factors of another rank with the same product, but for what is to be merged into the weight. Its tensors belong to the dispose scope that it is
-/// made in.</summary>
-/// <remarks>
-/// <para>Falling: <see cref="RankReduction"/>. Growing: A gets rows drawn like the first ones, B gets columns of zeros, and nothing is to be merged.</para>
-/// <para>Moments of A (r × n) and of Bᵀ (r × m) follow by r′ × r matrices: see <see cref="ReducedFactors"/>.</para>
-/// </remarks>
-internal sealed record RankChange
+/// <summary>Factors whose rank follows a schedule while they are trained.</summary>
+internal sealed class RankChange(IRankSchedule ranks, RankChangeState mode) : FactorFeature
 {
-    private readonly Tensor _mapForA, _mapForB;
+    /// <value>What a lower rank cannot hold is merged.</value>
+    public override bool KeepsBase => false;
 
-    private RankChange(Tensor mapForA, Tensor mapForB) => (_mapForA, _mapForB) = (mapForA, mapForB);
+    public override long RankAfter(long completed, long rank) => ranks.RankFor(rank, completed);
 
-    /// <value>A′, r′ × n.</value>
-    public required Tensor A { get; init; }
-
-    /// <value>B′, m × r′.</value>
-    public required Tensor B { get; init; }
-
-    /// <value>What the weight takes over, or null.</value>
-    public (Tensor A, Tensor B)? Dropped { get; private init; }
-
-    /// <summary>Factors of the wanted rank, other than the one that they have.</summary>
-    /// <param name="rank">r′.</param>
-    /// <param name="a">A, r × n.</param>
-    /// <param name="b">B, m × r.</param>
-    /// <param name="key">Seed of new rows.</param>
-    public static RankChange To(long rank, Tensor a, Tensor b, ulong key) => rank < a.shape[0] ? Falling(rank, a, b) : Growing(rank, a, b, key);
-
-    /// <summary>The moment of A, r × n, for A′.</summary>
-    public Tensor CarryA(Tensor moment, int order) => Map(_mapForA, order).mm(moment);
-
-    /// <summary>The moment of Bᵀ, r × m, for B′ᵀ.</summary>
-    public Tensor CarryTransposedB(Tensor moment, int order) => Map(_mapForB, order).mm(moment);
-
-    /// <summary>Frees everything but what moments follow by.</summary>
-    public void Release()
+    public override void AfterStep(in FactorRun run)
     {
-        A.Dispose();
-        B.Dispose();
-        Dropped?.A.Dispose();
-        Dropped?.B.Dispose();
-    }
-
-    /// <summary>Carries a state over, or clears it.</summary>
-    /// <param name="mode">Which of the two.</param>
-    /// <param name="state">Where the moments are.</param>
-    /// <param name="adam">Whose they are.</param>
-    /// <param name="kind">The shape that they had so far, and a dtype like their parameter's.</param>
-    /// <param name="step">What rounding is keyed by.</param>
-    /// <param name="carry">The new moment for the old one and its order.</param>
-    public static void Apply(RankChangeState mode, StateBag state, AdamRule adam, in TensorKind kind, in StepContext step, Func<Tensor, int, Tensor> carry)
-    {
-        if (mode == RankChangeState.Reset)
-        {
-            adam.Reset(state);
+        var completed = run.Completed;
+        var due = run.Adapters.Where(adapter => adapter.RankAfter(completed) != adapter.Rank).ToArray();
+        if (due.Length == 0)
             return;
-        }
 
-        foreach (var slot in adam.Moments)
-            slot.Change(state, kind, step, moment => carry(moment, slot.Order));
-    }
-
-    private static RankChange Falling(long rank, Tensor a, Tensor b)
-    {
-        var reduced = RankReduction.Reduce(a, b, rank);
-        return new RankChange(reduced.MapOfB, reduced.MapOfA) { A = reduced.A, B = reduced.B, Dropped = (reduced.DroppedA, reduced.DroppedB) };
-    }
-
-    private static RankChange Growing(long rank, Tensor a, Tensor b, ulong key)
-    {
-        var (old, precise) = (a.shape[0], a.dtype.Computing());
-        var map = eye(rank, old, precise, a.device);
-        return new RankChange(map, map)
-        {
-            A = cat([a, LowRankFactors.Draw(rank - old, a.shape[1], a.dtype, a.device, key)], 0),
-            B = cat([b, zeros(b.shape[0], rank - old, b.dtype, b.device)], 1),
-        };
-    }
-
-    /// <summary>Of a row that nothing is carried to, the second moment is the mean of the old ones.</summary>
-    private static Tensor Map(Tensor map, int order)
-    {
-        if (order != 2)
-            return map;
-
-        var squares = map.square();
-        return where(squares.sum(1, keepdim: true).eq(0), full_like(squares, 1.0 / squares.shape[1]), squares);
+        Adapter.RequireMergeable(due);
+        foreach (var adapter in due)
+            adapter.ChangeRank(completed, mode, run.State);
+        run.Logger?.RankChanged(run.Strategy, due.Length, Math.Max(1, RankAfter(completed, run.Settings.Rank)), completed);
     }
 }

@@ -12,7 +12,7 @@ namespace LowRankTraining.Layers;
 /// of A's rows: it can still learn.</para>
 /// <para>Half precision is computed in float32.</para>
 /// </remarks>
-public static class RankReduction
+internal static class RankReduction
 {
     /// <summary>Reduces B A to a rank.</summary>
     /// <param name="a">A, r × n, finite.</param>
@@ -94,7 +94,7 @@ public static class RankReduction
 /// Gradients change places, since ∂A = s Bᵀ G and ∂B = s G Aᵀ: the first moment of A is carried by S, that of B by T. Second moments are carried by
 /// the squares of the entries, as if the gradients of different rows were independent.
 /// </remarks>
-public sealed record ReducedFactors(Tensor A, Tensor B, Tensor DroppedA, Tensor DroppedB, Tensor MapOfA, Tensor MapOfB) : IDisposable
+internal sealed record ReducedFactors(Tensor A, Tensor B, Tensor DroppedA, Tensor DroppedB, Tensor MapOfA, Tensor MapOfB) : IDisposable
 {
     /// <summary>Frees all six tensors.</summary>
     public void Dispose()

@@ -14,18 +14,18 @@ namespace LowRankTraining.Layers;
 /// two dimensions is treated as out × rest.</para>
 /// <para>Before the factors take over, plain Adam on the weight. A zero or non-finite gradient changes nothing.</para>
 /// </remarks>
-internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
+internal sealed record ShadowRule(FactorSettings Settings) : UpdateRule
 {
     private static readonly StateSlot Factors = new("factors");
 
-    public override (double Beta1, double Beta2)? Betas => Recipe.Adam.Betas;
+    public override (double Beta1, double Beta2)? Betas => Settings.Adam.Betas;
 
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var completed = step.Step - 1;
-        if (!Recipe.Clock.IsActiveAfter(completed))
+        if (!Settings.IsActiveAfter(completed))
         {
-            Recipe.Adam.AddUpdate(gradient, accumulator, scale, state, step);
+            Settings.Adam.AddUpdate(gradient, accumulator, scale, state, step);
             return;
         }
 
@@ -37,29 +37,29 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
             factors = Draw(step.Parameter, matrix, step.Weight, completed);
         var (a, b) = (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
 
-        var lowRank = cat([b.mm(matrix), a.mm(matrix.t())], 1).mul_(Recipe.Scale);
+        var lowRank = cat([b.mm(matrix), a.mm(matrix.t())], 1).mul_(Settings.Scale);
         if (!step.Accepts(lowRank, matrix))
             return;
 
         state.Set(Factors, factors);
-        var (direction, correction) = Recipe.Adam.Advance(lowRank, state, step);
-        if (Recipe.LearningRateRatio != 1)
-            direction.narrow(1, columns, rows).mul_(Recipe.LearningRateRatio);
+        var (direction, correction) = Settings.Adam.Advance(lowRank, state, step);
+        if (Settings.LearningRateRatio != 1)
+            direction.narrow(1, columns, rows).mul_(Settings.LearningRateRatio);
         var before = factors.clone();
         factors.add_(direction, scale * correction);
 
         // The change that the factors really made, rounding included, so that the weight does not drift away from W₀ + s B A.
         var change = factors - before;
-        var left = cat([change.narrow(1, columns, rows), before.narrow(1, columns, rows)], 0).mul_(Recipe.Scale);
+        var left = cat([change.narrow(1, columns, rows), before.narrow(1, columns, rows)], 0).mul_(Settings.Scale);
         var right = cat([a, change.narrow(1, 0, columns)], 0);
         Add(accumulator, left.t(), right);
     }
 
     /// <summary>Starts a new cycle. The weight holds the old factors already.</summary>
-    public (long Zeroed, long Total) Restart(string name, Parameter weight, long completed, StateBag state)
+    public void Restart(string name, Parameter weight, long completed, MomentReset reset, StateBag state, ZeroedShare? zeroed)
     {
         if (!state.TryGet(Factors, out var old))
-            return (0, 0);
+            return;
 
         var (rank, entries) = (old.shape[0], old.numel());
         var columns = weight.numel() / weight.shape[0];
@@ -67,19 +67,20 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
 
         if (RankFor(weight, completed) != rank)
         {
-            Recipe.Reset.Clear(state, Recipe.Adam);
-            return (entries, entries);
+            reset.Clear(state, Settings.Adam);
+            zeroed?.CountAll(entries);
+            return;
         }
 
-        return Recipe.Reset.Apply(state, Recipe.Adam, new TensorKind(weight, [rank, columns + weight.shape[0]]),
+        reset.Apply(state, Settings.Adam, new TensorKind(weight, [rank, columns + weight.shape[0]]),
         [
-            (moment => moment.narrow(1, 0, columns), Recipe.MaskKey(name, LowRankFactors.A, completed)),
-            (moment => moment.narrow(1, columns, weight.shape[0]), Recipe.MaskKey(name, LowRankFactors.B, completed)),
-        ]);
+            (moment => moment.narrow(1, 0, columns), Settings.Key(name, $"reset {LowRankFactors.A}", completed)),
+            (moment => moment.narrow(1, columns, weight.shape[0]), Settings.Key(name, $"reset {LowRankFactors.B}", completed)),
+        ], zeroed);
     }
 
     /// <summary>Gives the factors the rank that is due. The weight stays as it is: it holds their product already.</summary>
-    public void ChangeRank(string name, Parameter weight, long completed, StateBag state)
+    public void ChangeRank(string name, Parameter weight, long completed, RankChangeState mode, StateBag state)
     {
         if (!state.TryGet(Factors, out var old))
             return;
@@ -87,45 +88,46 @@ internal sealed record ShadowRule(AdapterRecipe Recipe) : UpdateRule
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var (rows, columns) = (weight.shape[0], weight.numel() / weight.shape[0]);
-        var change = RankChange.To(RankFor(weight, completed), old.narrow(1, 0, columns), old.narrow(1, columns, rows).t(), Recipe.GrowthKey(name, completed));
+        var (a, b) = (old.narrow(1, 0, columns), old.narrow(1, columns, rows).t());
+        var change = ResizedFactors.To(RankFor(weight, completed), a, b, Settings.Key(name, ResizedFactors.NewRows, completed));
 
         var kind = new TensorKind(weight, old.shape);
         state.Set(Factors, cat([change.A, change.B.t()], 1));
         change.Release();
-        RankChange.Apply(Recipe.OnRankChange, state, Recipe.Adam, kind, Recipe.StepOf(name, "moments", completed), (moment, order) => cat(
+        ResizedFactors.Apply(mode, state, Settings.Adam, kind, Settings.StepOf(name, "moments", completed), (moment, order) => cat(
             [change.CarryA(moment.narrow(1, 0, columns), order), change.CarryTransposedB(moment.narrow(1, columns, rows), order)], 1));
     }
 
     public override string LayoutFor(IReadOnlyList<long> shape)
     {
         var limit = shape.ShortSide();
-        return $"shadowed factors of rank {Recipe.RankAfter(0, limit)} of {limit}";
+        return $"shadowed factors of rank {Settings.RankAfter(0, limit)} of {limit}";
     }
 
-    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Recipe.Adam.SlotsFor(shape).Append(Factors);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Settings.Adam.SlotsFor(shape).Append(Factors);
 
     /// <remarks>At the most: of the warm start and of the factors, which follow it.</remarks>
     public override long BytesFor(IReadOnlyList<long> shape)
     {
-        long rank = Recipe.RankAfter(0, shape.ShortSide()), columns = shape.Sides().Columns;
-        var factors = StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + Recipe.Adam.BytesFor([rank, shape[0] + columns]);
+        long rank = Settings.RankAfter(0, shape.ShortSide()), columns = shape.Sides().Columns;
+        var factors = StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + Settings.Adam.BytesFor([rank, shape[0] + columns]);
         return Math.Max(factors, BytesOfWarmStart(shape));
     }
 
     /// <summary>What full-rank training takes until the factors take over; 0 where they begin.</summary>
-    public long BytesOfWarmStart(IReadOnlyList<long> shape) => Recipe.Clock.WarmStart > 0 ? Recipe.Adam.BytesFor(shape) : 0;
+    public long BytesOfWarmStart(IReadOnlyList<long> shape) => !Settings.IsActiveAtOnce ? Settings.Adam.BytesFor(shape) : 0;
 
     /// <summary>The factors' start. What of the weight they stand for stays in it: here the weight is always the merged one.</summary>
     private Tensor Draw(string name, Tensor matrix, Tensor? weight, long completed)
     {
         using var scope = NewDisposeScope();
-        var whole = Recipe.Init.ChangesBase() ? weight!.detach().AsMatrix() : matrix;
-        var (a, b) = FactorStart.FromWeight(Recipe.Init, whole, RankFor(matrix, completed), Recipe.Scale, Recipe.DrawKey(name, completed));
+        var whole = Settings.Start.ChangesBase ? weight!.detach().AsMatrix() : matrix;
+        var (a, b) = Settings.Start.FromWeight(whole, RankFor(matrix, completed), Settings.Scale, Settings.DrawKey(name, completed));
         return cat([a, b.t()], 1).to(matrix.dtype).MoveToOuterDisposeScope();
     }
 
     private long RankFor(Tensor matrix, long completed) =>
-        Recipe.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));
+        Settings.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));
 
     private static void Add(Tensor accumulator, Tensor left, Tensor right)
     {

@@ -27,16 +27,25 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
         return Kept(both.narrow(1, 0, rows).t(), both.narrow(1, rows, columns), dtype);
     }
 
+    /// <summary>Such factors for a weight, of which only shape, dtype and device count.</summary>
+    public static FactorPair Gaussian(Tensor weight, long rank, ulong key) =>
+        Gaussian(weight.shape[0], weight.shape[1], rank, weight.dtype, weight.device, key);
+
     /// <summary>Both uniform within one over the root of what they sum over, U as if it had as many columns as it can come to have. InRank's code.</summary>
-    public static FactorPair Kaiming(long rows, long columns, long rank, long maxRank, ScalarType dtype, Device device, ulong key)
+    public static FactorPair Kaiming(Tensor weight, long rank, long maxRank, ulong key)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(key, device);
-        var (v, u) = (Uniform(rank, columns, columns, device, generator), Uniform(rows, rank, maxRank, device, generator));
-        return Kept(u, v, dtype);
+        using var generator = new Generator(key, weight.device);
+        var (rows, columns) = (weight.shape[0], weight.shape[1]);
+        var (v, u) = (Uniform(rank, columns, columns, weight.device, generator), Uniform(rows, rank, maxRank, weight.device, generator));
+        return Kept(u, v, weight.dtype);
     }
 
     /// <summary>The same V, and zeros for U: their product is nothing yet.</summary>
+    public static FactorPair Nothing(Tensor weight, long rank, ulong key) =>
+        Nothing(weight.shape[0], weight.shape[1], rank, weight.dtype, weight.device, key);
+
+    /// <inheritdoc cref="Nothing(Tensor, long, ulong)"/>
     public static FactorPair Nothing(long rows, long columns, long rank, ScalarType dtype, Device device, ulong key)
     {
         using var scope = NewDisposeScope();

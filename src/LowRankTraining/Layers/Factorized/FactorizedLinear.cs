@@ -66,38 +66,34 @@ public sealed class FactorizedLinear : ReparameterizedLinear
     /// <value>V, k × n.</value>
     public Parameter factor_V => Part(NameOfV);
 
-    /// <value>n, entries of an input row.</value>
-    public long in_features => factor_V.shape[1];
+    /// <inheritdoc/>
+    public override long in_features => factor_V.shape[1];
 
-    /// <value>m, entries of an output row.</value>
-    public long out_features => factor_U.shape[0];
+    /// <inheritdoc/>
+    public override long out_features => factor_U.shape[0];
 
     /// <value>k.</value>
-    public long Rank => factor_V.shape[0];
+    public override long Rank => factor_V.shape[0];
 
     /// <value>σ.</value>
     public FactorActivation Activation { get; }
 
-    internal override bool HasPlainForm => Activation == FactorActivation.None;
+    /// <inheritdoc/>
+    protected internal override bool IsWeight => weight is null;
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input)
+    protected internal override bool HasPlainForm => Activation == FactorActivation.None;
+
+    /// <inheritdoc/>
+    protected override Tensor Output(Tensor rows)
     {
-        using var scope = NewDisposeScope();
-        Reached = true;
-
-        var rows = LowRankFactors.Rows(input);
-        var hidden = Activate(rows.mm(factor_V.t()));
-        var output = nn.functional.linear(hidden, factor_U, bias);
-        if (weight is not null)
-            output = output.addmm(rows, weight.t());
-
-        return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
+        var output = nn.functional.linear(Activate(rows.mm(factor_V.t())), factor_U, bias);
+        return weight is null ? output : output.addmm(rows, weight.t());
     }
 
     /// <summary>U V, plus W₀ where there is one, as a new tensor in float32 (float64 for float64 factors): what the layer multiplies by.</summary>
     /// <exception cref="InvalidOperationException">There is an activation between the factors: no weight does what the layer does.</exception>
-    public Tensor EffectiveWeight()
+    public override Tensor EffectiveWeight()
     {
         if (!HasPlainForm)
             throw new InvalidOperationException($"There is {Activation} between the factors, so there is no weight that does what the layer does. "
@@ -118,14 +114,6 @@ public sealed class FactorizedLinear : ReparameterizedLinear
         (factor_U.grad, factor_V.grad) = (null!, null!);
         factor_U.set_(factors.U.to(factor_U.dtype).contiguous().clone());
         factor_V.set_(factors.V.to(factor_V.dtype).contiguous().clone());
-    }
-
-    /// <summary>Frees the factors, when the layer has left the model.</summary>
-    internal void Release()
-    {
-        (factor_U.grad, factor_V.grad) = (null!, null!);
-        factor_U.Dispose();
-        factor_V.Dispose();
     }
 
     private Tensor Activate(Tensor hidden) => Activation switch

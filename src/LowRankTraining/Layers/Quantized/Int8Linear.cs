@@ -42,11 +42,14 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     /// <value>Stands for W where gradients are concerned: it has no entries, and its gradient is m × n.</value>
     public Parameter weight => Part(WeightName);
 
-    /// <value>n, entries of an input row.</value>
-    public long in_features => Codes.shape[1];
+    /// <inheritdoc/>
+    public override long in_features => Codes.shape[1];
 
-    /// <value>m, entries of an output row.</value>
-    public long out_features => Codes.shape[0];
+    /// <inheritdoc/>
+    public override long out_features => Codes.shape[0];
+
+    /// <value>The short side: the whole weight is trained.</value>
+    public override long Rank => Math.Min(in_features, out_features);
 
     /// <value>Numbers that share a scale.</value>
     public int Group { get; }
@@ -55,16 +58,11 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     public long WeightBytes => new[] { Codes, Scales, Zeros }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input)
-    {
-        using var scope = NewDisposeScope();
-        var rows = LowRankFactors.Rows(input);
-        var output = bias is null ? Int8Product.apply(rows, weight, this) : Int8Product.apply(rows, weight, this, bias);
-        return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
-    }
+    protected override Tensor Output(Tensor rows) =>
+        bias is null ? Int8Product.apply(rows, weight, this) : Int8Product.apply(rows, weight, this, bias);
 
     /// <summary>W as a new tensor, in the dtype of the layer that this one was made from.</summary>
-    public Tensor EffectiveWeight() => Decode(weight.dtype);
+    public override Tensor EffectiveWeight() => Decode(weight.dtype);
 
     /// <inheritdoc/>
     long[] IWeightStore.Shape => Codes.shape;
@@ -85,14 +83,6 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
 
     /// <value>Takes the weight's gradient as it arises.</value>
     internal GradientSink Sink { get; } = new();
-
-    /// <summary>Frees everything but the bias, when the layer has left the model.</summary>
-    internal void Release()
-    {
-        weight.grad = null!;
-        foreach (var tensor in new[] { Codes, Scales, Zeros, weight })
-            tensor.Dispose();
-    }
 
     private Tensor Codes => Buffer(CodesName);
 

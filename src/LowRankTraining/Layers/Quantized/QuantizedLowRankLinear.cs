@@ -13,10 +13,11 @@ namespace LowRankTraining.Layers;
 /// <c>lora_B</c>. Bytes of the weight: 0.5625 for each number in NF4, 1.016 in 8 bits.</para>
 /// <para>Source: Dettmers et al., QLoRA, arXiv 2305.14314.</para>
 /// </remarks>
-public sealed class QuantizedLowRankLinear : ReparameterizedLinear
+public sealed class QuantizedLowRankLinear : FactorLayer
 {
     private const string CodesName = "weight_codes", AbsMaxName = "weight_absmax";
 
+    private readonly BaseFormat _format;
     private readonly BaseCode _code;
     private readonly long[] _shape;
 
@@ -34,104 +35,51 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
 
     /// <summary>A layer that runs on the source's own weight until it is quantized, if it shares that, and cannot run before if not.</summary>
     internal QuantizedLowRankLinear(Linear source, int rank, BaseFormat format, double scale, double dropout, ulong key, bool sharesWeight)
-        : base(nameof(QuantizedLowRankLinear))
+        : base(nameof(QuantizedLowRankLinear), Quantizable(source), rank, scale, dropout, key, sharesWeight)
     {
-        LowRankFactors.Require(source, rank, scale, dropout);
-        if (!Takes(source.weight.dtype))
-            throw new ArgumentException($"A weight in {source.weight.dtype} cannot be quantized: "
-                + "convert the layer to float32, bfloat16 or float16 first.", nameof(source));
-
-        (_code, _shape) = (BaseCode.Of(format), source.weight.shape);
-        (Scale, Dropout, Mask) = (scale, dropout, DropoutMask.For(key, dropout));
-        var (a, b) = LowRankFactors.Make(source.weight, rank, key);
-        Own(WeightName, sharesWeight ? source.weight : null);
-        Own(BiasName, source.bias);
-        Own(LowRankFactors.A, a);
-        Own(LowRankFactors.B, b);
-        ShareWith(source);
-
+        (_format, _code, _shape) = (format, BaseCode.Of(format), source.weight.shape);
         var device = source.weight.device;
         OwnBuffer(CodesName, zeros(PackedCodes.Shape(_shape, _code.Table.Bits), ScalarType.Byte, device));
         OwnBuffer(AbsMaxName, zeros([Blocks.Of(_shape.Elements(), _code.Block, _code.Table.Bits).Count], ScalarType.Float32, device));
     }
 
-    /// <value>A, r × n.</value>
-    public Parameter lora_A => Part(LowRankFactors.A);
-
-    /// <value>B, m × r.</value>
-    public Parameter lora_B => Part(LowRankFactors.B);
-
-    /// <value>n, entries of an input row.</value>
-    public long in_features => _shape[1];
-
-    /// <value>m, entries of an output row.</value>
-    public long out_features => _shape[0];
-
-    /// <value>r.</value>
-    public long Rank => lora_A.shape[0];
-
-    /// <value>s, the factor on the product B A.</value>
-    public double Scale { get; }
-
-    /// <value>Probability with which an input entry does not reach the factors while training.</value>
-    public double Dropout { get; }
-
-    /// <value>Whether the factors take part. Default true.</value>
-    public bool Enabled { get; set; } = true;
-
     /// <value>Bytes that the quantized weight takes.</value>
     public long WeightBytes => new[] { Codes, AbsMax }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
 
-    /// <value>What drops entries of the input, or null.</value>
-    internal DropoutMask? Mask { get; }
+    /// <value>Its codes would take the rounding of a merge for good, and a decoded copy its memory.</value>
+    internal override bool CanUnmerge => false;
+
+    internal override bool FreesWeight => true;
+
+    internal override long FrozenBytes => IsQuantized ? WeightBytes : 0;
+
+    internal override string? Note => $"weight in {_format}";
 
     /// <value>Whether the layer runs on its codes.</value>
-    internal bool IsQuantized { get; private set; }
+    private bool IsQuantized { get; set; }
+
+    private Tensor Codes => Buffer(CodesName);
+
+    private Tensor AbsMax => Buffer(AbsMaxName);
 
     /// <summary>Whether weights of a dtype can be quantized.</summary>
     internal static bool Takes(ScalarType dtype) => dtype is ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16;
 
-    /// <inheritdoc/>
-    public override Tensor forward(Tensor input)
-    {
-        using var scope = NewDisposeScope();
-        Reached = true;
-
-        var rows = LowRankFactors.Rows(input);
-        var output = !IsQuantized ? nn.functional.linear(rows, Part(WeightName), bias)
-            : bias is null ? FrozenProduct.apply(rows, this) : FrozenProduct.apply(rows, this, bias);
-        if (Enabled)
-            output = output.addmm(LowRankFactors.Hidden(rows, lora_A, Scale, Mask, training), lora_B.t());
-
-        return output.reshape([.. input.shape[..^1], out_features]).MoveToOuterDisposeScope();
-    }
-
     /// <summary>W + s B A as a new tensor, in float32: what the layer multiplies by.</summary>
-    public Tensor EffectiveWeight()
+    public override Tensor EffectiveWeight()
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         return Decode(ScalarType.Float32).addmm_(lora_B.to(ScalarType.Float32).mul(Scale), lora_A.to(ScalarType.Float32)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Folds the factors into the weight, which is rounded to its format again, and sets B to zero.</summary>
-    /// <param name="rounding">Rounds stochastically, so that nothing is lost in expectation; to the nearest, which loses most of a small change, when
-    /// null.</param>
-    /// <exception cref="InvalidOperationException">The factors hold NaN or infinity. Nothing was changed.</exception>
-    public void Merge(Generator? rounding)
-    {
-        if (!LowRankFactors.AreFinite(lora_A, lora_B))
-            throw new InvalidOperationException("The low-rank factors hold NaN or infinity and were not merged: the training has diverged. "
-                + "Go back to a checkpoint and lower the learning rate.");
+    /// <summary>W as a new tensor in the layer's dtype.</summary>
+    internal Tensor BaseWeight() => Decode(lora_A.dtype);
 
-        Add(lora_A, lora_B, rounding, measures: false);
-        using var guard = no_grad();
-        lora_B.zero_();
-    }
+    internal override Tensor? FoldIn(Generator? rounding, bool measures = false) => Add(lora_A, lora_B, rounding, measures);
 
     /// <summary>W ← W + s B A, a few rows at a time.</summary>
-    /// <returns>What the rounding has lost, where that is asked for, else null.</returns>
-    internal Tensor? Add(Tensor a, Tensor b, Generator? rounding, bool measures)
+    internal override Tensor? Add(Tensor a, Tensor b, Generator? rounding, bool measures)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
@@ -143,8 +91,49 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
         return loss?.MoveToOuterDisposeScope();
     }
 
+    /// <summary>The plain layer gets W + s B A: there is nothing to round it to but its own dtype.</summary>
+    internal override void FoldInto(Linear plain, Generator? rounding)
+    {
+        if (!IsQuantized)
+            return;
+
+        using var scope = NewDisposeScope();
+        plain.Hold(LowRankFactors.Rounded(EffectiveWeight(), lora_A.dtype, rounding));
+    }
+
+    /// <summary>Runs on codes where the factors take part, and on the weight itself where that is trained.</summary>
+    internal override Tensor? Activate(bool active, Linear plain, bool measures)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        Enabled = active;
+        if (active == IsQuantized)
+            return null;
+
+        if (!active)
+        {
+            plain.Hold(BaseWeight());
+            IsQuantized = false;
+            return null;
+        }
+
+        Quantize(plain.weight);
+        var loss = measures ? plain.weight.to(ScalarType.Float32, copy: true).sub_(BaseWeight()) : null;
+        plain.Hold(empty([0], lora_A.dtype, device: lora_A.device));
+        return loss?.MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Change(Tensor rows, Tensor output) => output.addmm(Hidden(rows), lora_B.t());
+
+    private protected override Tensor Plain(Tensor rows) => !IsQuantized ? base.Plain(rows)
+        : bias is null ? FrozenProduct.apply(rows, this) : FrozenProduct.apply(rows, this, bias);
+
+    private static Linear Quantizable(Linear source) => source is null || Takes(source.weight.dtype) ? source! : throw new ArgumentException(
+        $"A weight in {source.weight.dtype} cannot be quantized: convert the layer to float32, bfloat16 or float16 first.", nameof(source));
+
     /// <summary>Takes a weight over, rounded to the nearest, and runs on its codes from now on.</summary>
-    internal void Quantize(Tensor weight)
+    private void Quantize(Tensor weight)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
@@ -153,23 +142,6 @@ public sealed class QuantizedLowRankLinear : ReparameterizedLinear
         AbsMax.copy_(absMax);
         IsQuantized = true;
     }
-
-    /// <summary>Runs on the shared weight again.</summary>
-    internal void Unquantize() => IsQuantized = false;
-
-    /// <summary>W as a new tensor in the layer's dtype.</summary>
-    internal Tensor BaseWeight() => Decode(lora_A.dtype);
-
-    /// <summary>Frees the factors' neighbor, when the layer has left the model.</summary>
-    internal void Release()
-    {
-        Codes.Dispose();
-        AbsMax.Dispose();
-    }
-
-    private Tensor Codes => Buffer(CodesName);
-
-    private Tensor AbsMax => Buffer(AbsMaxName);
 
     private Tensor Decode(ScalarType dtype) => BlockwiseQuantization.Dequantize(Codes, AbsMax, _code.Table, _code.Block, _shape, dtype);
 }

@@ -1,4 +1,5 @@
 using LowRankTraining.Layers;
+using LowRankTraining.Schedules;
 
 namespace LowRankTraining.Strategies;
 
@@ -49,9 +50,19 @@ public sealed record PriLoRA : WeightSpaceMethod
     /// <value>Whether pruned entries lose their moments, instead of growing again at once. Default false.</value>
     public bool ResetPruned { get; init; }
 
-    private protected override AdapterMethod Method => new PriLoRAMethod(AdapterRecipe.Of(Name, this) with { Pruning = Pruning }, this);
+    private protected override AdapterMethod Method => new FactorMethod(Settings, FactorsWith(Pruning))
+    {
+        Ranks = RanksFor,
+        ScaleOf = (_, rank) => ScaleOf(Alpha, rank),
+    };
 
-    private InputPruning Pruning => new(NormDecay, Sparsity, PruneEvery, PruneFrom, PruneUntil, PruneAtFinish, ResetPruned);
+    private InputPruning Pruning => new(NormDecay, Sparsity, PruneAtFinish)
+    {
+        Every = PruneEvery,
+        From = PruneFrom,
+        Until = PruneUntil,
+        ResetsState = ResetPruned,
+    };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
@@ -65,5 +76,12 @@ public sealed record PriLoRA : WeightSpaceMethod
             .Fraction(NormDecay)
             .Require(Injection != Injection.Shadow,
                 $"{checks.PathOf(nameof(Injection))} is Shadow: the inputs of the layers are not seen that way. Use Auto, Replace or Hook.");
+    }
+
+    /// <summary>round(r_s + (r_f − r_s) ℓ / (L − 1)) in block ℓ of L.</summary>
+    private IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites)
+    {
+        var depths = Depth.Of([.. sites.Select(site => site.Name)]);
+        return [.. depths.Select(depth => RankRules.Rounded(FirstRank + (Rank - FirstRank) * depth))];
     }
 }

@@ -41,9 +41,11 @@ public sealed record SwitchLoRA : WeightSpaceMethod
     /// <value>Steps for which the vector that belongs to a new one is held still, at least 0. Default 5 (the authors' code).</value>
     public long HoldSteps { get; init; } = 5;
 
-    private protected override AdapterMethod Method => new SwitchLoRAMethod(AdapterRecipe.Of(Name, this) with { Switching = Switching }, this);
-
-    private Switching Switching => new(SwitchEvery, TotalSteps is { } total ? Math.Pow(SwitchDecay, 10.0 / total) : 1, HoldSteps);
+    private protected override AdapterMethod Method => new FactorMethod(Settings, FactorsWith(
+        new Switching(SwitchEvery, TotalSteps is { } total ? Math.Pow(SwitchDecay, 10.0 / total) : 1, HoldSteps)))
+    {
+        ScaleOf = (_, rank) => ScaleOf(Alpha, rank),
+    };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

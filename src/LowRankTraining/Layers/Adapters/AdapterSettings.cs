@@ -1,0 +1,44 @@
+using LowRankTraining.Parts;
+using Microsoft.Extensions.Logging;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>What every weight-space method is told.</summary>
+internal sealed record AdapterSettings
+{
+    /// <value>The method itself, for logs and checkpoints.</value>
+    public required ILowRankStrategy Method { get; init; }
+
+    /// <value>The rank that is asked for; more than a matrix can have is lowered to its short side.</value>
+    public required int Rank { get; init; }
+
+    /// <value>How parts are trained, and parameters that are not adapted.</value>
+    public required AdamRule Adam { get; init; }
+
+    /// <value>How the moments of embedding tables are stored.</value>
+    public required StateFormat TableStates { get; init; }
+
+    public ulong Seed { get; init; }
+
+    public double Dropout { get; init; }
+
+    /// <value>Whether s = α/√r.</value>
+    public bool RankStabilized { get; init; }
+
+    public Injection Injection { get; init; }
+
+    /// <value>Whether parameters are trained that are not adapted.</value>
+    public bool TrainOthers { get; init; }
+
+    /// <value>Whether what cannot be done as asked is an error.</value>
+    public bool Strict { get; init; }
+
+    public bool AllowUnreached { get; init; }
+
+    public string Strategy => Method.Name;
+
+    public ILogger? Logger => Method.Logger;
+
+    /// <summary>How a parameter is trained that is not adapted.</summary>
+    public UpdateRule RuleOf(NamedParameter other) => other.IsTable ? Adam with { States = TableStates } : Adam;
+}

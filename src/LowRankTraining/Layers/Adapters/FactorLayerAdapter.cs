@@ -1,0 +1,330 @@
+using System.Diagnostics.CodeAnalysis;
+using LowRankTraining.Parts;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Factors in a layer of the model, put into the place of a linear one or hooked to it.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
+internal class FactorLayerAdapter : FactorAdapter
+{
+    private readonly LayerEntry _entry;
+    private readonly Linear _plain;
+    private readonly long[] _shape;
+    private FactorLayer? _layer;
+    private InitialFactors? _initial;
+    private Tensor? _premerged, _unpruned;
+    private bool _hasStart, _finished;
+
+    public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings) : this(request, settings, Entry.For(request.Way, request.Site)) { }
+
+    private FactorLayerAdapter(in AdapterRequest request, FactorSettings settings, LayerEntry entry) : base(request.Site, entry, settings, request.Reason)
+    {
+        (_entry, _plain, _shape, _hasStart) = (entry, request.Site.Linear!, request.Site.Weight.shape, !settings.Start.NeedsGradient);
+        if (!settings.Features.Any(feature => feature.FreesWeight))
+            Make();
+    }
+
+    /// <value>The layer, where the model is now.</value>
+    public FactorLayer Layer
+    {
+        get
+        {
+            Entry.Follow();
+            return _layer!;
+        }
+    }
+
+    public Parameter A => Layer.lora_A;
+
+    public Parameter B => Layer.lora_B;
+
+    public override long Rank => Layer.Rank;
+
+    public override long FrozenBytes => Layer.FreesWeight ? Layer.FrozenBytes : base.FrozenBytes;
+
+    public override bool CanMerge => Layer.CanUnmerge;
+
+    public override IEnumerable<ParameterPlan> Plans
+    {
+        get
+        {
+            if (!Settings.IsActiveAtOnce)
+                yield return WeightPlan;
+
+            // While B is zero, as after every draw, so is A's gradient: a step like any other, and none to be counted as skipped.
+            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with { AcceptZeroGradient = true };
+            yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]) with { LearningRateMultiplier = Settings.LearningRateRatio };
+            foreach (var (name, part) in Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B)))
+                yield return new ParameterPlan(Site.Sibling(name), part, Settings.Adam) { WeightDecayMultiplier = 0 };
+        }
+    }
+
+    public override FactorSet? Factors => new(Name, A, B, Settings.Scale)
+    {
+        FinalA = FinalA,
+        Extra = [.. Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B))],
+        Base = Weight,
+        LeavesBase = Settings.Start.ChangesBase,
+        Initial = _initial,
+    };
+
+    /// <value>The values tell, not what was called: they may have come from a checkpoint.</value>
+    public override bool AwaitsGradient => !_hasStart && !HasProduct;
+
+    protected override IEnumerable<Tensor> Merged => Parts;
+
+    /// <value>Whether the factors change anything: B is zero until they have been trained, or were given a start.</value>
+    protected bool HasProduct
+    {
+        get
+        {
+            using var guard = no_grad();
+            using var scope = NewDisposeScope();
+            return B.ne(0).any().ToBoolean();
+        }
+    }
+
+    /// <value>The weight itself, trained at full rank before the factors take over. Never decayed: neither is it afterwards.</value>
+    protected virtual ParameterPlan WeightPlan => new(Name, Weight, Settings.Adam)
+    {
+        WeightDecayMultiplier = 0,
+        ShapeAt = Layer.FreesWeight ? completed => Settings.IsActiveAfter(completed) ? [0] : _shape : null,
+    };
+
+    /// <value>Whether the factors are at work, or the weight is in its warm start.</value>
+    protected bool IsActive { get; private set; }
+
+    protected virtual bool TrainsFactors => true;
+
+    protected virtual bool TrainsWeight => false;
+
+    private IEnumerable<Parameter> Parts => Layer.Parts.Select(part => part.Parameter);
+
+    public override void Install()
+    {
+        if (_layer is null)
+            Make();
+        if (Settings.Start is { ChangesBase: true, NeedsGradient: false })
+            _initial = InitialFactors.TakeOut(Weight, A, B, Settings.Scale);
+        SetForm(Settings.IsActiveAtOnce);
+        base.Install();
+        foreach (var feature in Settings.Features)
+            feature.Begin(this);
+    }
+
+    public override (Tensor A, Tensor B) StartFor(Tensor gradient) => Settings.Start.FromGradient(gradient, Rank, Settings.DrawKey(Name, 0));
+
+    public override void StartWith(Tensor a, Tensor b)
+    {
+        SetFactors(a, b);
+        _initial?.Dispose();
+        _initial = InitialFactors.TakeOut(Weight, A, B, Settings.Scale);
+        _hasStart = true;
+    }
+
+    public override void After(long completed) => Layer.After(completed);
+
+    public override void Observe(IOptimizerState state)
+    {
+        _hasStart = true;
+        _layer!.Watch?.Save(state.For(A));
+    }
+
+    public override void ResumeAt(long completed, IOptimizerState state)
+    {
+        _hasStart = !Settings.Start.NeedsGradient || completed > 0;
+        _layer!.Watch?.Load(state.For(A));
+        LowRankFactors.Resize(A, B, RankAfter(completed));
+        SetForm(Settings.IsActiveAfter(completed));
+    }
+
+    public override void Activate(IOptimizerState state)
+    {
+        state.For(Weight).Clear();
+        SetForm(active: true);
+    }
+
+    public override void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed)
+    {
+        using var loss = FoldIn(completed, measures: Settings.Rounding == MergeRounding.CarryResidual);
+
+        var resizes = RankAfter(completed) != Rank;
+        LowRankFactors.Resize(A, B, RankAfter(completed));
+        LowRankFactors.Redraw(A, B, Settings.DrawKey(Name, completed));
+        if (loss is not null)
+            Carry(loss, completed);
+
+        foreach (var (name, factor) in new[] { (LowRankFactors.A, A), (LowRankFactors.B, B) })
+            if (resizes)
+            {
+                reset.Clear(state.For(factor), Settings.Adam);
+                zeroed?.CountAll(factor.numel());
+            }
+            else
+            {
+                reset.Apply(state.For(factor), Settings.Adam, new TensorKind(factor),
+                    [(moment => moment, Settings.Key(Name, $"reset {name}", completed))], zeroed);
+            }
+    }
+
+    public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var change = ResizedFactors.To(RankAfter(completed), A, B, Settings.Key(Name, ResizedFactors.NewRows, completed));
+        if (change.Dropped is { } dropped)
+            AddToWeight(dropped.A, dropped.B, completed);
+
+        var (kindOfA, kindOfB) = (new TensorKind(A, A.shape), new TensorKind(B, B.shape));
+        LowRankFactors.Resize(A, B, change.A.shape[0]);
+        SetFactors(change.A, change.B);
+        change.Release();
+
+        ResizedFactors.Apply(mode, state.For(A), Settings.Adam, kindOfA, Settings.StepOf(Name, LowRankFactors.A, completed), change.CarryA);
+        ResizedFactors.Apply(mode, state.For(B), Settings.Adam, kindOfB, Settings.StepOf(Name, LowRankFactors.B, completed),
+            (moment, order) => change.CarryTransposedB(moment.t(), order).t());
+    }
+
+    /// <summary>W ← W + s B A for any factors.</summary>
+    public void AddToWeight(Tensor a, Tensor b, long completed)
+    {
+        using var generator = MergeGenerator(completed);
+        Layer.Add(a, b, Settings.Rounding == MergeRounding.Nearest ? null : generator, measures: false);
+    }
+
+    public override void Merge(Device keep, long completed)
+    {
+        _premerged = Weight.detach().to(keep, copy: true).DetachFromDisposeScope();
+        using var final = FinalA();
+        if (final is not null)
+        {
+            using var guard = no_grad();
+            _unpruned = A.detach().clone().DetachFromDisposeScope();
+            A.copy_(final);
+        }
+
+        FoldInto(completed);
+        Layer.Enabled = false;
+    }
+
+    public override void Unmerge()
+    {
+        using var guard = no_grad();
+        Weight.copy_(_premerged!);
+        _premerged!.Dispose();
+        _premerged = null;
+        if (_unpruned is not null)
+            A.copy_(_unpruned);
+        _unpruned?.Dispose();
+        _unpruned = null;
+        Layer.Enabled = IsActive && TrainsFactors;
+    }
+
+    public override void Finish(long completed)
+    {
+        using (no_grad())
+        {
+            using var final = FinalA();
+            if (final is not null)
+                A.copy_(final);
+            FoldInto(completed);
+            B.zero_();
+        }
+
+        base.Finish(completed);
+        Weight.requires_grad = !Site.WasFrozen;
+        _finished = true;
+    }
+
+    public override void Release()
+    {
+        _premerged?.Dispose();
+        _unpruned?.Dispose();
+        _initial?.Dispose();
+        if (!_finished)
+            return;
+        _layer!.Watch?.Dispose();
+        _layer.Release();
+    }
+
+    protected void SetForm(bool active)
+    {
+        IsActive = active;
+        using (var loss = Layer.Activate(active && TrainsFactors, _plain, measures: Settings.Rounding == MergeRounding.CarryResidual))
+            if (loss is not null)
+                Carry(loss, completed: 0);
+
+        foreach (var parameter in Parts)
+            parameter.requires_grad = active && TrainsFactors;
+        Weight.requires_grad = !active || TrainsWeight;
+        if (!Weight.requires_grad)
+            Weight.grad = null!;
+
+        // A gradient that has been zeroed, not dropped, would count as a step of factors that do not train.
+        foreach (var parameter in Parts.Where(parameter => !parameter.requires_grad))
+            parameter.grad = null!;
+    }
+
+    private void Make()
+    {
+        var (rank, key) = ((int)RankAfter(0), Settings.DrawKey(Name, 0));
+        _layer = Settings.Features.Select(feature => feature.Layer(_plain, _entry.Injection, Settings, rank, key)).FirstOrDefault(layer => layer is not null)
+            ?? new LowRankLinear(_plain, rank, Settings.Scale, Settings.Dropout, key);
+        _layer.Watch = Settings.Features.Select(feature => feature.Watch()).FirstOrDefault(watch => watch is not null);
+        _entry.Layer = _layer;
+        Reason = _layer.Note is { } note ? $"{Reason}; {note}" : Reason;
+        if (Settings.Start.IsUsual || Settings.Start.NeedsGradient)
+            return;
+
+        using var scope = NewDisposeScope();
+        var (a, b) = Settings.Start.FromWeight(Weight.detach(), rank, Settings.Scale, key);
+        SetFactors(a, b);
+    }
+
+    /// <summary>What the end of the training makes of A, a tensor of its own, or null where it leaves A as it is.</summary>
+    private Tensor? FinalA()
+    {
+        using var scope = NewDisposeScope();
+        var (last, a) = (A.detach(), A.detach());
+        foreach (var feature in Settings.Features)
+            a = feature.FinalA(this, a);
+        return ReferenceEquals(a, last) ? null : a.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The factors go into the weight, as far as rounding lets them.</summary>
+    /// <returns>What that has lost, where it is asked for and anything is, else null.</returns>
+    private Tensor? FoldIn(long completed, bool measures)
+    {
+        using var generator = MergeGenerator(completed);
+        return Layer.FoldIn(Settings.Rounding == MergeRounding.Stochastic ? generator : null, measures);
+    }
+
+    /// <summary>The last factors go into the weight, or the plain layer. None follow that could carry anything.</summary>
+    private void FoldInto(long completed)
+    {
+        using var generator = MergeGenerator(completed);
+        Layer.FoldInto(_plain, Settings.Rounding == MergeRounding.Nearest ? null : generator);
+    }
+
+    /// <summary>Lets the factors start from what was lost.</summary>
+    private void Carry(Tensor loss, long completed) => MergeLoss.Carry(A, B, loss, Settings.Scale, Settings.Key(Name, "carry", completed));
+
+    private Generator MergeGenerator(long completed) => new(Settings.Key(Name, "merge", completed), A.device);
+
+    private void SetFactors(Tensor a, Tensor b)
+    {
+        using var guard = no_grad();
+        A.copy_(a);
+        B.copy_(b);
+    }
+
+    private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
+        new(Site.Sibling(factor), parameter, Settings.RuleOf(factor))
+        {
+            WeightDecayMultiplier = 0,
+            ShapeAt = completed => shape(RankAfter(completed)),
+        };
+}

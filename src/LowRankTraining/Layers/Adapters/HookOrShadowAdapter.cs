@@ -1,0 +1,129 @@
+using LowRankTraining.Parts;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Factors in a hook, under <see cref="Injection.Auto"/>: it is not known beforehand whether the model runs the hook.</summary>
+/// <remarks>Until the first step has told, the weight stays in the graph. A gradient of it without a call of the hook means that the model passes the hook by,
+/// and the layer is shadowed from that very step on. Where the hook was called, that gradient is dropped before the step.</remarks>
+internal sealed class HookOrShadowAdapter(in AdapterRequest request, FactorSettings settings) : FactorLayerAdapter(request, settings)
+{
+    private static readonly StateSlot Memory = new("hook");
+    private readonly ShadowRule _shadow = new(settings);
+    private Verdict _verdict = Verdict.Open;
+
+    private enum Verdict { Open, Hooked, Bypassed }
+
+    public override Injection Injection => IsBypassed ? Injection.Shadow : base.Injection;
+
+    public override bool IsReached => HasRun || IsPassedBy;
+
+    public override bool HasRun { get => base.HasRun || IsBypassed; set => base.HasRun = value; }
+
+    /// <value>Whether the first step will shadow it, should the model run the layer without its hook: not where factors are given already, of which a shadow
+    /// knows nothing.</value>
+    public override bool ActsUnrun => IsBypassed || (_verdict == Verdict.Open && !base.HasRun && !HasProduct);
+
+    public override FactorSet? Factors => IsBypassed ? null : base.Factors;
+
+    public override IEnumerable<ParameterPlan> Plans => Settings.IsActiveAtOnce ? base.Plans.Prepend(WeightPlan) : base.Plans;
+
+    protected override ParameterPlan WeightPlan => base.WeightPlan with { Rule = new WeightRule(_shadow, KeepsState: ActsUnrun) };
+
+    protected override bool TrainsFactors => !IsBypassed;
+
+    protected override bool TrainsWeight => _verdict != Verdict.Hooked;
+
+    private bool IsBypassed => _verdict == Verdict.Bypassed;
+
+    /// <value>Whether the layer has run without its hook, while that is still to be found out.</value>
+    private bool IsPassedBy
+    {
+        get
+        {
+            if (_verdict != Verdict.Open || base.HasRun)
+                return false;
+            using var gradient = Weight.grad;
+            return gradient is not null;
+        }
+    }
+
+    public override void RequireRunnable()
+    {
+        if (IsPassedBy && HasProduct)
+            throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, "
+                + "so the factors that were loaded for it take no part and are not trained. "
+                + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. Nothing was changed.");
+    }
+
+    /// <summary>A weight whose factors are trained by the hook takes no step of its own.</summary>
+    public override void Prepare()
+    {
+        if (_verdict == Verdict.Open && base.HasRun && IsActive)
+            Weight.grad = null!;
+    }
+
+    public override void Observe(IOptimizerState state)
+    {
+        base.Observe(state);
+        if (_verdict != Verdict.Open || !(base.HasRun || IsPassedBy))
+            return;
+
+        Decide(base.HasRun ? Verdict.Hooked : Verdict.Bypassed, state);
+        SetForm(IsActive);
+    }
+
+    public override void Activate(IOptimizerState state)
+    {
+        base.Activate(state);
+        Save(state);
+    }
+
+    public override void ResumeAt(long completed, IOptimizerState state)
+    {
+        Decide((Verdict)state.For(Weight).Counter(Memory), state);
+        base.ResumeAt(completed, state);
+    }
+
+    public override void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed)
+    {
+        base.Restart(completed, reset, state, IsBypassed ? null : zeroed);
+        if (IsBypassed)
+            _shadow.Restart(Name, Weight, completed, reset, state.For(Weight), zeroed);
+    }
+
+    public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
+    {
+        base.ChangeRank(completed, mode, state);
+        if (IsBypassed)
+            _shadow.ChangeRank(Name, Weight, completed, mode, state.For(Weight));
+    }
+
+    private void Decide(Verdict verdict, IOptimizerState state)
+    {
+        _verdict = verdict;
+        if (verdict == Verdict.Bypassed)
+            Reason = "the model runs it by forward(), which passes hooks by";
+        Save(state);
+    }
+
+    private void Save(IOptimizerState state) => state.For(Weight).SetCounter(Memory, (long)_verdict);
+
+    /// <summary>The shadow's rule, for a state that may be with the hook's factors just as well.</summary>
+    /// <param name="Shadow">The rule.</param>
+    /// <param name="KeepsState">Whether it is: a hook that is reached keeps its state with the factors, after the warm start.</param>
+    private sealed record WeightRule(ShadowRule Shadow, bool KeepsState) : UpdateRule
+    {
+        public override (double Beta1, double Beta2)? Betas => Shadow.Betas;
+
+        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
+            Shadow.AddUpdate(gradient, accumulator, scale, state, step);
+
+        public override string LayoutFor(IReadOnlyList<long> shape) => $"hook or {Shadow.LayoutFor(shape)}";
+
+        public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Shadow.SlotsFor(shape).Append(Memory);
+
+        public override long BytesFor(IReadOnlyList<long> shape) => KeepsState ? Shadow.BytesFor(shape) : Shadow.BytesOfWarmStart(shape);
+    }
+}

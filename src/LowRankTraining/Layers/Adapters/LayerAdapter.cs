@@ -1,0 +1,83 @@
+using System.Diagnostics.CodeAnalysis;
+using LowRankTraining.Numerics;
+using LowRankTraining.Parts;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>Any re-parameterized layer in the place of a linear one. A weight that the layer does not share gives its memory back until the end.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
+internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings, ReparameterizedLinear layer)
+    : Adapter(request.Site, new ReplaceEntry(request.Site) { Layer = layer }, request.Reason)
+{
+    private readonly Linear _plain = request.Site.Linear!;
+    private bool _finished;
+
+    public override long Rank => Layer.Rank;
+
+    public override IEnumerable<ParameterPlan> Plans => Layer.Parts.Select(part => Plan(part.Name, part.Parameter, settings.Adam));
+
+    protected ReparameterizedLinear Layer { get; } = layer;
+
+    protected override IEnumerable<Tensor> Merged => Layer.Parts.Select(part => part.Parameter);
+
+    public override void Install()
+    {
+        Layer.ShareWith(_plain);
+        base.Install();
+        if (!SharesWeight)
+        {
+            _plain.HoldNothing();
+            return;
+        }
+
+        Weight.requires_grad = false;
+        Weight.grad = null!;
+    }
+
+    public override void After(long completed) => Layer.After(completed);
+
+    /// <summary>Puts the plain layer back, with what has been learned. A layer without a plain form stays.</summary>
+    public override void Finish(long completed)
+    {
+        if (!Layer.HasPlainForm)
+            return;
+
+        using var scope = NewDisposeScope();
+        if (SharesWeight)
+            FoldIn(completed);
+        else
+            _plain.Hold(Layer.EffectiveWeight().to(Layer.Parts.First().Parameter.dtype));
+        base.Finish(completed);
+        Weight.requires_grad = !Site.WasFrozen;
+        _finished = true;
+    }
+
+    public override void Release()
+    {
+        if (_finished)
+            Layer.Release();
+    }
+
+    /// <summary>How a part is trained. A factor that is a weight is decayed like one; decay of what is only added to a weight would shrink something else, and
+    /// its gradient is zero while what it is multiplied by is.</summary>
+    protected virtual ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule) => new(Site.Sibling(name), parameter, rule)
+    {
+        WeightDecayMultiplier = Layer.IsWeight ? 1 : 0,
+        AcceptZeroGradient = !Layer.IsWeight,
+    };
+
+    /// <summary>W ← the effective weight, in half precision rounded stochastically.</summary>
+    protected virtual void FoldIn(long completed)
+    {
+        using var guard = no_grad();
+        using var generator = MergeGenerator(completed);
+        LowRankFactors.Write(Layer.EffectiveWeight().to(Weight.dtype.Computing()), Weight, generator);
+    }
+
+    protected Generator MergeGenerator(long completed) => new(RandomKey.For(settings.Seed, Name, "merge", completed), Weight.device);
+
+    private bool SharesWeight => ReferenceEquals(Layer.Shared, _plain.weight);
+}

@@ -1,0 +1,23 @@
+using TorchSharp.Modules;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>A layer in the place of a linear one, which hangs nowhere until it is put back.</summary>
+internal sealed class ReplaceEntry(Site site) : LayerEntry
+{
+    private readonly Linear _plain = site.Linear!;
+
+    public override Injection Injection => Injection.Replace;
+
+    public override void Install()
+    {
+        Layer!.train(_plain.training);
+        site.Put(Layer);
+    }
+
+    public override void TakeOut()
+    {
+        _plain.train(Layer!.training);
+        site.Put(_plain);
+    }
+}

@@ -1,0 +1,76 @@
+using LowRankTraining.Layers;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>A linear layer whose frozen weight is turned by trainable low-rank factors, and whose rows get trainable lengths.</summary>
+/// <remarks>
+/// <para>y = x W′ᵀ + b with W′ = diag(m / c) (W + s B A) and c = ‖W + s B A‖ of every row; x (..., n), W m × n, A r × n, B m × r, m and c m entries.
+/// A starts uniform in ±1/√n, B at zero and m at ‖W‖, so the layer starts as the plain one that it was made from.</para>
+/// <para>c is a constant to the backward pass unless asked otherwise. It is found from products of the size m × r: neither B A nor W′ is ever made.</para>
+/// <para>In the state dict: <c>weight</c>, <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>, <c>lora_magnitude_vector</c>.</para>
+/// <para>Source: Liu et al., DoRA, arXiv 2402.09353, equations 5 to 7 and section 4.3.</para>
+/// </remarks>
+public sealed class DoRALinear : FactorLayer
+{
+    private const string MagnitudeName = "lora_magnitude_vector";
+
+    private readonly bool _normGradient;
+
+    /// <summary>Puts factors and magnitudes beside a linear layer, whose weight (frozen from now on) and bias it shares.</summary>
+    /// <param name="source">The layer.</param>
+    /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
+    /// <param name="scale">s, a factor on the product B A; α/r in LoRA. Default 1.</param>
+    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). The norm is that without dropout. Default 0.</param>
+    /// <param name="key">Seed of A and of the masks. Default 0.</param>
+    /// <param name="normGradient">Whether c has a gradient: exact, and slower. Default false (DoRA, section 4.3).</param>
+    /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
+    public DoRALinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0, bool normGradient = false)
+        : base(nameof(DoRALinear), source, rank, scale, dropout, key)
+    {
+        _normGradient = normGradient;
+        using var guard = no_grad();
+
+        // By the formula of the forward pass, so that m / c is 1 and not nearly so.
+        Own(MagnitudeName, new Parameter(RowMagnitudes.Norms(weight.detach(), lora_A.detach(), lora_B.detach(), scale)));
+    }
+
+    /// <value>W, m × n; the same object as the source's.</value>
+    public Parameter weight => Frozen;
+
+    /// <value>m, the lengths of W′'s rows.</value>
+    public Parameter lora_magnitude_vector => Part(MagnitudeName);
+
+    /// <summary>W′ as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
+    public override Tensor EffectiveWeight() => RowMagnitudes.Effective(weight, lora_A, lora_B, lora_magnitude_vector, Scale);
+
+    /// <inheritdoc/>
+    protected override Tensor Output(Tensor rows)
+    {
+        if (!Enabled)
+            return Plain(rows);
+
+        var output = nn.functional.linear(rows, weight).addmm_(Hidden(rows), lora_B.t()).mul(Gain());
+        return bias is null ? output : output.add_(bias);
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Change(Tensor rows, Tensor output)
+    {
+        var direction = output.addmm(Hidden(rows), lora_B.t());
+        return bias is null ? direction.mul(Gain()) : direction.sub_(bias).mul(Gain()).add_(bias);
+    }
+
+    /// <summary>m / c.</summary>
+    /// <remarks>A row of one number has no direction, so the exact gradient of its factors is zero, and Adam would make steps of the rounding noise: there the
+    /// norm stays a constant.</remarks>
+    private Tensor Gain()
+    {
+        using var norms = _normGradient && weight.shape[1] > 1
+            ? RowMagnitudes.Norms(weight, lora_A, lora_B, Scale)
+            : RowMagnitudes.Norms(weight.detach(), lora_A.detach(), lora_B.detach(), Scale);
+        return lora_magnitude_vector / norms;
+    }
+}

@@ -1,0 +1,83 @@
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>How large the entries of a layer's inputs are, as a moving average over training batches.</summary>
+/// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. A batch without rows changes nothing, and an entry whose norm is not
+/// finite keeps its average. The optimizer's state holds a copy as of the last step; a resumed run starts from it.</remarks>
+internal sealed class InputNorms(double decay) : InputWatch
+{
+    public const string Name = "input_norms";
+    private Tensor? _average;
+
+    /// <summary>Takes a batch in.</summary>
+    /// <param name="rows">N × n.</param>
+    public override void See(Tensor rows)
+    {
+        if (rows.shape[0] == 0)
+            return;
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var norms = rows.detach().norm(0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0]));
+        _average ??= zeros_like(norms).DetachFromDisposeScope();
+        Follow(norms);
+        _average.copy_(where(norms.isfinite(), _average.mul(decay).add_(norms, 1 - decay), _average));
+    }
+
+    public override void Save(StateBag state)
+    {
+        if (_average is not null)
+            state.Set(Name, _average.clone());
+    }
+
+    public override void Load(StateBag state)
+    {
+        Dispose();
+        if (state.TryGet(Name, out var saved))
+            _average = saved.clone().DetachFromDisposeScope();
+    }
+
+    /// <summary>I_ij = |A_ij| ẑ_j, or null before the first batch.</summary>
+    public Tensor? Importance(Tensor a)
+    {
+        if (_average is null)
+            return null;
+
+        Follow(a);
+        return a.detach().abs().to(ScalarType.Float32).mul(_average);
+    }
+
+    public override void Dispose()
+    {
+        _average?.Dispose();
+        _average = null;
+    }
+
+    /// <summary>Goes to where the layer has been moved to.</summary>
+    private void Follow(Tensor tensor)
+    {
+        if (_average is null || _average.IsBeside(tensor))
+            return;
+
+        var old = _average;
+        _average = old.to(tensor.device).DetachFromDisposeScope();
+        old.Dispose();
+    }
+
+    /// <summary>A rule for A whose state has the norms beside it.</summary>
+    internal sealed record Rule(UpdateRule Inner) : UpdateRule
+    {
+        public override (double Beta1, double Beta2)? Betas => Inner.Betas;
+
+        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
+            Inner.AddUpdate(gradient, accumulator, scale, state, step);
+
+        public override string LayoutFor(IReadOnlyList<long> shape) => $"{Inner.LayoutFor(shape)} with input norms";
+
+        public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Inner.SlotsFor(shape).Append(new StateSlot(Name).Of(shape[1]));
+    }
+}

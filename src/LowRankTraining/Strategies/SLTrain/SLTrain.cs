@@ -1,0 +1,78 @@
+using LowRankTraining.Layers;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>SLTrain: trains the sum of low-rank factors and a sparse part on a fixed random support in the place of each weight, from scratch.</summary>
+/// <remarks>
+/// <para>y = x Wᵀ + b with W = s B A + S, s = α/r; S has values v on ⌊δ m n⌋ entries. A and v start uniform in ±1/√n and B at zero. W exists only while a
+/// product is computed: what is kept are the parts. Unlike other methods this one discards the weights that the model has, see <see cref="Start"/>.
+/// <see cref="ILowRankSession.Finish"/> gives plain weights W.</para>
+/// <para>For an m × n matrix: r (m + n) + δ m n numbers for the parts, twice as many of state, and δ m n int32 indices. Weight decay is not applied to the
+/// parts.</para>
+/// <para>Where a layer cannot be replaced its weight stays dense, and the parts learn from its gradient (<see cref="Injection.Shadow"/>): state is saved, and
+/// no weight.
+/// There is no <see cref="Injection.Hook"/>.</para>
+/// <para>Differences from the authors' code: the support is drawn without a permutation of all entries, and kept in int32; an entry of W is rounded once in
+/// half precision; W is freed before ∂L/∂W is made.</para>
+/// <para>Source: Han et al., SLTrain, arXiv 2406.02214, algorithm 1.</para>
+/// </remarks>
+public sealed record SLTrain : WeightSpaceMethod
+{
+    /// <inheritdoc/>
+    public override string Name => "sltrain";
+
+    /// <value>r, at least 1. Default 128 (the authors' script for 60 million parameters; 256 for 130 and 350 million, 512 for 1 billion, 1024 for 7
+    /// billion).</value>
+    public override int Rank { get; init; } = 128;
+
+    /// <value>Ranks by name, for instance of a <see cref="WeLorePlan"/>; a matrix that has none there gets <see cref="Rank"/>, and the scale is the same for
+    /// all.
+    /// Default: none.</value>
+    public RankAllocation? Ranks { get; init; }
+
+    /// <value>α, above 0. Default 32 (the authors' script for 60 million parameters, so s = 0.25; 16 for 130 and 350 million, 8 above).</value>
+    public override double Alpha { get; init; } = 32;
+
+    /// <value>δ, share of a matrix's entries that its sparse part has, in (0, 1): ⌊δ m n⌋ of them, and one where that is none (an error under
+    /// <see cref="WeightSpaceMethod.Strict"/>). Default 0.03 (SLTrain; 0.05 for 7 billion parameters).</value>
+    public double Density { get; init; } = 0.03;
+
+    /// <value>What becomes of the weights that the model has. Default: they are discarded and training starts from scratch, as in the paper.</value>
+    public WeightStart Start { get; init; }
+
+    /// <value>How the support is kept. Default: by number, 4 bytes a value.</value>
+    public SupportStorage Storage { get; init; }
+
+    /// <value>Whether the sparse values are drawn from U(±1/√(δ n)), so that outputs start with the variance of a plain layer's; otherwise they start √δ as
+    /// large.
+    /// Default false (the authors' code).</value>
+    public bool PreservesVariance { get; init; }
+
+    private protected override AdapterMethod Method => new SparseMethod(
+        Settings,
+        new SparseRecipe
+        {
+            Seed = Seed,
+            Rank = Rank,
+            Scale = ScaleOf(Alpha, Rank),
+            Density = Density,
+            Start = Start,
+            Storage = Storage,
+            PreservesVariance = PreservesVariance,
+            Adam = Adam,
+        },
+        Ranks);
+
+    /// <inheritdoc/>
+    public override void Check(Checks checks)
+    {
+        base.Check(checks);
+        checks.Share(Density)
+            .OptionalPart(Ranks)
+            .NoEffect(Dropout != 0, nameof(Dropout), "there is nothing beside the weight that it could act on. Leave it at 0.")
+            .Defined(Start)
+            .Defined(Storage)
+            .NoEffect(PreservesVariance && Start == WeightStart.FromWeight, nameof(PreservesVariance),
+                "Start is FromWeight, and the values are taken from the weight.");
+    }
+}

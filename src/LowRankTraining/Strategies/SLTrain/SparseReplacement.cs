@@ -1,0 +1,30 @@
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
+using TorchSharp.Modules;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>A <see cref="SparseLowRankLinear"/> in the place of a linear layer.</summary>
+internal sealed class SparseReplacement : LayerAdapter
+{
+    private readonly SparseRecipe _recipe;
+
+    public SparseReplacement(in AdapterRequest request, AdapterSettings settings, SparseRecipe recipe, SparseLowRankLinear layer)
+        : base(request, settings, layer)
+    {
+        _recipe = recipe;
+        Reason = SparseReport.Of(Reason, layer.Support,
+            recipe.Start == WeightStart.Fresh ? "the weight was discarded for new parts" : SparseReport.Kept(Weight, layer));
+    }
+
+    /// <summary>While B is zero so is A's gradient: a step like any other, and none to be counted as skipped.</summary>
+    protected override ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule)
+    {
+        var plan = base.Plan(name, parameter, rule) with { AcceptZeroGradient = name == LowRankFactors.A };
+        return name != SparseLowRankLinear.ValuesName ? plan : plan with
+        {
+            Rule = new SparseValuesRule(_recipe),
+            AttachedBytes = _recipe.Storage == SupportStorage.Indices ? ((SparseLowRankLinear)Layer).Support.IndexBytes : 0,
+        };
+    }
+}
