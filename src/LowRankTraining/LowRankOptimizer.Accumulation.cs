@@ -102,7 +102,10 @@ public sealed partial class LowRankOptimizer
         _isWithinWindow = false;
         StartWindow();
         foreach (var entry in _entries)
+        {
+            entry.Plan.Sink?.ExpectNothing();
             entry.Plan.Rule.DropAccumulated(entry.Bag);
+        }
     }
 
     /// <summary>Shows the states with what an open window has left in the gradients.</summary>

@@ -168,7 +168,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     }
 
     /// <summary>The optimizer's memory of one parameter, as TorchSharp wants to see it.</summary>
-    private sealed class ParameterState : OptimizerState
+    private sealed class ParameterState : OptimizerState, IGradientTaker
     {
         private readonly (ScalarType, DeviceType, int) _madeFor;
 
@@ -200,6 +200,14 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         private (ScalarType, DeviceType, int) Placement => (_parameter.dtype, _parameter.device_type, _parameter.device_index);
 
         public override void Initialize(OptimizerOptions options) => Bag.Clear();
+
+        bool IGradientTaker.TakeProduct(Tensor delta, Tensor input) => Plan.Rule.TryAccumulateProduct(delta, input, Bag, Owner.ContextFor(this));
+
+        bool IGradientTaker.TakeComplete(Tensor gradient)
+        {
+            using var scope = NewDisposeScope();
+            return Plan.Rule.TryRenew(Ready(gradient), Bag, Owner.ContextFor(this));
+        }
 
         /// <summary>What is saved of it, for a weight of some shape.</summary>
         public ParameterManifest Manifest(long[] shape) => Bag.Manifest(Plan.Name, shape, SafeTensorsHeader.NameOf(Parameter.dtype), LayoutFor(shape));

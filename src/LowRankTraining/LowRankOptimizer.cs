@@ -107,7 +107,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         foreach (var (parameter, plan) in parameters.Zip(plans))
         {
             var entry = new ParameterState(parameter, plan, _entries.Count, this);
-            plan.Sink?.Open(plan.Name, (delta, input) => plan.Rule.TryAccumulateProduct(delta, input, entry.Bag, ContextFor(entry)));
+            plan.Sink?.Open(plan.Name, entry);
             _entries.Add(entry);
             _states[ParameterIdentity.Of(parameter)] = entry;
             _state[parameter.Handle] = entry;

@@ -7,39 +7,52 @@ namespace LowRankTraining;
 /// <summary>Where the gradient of one weight goes as it arises in the backward pass, given by its factors.</summary>
 internal sealed class GradientSink
 {
-    private Func<Tensor, Tensor, bool>? _take;
+    private IGradientTaker? _taker;
+    private int _expected;
 
     /// <value>Whether an optimizer takes gradients.</value>
-    public bool IsOpen => _take is not null;
+    public bool IsOpen => _taker is not null;
 
     /// <summary>Sends gradients to an optimizer from now on.</summary>
     /// <param name="name">The weight.</param>
-    /// <param name="take">Takes δ (N × m) and x (N × n), and tells whether it has; otherwise G = δᵀ x is formed and held.</param>
+    /// <param name="taker">What takes them.</param>
     /// <exception cref="InvalidOperationException">Another optimizer takes them.</exception>
-    public void Open(string name, Func<Tensor, Tensor, bool> take)
+    public void Open(string name, IGradientTaker taker)
     {
         if (IsOpen)
             throw new InvalidOperationException($"The gradients of '{name}' go to another optimizer of the same session already. "
                 + "Dispose that one first, or attach the strategy once for each.");
-        _take = take;
+        _taker = taker;
     }
 
     /// <summary>Lets gradients arise as everywhere.</summary>
-    public void Close() => _take = null;
+    public void Close() => _taker = null;
 
-    /// <summary>Takes the gradient G = δᵀ x of a weight, in whatever form it is needed.</summary>
+    /// <summary>Tells that a pass through the layer will have a gradient.</summary>
+    public void Expect() => _expected++;
+
+    /// <summary>Forgets passes whose gradients never came.</summary>
+    public void ExpectNothing() => _expected = 0;
+
+    /// <summary>Takes the gradient G = δᵀ x of a pass through the layer, in whatever form it is needed.</summary>
     public void Receive(Parameter weight, Tensor delta, Tensor input)
     {
-        if (weight.requires_grad && _take?.Invoke(delta, input) != true)
-            Hold(weight, delta, input);
+        _expected = Math.Max(0, _expected - 1);
+        if (!weight.requires_grad || _taker?.TakeProduct(delta, input) == true)
+            return;
+
+        Hold(weight, delta, input);
+        if (_expected > 0 || _taker is null)
+            return;
+
+        using var complete = weight.grad!;
+        if (_taker.TakeComplete(complete))
+            weight.grad = null;
     }
 
     /// <summary>∂W += δᵀ x, without a second matrix where there is one already.</summary>
-    public static void Hold(Parameter weight, Tensor delta, Tensor input)
+    private static void Hold(Parameter weight, Tensor delta, Tensor input)
     {
-        if (!weight.requires_grad)
-            return;
-
         using var transposed = delta.t();
         using var sum = weight.grad;
         if (sum is not null)
@@ -51,4 +64,18 @@ internal sealed class GradientSink
         using var first = transposed.mm(input);
         weight.grad = first;
     }
+}
+
+/// <summary>Takes gradients in the backward pass.</summary>
+internal interface IGradientTaker
+{
+    /// <summary>Takes G = δᵀ x, which is not formed.</summary>
+    /// <param name="delta">δ, N × m.</param>
+    /// <param name="input">x, N × n.</param>
+    /// <returns>Whether it has; otherwise G is formed and added to the gradient that is held.</returns>
+    bool TakeProduct(Tensor delta, Tensor input);
+
+    /// <summary>Takes the gradient that is held, once all passes through the layer have added to it.</summary>
+    /// <returns>Whether it has; then it is freed.</returns>
+    bool TakeComplete(Tensor gradient);
 }

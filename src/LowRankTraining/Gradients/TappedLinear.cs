@@ -73,6 +73,7 @@ internal sealed class TappedLinear : IDisposable
         if (!_sink.IsOpen || !_layer.weight.requires_grad)
             return output;
 
+        _sink.Expect();
         var (weight, bias) = (_layer.weight, _layer.bias);
         var call = new TappedCall(_sink, weight, bias, input.requires_grad, output);
         var tapped = bias is null ? TappedProduct.apply(input, weight, call) : TappedProduct.apply(input, weight, call, bias);

@@ -69,6 +69,11 @@ public abstract record UpdateRule : IPart
     /// <returns>Whether it has; otherwise nothing was changed.</returns>
     public virtual bool TryAccumulateProduct(Tensor delta, Tensor input, StateBag state, in StepContext step) => false;
 
+    /// <summary>Takes a whole gradient with which a new space begins before the step does: finds the space, and accumulates what it holds of the
+    /// gradient.</summary>
+    /// <returns>Whether it has; otherwise nothing was changed. Default: it has not.</returns>
+    public virtual bool TryRenew(Tensor gradient, StateBag state, in StepContext step) => false;
+
     /// <summary>All that the next update would use of a gradient that is not accumulated yet: what accumulating it would add; or null where that is the
     /// whole gradient. Nothing is changed.</summary>
     public virtual Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step) => null;

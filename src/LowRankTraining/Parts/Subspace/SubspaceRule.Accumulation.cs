@@ -8,6 +8,9 @@ public sealed partial record SubspaceRule
 {
     private static readonly StateSlot Accumulated = new("accumulated");
 
+    /// <summary>The update, counted from 1, whose subspace has been found before the step.</summary>
+    private static readonly StateSlot RenewedFor = new("renewed_for");
+
     /// <inheritdoc/>
     public override bool NeedsOnlyProjection(StateBag state, in StepContext step) => !IsDue(state, step) && !ObstaclesToAccumulation().Any();
 
@@ -33,6 +36,18 @@ public sealed partial record SubspaceRule
         using var scope = NewDisposeScope();
         var (left, right) = (delta.Widened(), input.Widened());
         Accumulate(Current(left, left.size(1), right.size(1), state, step).ProjectProduct(left, right), state);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool TryRenew(Tensor gradient, StateBag state, in StepContext step)
+    {
+        if (!IsDue(state, step) || ObstacleToAccumulation is not null || GradientCheck.Judge(gradient) != GradientVerdict.Usable)
+            return false;
+
+        using var scope = NewDisposeScope();
+        Accumulate(Renew(gradient.AsMatrix(), state, step).LowRank, state);
+        state.SetCounter(RenewedFor, state.Counter(Clock) + 1);
         return true;
     }
 

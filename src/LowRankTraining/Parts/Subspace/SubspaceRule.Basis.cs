@@ -8,7 +8,7 @@ public sealed partial record SubspaceRule
     private bool IsDue(StateBag state, in StepContext step)
     {
         var completed = state.Counter(Clock);
-        return completed == 0 || Refresh.IsDue(completed, step.Index, state);
+        return state.Counter(RenewedFor) != completed + 1 && (completed == 0 || Refresh.IsDue(completed, step.Index, state));
     }
 
     /// <summary>The subspace in use.</summary>

@@ -33,6 +33,7 @@ public sealed partial record SubspaceRule
             .. Feedback?.SlotsFor(shape) ?? [],
             Clock,
             Accumulated,
+            RenewedFor,
         ];
     }
 
