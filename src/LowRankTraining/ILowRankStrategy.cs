@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using LowRankTraining.Text;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
 
@@ -6,6 +8,7 @@ namespace LowRankTraining;
 /// <summary>A published training method: what to do to a model, and how each of its parameters is updated.</summary>
 /// <remarks>A strategy is a definition: stateless, shareable between models and threads. What it does to one model lives in the session that
 /// <see cref="Attach(torch.nn.Module, Targets?)"/> returns.</remarks>
+[JsonConverter(typeof(TextConverter<ILowRankStrategy>))]
 public interface ILowRankStrategy
 {
     /// <value>Short lower-case name, stored in checkpoints: "galore", "relora", "contoso.random-sign".</value>

@@ -121,7 +121,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     }
 
     private IReadOnlyList<OptionChange> ChangesSince(CheckpointManifest saved) =>
-        saved.Method == Session.Strategy ? MethodDescription.Changes(saved.Options, MethodDescription.Of(Session.Method)) : [];
+        saved.Method == Session.Strategy ? MethodDescription.Changes(saved.Options, Session.Method) : [];
 
     private PendingLoad Read(SafeTensorsFile file)
     {

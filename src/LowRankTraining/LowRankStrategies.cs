@@ -1,4 +1,7 @@
+using System.Text.Json.Nodes;
 using LowRankTraining.Strategies;
+using LowRankTraining.Text;
+using Microsoft.Extensions.Options;
 
 namespace LowRankTraining;
 
@@ -42,29 +45,30 @@ public static class LowRankStrategies
     {
         ArgumentNullException.ThrowIfNull(name);
         return All.FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))?.Create()
-            ?? throw new ArgumentException($"There is no method '{name}'. The nearest names are {string.Join(", ", Nearest(name))}.", nameof(name));
+            ?? throw new ArgumentException($"There is no method '{name}'. {NearestNames.Sentence(name, All.Select(method => method.Name))}", nameof(name));
     }
 
-    /// <summary>The names that take the fewest changes to reach, the nearest first.</summary>
-    private static IEnumerable<string> Nearest(string name) =>
-        All.Select(method => method.Name).OrderBy(candidate => Distance(name.ToLowerInvariant(), candidate)).Take(3);
-
-    /// <summary>How many letters have to be inserted, left out or replaced to make one name the other (Levenshtein).</summary>
-    private static int Distance(string from, string to)
+    /// <summary>Makes a method from its text form, which every method of the library prints itself as.</summary>
+    /// <remarks>The text is a name, or a JSON object with the name under "Method" and options under theirs; parts and formats are words, or objects with the
+    /// word under "Kind":
+    /// <c>{ "Method": "fira", "Rank": 64, "States": "8bit", "Basis": "dct", "Refresh": { "Kind": "staggered", "Every": 100 } }</c>.
+    /// Words are the names of types in small letters, without what all of their kind are called: "staggered" for <see cref="Parts.StaggeredRefresh"/>.
+    /// Those of other assemblies are known once the assembly is loaded. <c>JsonSerializer</c> reads and writes the same as an <see cref="ILowRankStrategy"/>.
+    /// Options are not checked here but when the method is attached, or by <see cref="Checks"/>.</remarks>
+    /// <exception cref="FormatException">The text begins as JSON and is none.</exception>
+    /// <exception cref="OptionsValidationException">Names or values are not known: all of them, each with its path and the nearest names.</exception>
+    public static ILowRankStrategy Parse(string text)
     {
-        var row = Enumerable.Range(0, to.Length + 1).ToArray();
-        for (var i = 1; i <= from.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= to.Length; j++)
-            {
-                var replaced = diagonal + (from[i - 1] == to[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, 1 + Math.Min(row[j], row[j - 1]));
-            }
-        }
-
-        return row[^1];
+        ArgumentNullException.ThrowIfNull(text);
+        return Parse<ILowRankStrategy>(MethodText.Parse(text));
     }
+
+    /// <summary>Makes a method, or a part of one family, from its text form.</summary>
+    /// <typeparam name="TPart">The family: <see cref="ILowRankStrategy"/>, <see cref="Parts.IBasis"/>, <see cref="Schedules.ILrSchedule"/>, ...</typeparam>
+    /// <param name="text">A word, or an object with the word and options. Numbers and flags may be texts, and lists objects with numbers for keys.</param>
+    /// <param name="path">Where it comes from, as messages begin: "Training".</param>
+    /// <param name="neighbors">Keys beside the options, which are for somebody else and are not read.</param>
+    /// <exception cref="OptionsValidationException">Names or values are not known: all of them, each with its path and the nearest names.</exception>
+    public static TPart Parse<TPart>(JsonNode? text, string path = "", params IReadOnlyCollection<string> neighbors) where TPart : class =>
+        PartReader.Read<TPart>(text, path, neighbors);
 }

@@ -1,4 +1,5 @@
 using LowRankTraining.Parts;
+using LowRankTraining.Text;
 using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -42,6 +43,10 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
     /// <param name="model">The model.</param>
     /// <param name="session">The method at work on its parameters.</param>
     protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
+
+    /// <summary>The method in its text form, with the options that are not as by default: <c>{"Method":"fira","Rank":64}</c>;
+    /// <see cref="LowRankStrategies.Parse(string)"/> reads it.</summary>
+    public sealed override string ToString() => MethodText.Of(this);
 
     /// <inheritdoc/>
     public virtual void Check(Checks checks) => checks

@@ -1,5 +1,6 @@
 using LowRankTraining.Layers;
 using LowRankTraining.Parts;
+using LowRankTraining.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using static TorchSharp.torch;
@@ -97,6 +98,10 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     public virtual AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Checks.Require(this).Method);
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+
+    /// <summary>The method in its text form, with the options that are not as by default: <c>{"Method":"lora","Rank":64}</c>;
+    /// <see cref="LowRankStrategies.Parse(string)"/> reads it.</summary>
+    public sealed override string ToString() => MethodText.Of(this);
 
     /// <inheritdoc/>
     public virtual void Check(Checks checks)

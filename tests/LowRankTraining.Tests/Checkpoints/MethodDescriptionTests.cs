@@ -11,7 +11,7 @@ public class MethodDescriptionTests
     [Fact]
     public void Options_are_listed_with_their_parts_and_without_what_cannot_be_saved() =>
         MethodDescription.Of(new Method { Rank = 3, Basis = new Drawn(2), Logger = NullLogger.Instance, Bound = double.PositiveInfinity })!.ToJsonString().Should().Be(
-            """{"type":"Method","Basis":{"type":"Drawn","Bits":2,"Density":0.5},"Bound":"Infinity","Day":"Monday","Names":["a","b"],"Rank":3,"Ranks":null}""");
+            """{"Kind":"method","Basis":{"Kind":"drawn","Bits":2,"Density":0.5},"Bound":"Infinity","Day":"Monday","Names":["a","b"],"Rank":3,"Ranks":null}""");
 
     [Fact]
     public void Changes_are_named_by_path_with_both_values()
@@ -23,9 +23,9 @@ public class MethodDescriptionTests
             "Method.Rank was 128 in the checkpoint and is 64",
             "Method.Ranks.x was 1 in the checkpoint and is 2");
         Changes(new Method { Rank = 128, Basis = new Whole(), Ranks = new Dictionary<string, int> { ["x"] = 1 } }).Should().Equal(
-            "Method.Basis was Drawn in the checkpoint and is Whole");
+            "Method.Basis was drawn in the checkpoint and is whole");
 
-        IEnumerable<string> Changes(Method now) => MethodDescription.Changes(saved, MethodDescription.Of(now)).Select(change => change.ToString());
+        IEnumerable<string> Changes(Method now) => MethodDescription.Changes(saved, now).Select(change => change.ToString());
     }
 
     private sealed record Method

@@ -17,9 +17,11 @@ public abstract record StateFormat : IPart
     public static StateFormat BFloat16 { get; } = new HalfPrecision();
 
     /// <value>Block-wise 8 bits: 1.016 bytes a number.</value>
+    [Kind("8bit")]
     public static BlockwiseFormat Blockwise8Bit { get; } = new(8, 256);
 
     /// <value>Block-wise 4 bits: 0.53 bytes a number.</value>
+    [Kind("4bit")]
     public static BlockwiseFormat Blockwise4Bit { get; } = new(4, 128);
 
     /// <value>Affine 4 bits: 0.52 bytes a number. For bases.</value>

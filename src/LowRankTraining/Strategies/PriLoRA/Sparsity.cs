@@ -1,9 +1,12 @@
+using System.ComponentModel;
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
 /// <summary>How many entries of each row are pruned: a share of the row, or so many of every few neighbors.</summary>
+[TypeConverter(typeof(SparsityConverter))]
 public sealed record Sparsity
 {
     private readonly double _share;
@@ -48,6 +51,9 @@ public sealed record Sparsity
 
     /// <inheritdoc/>
     public override string ToString() => _zeros > 0 ? $"{_zeros} of every {_group}" : FormattableString.Invariant($"a share of {_share}");
+
+    /// <summary>"0.5" for a share, "2:4" for two of every four.</summary>
+    internal string Text => _zeros > 0 ? $"{_zeros}:{_group}" : _share.ToString(CultureInfo.InvariantCulture);
 
     internal bool Divides(long columns) => columns % _group == 0;
 }

@@ -1,0 +1,191 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using LowRankTraining.Layers;
+using LowRankTraining.Parts;
+using LowRankTraining.Schedules;
+using LowRankTraining.Strategies;
+using LowRankTraining.Text;
+using Microsoft.Extensions.Options;
+using Xunit;
+
+namespace LowRankTraining.Tests.Text;
+
+public class MethodTextTests
+{
+    public static TheoryData<string> Methods => [.. LowRankStrategies.All.Select(method => method.Name)];
+
+    [Fact]
+    public void Method_prints_itself_with_what_is_not_by_default()
+    {
+        new Fira().ToString().Should().Be("""{"Method":"fira"}""");
+        new Fira { Rank = 64, States = StateFormat.Blockwise8Bit, Basis = new DctBasis(), Refresh = new StaggeredRefresh { Every = 100 } }.ToString().Should().Be(
+            """{"Method":"fira","Basis":"dct","Rank":64,"Refresh":{"Kind":"staggered","Every":100},"States":"8bit"}""");
+        new ReLoRA { MergeEvery = 1000, RankPattern = new Dictionary<string, int> { ["q_proj"] = 4 } }.ToString().Should().Be(
+            """{"Method":"relora","MergeEvery":1000,"RankPattern":{"q_proj":4}}""");
+        Apollo.Mini.ToString().Should().Be("""{"Method":"apollo-mini"}""");
+        (Apollo.Mini with { Seed = 7 }).ToString().Should().Be("""{"Method":"apollo-mini","Seed":7}""");
+    }
+
+    [Fact]
+    public void Text_gives_the_parts_that_it_names()
+    {
+        var galore = (GaLore)LowRankStrategies.Parse(
+            """
+            {
+                "method": "GaLore", "rank": "64", "basis_format": "affine4bit",         // keys and words in any case, numbers as texts
+                "States": { "Kind": "8bit", "Block": 128 },
+                "Refresh": "staggered",
+                "Inner": { "Kind": "lion", "Beta1": 0.95 },
+            }
+            """);
+        galore.Should().Be(new GaLore
+        {
+            Rank = 64, BasisFormat = StateFormat.Affine4Bit, States = StateFormat.Blockwise8Bit with { Block = 128 },
+            Refresh = new StaggeredRefresh(), Inner = new LionRule { Beta1 = 0.95 },
+        });
+
+        LowRankStrategies.Parse("""{ "Method": "fira", "Limiter": { "MaxGrowth": 1.05 } }""").Should().Be(
+            new Fira { Limiter = new NormGrowthLimiter { MaxGrowth = 1.05 } }, "an object without a kind changes the part that is there");
+        LowRankStrategies.Parse("""{ "Method": "fira", "Limiter": null }""").Should().Be(new Fira { Limiter = null });
+        LowRankStrategies.Parse("""{ "Method": "fira", "Limiter": "none" }""").Should().Be(new Fira { Limiter = null });
+        LowRankStrategies.Parse("""{ "Method": "prilora", "Sparsity": "2:4" }""").Should().Be(new PriLoRA { Sparsity = Sparsity.TwoOfFour });
+        LowRankStrategies.Parse("""{ "Method": "prilora", "Sparsity": "0.25" }""").Should().BeEquivalentTo(new PriLoRA { Sparsity = Sparsity.Share(0.25) });
+        LowRankStrategies.Parse("apollo-mini").Should().Be(Apollo.Mini);
+    }
+
+    [Fact]
+    public void Recipe_is_composed_by_text()
+    {
+        const string Text = """{"Method":"recipe","Matrices":{"Kind":"subspace","Basis":"warm-started","Rank":8},"Name":"contoso.own","Others":"adam","Seed":3}""";
+        var recipe = (Recipe)LowRankStrategies.Parse(Text);
+
+        recipe.Name.Should().Be("contoso.own");
+        recipe.Matrices.Should().Be(new SubspaceRule { Rank = 8, Basis = new WarmStartedBasis() });
+        recipe.Seed.Should().Be(3);
+        LowRankStrategies.Parse(recipe.ToString()).Should().Be(recipe);
+    }
+
+    [Theory]
+    [InlineData("fria", "is 'fria', which is no method. The nearest names are fira, *")]
+    [InlineData("""{"Rank":3}""", "has no Method: it must be one of adarankgrad, *")]
+    [InlineData("""{"Method":"fira","Rnak":3}""", "Rnak is no option of fira. The nearest names are Rank, *")]
+    [InlineData("""{"Method":"fira","States":"8bits"}""", "States is '8bits', which is no state format. The nearest names are 8bit, *")]
+    [InlineData("""{"Method":"fira","Basis":{"Kind":"dcd"}}""", "Basis:Kind is 'dcd', which is no basis. The nearest names are dct, *")]
+    [InlineData("""{"Method":"fira","Refresh":{"Kind":"staggered","Evry":3}}""", "Refresh:Evry is no option of staggered. The only one is Every.")]
+    [InlineData("""{"Method":"fira","Refresh":{"Every":3}}""", "Refresh has no Kind: it must be one of *staggered*")]
+    [InlineData("""{"Method":"fira","Rank":"many"}""", "Rank is 'many': it must be a whole number.")]
+    [InlineData("""{"Method":"fira","Rank":null}""", "Rank is empty: it must be a whole number.")]
+    [InlineData("""{"Method":"fira","Rank":[3]}""", "Rank must be a whole number.")]
+    [InlineData("""{"Method":"fira","Rank":1e40}""", "Rank is '1e40': it must be a whole number.")]
+    [InlineData("""{"Method":"fira","Scale":{}}""", "Scale must be a number.")]
+    [InlineData("""{"Method":"fira","Side":"shot"}""", "Side is 'shot'. The nearest names are Short, *")]
+    [InlineData("""{"Method":"fira","Inner":[]}""", "Inner is a list: it must be a direction rule.")]
+    [InlineData("""{"Method":"fira","Inner":{"Kind":"guarded","Guard":"spike"}}""", "Inner lacks Inner, which a guarded needs.")]
+    [InlineData("""{"Method":"fira","States":{"Kind":"8bit","Block":-3}}""", "States:Block cannot be: *")]
+    [InlineData("""{"Method":"prilora","Sparsity":"all"}""", "Sparsity is 'all': It must be a share *")]
+    [InlineData("""{"Method":"prilora","Sparsity":"1.5"}""", "Sparsity is '1.5': *between 0 and 1*")]
+    [InlineData("""{"Method":"welore","Plan":{}}""", "Plan cannot be given by text: set it in code.")]
+    [InlineData("""{"Method":"relora","RankPattern":{"q":"x"}}""", "RankPattern:q is 'x': it must be a whole number.")]
+    [InlineData("""{"Method":"relora","RankPattern":3}""", "RankPattern must be an object of names and values.")]
+    public void What_is_wrong_is_said_with_its_path_and_the_nearest_name(string text, string failure) =>
+        FluentActions.Invoking(() => LowRankStrategies.Parse(text)).Should().Throw<OptionsValidationException>()
+            .Which.Failures.Should().ContainSingle().Which.Should().Match(failure);
+
+    [Fact]
+    public void All_that_is_wrong_is_said_at_once() =>
+        FluentActions.Invoking(() => LowRankStrategies.Parse<ILowRankStrategy>(
+                JsonNode.Parse("""{"Method":"fira","Rnak":3,"Basis":"dcd","Inner":{"Kind":"lion","Beta1":"x"}}"""), "Training"))
+            .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(3).And.OnlyContain(failure => failure.StartsWith("Training:"));
+
+    [Fact]
+    public void Text_that_begins_as_JSON_and_is_none_is_refused() =>
+        FluentActions.Invoking(() => LowRankStrategies.Parse("{ \"Method\": ")).Should().Throw<FormatException>().WithMessage("The text is no JSON: *");
+
+    [Theory, MemberData(nameof(Methods))]
+    public void Every_option_goes_through_text_and_back(string name)
+    {
+        var method = LowRankStrategies.Create(name);
+        LowRankStrategies.Parse(name).Should().Be(method);
+        method.ToString().Should().Be(new JsonObject { ["Method"] = name }.ToJsonString());
+
+        foreach (var changed in Changed(method))
+        {
+            var text = changed.ToString()!;
+            var read = LowRankStrategies.Parse(text);
+            read.ToString().Should().Be(text);
+            PartWriter.Full(read).ToJsonString().Should().Be(PartWriter.Full(changed).ToJsonString(), $"of {text}");
+            text.Should().NotBe(method.ToString(), "an option was changed");
+
+            JsonSerializer.Deserialize<ILowRankStrategy>(JsonSerializer.Serialize<ILowRankStrategy>(changed))!.ToString().Should().Be(text);
+            LowRankStrategies.Parse<ILowRankStrategy>(Texts(JsonNode.Parse(text)!)).ToString().Should().Be(text, "numbers may be texts");
+        }
+    }
+
+    [Fact]
+    public void Schedules_go_through_JSON_and_back()
+    {
+        ILrSchedule schedule = new JaggedCosineSchedule { TotalSteps = 1000, Warmup = 10, RestartEvery = 100, RestartWarmup = 5 };
+        var text = JsonSerializer.Serialize(schedule);
+        text.Should().StartWith("""{"Kind":"jagged-cosine",""");
+        JsonSerializer.Deserialize<ILrSchedule>(text).Should().Be(schedule);
+    }
+
+    [Fact]
+    public void JSON_that_names_no_method_is_a_JSON_error() =>
+        FluentActions.Invoking(() => JsonSerializer.Deserialize<ILowRankStrategy>("\"fria\"")).Should().Throw<JsonException>().WithMessage("*nearest names are fira*");
+
+    [Fact]
+    public void Parts_of_another_assembly_have_words_too()
+    {
+        var fira = (Fira)LowRankStrategies.Parse("""{"Method":"fira","Basis":{"Kind":"contoso-first-rows","Offset":2}}""");
+        fira.Basis.Should().Be(new ContosoFirstRowsBasis { Offset = 2 });
+        fira.ToString().Should().Be("""{"Method":"fira","Basis":{"Kind":"contoso-first-rows","Offset":2}}""");
+    }
+
+    [Fact]
+    public void Words_are_unique() => typeof(ILowRankStrategy).Assembly.GetExportedTypes()
+        .Where(type => type.IsAssignableTo(typeof(IPart)) && type.IsAbstract && type != typeof(IPart))
+        .Should().AllSatisfy(family => Kinds.For(family).Where(kind => kind.Type.Assembly == family.Assembly).Select(kind => kind.Name).Should().OnlyHaveUniqueItems());
+
+    public sealed record ContosoFirstRowsBasis : IBasis
+    {
+        public int Offset { get; init; }
+
+        public TorchSharp.torch.Tensor Find(in SubspaceQuery query) => throw new NotSupportedException();
+    }
+
+    /// <summary>The method with each option changed by itself.</summary>
+    private static IEnumerable<ILowRankStrategy> Changed(ILowRankStrategy method)
+    {
+        foreach (var option in PartOption.Of(method.GetType()).Where(option => option.IsSettable && option.Type != typeof(WeLorePlan)))
+            foreach (var value in Others(option, option.Get(method)))
+            {
+                var copy = (ILowRankStrategy)Kind.Copy(method);
+                option.Set(copy, value);
+                yield return copy;
+            }
+    }
+
+    private static IEnumerable<object?> Others(PartOption option, object? value) => option.Type switch
+    {
+        var type when type == typeof(int) => [Convert.ToInt32(value, null) + 1],
+        var type when type == typeof(long) => [Convert.ToInt64(value, null) + 1],
+        var type when type == typeof(ulong) => [ulong.MaxValue],
+        var type when type == typeof(bool) => [!(bool)value!],
+        var type when type == typeof(double) => [value is null ? 0.5 : (double)value * 0.75 + 1e-5, double.PositiveInfinity],
+        { IsEnum: true } type => Enum.GetValues(type).Cast<object>().Where(other => !other.Equals(value)),
+        var type when type == typeof(Sparsity) => [Sparsity.TwoOfFour, Sparsity.Share(0.125)],
+        var type when type == typeof(RankAllocation) => [new RankAllocation(new Dictionary<string, int> { ["a.b"] = 3 })],
+        var type when type == typeof(IReadOnlyDictionary<string, int>) => [new Dictionary<string, int> { ["a.b"] = 3 }],
+        var type when type == typeof(IReadOnlyDictionary<string, double>) => [new Dictionary<string, double> { ["a.b"] = 0.5 }],
+        var type => Kinds.For(type).Where(kind => kind.Prototype is not null && !kind.Prototype.Equals(value)).Select(kind => kind.Default()),
+    };
+
+    private static JsonNode Texts(JsonNode node) => node switch
+    {
+        JsonObject options => new JsonObject(options.Select(option => KeyValuePair.Create(option.Key, option.Value is null ? null : Texts(option.Value)))!),
+        JsonValue value => JsonValue.Create(value.ToString()),
+        _ => node.DeepClone(),
+    };
+}
