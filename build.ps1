@@ -13,7 +13,7 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
-  pack                  make and check the NuGet package
+  pack                  make and check the NuGet packages
 
   -p:TorchBackend=cpu|cuda-windows   with any command: the libtorch of the programs (default cpu)
 
@@ -135,8 +135,11 @@ function Invoke-Bench([string[]] $arguments) {
 function Invoke-Pack {
     $packages = Join-Path $root 'artifacts/packages'
     if (Test-Path $packages) { Remove-Item $packages -Recurse -Force }
-    Invoke-Stage 'pack' 'Packing (Release)' @('pack', (Join-Path $root 'src/LowRankTraining'), '-c', 'Release', '--nologo', '-o', $packages, '-p:ContinuousIntegrationBuild=true')
-    Invoke-Stage 'pack-check' 'Checking what is in the package' @('run', '--file', (Join-Path $root '.ci/build/CheckPackage.cs'), '--', $packages)
+    foreach ($project in Get-ChildItem (Join-Path $root 'src/*/*.csproj')) {
+        Invoke-Stage "pack-$($project.BaseName)" "Packing $($project.BaseName)" `
+            @('pack', $project.FullName, '-c', 'Release', '--nologo', '-o', $packages, '-p:ContinuousIntegrationBuild=true')
+    }
+    Invoke-Stage 'pack-check' 'Checking what is in the packages' @('run', '--file', (Join-Path $root '.ci/build/CheckPackage.cs'), '--', $packages)
     Get-ChildItem $packages | ForEach-Object { Write-Host "artifacts/packages/$($_.Name)" }
 }
 

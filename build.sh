@@ -17,7 +17,7 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
-  pack                  make and check the NuGet package
+  pack                  make and check the NuGet packages
   bundle                make artifacts/bundle: programs and tests for a Linux machine with PyTorch and without .NET
 
   -p:TorchBackend=cpu|cuda-linux|cuda-windows   with any command: the libtorch of the programs (default cpu)
@@ -61,8 +61,12 @@ bench() {
 pack() {
     local packages="$root/artifacts/packages"
     rm -rf "$packages"
-    stage pack 'Packing (Release)' dotnet pack "$root/src/LowRankTraining" -c Release --nologo -o "$packages" -p:ContinuousIntegrationBuild=true "$@"
-    stage pack-check 'Checking what is in the package' dotnet run --file "$root/.ci/build/CheckPackage.cs" -- "$packages"
+    local project
+    for project in "$root"/src/*/*.csproj; do
+        stage "pack-$(basename "$project" .csproj)" "Packing $(basename "$project" .csproj)" \
+            dotnet pack "$project" -c Release --nologo -o "$packages" -p:ContinuousIntegrationBuild=true "$@"
+    done
+    stage pack-check 'Checking what is in the packages' dotnet run --file "$root/.ci/build/CheckPackage.cs" -- "$packages"
     (cd "$root" && ls artifacts/packages/*.nupkg artifacts/packages/*.snupkg)
 }
 

@@ -18,6 +18,10 @@ namespace LowRankTraining;
 /// </remarks>
 public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 {
+    /// <summary>The name of the meter with the library's instruments, for <c>AddMeter</c> and <c>dotnet-counters</c>. While nobody listens they cost nothing;
+    /// captured energy, overlap, effective rank and spikes are computed, and the device is waited for, only for who listens to them.</summary>
+    public const string MeterName = Instruments.MeterName;
+
     private readonly Dictionary<ParameterIdentity, ParameterPlan> _plans;
     private readonly Dictionary<ParameterIdentity, ParameterState> _states = [];
     private readonly List<ParameterState> _entries = [];
@@ -134,6 +138,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         Session.BeforeStep();
         RequireUnscaled();
 
+        Instruments.Enter(Session.Strategy);
         using (no_grad())
         {
             ReduceGradients();
@@ -157,6 +162,9 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             CompletedSteps++;
             Session.AfterStep(context, this);
             CompareReplicas();
+            Instruments.Steps.Count();
+            if (Instruments.StateBytes.Enabled)
+                Instruments.ReportState(this, StateBytes);
         }
 
         return loss!;
@@ -266,6 +274,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     protected override void Dispose(bool disposing)
     {
         _disposed = true;
+        Instruments.ForgetState(this);
         if (disposing)
         {
             _traces.Dispose();

@@ -15,7 +15,12 @@ internal sealed class StepCounters
             ZeroGradients++;
         else
             NonFiniteGradients++;
+        Instruments.CountSkipped(verdict == GradientVerdict.Zero);
     }
 
-    public void Refresh() => Refreshes++;
+    public void Refresh()
+    {
+        Refreshes++;
+        Instruments.Refreshes.Count();
+    }
 }

@@ -98,7 +98,8 @@ internal sealed class PartReader
         {
             if (settable.FirstOrDefault(option => KindName.AreSame(option.Name, key)) is not { } option)
             {
-                Fail(Join(path, key), $"is no option of {name}. {NearestNames.Sentence(key, settable.Select(option => option.Name).Concat(isOuter ? _neighbors : []))}");
+                var known = settable.Select(option => option.Name).Concat(isOuter ? _neighbors : []);
+                Fail(Join(path, key), $"is no option of {name}. {NearestNames.Sentence(key, known)}");
                 continue;
             }
 

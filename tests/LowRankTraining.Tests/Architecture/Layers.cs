@@ -10,15 +10,10 @@ internal static class Layers
         ["Core"] = ["Parallel"],
         ["Rules"] = ["Core"],
         ["Subspace"] = ["Rules"],
-<<<<<<< HEAD
         ["Gradients"] = ["Core"],
         ["Contracts"] = ["Rules", "Gradients"],
-        ["Files"] = ["Contracts", "Diagnostics"],
-=======
-        ["Contracts"] = ["Rules"],
         ["Text"] = ["Contracts"],
         ["Files"] = ["Text", "Diagnostics"],
->>>>>>> 9b8035d (Methods have a text form: they print themselves as it, configuration and JSON give it back, checkpoints record it)
         ["Optimizer"] = ["Files"],
         ["Schedules"] = ["Optimizer"],
         ["Diagnostics"] = ["Core"],

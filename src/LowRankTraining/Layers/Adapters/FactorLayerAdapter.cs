@@ -231,6 +231,7 @@ internal class FactorLayerAdapter : FactorAdapter
             if (final is not null)
                 A.copy_(final);
             FoldInto(completed);
+            Instruments.Merges.Count();
             B.zero_();
         }
 

@@ -51,6 +51,7 @@ internal sealed class Restart(Func<long, long> count) : FactorFeature
         using var zeroed = run.Logger?.IsEnabled(LogLevel.Information) == true ? new ZeroedShare() : null;
         foreach (var adapter in run.Adapters)
             adapter.Restart(run.Completed, Reset, run.State, zeroed);
+        Instruments.Merges.Count(run.Adapters.Count);
 
         var after = Probe();
         if (zeroed is not null)

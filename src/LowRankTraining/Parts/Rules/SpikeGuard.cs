@@ -92,7 +92,10 @@ public sealed record SpikeGuard : ISpikeGuard
             using (var withoutHistory = kept == 0)
                 kept.masked_fill_(withoutHistory, 1);
 
-        return kept.nan_to_num_(nan: 1).clamp_max_(1).sqrt_().mul_(gradient).MoveToOuterDisposeScope();
+        kept.nan_to_num_(nan: 1).clamp_max_(1);
+        if (Instruments.Spikes.Enabled)
+            Instruments.Spikes.Count(kept.lt(1).sum().ToInt64());
+        return kept.sqrt_().mul_(gradient).MoveToOuterDisposeScope();
     }
 
     private static bool IsSecond(MomentSlot slot) => slot.Order == 2;

@@ -103,7 +103,10 @@ public sealed record StabilityGuard : ISpikeGuard
         var largest = maximum(gradient.max(), gradient.min().neg_());
         var usual = Average(Largest, largest, ClipDecay, state) / (1 - Math.Pow(ClipDecay, t));
 
-        var factors = where(Above(gradient, usual), usual / largest, ones_like(largest));
+        var spikes = Above(gradient, usual);
+        if (Instruments.Spikes.Enabled)
+            Instruments.Spikes.Count(spikes.sum().ToInt64());
+        var factors = where(spikes, usual / largest, ones_like(largest));
         return factors.mul_(gradient).MoveToOuterDisposeScope();
     }
 

@@ -41,7 +41,10 @@ public sealed record NormGrowthLimiter : ILimiter
     {
         using var scope = NewDisposeScope();
         var allowed = state.GetOrAdd(Memory, () => full(Array.Empty<long>(), double.PositiveInfinity, norm.dtype, norm.device));
-        return (norm.device_type == DeviceType.CPU ? OnHost(norm, allowed) : OnDevice(norm, allowed)).MoveToOuterDisposeScope();
+        var factor = norm.device_type == DeviceType.CPU ? OnHost(norm, allowed) : OnDevice(norm, allowed);
+        if (Instruments.LimiterActivations.Enabled)
+            Instruments.LimiterActivations.Count(factor.ToDouble() is > 0 and < 1 ? 1 : 0);
+        return factor.MoveToOuterDisposeScope();
     }
 
     /// <summary>On the CPU a read costs nothing, but a dozen operations on scalars cost as much as a pass over the matrix.</summary>

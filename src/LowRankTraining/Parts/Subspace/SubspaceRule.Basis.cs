@@ -37,6 +37,7 @@ public sealed partial record SubspaceRule
         var rank = RankFor(rows, columns);
         var completed = state.Counter(Clock);
         var old = completed > 0 && !ForgetsOldBasis ? OldBasis(matrix, state, step) : null;
+        var measurement = RefreshMeasurement.Start(matrix);
 
         if (side != ProjectionSide.Right)
             Basis.Renew(side == ProjectionSide.Both ? BasisSlot.Left : BasisSlot.Only, BasisFormat,
@@ -50,6 +51,7 @@ public sealed partial record SubspaceRule
         var lowRank = fresh.Project(matrix);
         if (old is not null)
             CarryOver(new(old, fresh, rows, columns, Inner, state, step), matrix, completed);
+        measurement.Stop(matrix, old, fresh, lowRank, Basis.IsOrthonormal);
         return (fresh, lowRank);
     }
 

@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Globalization;
 
-namespace LowRankTraining.Layers;
+namespace LowRankTraining.Strategies;
 
 /// <summary>A sparsity by text: "0.5" for a share, "2:4" for two of every four.</summary>
 internal sealed class SparsityConverter : TypeConverter

@@ -1,0 +1,21 @@
+using Hosting;
+using LowRankTraining;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using OpenTelemetry.Metrics;
+
+// Training as a service: everything about the method stands in appsettings.json (or on the command line: --Training:Method galore --Training:Rank 8),
+// is checked before the host starts, and Ctrl-C ends with a checkpoint that the next start resumes.
+var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = args, ContentRootPath = AppContext.BaseDirectory });
+
+builder.Services.AddLowRankTraining(builder.Configuration.GetSection("Training"));
+builder.Services.AddOptions<WorkerOptions>().Bind(builder.Configuration.GetSection("Worker"));
+builder.Services.AddHostedService<TrainingWorker>();
+
+var everySeconds = builder.Configuration.GetValue("Metrics:ExportEverySeconds", 10);
+builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics
+    .AddMeter(LowRankOptimizer.MeterName)
+    .AddConsoleExporter((_, reader) => reader.PeriodicExportingMetricReaderOptions.ExportIntervalMilliseconds = 1000 * everySeconds));
+
+await builder.Build().RunAsync();
