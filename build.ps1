@@ -14,6 +14,7 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet packages
+  docs                  make the site with the API reference: artifacts/site
 
   -p:TorchBackend=cpu|cuda-windows   with any command: the libtorch of the programs (default cpu)
 
@@ -132,6 +133,22 @@ function Invoke-Bench([string[]] $arguments) {
     exit $LASTEXITCODE
 }
 
+# The site is made from the pages of docs, and from what the compiled libraries say about themselves; any warning, such as a dead link, ends it.
+function Invoke-Docs {
+    $assemblies = Join-Path $root 'artifacts/docs/assemblies'
+    Build-Project 'docs-build' 'Building what is documented (Release)' 'samples/Hosting'
+    foreach ($old in 'artifacts/site', 'docs/api', 'artifacts/docs') { if (Test-Path (Join-Path $root $old)) { Remove-Item (Join-Path $root $old) -Recurse -Force } }
+    New-Item -ItemType Directory -Force $assemblies | Out-Null
+    Copy-Item (Join-Path $root 'artifacts/bin/Hosting/release/*') $assemblies -Include '*.dll', 'LowRankTraining*.xml'
+    Push-Location $root
+    try {
+        Invoke-Stage 'docs-tool' 'Restoring docfx' @('tool', 'restore', '--tool-manifest', (Join-Path $root '.config/dotnet-tools.json'))
+        Invoke-Stage 'docs' 'Making the site' @('docfx', 'docs/docfx.json', '--warningsAsErrors')
+    }
+    finally { Pop-Location }
+    Write-Host 'Site: artifacts/site/index.html (dotnet docfx serve artifacts/site shows it)'
+}
+
 function Invoke-Pack {
     $packages = Join-Path $root 'artifacts/packages'
     if (Test-Path $packages) { Remove-Item $packages -Recurse -Force }
@@ -160,5 +177,6 @@ switch ($command) {
     'demo' { Assert-Sdk; Invoke-Demo $rest }
     'bench' { Assert-Sdk; Invoke-Bench $rest }
     'pack' { Assert-Sdk; Invoke-Pack }
+    'docs' { Assert-Sdk; Invoke-Docs }
     default { Show-Usage; Stop-Build "Unknown command '$command'." }
 }

@@ -18,6 +18,7 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet packages
+  docs                  make the site with the API reference: artifacts/site
   bundle                make artifacts/bundle: programs and tests for a Linux machine with PyTorch and without .NET
 
   -p:TorchBackend=cpu|cuda-linux|cuda-windows   with any command: the libtorch of the programs (default cpu)
@@ -70,6 +71,18 @@ pack() {
     (cd "$root" && ls artifacts/packages/*.nupkg artifacts/packages/*.snupkg)
 }
 
+# The site is made from the pages of docs, and from what the compiled libraries say about themselves; any warning, such as a dead link, ends it.
+docs() {
+    local assemblies="$root/artifacts/docs/assemblies"
+    compile docs-build 'Building what is documented (Release)' samples/Hosting
+    rm -rf "$root/artifacts/site" "$root/docs/api" "$assemblies"
+    mkdir -p "$assemblies"
+    cp "$root"/artifacts/bin/Hosting/release/{*.dll,LowRankTraining*.xml} "$assemblies"
+    stage docs-tool 'Restoring docfx' dotnet tool restore --tool-manifest "$root/.config/dotnet-tools.json"
+    (cd "$root" && stage docs 'Making the site' dotnet docfx docs/docfx.json --warningsAsErrors "$@")
+    say 'Site: artifacts/site/index.html (dotnet docfx serve artifacts/site shows it)'
+}
+
 [ $# -gt 0 ] || { usage; exit 2; }
 command=$1
 shift
@@ -86,7 +99,7 @@ while [ "$count" -gt 0 ]; do
 done
 
 case $command in
-    build | demo | bench | pack | bundle) require_dotnet; "$command" "$@" ;;
+    build | demo | bench | pack | docs | bundle) require_dotnet; "$command" "$@" ;;
     test) require_dotnet; build; run_tests "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; die "Unknown command '$command'." ;;

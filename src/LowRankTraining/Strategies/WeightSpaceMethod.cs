@@ -91,7 +91,8 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     private protected FactorSettings FactorsWith(params FactorFeature?[] features) =>
         new() { Seed = Seed, Adam = Adam, Dropout = Dropout, Features = [.. features.OfType<FactorFeature>()] };
 
-    /// <inheritdoc cref="ILowRankStrategy.Attach(nn.Module, Targets?)"/>
+    /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterize it, but does not change the function that it computes, except for a
+    /// method that starts from scratch and says so.</summary>
     /// <param name="model">The model. The optimizer is made after it has been moved to its device and dtype.</param>
     /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
     /// <exception cref="OptionsValidationException">Options out of range, or without effect beside the others; all of them are listed.</exception>

@@ -51,7 +51,7 @@ public sealed record WeLore : FactorizedLayerMethod
     /// <param name="targets">The matrices to look at; all linear weights but the output head when null.</param>
     public WeLorePlan PlanFor(nn.Module model, Targets? targets = null) => Plan ?? WeLorePlan.For(model, targets, Ratio, Choice, MinRatio);
 
-    /// <inheritdoc/>
+    /// <summary>Puts factors in the place of the weights that are nearly of low rank, and freezes the others.</summary>
     /// <param name="model">A trained model, already on its device and in its dtype.</param>
     /// <param name="targets">The matrices to look at; all linear weights but the output head when null.</param>
     /// <exception cref="ArgumentException">No matrix is a low-rank component. Nothing was changed.</exception>
