@@ -41,6 +41,8 @@ internal static class Methods
         ["InRank"] = (parameters, rank, refreshing) => Layered.Attach(new InRank { Rank = rank / 2, Buffer = rank - rank / 2, WarmupSteps = 0, CheckEvery = refreshing.Every, AllowUnreached = true }, parameters),
         ["LDAdam"] = (parameters, rank, _) => new LDAdam { Rank = rank }.Attach(parameters),
         ["LoRA"] = (parameters, rank, _) => new LoRA { Rank = rank, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
+        ["Muon"] = (parameters, _, _) => new Muon().Attach(parameters),
+        ["Muon in bfloat16"] = (parameters, _, _) => new Muon { InBFloat16 = true }.Attach(parameters),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescent { Rank = rank }.Attach(parameters),
         ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRA { FirstRank = rank, Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
         ["Q-GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new QGaLore { Rank = rank }).Attach(parameters),

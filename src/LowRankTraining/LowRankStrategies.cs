@@ -21,6 +21,7 @@ public static class LowRankStrategies
         new("galore2", () => new GaLore2(), "GaLore with a randomized SVD, for long runs of large models."),
         new("gradnormlorp", () => new GradNormLoRP(), "Magnitude and direction of rows apart, the direction's gradient projected from both sides."),
         new("ldadam", () => new LDAdam(), "Adam in a subspace that moves with every step, with error feedback."),
+        new("muon", () => new Muon(), "Momentum whose singular values are all brought to 1, and AdamW for what is no matrix of a layer."),
         new("online-subspace-descent", () => new OnlineSubspaceDescent(), "GaLore with a subspace that descends its own reconstruction error."),
         new("q-galore", () => new QGaLore(), "GaLore with weights and moments in 8 bits and bases in 4."),
         new("spam", () => new Spam(), "Adam behind a guard against gradient spikes, with moments that are reset."),

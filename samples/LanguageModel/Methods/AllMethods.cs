@@ -31,6 +31,7 @@ public static partial class AllMethods
         Projecting("galore2", "GaLore 2", 1e-2),
         Projecting("gradnormlorp", "GradNormLoRP", 2e-3),
         Projecting("ldadam", "LDAdam", 2e-3),
+        new("muon", "Muon", 2e-3, Muon),
         Projecting("online-subspace-descent", "Online Subspace Descent", 1e-2),
         Projecting("q-galore", "Q-GaLore", 1.5e-2),
         new("spam", "SPAM", 2e-3, Spam),
@@ -89,6 +90,9 @@ public static partial class AllMethods
 
     private static AttachedMethod Spam(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new Spam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 500 });
+
+    private static AttachedMethod Muon(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new Muon { Seed = (ulong)settings.Seed });
 
     private static AttachedMethod StableSpam(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new StableSpam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 1000, TotalSteps = settings.Steps });

@@ -62,12 +62,17 @@ public abstract record AdamMethod : UpdateMethod
         if (inner is null)
             return;
 
-        const string Why = "Inner takes the place of Adam: set it there";
-        var unset = Unset(this);
         checks
             .Part(inner, "Inner")
             .Require(inner.WithStates(StateFormat.Float32).Equals(inner),
-                $"{checks.PathOf("Inner")}.States has no effect: set {checks.PathOf(nameof(States))}, which holds for everything but the tables of embeddings.")
+                $"{checks.PathOf("Inner")}.States has no effect: set {checks.PathOf(nameof(States))}, "
+                + "which holds for everything but the tables of embeddings.");
+        if (inner.NeedsMatrix)
+            return;
+
+        const string Why = "Inner takes the place of Adam: set it there";
+        var unset = Unset(this);
+        checks
             .Unused(false, Beta1, unset.Beta1, Why)
             .Unused(false, Beta2, unset.Beta2, Why)
             .Require(_epsilon is null or 1e-8, $"{checks.PathOf(nameof(Epsilon))} is set, but {Why}.")

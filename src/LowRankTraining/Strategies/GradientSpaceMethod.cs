@@ -57,8 +57,10 @@ public abstract record GradientSpaceMethod : AdamMethod
     protected virtual IRefreshPolicy OwnRefresh =>
         Staggered ? new StaggeredRefresh { Every = RefreshEvery } : new PeriodicRefresh { Every = RefreshEvery };
 
-    /// <value>The rule inside the subspace, which is also that of everything that is not projected.</value>
+    /// <value>The rule inside the subspace, which is also that of everything that is not projected, unless it is for matrices only: then Adam is.</value>
     protected virtual DirectionRule InnerRule => Adam;
+
+    private DirectionRule OtherRule => InnerRule.NeedsMatrix ? Adam : InnerRule;
 
     /// <value>How the step comes back. Default: projected back, times <see cref="Scale"/>.</value>
     protected virtual ILift Lift => new ProjectBack { Scale = Scale };
@@ -87,7 +89,7 @@ public abstract record GradientSpaceMethod : AdamMethod
 
     /// <inheritdoc/>
     protected sealed override UpdateRule RuleFor(in ParameterRole role) =>
-        role.IsTarget ? RuleForTarget(role) : role.IsTable ? InnerRule.WithStates(TableStates) : InnerRule;
+        role.IsTarget ? RuleForTarget(role) : role.IsTable ? OtherRule.WithStates(TableStates) : OtherRule;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

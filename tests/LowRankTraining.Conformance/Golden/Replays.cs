@@ -21,6 +21,8 @@ public static class Replays
         ["flora"] = UpdateReplays.Flora,
         ["spam"] = UpdateReplays.Spam,
         ["stable_spam"] = UpdateReplays.StableSpam,
+        ["newton_schulz5"] = PolarReplays.NewtonSchulz,
+        ["muon"] = PolarReplays.Muon,
         ["adaptive_gap"] = QGaLoreFunctions.AdaptiveGap,
         ["int8_linear"] = QGaLoreFunctions.Int8Layer,
         ["lr_schedule"] = Functions.Schedule,

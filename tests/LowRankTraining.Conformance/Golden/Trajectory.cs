@@ -24,7 +24,7 @@ public static class Trajectory
     /// <param name="chosen">Whether the weight is what the method is for; null where a rank tells.</param>
     /// <param name="drawn">Whether the recorded bases are put in, instead of compared.</param>
     /// <param name="traces">More to compare; null for nothing.</param>
-    /// <param name="momentScale">What the recorded first moment has been multiplied by, where the learning rate is inside it.</param>
+    /// <param name="momentScale">What the recorded first moment has been multiplied by, where the learning rate is inside it, or it is a sum where ours is an average.</param>
     public static IReadOnlyList<Deviation> Replay(
         GoldenCase golden, Attach attach, bool decays = true, bool drifts = false, bool? chosen = null, bool drawn = false, Traces? traces = null, double momentScale = 1)
     {
@@ -69,7 +69,8 @@ public static class Trajectory
         from slot in state.Tensors
         let recorded = slot.Value.dtype == ScalarType.Byte ? slot.Key + ".codes" : slot.Key
         where golden.Tensors.ContainsKey(recorded) && slot.Value.dim() > 0
-        select Deviation.Of(recorded, [.. Deviation.Values(slot.Value).Select(value => recorded == "exp_avg" ? momentScale * value : value)], golden[recorded].Values);
+        let scale = recorded is "exp_avg" or "momentum_buffer" ? momentScale : 1
+        select Deviation.Of(recorded, [.. Deviation.Values(slot.Value).Select(value => scale * value)], golden[recorded].Values);
 
     /// <summary>A right basis is recorded as rank × columns, and kept as columns × rank.</summary>
     private static IEnumerable<Deviation> Bases(GoldenCase golden, StateBag state, int t)

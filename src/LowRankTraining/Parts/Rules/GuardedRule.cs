@@ -30,6 +30,9 @@ public sealed record GuardedRule : DirectionRule
     public override bool NeedsFixedShape => Inner.NeedsFixedShape;
 
     /// <inheritdoc/>
+    public override bool NeedsMatrix => Inner.NeedsMatrix;
+
+    /// <inheritdoc/>
     public override GuardedRule WithStates(StateFormat states) => new(Inner.WithStates(states), Guard);
 
     /// <inheritdoc/>

@@ -10,6 +10,9 @@ public abstract record UpdateRule : IPart
     /// <value>β₁ and β₂, where the rule lets a schedule set them by <see cref="StepContext.Beta1"/> and <see cref="StepContext.Beta2"/>; else null.</value>
     public virtual (double Beta1, double Beta2)? Betas => null;
 
+    /// <value>Whether it is for the matrices of layers only, so that vectors and the tables of embeddings need another rule. Default false.</value>
+    public virtual bool NeedsMatrix => false;
+
     /// <inheritdoc/>
     public virtual void Check(Checks checks) { }
 
