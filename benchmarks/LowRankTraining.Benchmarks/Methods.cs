@@ -47,11 +47,14 @@ internal static class Methods
         ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRA { FirstRank = rank, Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
         ["Q-GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new QGaLore { Rank = rank }).Attach(parameters),
         ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRA { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
+        ["SCALE"] = (parameters, _, _) => new Scale().Attach(parameters),
+        ["SinkGD"] = (parameters, _, _) => new SinkGD().Attach(parameters),
         ["SLTrain"] = (parameters, rank, _) => new SLTrain { Rank = rank, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
         ["SPAM"] = (parameters, _, _) => new Spam().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpam().Attach(parameters),
         ["SwitchLoRA"] = (parameters, rank, _) => WithGradients(new SwitchLoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
         ["SubTrack++"] = (parameters, rank, refreshing) => refreshing.Of(new SubTrack { Rank = rank }).Attach(parameters),
+        ["SUMO"] = (parameters, rank, refreshing) => refreshing.Of(new Sumo { Rank = rank }).Attach(parameters),
         ["WeLore"] = (parameters, rank, _) => Layered.Attach(new WeLore { Ratio = Layered.ReductionTo(rank, parameters), MinRatio = 0, AllowUnreached = true }, parameters),
     };
 
@@ -60,6 +63,7 @@ internal static class Methods
         ["exact SVD"] = new ExactSvdBasis(),
         ["Gram"] = new GramBasis(),
         ["randomized SVD"] = new RandomizedSvdBasis(),
+        ["sampled"] = new SampledSvdBasis(),
         ["warm-started"] = new WarmStartedBasis(),
         ["Grassmann"] = new GrassmannBasis(),
         ["DCT"] = new DctBasis(),

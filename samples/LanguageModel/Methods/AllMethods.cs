@@ -34,9 +34,12 @@ public static partial class AllMethods
         new("muon", "Muon", 2e-3, Muon),
         Projecting("online-subspace-descent", "Online Subspace Descent", 1e-2),
         Projecting("q-galore", "Q-GaLore", 1.5e-2),
+        new("scale", "SCALE", 2e-3, Scale),
+        new("sinkgd", "SinkGD", 2e-2, SinkGD),
         new("spam", "SPAM", 2e-3, Spam),
         new("stable-spam", "Stable-SPAM", 2e-3, StableSpam),
         Projecting("subtrack", "SubTrack++", 2e-3),
+        Projecting("sumo", "SUMO", 2e-3),
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
         new("relora-decreasing", "ReLoRA, falling rank", 2e-3, FallingReLoRA),
@@ -93,6 +96,12 @@ public static partial class AllMethods
 
     private static AttachedMethod Muon(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new Muon { Seed = (ulong)settings.Seed });
+
+    private static AttachedMethod Scale(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new Scale { Seed = (ulong)settings.Seed });
+
+    private static AttachedMethod SinkGD(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new SinkGD { Seed = (ulong)settings.Seed });
 
     private static AttachedMethod StableSpam(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new StableSpam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 1000, TotalSteps = settings.Steps });

@@ -22,7 +22,7 @@ internal static class PolarFactor
     public static Tensor NewtonSchulz(Tensor matrix, int steps, bool inBFloat16)
     {
         using var scope = NewDisposeScope();
-        var polar = Unit(inBFloat16 && matrix.dtype != ScalarType.Float64 ? matrix.to(ScalarType.BFloat16) : matrix);
+        var polar = Unit(matrix, inBFloat16 && matrix.dtype != ScalarType.Float64 ? ScalarType.BFloat16 : matrix.dtype);
 
         for (var step = 0; step < steps; step++)
         {
@@ -37,7 +37,7 @@ internal static class PolarFactor
     {
         using var scope = NewDisposeScope();
         var square = Gram(x);
-        var polynomial = (square * C).mm(square).add_(square * B);
+        var polynomial = square.mm(square).mul_(C).add_(square, B);
         return FromShorterSide(polynomial, x).add_(x, A).MoveToOuterDisposeScope();
     }
 
@@ -47,7 +47,7 @@ internal static class PolarFactor
     public static Tensor Exact(Tensor matrix)
     {
         using var scope = NewDisposeScope();
-        var unit = Unit(matrix);
+        var unit = Unit(matrix, matrix.dtype);
         var polar = matrix.dtype == ScalarType.Float64
             ? BySvd(unit)
             : TryByGram(unit, WellConditioned) ?? TryByGram(unit.to(ScalarType.Float64), leastRatio: 0)!;
@@ -87,12 +87,11 @@ internal static class PolarFactor
 
     private static double Square(this double x) => x * x;
 
-    /// <summary>M / ‖M‖_F; a new tensor.</summary>
-    private static Tensor Unit(Tensor matrix)
+    /// <summary>M / ‖M‖_F, in another precision once it is in range; a new tensor.</summary>
+    private static Tensor Unit(Tensor matrix, ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        var size = linalg.vector_norm(matrix, double.PositiveInfinity).clamp_min_(Precision.SmallestNormal);
-        var unit = matrix * size.log2_().floor_().neg_().exp2_();
+        var unit = (matrix * matrix.PowerIntoRange()).to(dtype);
         return unit.div_(unit.norm().clamp_min_(Precision.SmallestNormal)).MoveToOuterDisposeScope();
     }
 

@@ -19,6 +19,15 @@ internal static class Precision
     /// <summary>The entries, those beyond what can be squared cut to that; a new tensor.</summary>
     public static Tensor WithinSquares(this Tensor tensor) => tensor.clamp(-tensor.dtype.LargestSquared(), tensor.dtype.LargestSquared());
 
+    /// <summary>2^−⌊log₂ max |x|⌋: brings the largest entry to between 1 and 2 without rounding anything, so that entries can be squared whatever their
+    /// size; a scalar. The tensor must have entries.</summary>
+    public static Tensor PowerIntoRange(this Tensor tensor)
+    {
+        using var scope = NewDisposeScope();
+        var largest = linalg.vector_norm(tensor, double.PositiveInfinity).clamp_min_(SmallestNormal);
+        return largest.log2_().floor_().neg_().exp2_().MoveToOuterDisposeScope();
+    }
+
     /// <summary>float64 for float64, float32 for everything else.</summary>
     public static ScalarType Computing(this ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 

@@ -33,7 +33,13 @@ public sealed record Recipe : UpdateMethod
     }
 
     /// <inheritdoc/>
-    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Matrices : Others;
+    /// <exception cref="ArgumentException">The rule of everything else is for the matrices of layers, and there is the table of an embedding.</exception>
+    protected override UpdateRule RuleFor(in ParameterRole role)
+    {
+        if (role is { IsTarget: false, IsTable: true } && Others.NeedsMatrix)
+            throw new ArgumentException(Others.RefusalOf(role.Name, "the table of an embedding"));
+        return role.IsTarget ? Matrices : Others;
+    }
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

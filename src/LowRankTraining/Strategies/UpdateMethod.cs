@@ -99,8 +99,8 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
         {
             var isTarget = targets?.Includes(candidate) ?? true;
             var rule = RuleFor(new(candidate.Name, candidate.Parameter, isTarget, candidate.IsTable, isTarget ? place++ : 0));
-            if (rule.NeedsMatrix && !isTarget && (candidate.IsTable || !candidate.IsMatrix))
-                throw new ArgumentException(PolarRule.RefusalOf(candidate.Name, candidate.IsMatrix ? "the table of an embedding" : "a vector"));
+            if (rule.NeedsMatrix && !candidate.IsMatrix)
+                throw new ArgumentException(rule.RefusalOf(candidate.Name, "a vector"));
             return GradientSpaceSession.Plan(candidate, rule) with { Decay = Decay, AcceptZeroGradient = FollowsCode };
         }
     }

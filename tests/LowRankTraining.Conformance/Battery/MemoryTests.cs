@@ -115,6 +115,8 @@ public class MemoryTests
         "sltrain, shadow, from weight and seed" => 5,        // the same, at the first step
         "muon" => 5,                                         // momentum looking ahead, X and B X; two squares of the short side
         "muon, exact, 8-bit momentum" => 16,                 // what float32 cannot tell apart is decomposed in float64
+        "galore, sampled" => 5,                              // all eigenvectors of A Aᵀ
+        "sinkgd" => 3,                                       // the gradient in range, and its squares
         "frugal, random" => 3,                               // the basis, drawn and orthonormalized at every use
         "frugal, blocks" => 5,                               // one parameter's moments come before another's go
         _ when method.StartsWith("gradnormlorp", StringComparison.Ordinal) => 4, // directions before and after

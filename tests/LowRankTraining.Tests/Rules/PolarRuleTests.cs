@@ -74,7 +74,7 @@ public class PolarRuleTests
     }
 
     [Theory]
-    [InlineData(1e-42), InlineData(1e-30), InlineData(1), InlineData(1e30), InlineData(3e37)]
+    [InlineData(1e-40), InlineData(1e-30), InlineData(1), InlineData(1e30), InlineData(3e37)]
     public void Size_of_the_matrix_makes_no_difference(double size)
     {
         using var scope = NewDisposeScope();

@@ -28,6 +28,7 @@ public class GradientSpaceMethodTests
             ["ProjectorLearningRate", "ProjectorWeightDecay"]),
         ["subtrack"] = (new SubTrack { Basis = new GrassmannBasis { StepSize = 0 }, ResidualScale = -1, Limiter = new() { MaxGrowth = 1 } },
             ["Basis.StepSize", "ResidualScale", "Limiter.MaxGrowth"]),
+        ["sumo"] = (new Sumo { Momentum = 1, NewtonSchulzSteps = 0, Scaling = (PolarScaling)9, ResidualScale = -1 }, ["Momentum", "NewtonSchulzSteps", "Scaling", "ResidualScale"]),
         ["adarankgrad"] = (new AdaRankGrad { Refresh = new EnergyRefresh { Least = 0, LookEvery = 0, AtLeast = 0, AtMost = -1 } },
             ["Refresh.Least", "Refresh.LookEvery", "Refresh.AtLeast", "Refresh.AtMost"]),
         ["gradnormlorp"] = (new GradNormLoRP(), []),

@@ -12,6 +12,9 @@ public class OptionEffectTests
     /// <summary>Options that say what is allowed, where to report or what to do after the last step, and change no number.</summary>
     private static readonly string[] Silent = ["Logger", "Strict", "AccumulatesInSubspace", "Seed", "AllowUnreached", "Injection", "PruneAtFinish"];
 
+    /// <summary>Options of what the trial's model does not have: a head of its own.</summary>
+    private static readonly (string Method, string Option)[] Elsewhere = [("scale", "Momentum")];
+
     private static readonly object?[] Nothing = [null];
 
     public static TheoryData<string> Methods => [.. LowRankStrategies.All.Select(method => method.Name)];
@@ -24,7 +27,7 @@ public class OptionEffectTests
         OptionTrial.Run(method, out _).Should().Be(usual, "the trial itself repeats");
 
         List<string> idle = [];
-        foreach (var option in OptionTrial.OptionsOf(method.GetType()).Where(option => !Silent.Contains(option.Name)))
+        foreach (var option in OptionTrial.OptionsOf(method.GetType()).Where(option => !Silent.Contains(option.Name) && !Elsewhere.Contains((name, option.Name))))
         {
             var effects = Others(option, method).Select(value => EffectOf(OptionTrial.With(method, option, value), usual)).ToArray();
             if (effects.Length > 0 && !effects.Contains(Effect.Difference))

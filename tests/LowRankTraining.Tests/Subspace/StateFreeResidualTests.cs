@@ -16,7 +16,7 @@ public class StateFreeResidualTests
             var data = new TheoryData<int, int, string, StateFreeStep>();
             foreach (var (rows, columns) in new[] { (9, 13), (3000, 500) })
                 foreach (var subspace in new[] { "left", "right", "both", "rows", "one row", "columns", "rows and columns" })
-                    foreach (var outside in new[] { StateFreeStep.Sign, StateFreeStep.Gradient })
+                    foreach (var outside in new[] { StateFreeStep.Sign, StateFreeStep.Gradient, StateFreeStep.NormalizedRows })
                         data.Add(rows, columns, subspace, outside);
             return data;
         }
@@ -36,7 +36,13 @@ public class StateFreeResidualTests
         new StateFreeResidual { Scale = 2, ResidualScale = 0.25, Outside = outside }.AddTo(accumulator, new LowRankStep(gradient, projection, inside, direction, 0.5), -0.125, state);
 
         var rest = gradient - Back(inside, left, right);
-        var expected = -0.125 * (2 * 0.5 * Back(direction, left, right) + 0.25 * (outside == StateFreeStep.Sign ? rest.sign() : rest));
+        var step = outside switch
+        {
+            StateFreeStep.Sign => rest.sign(),
+            StateFreeStep.NormalizedRows => rest / rest.square().mean([1], keepdim: true).sqrt().clamp_min(1e-8),
+            _ => rest,
+        };
+        var expected = -0.125 * (2 * 0.5 * Back(direction, left, right) + 0.25 * step);
         Draw.Error(accumulator, expected).Should().BeLessThan(1e-12);
     }
 

@@ -67,9 +67,7 @@ public sealed record PolarRule : DirectionRule
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
     public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
-        if (gradient.dim() < 2)
-            throw new ArgumentException(RefusalOf(step.Parameter, "a vector"), nameof(gradient));
-
+        this.RequireMatrix(gradient, step);
         using var scope = NewDisposeScope();
         var direction = Polar(Average(gradient, state, step).AsMatrix());
         return (direction.reshape(gradient.shape).MoveToOuterDisposeScope(), Factor(direction.size(0), direction.size(1)));
@@ -81,10 +79,6 @@ public sealed record PolarRule : DirectionRule
         FreeMoments(state);
         state.SetCounter(AdamRule.Clock, 0);
     }
-
-    /// <summary>Why a parameter is refused, and what to do.</summary>
-    internal static string RefusalOf(string parameter, string kind) =>
-        $"'{parameter}' is {kind}, and {nameof(PolarRule)} is for the matrices of layers: give it another rule, such as {nameof(AdamRule)}.";
 
     /// <summary>What the polar factor is taken of.</summary>
     private Tensor Average(Tensor gradient, StateBag state, in StepContext step)

@@ -1,10 +1,11 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Parts;
 
 /// <summary>The step in the subspace, and outside it a step that needs no memory: the sign of the rest of the gradient, or the rest itself.</summary>
-/// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R). Scratch: a slab of rows.
+/// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R), or that with rows of one length. Scratch: a slab of rows.
 /// Source: Zmushko et al., FRUGAL, arXiv 2411.07837, algorithm 1.</remarks>
 public sealed record StateFreeResidual : ILift
 {
@@ -45,9 +46,23 @@ public sealed record StateFreeResidual : ILift
             var size = Math.Min(height, rows - row);
             var rest = gradient.narrow(0, row, size).clone();
             projection.Rows(row, size, inside, out var insideRows).AddBack(rest, insideRows, -1);
-            accumulator.narrow(0, row, size).add_(Outside == StateFreeStep.Sign ? rest.sign_() : rest, scale * ResidualScale);
+            accumulator.narrow(0, row, size).add_(StateFree.Step(Outside, rest), scale * ResidualScale);
         }
     }
+}
+
+/// <summary>Steps that need no memory.</summary>
+internal static class StateFree
+{
+    private const double Smallest = 1e-8;
+
+    /// <summary>The step along whole rows of a matrix, which are used up.</summary>
+    public static Tensor Step(StateFreeStep kind, Tensor rows) => kind switch
+    {
+        StateFreeStep.Sign => rows.sign_(),
+        StateFreeStep.NormalizedRows => rows.div_(SquaredNorms.Along(rows, 1).div_(rows.size(1)).sqrt_().clamp_min_(Smallest)),
+        _ => rows,
+    };
 }
 
 /// <summary>A step that needs no memory.</summary>
@@ -61,4 +76,8 @@ public enum StateFreeStep
 
     /// <summary>None: training stays inside the subspace.</summary>
     None,
+
+    /// <summary>The entries, each row divided by the root mean square of what is left of it: a step of the sign's size, along the gradient. For the rows of the
+    /// matrix, outputs of a linear layer. Glentis et al., SCALE, arXiv 2506.16659.</summary>
+    NormalizedRows,
 }

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Parts;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -65,7 +66,7 @@ internal sealed record TurnRule : UpdateRule
             accumulator.add_(direction, scale * correction * Scale);
         }
         else if (Otherwise != StateFreeStep.None)
-            accumulator.add_(Otherwise == StateFreeStep.Sign ? gradient.sign() : gradient, scale * OtherwiseScale);
+            accumulator.add_(Otherwise == StateFreeStep.Gradient ? gradient : StateFreeOf(gradient), scale * OtherwiseScale);
 
         state.Advance(Clock);
     }
@@ -78,6 +79,8 @@ internal sealed record TurnRule : UpdateRule
 
     /// <inheritdoc/>
     public override string? NoteFor(IReadOnlyList<long> shape) => AtTurn.NoteFor(shape);
+
+    private Tensor StateFreeOf(Tensor gradient) => StateFree.Step(Otherwise, gradient.AsMatrix().clone()).reshape(gradient.shape);
 
     private bool IsAtTurn(long completed) => (Place + completed / Every) % Turns == 0;
 
