@@ -35,6 +35,7 @@ public sealed partial class LowRankOptimizer
             throw new ArgumentException($"{world.Lanes} lanes cannot be divided among {world.Size} processes: take a multiple of {world.Size}.", nameof(world));
 
         _world = new CountedWorld(world);
+        session.Join(_world);
         RequireEqualSetUp();
         RequireEqualReplicas("when the optimizer was made", ReplicatedTensors());
     }

@@ -72,6 +72,17 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         if (Session.IsMerged)
             throw new InvalidOperationException(
                 $"The factors are merged into the weights, {consequence}: call Unmerge() on the session first. Nothing was {done}.");
+        if (IsParallel && _isWithinWindow)
+            throw new InvalidOperationException("What has been accumulated for the next step is of this process alone, and a checkpoint is of all: "
+                + $"call step() first, or zero_grad() to drop it. Nothing was {done}.");
+    }
+
+    bool ISavedOptimizer.Writes => _world is not { Rank: > 0 };
+
+    void ISavedOptimizer.Meet()
+    {
+        if (_world is not null)
+            _ = Gathered([1]);
     }
 
     void ISavedOptimizer.Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use) => WithPendingGradients(() =>

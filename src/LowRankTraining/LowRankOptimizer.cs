@@ -158,7 +158,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 }
 
             DropAccumulated();
-            var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters, World = _world };
+            var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
             Session.AfterStep(context, this);
             CompareReplicas();

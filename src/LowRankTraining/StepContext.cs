@@ -45,9 +45,6 @@ public readonly record struct StepContext
     /// <value>What happened during the step, counted.</value>
     internal StepCounters? Counters { get; init; }
 
-    /// <value>The processes that take the step together; null for one alone.</value>
-    internal ICollective? World { get; init; }
-
     /// <value>Set when the gradient has been judged already; null while nobody has looked.</value>
     internal GradientVerdict? Verdict { get; init; }
 

@@ -9,6 +9,8 @@ namespace LowRankTraining.Checkpoints;
 /// <remarks>
 /// <para>One file in the given directory, <c>training.safetensors</c>. It is written beside the old one and takes its place in one operation when it is
 /// complete, so a failure leaves the old one as it was. It is read whole and checked whole before anything is changed.</para>
+/// <para>Where several processes train together, all of them call <see cref="Save"/> and <see cref="Load"/> in the same places: the first one writes, without
+/// the others waiting, and all read, wherever the file is visible to all. Any number of processes can go on.</para>
 /// <para>For weight-space methods the factors are saved as they are, unmerged. To get a plain model out of a run, call <see cref="ILowRankSession.Finish"/>
 /// and <c>model.save</c>.</para>
 /// <para>Not saved: the position in the data (a <see cref="Mixing.IDataMixer"/> saves its own) and the state of torch's global generator, on which dropout
@@ -39,6 +41,8 @@ public static class TrainingCheckpoint
         var saved = ISavedOptimizer.Of(optimizer, model);
         saved.RequireReady("and a checkpoint would hold them twice", "saved");
         var steps = StepsOf(optimizer, saved.CompletedSteps, scheduler, completedSteps);
+        if (!saved.Writes)
+            return;
 
         Directory.CreateDirectory(directory);
         var weights = model.state_dict().Select(entry => TensorSource.Of(ModelPrefix + entry.Key, entry.Value));
@@ -79,6 +83,7 @@ public static class TrainingCheckpoint
                 $"A {scheduler.GetType().Name} cannot be put where the run was: bind a schedule of this library (schedule.Bind(optimizer)), "
                 + "or make it after Load, with last_epoch, and leave it out here. Nothing was changed.", nameof(scheduler));
 
+        target.Meet();
         var path = PathIn(directory);
         using var file = SavedFile.Open(path, CheckpointManifest.Training);
         var manifest = file.Manifest!;

@@ -13,6 +13,12 @@ internal interface ISavedOptimizer
     /// <summary>Throws where the model cannot be saved or loaded at this moment, saying what would come of it and that nothing was done.</summary>
     void RequireReady(string consequence, string done);
 
+    /// <value>Whether this process writes for all that train together; the others have the same numbers.</value>
+    bool Writes => true;
+
+    /// <summary>Returns once every process that trains together is here, so that what the first one has written is complete.</summary>
+    void Meet() { }
+
     /// <summary>Calls <paramref name="use"/> with what the optimizer is and with its state, which may change afterwards.</summary>
     void Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use);
 

@@ -68,6 +68,9 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     /// <summary>Takes note of the step that has just been taken.</summary>
     public virtual void Observe(IOptimizerState state) { }
 
+    /// <summary>Says, before the first step, which processes train the model together.</summary>
+    public virtual void Join(ICollective world) { }
+
     /// <summary>Begins the step that follows after so many. Called after every step, and when a run is resumed.</summary>
     public virtual void After(long completed) { }
 

@@ -83,6 +83,12 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
 
+    void ILowRankSession.Join(ICollective world)
+    {
+        foreach (var adapter in _adapters)
+            adapter.Join(world);
+    }
+
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The session is finished; or factors that are to be merged hold NaN or infinity.</exception>
     public void AfterStep(in StepContext step, IOptimizerState state)

@@ -130,8 +130,10 @@ internal class FactorLayerAdapter : FactorAdapter
     public override void Observe(IOptimizerState state)
     {
         _hasStart = true;
-        _layer!.Watch?.Save(state.For(A));
+        _layer!.Watch?.Save(A, state.For(A));
     }
+
+    public override void Join(ICollective world) => _layer!.Watch?.Join(world);
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {

@@ -9,7 +9,13 @@ internal abstract class InputWatch : IDisposable
     /// <param name="rows">N × n.</param>
     public abstract void See(Tensor rows);
 
-    public abstract void Save(StateBag state);
+    /// <summary>Says, before the first step, which processes train the model together.</summary>
+    public abstract void Join(ICollective world);
+
+    /// <summary>Puts what is known at the end of a step into the state of the factor A.</summary>
+    /// <param name="a">A, r × n.</param>
+    /// <param name="state">Its state.</param>
+    public abstract void Save(Tensor a, StateBag state);
 
     public abstract void Load(StateBag state);
 

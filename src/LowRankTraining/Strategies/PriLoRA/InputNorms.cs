@@ -7,29 +7,61 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>How large the entries of a layer's inputs are, as a moving average over training batches.</summary>
 /// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. A batch without rows changes nothing, and an entry whose norm is not
-/// finite keeps its average. The optimizer's state holds a copy as of the last step; a resumed run starts from it.</remarks>
+/// finite keeps its average. The optimizer's state holds a copy as of the last step; a resumed run starts from it. Where several processes train together, X
+/// is what all of them have seen in a step.</remarks>
 internal sealed class InputNorms(double decay) : InputWatch
 {
     public const string Name = "input_norms";
+    private readonly LaneSum _seen = new();
     private Tensor? _average;
+    private ICollective? _world;
+
+    /// <summary>From now on averages move once per step, by the batches of all processes.</summary>
+    public override void Join(ICollective world) => _world = world;
 
     /// <summary>Takes a batch in.</summary>
     /// <param name="rows">N × n.</param>
     public override void See(Tensor rows)
     {
-        if (rows.shape[0] == 0)
-            return;
-
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var norms = rows.detach().norm(0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0]));
+        if (_world is not null)
+            _seen.Add(SquaresAndCount(rows.detach()));
+        else if (rows.shape[0] > 0)
+            Move(rows.detach().norm(0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0])));
+    }
+
+    /// <summary>‖X_:j‖² of each entry, and behind them the number of rows.</summary>
+    private static Tensor SquaresAndCount(Tensor rows) =>
+        cat([rows.to(ScalarType.Float64).square().sum(0), full([1L], rows.shape[0], ScalarType.Float64, rows.device)]);
+
+    /// <summary>Takes in what all processes have seen since the last step.</summary>
+    private void Settle(long width, Device device)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var seen = zeros(width + 1, ScalarType.Float64, device);
+        using (var mine = _seen.Take())
+            if (mine is not null)
+                seen.copy_(mine);
+
+        _world!.AllReduce(seen);
+        if (seen[width].ToDouble() is > 0 and var rows)
+            Move(seen.narrow(0, 0, width).div_(rows).sqrt_().to(ScalarType.Float32));
+    }
+
+    /// <summary>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows.</summary>
+    private void Move(Tensor norms)
+    {
         _average ??= zeros_like(norms).DetachFromDisposeScope();
         Follow(norms);
         _average.copy_(where(norms.isfinite(), _average.mul(decay).add_(norms, 1 - decay), _average));
     }
 
-    public override void Save(StateBag state)
+    public override void Save(Tensor a, StateBag state)
     {
+        if (_world is not null)
+            Settle(a.shape[1], a.device);
         if (_average is not null)
             state.Set(Name, _average.clone());
     }
@@ -53,6 +85,7 @@ internal sealed class InputNorms(double decay) : InputWatch
 
     public override void Dispose()
     {
+        _seen.Dispose();
         _average?.Dispose();
         _average = null;
     }

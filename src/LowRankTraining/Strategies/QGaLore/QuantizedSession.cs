@@ -31,6 +31,8 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public nn.Module? Model => _model;
 
+    public void Join(ICollective world) => _inner.Join(world);
+
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
 
     /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a

@@ -1,0 +1,154 @@
+using System.Runtime.InteropServices;
+using MPI;
+using TorchSharp;
+using static TorchSharp.torch;
+using Environment = MPI.Environment;
+
+namespace LowRankTraining.Mpi;
+
+/// <summary>The processes that <c>mpiexec</c> has started, which train one model together.</summary>
+/// <remarks>
+/// <code>
+/// using var world = MpiWorld.Join(ref args);
+/// using var optimizer = new GaLore { Rank = 128 }.Attach(model).CreateOptimizer(lr: 0.01, world);
+/// </code>
+/// <para>On Windows over MS-MPI; on Linux over any library of the MPICH ABI. Every process runs the same program, each on its part of every batch.</para>
+/// <para>Tensors on a GPU travel by way of host memory.</para>
+/// <para>When a process ends by an exception, with an exit code other than 0 or by a signal, all others are ended within seconds, and the reason is written to
+/// the standard error.</para>
+/// <para>All methods are to be called from one thread at a time.</para>
+/// </remarks>
+public sealed class MpiWorld : ICollective, IDisposable
+{
+    private readonly Environment? _environment;
+    private readonly Departure? _departure;
+
+    private MpiWorld(Environment? environment, int? lanes)
+    {
+        _environment = environment;
+        if (environment is not null)
+            (Rank, Size) = (Communicator.world.Rank, Communicator.world.Size);
+        else
+            Size = 1;
+
+        Lanes = lanes ?? Size;
+        if (Lanes < 1 || Lanes % Size != 0)
+            throw new ArgumentException($"{lanes} lanes cannot be divided among {Size} processes: take a multiple of {Size}.", nameof(lanes));
+        if (Size > 1)
+            _departure = new Departure(Rank, Size);
+    }
+
+    /// <inheritdoc/>
+    public int Rank { get; }
+
+    /// <inheritdoc/>
+    public int Size { get; } = 1;
+
+    /// <inheritdoc/>
+    public int Lanes { get; }
+
+    /// <value>Whether this process is the one that speaks for all: shows progress, writes reports.</value>
+    public bool IsFirst => Rank == 0;
+
+    /// <value>What a user should know, or null: that there is one process only, and how to start more.</value>
+    public string? Note => _environment is not null ? null
+        : "One process trains alone. Start it with mpiexec -n 4 (on Linux mpiexec.mpich -n 4) to train with four.";
+
+    /// <summary>Joins the processes that were started together with this one. A process that was started without <c>mpiexec</c> is alone, and needs no
+    /// MPI library.</summary>
+    /// <param name="args">Arguments of the program; those for MPI are taken out.</param>
+    /// <param name="lanes">L of <see cref="ICollective.Lanes"/>, a multiple of the number of processes; null for one each.</param>
+    /// <returns>The processes. Dispose it when training has ended, on all of them.</returns>
+    /// <exception cref="ArgumentException"><paramref name="lanes"/> cannot be divided among the processes.</exception>
+    /// <exception cref="DllNotFoundException">No MPI library is installed; with what to install.</exception>
+    /// <exception cref="NotSupportedException">The launcher was that of Open MPI.</exception>
+    public static MpiWorld Join(ref string[] args, int? lanes = null)
+    {
+        Launcher.RefuseOpenMpi();
+        if (!Launcher.IsMpi)
+            return new(null, lanes);
+
+        MpiLibrary.Require();
+        return new(new Environment(ref args, Threading.Serialized), lanes);
+    }
+
+    /// <inheritdoc/>
+    public void AllToAll(Tensor sent, Tensor received)
+    {
+        RequireMessage(sent, received, sent.numel());
+        if (Size == 1)
+            received.copy_(sent);
+        else
+            Exchange(sent, received, static (from, to, bytes, size) =>
+                Unsafe.MPI_Alltoall(from, bytes / size, Unsafe.MPI_BYTE, to, bytes / size, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD));
+    }
+
+    /// <inheritdoc/>
+    public void AllGather(Tensor part, Tensor all)
+    {
+        RequireMessage(part, all, part.numel() * Size);
+        if (Size == 1)
+            all.copy_(part);
+        else
+            Exchange(part, all, static (from, to, bytes, _) =>
+                Unsafe.MPI_Allgather(from, bytes, Unsafe.MPI_BYTE, to, bytes, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD));
+    }
+
+    /// <inheritdoc/>
+    public void Broadcast(Tensor tensor, int from)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(from);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(from, Size);
+        RequireMessage(tensor, tensor, tensor.numel());
+        if (Size == 1)
+            return;
+
+        using var host = tensor.cpu();
+        Pinned(host, (address, bytes) => Require(Unsafe.MPI_Bcast(address, bytes, Unsafe.MPI_BYTE, from, Unsafe.MPI_COMM_WORLD)));
+        if (tensor.device_type != DeviceType.CPU)
+            tensor.copy_(host);
+    }
+
+    /// <summary>Leaves the others. Waits for them; when an exception is on its way through this process, it ends them.</summary>
+    public void Dispose()
+    {
+        _departure?.Leave();
+        _environment?.Dispose();
+    }
+
+    /// <summary>Has MPI read one tensor and write another, by way of host memory.</summary>
+    private void Exchange(Tensor from, Tensor to, Func<nint, nint, int, int, int> call)
+    {
+        using var scope = NewDisposeScope();
+        var (sent, received) = (from.cpu(), to.device_type == DeviceType.CPU ? to : empty_like(to, device: CPU));
+        Pinned(sent, (source, bytes) => Pinned(received, (target, _) => Require(call(source, target, bytes, Size))));
+        if (!ReferenceEquals(received, to))
+            to.copy_(received);
+    }
+
+    /// <summary>Native memory does not move: it lasts as long as the tensor.</summary>
+    private static unsafe void Pinned(Tensor host, Action<nint, int> use)
+    {
+        var bytes = host.bytes;
+        fixed (byte* address = &MemoryMarshal.GetReference(bytes))
+            use((nint)address, bytes.Length);
+    }
+
+    private static void RequireMessage(Tensor sent, Tensor received, long length)
+    {
+        ArgumentNullException.ThrowIfNull(sent);
+        ArgumentNullException.ThrowIfNull(received);
+        if (!sent.is_contiguous() || !received.is_contiguous() || sent.dtype != received.dtype || received.numel() != length)
+            throw new ArgumentException(
+                $"{sent.numel()} numbers of {sent.dtype} cannot be received as {received.numel()} of {received.dtype}: "
+                + $"both must be contiguous, of one dtype, and {length} are received.", nameof(received));
+        if (length * sent.ElementSize > int.MaxValue)
+            throw new ArgumentException($"A message has {length * sent.ElementSize} bytes, and MPI takes 2 GB at most: divide it.", nameof(sent));
+    }
+
+    private static void Require(int code)
+    {
+        if (code != 0)
+            throw Environment.TranslateErrorIntoException(code);
+    }
+}

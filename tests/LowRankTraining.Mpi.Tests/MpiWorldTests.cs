@@ -1,0 +1,124 @@
+using FluentAssertions;
+using LowRankTraining.Mpi.Tests.Worker;
+using Xunit;
+
+namespace LowRankTraining.Mpi.Tests;
+
+/// <summary>Processes that are started as users start them.</summary>
+public sealed class MpiWorldTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lrt-mpi-");
+
+    [MpiTheory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void Numbers_of_every_dtype_arrive(int count) => Succeeded(Processes.Start(count, "exchange")).Should().Be("exchanged");
+
+    [MpiTheory]
+    [InlineData("galore", 2)]
+    [InlineData("lora", 2)]
+    [InlineData("ldadam", 4)]
+    public void Processes_train_to_the_bits_of_lanes_in_one_process(string method, int count) =>
+        Succeeded(Processes.Start(count, "train", method, "4")).Should().Be(InThisProcess(method, lanes: 4));
+
+    [MpiFact]
+    public void Run_of_four_goes_on_with_two_and_one_bit_for_bit()
+    {
+        var expected = Succeeded(Processes.Start(4, "save", _folder.FullName, "4"));
+
+        Succeeded(Processes.Start(2, "resume", _folder.FullName, "4")).Should().Be(expected);
+        Succeeded(Processes.StartAlone(["resume", _folder.FullName, "4"])).Should().Be(expected);
+    }
+
+    [MpiTheory]
+    [InlineData("throw", "Process 1 of 3 has ended by InvalidDataException: Row 17 of the data is damaged. All others are ended with it.")]
+    [InlineData("catch", "Process 1 of 3 has ended by InvalidDataException: Row 17 of the data is damaged. All others are ended with it.")]
+    [InlineData("exit", "Process 1 of 3 has ended before it had left the others")]
+    public void Process_that_fails_ends_the_others_and_says_why(string scenario, string reason)
+    {
+        var outcome = Processes.Start(3, scenario);
+
+        outcome.ExitCode.Should().NotBe(0);
+        outcome.Error.Should().Contain(reason);
+    }
+
+    [MpiFact]
+    public void Process_that_is_killed_ends_the_others() => Processes.Start(3, "kill").ExitCode.Should().NotBe(0);
+
+    [MpiFact]
+    public void Different_options_are_named_before_the_first_step()
+    {
+        var outcome = Processes.Start(2, "options");
+
+        outcome.ExitCode.Should().NotBe(0);
+        outcome.Error.Should().Contain("Process 1 is not set up like process 0: it has 'Rank 5' where process 0 has 'Rank 4'.");
+    }
+
+    [MpiFact]
+    public void Weights_that_differ_are_named()
+    {
+        var outcome = Processes.Start(2, "weights");
+
+        outcome.ExitCode.Should().NotBe(0);
+        outcome.Error.Should().Contain("'second.weight' is not the same on process 1 as on process 0 after step 4");
+    }
+
+    [Fact]
+    public void Process_that_was_started_alone_trains_alone_without_any_library()
+    {
+        string[] args = ["--lr", "0.1"];
+        using var world = MpiWorld.Join(ref args);
+
+        (world.Rank, world.Size).Should().Be((0, 1));
+        world.Note.Should().Contain("mpiexec");
+        args.Should().Equal("--lr", "0.1");
+        Succeeded(Processes.StartAlone(["train", "galore", "4"])).Should().Be(InThisProcess("galore", lanes: 4));
+    }
+
+    [Fact]
+    public void Launcher_of_Open_MPI_is_refused_with_what_to_do_instead()
+    {
+        var outcome = Processes.StartAlone(["exchange"], ("OMPI_COMM_WORLD_SIZE", "2"));
+
+        outcome.ExitCode.Should().NotBe(0);
+        outcome.Error.Should().Contain("handles are pointers").And.Contain("mpiexec.mpich");
+    }
+
+    [Fact]
+    public void Missing_library_is_named_with_what_to_install() =>
+        FluentActions.Invoking(() => MpiLibrary.Find(["libnone.so.12"])).Should().Throw<DllNotFoundException>().WithMessage("*install*mpiexec*");
+
+    [Fact]
+    public void Lanes_that_cannot_be_divided_are_refused()
+    {
+        string[] args = [];
+        FluentActions.Invoking(() => MpiWorld.Join(ref args, lanes: 0)).Should().Throw<ArgumentException>().WithMessage("0 lanes cannot be divided*");
+    }
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    private static string Succeeded(Processes.Outcome outcome)
+    {
+        outcome.ExitCode.Should().Be(0, outcome.Error);
+        return outcome.Output;
+    }
+
+    private static string InThisProcess(string method, int lanes)
+    {
+        var weights = new string[lanes];
+        var gate = new object();
+        InProcessWorld.Run(lanes, world =>
+        {
+            Run run;
+            lock (gate)
+                run = new Run(method, world);
+            using (run)
+            {
+                run.Steps(1, Run.Last);
+                weights[world.Rank] = run.Weights;
+            }
+        });
+        weights.Should().AllBe(weights[0]);
+        return weights[0];
+    }
+}

@@ -1,0 +1,86 @@
+using System.Globalization;
+using System.IO.Hashing;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Mpi.Tests.Worker;
+
+/// <summary>A small regression on the lanes of a world.</summary>
+internal sealed class Run : IDisposable
+{
+    public const int Last = 12, Middle = 7;
+
+    private const int RowsOfLane = 8, Inputs = 12, Outputs = 8;
+
+    private readonly ICollective _world;
+
+    public Run(string method, ICollective world)
+    {
+        _world = world;
+        Model = NewModel();
+        var strategy = LowRankStrategies.Create(method);
+        Optimizer = Small(strategy).Attach(Model).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
+        Optimizer.CompareEvery = 5;
+    }
+
+    public nn.Module<Tensor, Tensor> Model { get; }
+
+    public LowRankOptimizer Optimizer { get; }
+
+    /// <value>A hash of all weights.</value>
+    public string Weights
+    {
+        get
+        {
+            var hash = new XxHash3();
+            foreach (var (_, tensor) in Model.state_dict().OrderBy(pair => pair.Key, StringComparer.Ordinal))
+                hash.Append(tensor.bytes);
+            return hash.GetCurrentHashAsUInt64().ToString("x16", CultureInfo.InvariantCulture);
+        }
+    }
+
+    public static nn.Module<Tensor, Tensor> NewModel()
+    {
+        manual_seed(1);
+        return nn.Sequential(("first", nn.Linear(Inputs, 24)), ("active", nn.Tanh()), ("second", nn.Linear(24, Outputs)));
+    }
+
+    public void Steps(int first, int last)
+    {
+        var lanes = _world.Lanes / _world.Size;
+        for (var step = first; step <= last; step++)
+        {
+            using var scope = NewDisposeScope();
+            Optimizer.zero_grad();
+            for (var lane = 0; lane < lanes; lane++)
+            {
+                (Loss(step, _world.Rank * lanes + lane) / lanes).backward();
+                if (lane < lanes - 1)
+                    Optimizer.accumulate();
+            }
+
+            Optimizer.clip_grad_norm_(0.1);
+            Optimizer.step();
+        }
+    }
+
+    public void Dispose()
+    {
+        Optimizer.Dispose();
+        Model.Dispose();
+    }
+
+    private static ILowRankStrategy Small(ILowRankStrategy strategy) => strategy switch
+    {
+        Strategies.GradientSpaceMethod method => method with { Rank = 4, RefreshEvery = 5 },
+        Strategies.LoRA method => method with { Rank = 4 },
+        _ => strategy,
+    };
+
+    private Tensor Loss(int step, int lane)
+    {
+        using var generator = new Generator((ulong)(1000 * step + lane), CPU);
+        var input = randn(RowsOfLane, Inputs, generator: generator);
+        return (Model.call(input) - input.narrow(1, 0, Outputs).sin()).square().mean();
+    }
+}

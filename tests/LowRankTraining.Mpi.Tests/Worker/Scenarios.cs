@@ -1,0 +1,149 @@
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Mpi.Tests.Worker;
+
+/// <summary>Programs of several processes, each a few lines, as users write them.</summary>
+internal static class Scenarios
+{
+    /// <summary>Every exchange, with numbers of every length.</summary>
+    public static void Exchange(string[] args)
+    {
+        using var world = MpiWorld.Join(ref args);
+        using var scope = NewDisposeScope();
+        foreach (var type in new[] { ScalarType.Byte, ScalarType.BFloat16, ScalarType.Float16, ScalarType.Float32, ScalarType.Float64, ScalarType.Int64 })
+        {
+            var parts = arange(0, 2 * world.Size, ScalarType.Int64);
+            var received = zeros(2 * world.Size, type);
+            world.AllToAll((parts + 2 * world.Size * world.Rank).to(type), received);
+            Expect(received, Enumerable.Range(0, world.Size).SelectMany(rank => new long[] { 0, 1 }.Select(at => at + 2 * world.Rank + 2L * world.Size * rank)));
+
+            var all = zeros(3 * world.Size, type);
+            world.AllGather((arange(0, 3, ScalarType.Int64) + 3 * world.Rank).to(type), all);
+            Expect(all, Enumerable.Range(0, 3 * world.Size).Select(number => (long)number));
+
+            var one = full([5L], world.Rank, type);
+            world.Broadcast(one, from: world.Size - 1);
+            Expect(one, Enumerable.Repeat(world.Size - 1L, 5));
+        }
+
+        var sum = full([7L], world.Rank + 1, ScalarType.BFloat16);
+        ((ICollective)world).AllReduce(sum);
+        Expect(sum, Enumerable.Repeat(world.Size * (world.Size + 1L) / 2, 7));
+        Say(world, "exchanged");
+    }
+
+    /// <summary>Trains, and says what the weights are in the end.</summary>
+    public static void Train(string[] args, string method, int lanes)
+    {
+        using var world = MpiWorld.Join(ref args, lanes);
+        using var run = new Run(method, world);
+        run.Steps(1, Run.Last);
+        Say(world, run.Weights);
+    }
+
+    /// <summary>Trains and saves on the way, every process as the others.</summary>
+    public static void Save(string[] args, string folder, int lanes)
+    {
+        using var world = MpiWorld.Join(ref args, lanes);
+        using var run = new Run("galore", world);
+        run.Steps(1, Run.Middle);
+        TrainingCheckpoint.Save(folder, run.Model, run.Optimizer);
+        run.Steps(Run.Middle + 1, Run.Last);
+        Say(world, run.Weights);
+    }
+
+    /// <summary>Goes on from there.</summary>
+    public static void Resume(string[] args, string folder, int lanes)
+    {
+        using var world = MpiWorld.Join(ref args, lanes);
+        using var run = new Run("galore", world);
+        var completed = (int)TrainingCheckpoint.Load(folder, run.Model, run.Optimizer);
+        run.Steps(completed + 1, Run.Last);
+        Say(world, run.Weights);
+    }
+
+    /// <summary>One process fails, and nobody catches it.</summary>
+    public static void Throw(string[] args)
+    {
+        using var world = MpiWorld.Join(ref args);
+        if (world.Rank == 1)
+            throw new InvalidDataException("Row 17 of the data is damaged.");
+        Wait(world);
+    }
+
+    /// <summary>The same in a program that catches everything, and has left the block of the world by then.</summary>
+    public static int Catch(string[] args)
+    {
+        try
+        {
+            Throw(args);
+            return 0;
+        }
+        catch (InvalidDataException)
+        {
+            return 1;
+        }
+    }
+
+    /// <summary>One process leaves without a word.</summary>
+    public static void Exit(string[] args)
+    {
+        using var world = MpiWorld.Join(ref args);
+        if (world.Rank == 1)
+            System.Environment.Exit(3);
+        Wait(world);
+    }
+
+    /// <summary>One process is killed.</summary>
+    public static void Kill(string[] args)
+    {
+        using var world = MpiWorld.Join(ref args);
+        if (world.Rank == 1)
+            System.Diagnostics.Process.GetCurrentProcess().Kill();
+        Wait(world);
+    }
+
+    /// <summary>One process has another rank of the subspace.</summary>
+    public static void DifferentOptions(string[] args)
+    {
+        using var world = MpiWorld.Join(ref args);
+        using var model = Run.NewModel();
+        using var optimizer = new GaLore { Rank = 4 + world.Rank }.Attach(model).CreateOptimizer(lr: 0.01, world);
+    }
+
+    /// <summary>A weight of one process changes.</summary>
+    public static void DifferentWeights(string[] args)
+    {
+        using var world = MpiWorld.Join(ref args);
+        using var run = new Run("galore", world);
+        run.Optimizer.CompareEvery = 2;
+        run.Steps(1, 2);
+        if (world.Rank == 1)
+            using (no_grad())
+                run.Model.state_dict()["second.weight"][0, 0].add_(1e-3);
+        run.Steps(3, 4);
+    }
+
+    private static void Wait(MpiWorld world)
+    {
+        using var numbers = zeros(1);
+        while (true)
+            ((ICollective)world).AllReduce(numbers);
+    }
+
+    private static void Expect(Tensor tensor, IEnumerable<long> expected)
+    {
+        var found = tensor.to(ScalarType.Int64).data<long>().ToArray();
+        if (!found.SequenceEqual(expected))
+            throw new InvalidOperationException($"{tensor.dtype}: {string.Join(", ", found)}");
+    }
+
+    private static void Say(MpiWorld world, string text)
+    {
+        if (world.IsFirst)
+            Console.WriteLine(text);
+    }
+}
