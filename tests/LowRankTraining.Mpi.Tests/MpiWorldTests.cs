@@ -105,18 +105,13 @@ public sealed class MpiWorldTests : IDisposable
 
     private static string InThisProcess(string method, int lanes)
     {
-        var weights = new string[lanes];
-        var gate = new object();
+        // Torch's generator is one for all threads: the models are made one after the other.
+        var (models, weights) = (Enumerable.Range(0, lanes).Select(_ => Run.NewModel()).ToArray(), new string[lanes]);
         InProcessWorld.Run(lanes, world =>
         {
-            Run run;
-            lock (gate)
-                run = new Run(method, world);
-            using (run)
-            {
-                run.Steps(1, Run.Last);
-                weights[world.Rank] = run.Weights;
-            }
+            using var run = new Run(method, world, models[world.Rank]);
+            run.Steps(1, Run.Last);
+            weights[world.Rank] = run.Weights;
         });
         weights.Should().AllBe(weights[0]);
         return weights[0];

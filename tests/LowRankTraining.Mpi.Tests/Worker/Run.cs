@@ -14,10 +14,10 @@ internal sealed class Run : IDisposable
 
     private readonly ICollective _world;
 
-    public Run(string method, ICollective world)
+    public Run(string method, ICollective world, nn.Module<Tensor, Tensor>? model = null)
     {
         _world = world;
-        Model = NewModel();
+        Model = model ?? NewModel();
         var strategy = LowRankStrategies.Create(method);
         Optimizer = Small(strategy).Attach(Model).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
         Optimizer.CompareEvery = 5;
