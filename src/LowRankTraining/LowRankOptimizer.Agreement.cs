@@ -20,51 +20,70 @@ public sealed partial class LowRankOptimizer
     {
         if (_agreedEntries != _entries.Count)
             RequireEqualSetUp();
-        if (_comparesNext)
-            RequireEqualReplicas("after a state was loaded", ReplicatedTensors());
-        _comparesNext = false;
 
-        var mine = new byte[3 * sizeof(long) + _entries.Count];
-        var numbers = MemoryMarshal.Cast<byte, long>(mine.AsSpan(0, 3 * sizeof(long)));
-        (numbers[0], numbers[1], numbers[2]) = (BitConverter.DoubleToInt64Bits(LocalTokens), CompletedSteps, _lane);
-        foreach (var entry in _entries)
-            mine[3 * sizeof(long) + entry.Index] = (byte)HeldOf(entry);
-
-        var all = Gathered(mine);
-        RequireSameNumber(all, 1, (rank, there, here) =>
+        var mine = new Message(LocalTokens, CompletedSteps, _lane, _comparesNext, [.. _entries.Select(HeldOf)]);
+        var messages = Gathered(mine.ToBytes()).Select(Message.Of).ToArray();
+        RequireSame(messages, message => message.Completed, (rank, there, here) =>
             $"Process {rank} is before step {there + 1} and process 0 before step {here + 1}: every process must take every step.");
-        RequireSameNumber(all, 2, (rank, there, here) =>
+        RequireSame(messages, message => message.Lane, (rank, there, here) =>
             $"Process {rank} has accumulated {there} micro-batches and process 0 {here}: divide the batch of a step into as many on each.");
         if (LanesHere > 1 && _lane != LanesHere)
             throw new InvalidOperationException($"{_lane} micro-batches were accumulated for this step, and {_world!.Lanes} lanes of {_world.Size} processes "
                 + $"take {LanesHere}: call accumulate() after every backward pass (for the last one step() alone does). Nothing was changed.");
 
-        var tokens = all.Select(one => BitConverter.Int64BitsToDouble(Number(one, 0))).ToArray();
-        if (tokens.Sum() is not > 0)
+        var tokens = messages.Sum(message => message.Tokens);
+        if (!(tokens > 0))
             throw new InvalidOperationException($"{nameof(LocalTokens)} is 0 on every process, so that no gradient counts. Nothing was changed.");
+        if (Array.Exists(messages, message => message.Compares))
+            RequireEqualReplicas("after a state was loaded", ReplicatedTensors());
 
-        var held = _entries.Select(entry => all.Aggregate(Held.Nothing, (held, one) => held | (Held)one[3 * sizeof(long) + entry.Index])).ToArray();
-        return (LocalTokens / tokens.Sum(), held);
+        _comparesNext = false;
+        return (LocalTokens / tokens, [.. _entries.Select((_, place) => messages.Aggregate(Held.Nothing, (held, message) => held | message.Held[place]))]);
     }
 
     private Held HeldOf(ParameterState entry)
     {
         if (!entry.Parameter.requires_grad)
             return Held.Nothing;
-        var projected = AccumulatedIn(entry) is null ? Held.Nothing : Held.Projected;
         if (LanesHere > 1)
-            return projected != Held.Nothing || entry.Lanes.IsEmpty ? projected : Held.Whole;
-        return projected | (HasGradient(entry) ? Held.Whole : Held.Nothing);
+            return entry.InLanes;
+        return (AccumulatedIn(entry) is null ? Held.Nothing : Held.Projected) | (HasGradient(entry) ? Held.Whole : Held.Nothing);
     }
 
-    private static long Number(byte[] message, int place) => MemoryMarshal.Cast<byte, long>(message.AsSpan(0, 3 * sizeof(long)))[place];
-
-    private static void RequireSameNumber(byte[][] messages, int place, Func<int, long, long, string> difference)
+    private static void RequireSame(Message[] messages, Func<Message, long> number, Func<int, long, long, string> difference)
     {
-        var expected = Number(messages[0], place);
-        for (var rank = 1; rank < messages.Length; rank++)
-            if (Number(messages[rank], place) is var number && number != expected)
-                throw new InvalidOperationException($"{difference(rank, number, expected)} Nothing was changed.");
+        var expected = number(messages[0]);
+        var rank = Array.FindIndex(messages, message => number(message) != expected);
+        if (rank > 0)
+            throw new InvalidOperationException($"{difference(rank, number(messages[rank]), expected)} Nothing was changed.");
+    }
+
+    /// <summary>What a process says before gradients are added up.</summary>
+    /// <param name="Tokens">How much its gradient counts.</param>
+    /// <param name="Completed">Steps that it has taken.</param>
+    /// <param name="Lane">Micro-batches that it has accumulated lane by lane.</param>
+    /// <param name="Compares">Whether weights are to be compared first.</param>
+    /// <param name="Held">What it has of each gradient.</param>
+    private sealed record Message(double Tokens, long Completed, long Lane, bool Compares, Held[] Held)
+    {
+        public byte[] ToBytes()
+        {
+            var stream = new MemoryStream();
+            using var writer = new BinaryWriter(stream);
+            writer.Write(Tokens);
+            writer.Write(Completed);
+            writer.Write(Lane);
+            writer.Write(Compares);
+            writer.Write(MemoryMarshal.AsBytes<Held>(Held));
+            return stream.ToArray();
+        }
+
+        public static Message Of(byte[] bytes)
+        {
+            using var reader = new BinaryReader(new MemoryStream(bytes));
+            return new(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean(),
+                MemoryMarshal.Cast<byte, Held>(bytes.AsSpan((int)reader.BaseStream.Position)).ToArray());
+        }
     }
 
     /// <summary>Refuses processes that are not set up alike.</summary>

@@ -92,7 +92,7 @@ public sealed partial class LowRankOptimizer
     {
         if (LanesHere > 1)
         {
-            if (_lane < LanesHere && _entries.Any(HasGradient))
+            if (_lane < LanesHere && _entries.Any(entry => HasGradient(entry) || AccumulatedIn(entry) is not null))
                 TakeLane();
             return;
         }
@@ -119,25 +119,25 @@ public sealed partial class LowRankOptimizer
         foreach (var entry in _entries.Where(entry => entry.Parameter.requires_grad))
         {
             using var scope = NewDisposeScope();
-            var gradient = DenseGradient(entry);
-            entry.Lanes.Add(gradient is null ? null : WhatToAdd(entry, Ready(gradient)));
-            if (gradient is null)
+            var gradient = DenseGradient(entry) is { } dense ? Ready(dense) : null;
+            var isProjected = gradient is null ? AccumulatedIn(entry) is not null : entry.Plan.Rule.TryAccumulate(gradient, entry.Bag, ContextFor(entry));
+            var lane = isProjected ? AccumulatedIn(entry) : gradient;
+            entry.Lanes.Add(lane?.clone());
+            if (lane is null)
                 continue;
 
+            entry.InLanes = isProjected ? Held.Projected : Held.Whole;
             entry.Parameter.grad = null;
             taken++;
+
+            // The last one stays where the sum will be.
+            if (_lane < LanesHere - 1)
+                entry.Plan.Rule.DropAccumulated(entry.Bag);
         }
 
         _lane++;
         _isWithinWindow = true;
         return taken;
-    }
-
-    /// <summary>What a lane adds: the projected gradient, of which the state keeps one for its shape, or the whole one.</summary>
-    private Tensor WhatToAdd(ParameterState entry, Tensor gradient)
-    {
-        entry.Plan.Rule.DropAccumulated(entry.Bag);
-        return entry.Plan.Rule.TryAccumulate(gradient, entry.Bag, ContextFor(entry)) ? AccumulatedIn(entry)!.clone() : gradient.clone();
     }
 
     /// <summary>Gives a parameter's tensors to the buckets: what this process has, or zeros where only others have something.</summary>
@@ -189,7 +189,10 @@ public sealed partial class LowRankOptimizer
     {
         (_isReduced, _lane) = (false, 0);
         foreach (var entry in _entries)
+        {
             entry.Lanes.Dispose();
+            entry.InLanes = Held.Nothing;
+        }
     }
 
     /// <summary>What a process has of a parameter's gradient.</summary>

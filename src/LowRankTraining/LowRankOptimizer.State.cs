@@ -72,7 +72,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         if (Session.IsMerged)
             throw new InvalidOperationException(
                 $"The factors are merged into the weights, {consequence}: call Unmerge() on the session first. Nothing was {done}.");
-        if (IsParallel && _isWithinWindow)
+        if (IsParallel && HasOpenWindow)
             throw new InvalidOperationException("What has been accumulated for the next step is of this process alone, and a checkpoint is of all: "
                 + $"call step() first, or zero_grad() to drop it. Nothing was {done}.");
     }
@@ -206,6 +206,9 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         /// <value>Micro-batches of this step, where they are added up lane by lane.</value>
         public LaneSum Lanes { get; } = new();
 
+        /// <value>What of the gradient the micro-batches have in them.</value>
+        public Held InLanes { get; set; }
+
         public Parameter Parameter => _parameter;
 
         private (ScalarType, DeviceType, int) Placement => (_parameter.dtype, _parameter.device_type, _parameter.device_index);
@@ -216,6 +219,10 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         bool IGradientTaker.TakeComplete(Tensor gradient)
         {
+            // That of the other processes is not in it yet.
+            if (Owner.IsParallel)
+                return false;
+
             using var scope = NewDisposeScope();
             return Plan.Rule.TryRenew(Ready(gradient), Bag, Owner.ContextFor(this));
         }

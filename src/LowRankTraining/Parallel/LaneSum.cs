@@ -10,9 +10,6 @@ internal sealed class LaneSum : IDisposable
     private readonly List<Tensor?> _levels = [];
     private int _count;
 
-    /// <value>Whether nothing has been added.</value>
-    public bool IsEmpty => _levels.TrueForAll(level => level is null);
-
     /// <summary>Adds the next micro-batch.</summary>
     /// <param name="lane">Is taken over; null where the micro-batch has nothing to add.</param>
     public void Add(Tensor? lane)

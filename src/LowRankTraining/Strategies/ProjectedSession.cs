@@ -72,6 +72,8 @@ internal sealed class ProjectedSession : ILowRankSession
         return session;
     }
 
+    public void Join(ICollective world) => _inner.Join(world);
+
     public void BeforeStep()
     {
         BackwardFailure.OfThisThread.Rethrow();

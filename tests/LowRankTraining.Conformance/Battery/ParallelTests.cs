@@ -1,4 +1,5 @@
 using FluentAssertions;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -29,6 +30,17 @@ public class ParallelTests
         Lanes(method, ScalarType.BFloat16, ranks: 1).Should().Equal(expected);
     }
 
+    [Theory, InlineData("galore"), InlineData("galore, both sides, rotated"), InlineData("galore, DCT, lazy")]
+    public void Gradients_that_are_projected_in_the_backward_pass_are_added_up_as_well(string method)
+    {
+        var expected = Lanes(method, ScalarType.Float32, ranks: 4, GradientFlow.Projected);
+
+        Lanes(method, ScalarType.Float32, ranks: 1, GradientFlow.Projected).Should().Equal(expected);
+        Distance(Numbers(expected), Numbers(Lanes(method, ScalarType.Float32, ranks: 2))).Should().BeLessThan(1e-3);
+    }
+
+    private static double[] Numbers(byte[] floats) => [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(floats).ToArray().Select(number => (double)number)];
+
     /// <summary>Trains on ranks that take turns in having so many rows of a batch.</summary>
     /// <returns>The values of the model on the last rank.</returns>
     private static double[] Run(string method, int[] rows)
@@ -56,13 +68,15 @@ public class ParallelTests
             .SelectMany(pair => pair.Value.detach().to(ScalarType.Float64).reshape(-1).data<double>().ToArray())];
     }
 
-    private static byte[] Lanes(string method, ScalarType dtype, int ranks)
+    private static byte[] Lanes(string method, ScalarType dtype, int ranks, GradientFlow gradients = GradientFlow.Whole)
     {
         const int lanes = 4;
         var models = Enumerable.Range(0, ranks).Select(_ => Model(dtype)).ToArray();
         InProcessWorld.Run(ranks, world =>
         {
-            using var optimizer = Methods.Make(method).Attach(models[world.Rank]).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
+            var (strategy, model) = (Methods.Make(method), models[world.Rank]);
+            var session = gradients == GradientFlow.Whole ? strategy.Attach(model) : ((UpdateMethod)strategy).Attach(model, gradients: gradients);
+            using var optimizer = session.CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
             optimizer.CompareEvery = 1;
             for (var step = 1; step <= Steps; step++)
             {
