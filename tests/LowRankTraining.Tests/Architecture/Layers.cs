@@ -21,8 +21,7 @@ internal static class Layers
         ["Adapters"] = ["Layers"],
         ["Quantized"] = ["Adapters"],
         ["Factorized"] = ["Adapters"],
-        ["Sparse"] = ["Adapters"],
-        ["Strategies"] = ["Subspace", "Quantized", "Factorized", "Sparse"],
+        ["Strategies"] = ["Subspace", "Quantized", "Factorized"],
         ["Checkpoints"] = ["Strategies"],
         ["Planning"] = ["Strategies"],
         ["Mixing"] = ["Checkpoints"],
@@ -44,16 +43,6 @@ internal static class Layers
     /// <summary>Uses of what does not stand under a part that are still there, as part → type. To be cut: this list only gets shorter.</summary>
     public static readonly string[] BackEdges =
     [
-        "Adapters → DoRA",
-        "Adapters → LoRAMethod",
-        "Adapters → QuantizedLowRankLinear",
-        "Adapters → WeightSpaceMethod",
-        "Core → Int8Linear",
-        "Diagnostics → WeLorePlan",
-        "Factorized → InRank",
-        "Factorized → WeightSpaceMethod",
-        "Sparse → RankAllocation",
-        "Sparse → WeightSpaceMethod",
     ];
 
     public static IEnumerable<string> All => Below.Keys;

@@ -14,8 +14,10 @@ public class EventIdTests
         ["Log"] = (1, 19),
         ["AdapterLog"] = (20, 39),
         ["MixerLog"] = (40, 59),
-        ["FactorizedLog"] = (60, 79),
-        ["SparseLog"] = (80, 99),
+        ["WeLoreLog"] = (60, 60),
+        ["InRankLog"] = (61, 69),
+        ["PriLoRALog"] = (70, 79),
+        ["SLTrainLog"] = (80, 99),
         ["CheckpointLog"] = (100, 119),
     };
 

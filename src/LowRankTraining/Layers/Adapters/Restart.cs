@@ -20,7 +20,8 @@ internal sealed class Restart(Func<long, long> count) : FactorFeature
     /// <value>Measures the loss just before and after a restart; null where nobody asks.</value>
     public Func<double>? LossProbe { get; init; }
 
-    public override bool KeepsBase => false;
+    /// <value>Only factors that are never merged are a change of weights that stay what they were.</value>
+    public override bool KeepsBase => WarmStart == 0 && count(int.MaxValue) == 0;
 
     public override bool IsActiveAfter(long completed) => completed >= WarmStart;
 
