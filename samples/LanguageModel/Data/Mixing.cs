@@ -2,7 +2,7 @@ namespace LanguageModel.Data;
 
 /// <summary>Turns keys into numbers that look random, the same on every machine.</summary>
 /// <remarks>Source: the finalizer of SplitMix64 (Steele, Lea and Flood, Fast splittable pseudorandom number generators).</remarks>
-internal static class Mixing
+public static class Mixing
 {
     /// <summary>A number that depends on every bit of both arguments.</summary>
     public static ulong Mix(ulong key, ulong value)

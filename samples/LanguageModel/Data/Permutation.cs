@@ -7,7 +7,7 @@ namespace LanguageModel.Data;
 /// A Feistel network over the smallest even number of bits that holds <c>count</c>. Values outside the range are sent through again until
 /// they land inside; that walk ends, because a permutation has only cycles. Source: Black and Rogaway, Ciphers with arbitrary finite domains.
 /// </remarks>
-internal readonly struct Permutation(long count, ulong key)
+public readonly struct Permutation(long count, ulong key)
 {
     private const int Rounds = 6;
 

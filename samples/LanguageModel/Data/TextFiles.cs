@@ -3,7 +3,7 @@ using System.Text;
 namespace LanguageModel.Data;
 
 /// <summary>The user's own text files, as documents.</summary>
-internal static class TextFiles
+public static class TextFiles
 {
     /// <summary>Characters after which a document ends at the next line break, or the next white space of a line this long: long enough to read on, short enough to split finely.</summary>
     private const int DocumentLength = 4096;

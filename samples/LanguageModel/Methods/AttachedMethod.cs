@@ -13,6 +13,9 @@ public sealed class AttachedMethod(CausalLanguageModel model, OptimizerHelper op
     /// <value>Updates the model.</value>
     public OptimizerHelper Optimizer { get; } = optimizer;
 
+    /// <value>The method at work on the model; null for TorchSharp's own AdamW.</value>
+    public ILowRankSession? Session => (Optimizer as LowRankOptimizer)?.Session;
+
     /// <value>Sets the learning rate after each update.</value>
     public BoundSchedule Scheduler { get; private set; } = schedule.Bind(optimizer);
 
@@ -45,7 +48,7 @@ public sealed class AttachedMethod(CausalLanguageModel model, OptimizerHelper op
     }
 
     /// <summary>Folds whatever the method has put into the model back into its weights: a plain model again, and no further training.</summary>
-    public void Finish() => (Optimizer as LowRankOptimizer)?.Session.Finish();
+    public void Finish() => Session?.Finish();
 
     /// <inheritdoc/>
     public void Dispose() => Optimizer.Dispose();

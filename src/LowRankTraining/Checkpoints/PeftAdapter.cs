@@ -29,6 +29,11 @@ public static class PeftAdapter
     /// <summary>Saves the factors of a session.</summary>
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
     /// <param name="session">A session of LoRA or DoRA, merged for a while or not.</param>
+    /// <param name="baseModel">What the adapter belongs to, for PEFT's loaders: a folder, or a name on Hugging Face's hub
+    /// (<c>base_model_name_or_path</c>). Default: nothing is said.</param>
+    /// <param name="taskType">What it is for, in PEFT's words: CAUSAL_LM, SEQ_CLS, SEQ_2_SEQ_LM, TOKEN_CLS, QUESTION_ANS, FEATURE_EXTRACTION. It decides which
+    /// class PEFT puts around the model. Default: nothing is said.</param>
+    /// <param name="fanInFanOut">Whether the base model keeps its weights as in × out in Python, as GPT-2 does. The factors are the same either way.</param>
     /// <remarks>
     /// <para>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀
     /// A₀), of rank 2 r, or the short side's where that is less.</para>
@@ -38,16 +43,18 @@ public static class PeftAdapter
     /// or factors started from a part of a weight that is quantized. Nothing was written.</exception>
     /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the
     /// model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
-    public static void Save(string folder, AdapterSession session)
+    /// <exception cref="ArgumentException"><paramref name="taskType"/> is none of PEFT's. Nothing was written.</exception>
+    public static void Save(string folder, AdapterSession session, string? baseModel = null, string? taskType = null, bool fanInFanOut = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(session);
+        PeftConfig.RequireTask(taskType);
         var factors = session.PlainFactors();
 
         using var scope = NewDisposeScope();
         var layers = factors.Select(PeftLayer.Of).ToArray();
         var tensors = layers.SelectMany(Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor)).ToArray();
-        var config = PeftLayer.ConfigOf(layers, session);
+        var config = PeftLayer.ConfigOf(layers, session) with { BaseModel = baseModel, TaskType = taskType, FanInFanOut = fanInFanOut };
         var manifest = new CheckpointManifest
         {
             Kind = CheckpointManifest.Adapter,

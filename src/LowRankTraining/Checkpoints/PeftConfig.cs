@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using LowRankTraining.Layers;
 
 namespace LowRankTraining.Checkpoints;
@@ -12,6 +13,8 @@ internal sealed record PeftConfig
     private const string Kind = "LORA";
 
     private static readonly JsonSerializerOptions Compact = new() { IgnoreReadOnlyProperties = true };
+
+    private static readonly string[] Tasks = ["CAUSAL_LM", "SEQ_CLS", "SEQ_2_SEQ_LM", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"];
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
@@ -36,6 +39,24 @@ internal sealed record PeftConfig
     /// <value>The checksum of everything that decides what the adapter computes, whatever else is in the file.</value>
     public string Checksum => HashingStream.Of(JsonSerializer.SerializeToUtf8Bytes(
         this with { TargetModules = [], RankPattern = RankPattern ?? Nothing<int>(), AlphaPattern = AlphaPattern ?? Nothing<double>() }, Compact));
+
+    /// <value>For other programs, as the two that follow: nothing of the adapter itself depends on it.</value>
+    [JsonIgnore]
+    public string? BaseModel { get; init; }
+
+    [JsonIgnore]
+    public string? TaskType { get; init; }
+
+    /// <value>Whether the base model keeps its weights as in × out in Python.</value>
+    [JsonIgnore]
+    public bool FanInFanOut { get; init; }
+
+    /// <exception cref="ArgumentException">PEFT knows no such task.</exception>
+    public static void RequireTask(string? task)
+    {
+        if (task is not null && !Tasks.Contains(task))
+            throw new ArgumentException($"PEFT knows no task '{task}': it is one of {string.Join(", ", Tasks)}.", nameof(task));
+    }
 
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or asks for what this library does not do.</exception>
@@ -65,9 +86,9 @@ internal sealed record PeftConfig
         {
             ["alpha_pattern"] = Patterns(AlphaPattern, Number),
             ["auto_mapping"] = null,
-            ["base_model_name_or_path"] = null,
+            ["base_model_name_or_path"] = BaseModel,
             ["bias"] = "none",
-            ["fan_in_fan_out"] = false,
+            ["fan_in_fan_out"] = FanInFanOut,
             ["inference_mode"] = true,
             ["init_lora_weights"] = true,
             ["layers_pattern"] = null,
@@ -80,7 +101,7 @@ internal sealed record PeftConfig
             ["rank_pattern"] = Patterns(RankPattern, rank => JsonValue.Create(rank)),
             ["revision"] = null,
             ["target_modules"] = new JsonArray([.. TargetModules.Select(module => JsonValue.Create(module))]),
-            ["task_type"] = null,
+            ["task_type"] = TaskType,
             ["use_dora"] = UsesDoRA,
             ["use_rslora"] = RankStabilized,
         };

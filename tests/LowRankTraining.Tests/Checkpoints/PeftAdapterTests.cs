@@ -102,7 +102,7 @@ public sealed class PeftAdapterTests : IDisposable
     [Theory]
     [InlineData("peft_type", "\"IA3\"", "*only LoRA and DoRA*")]
     [InlineData("bias", "\"all\"", "*bias is all*")]
-    [InlineData("fan_in_fan_out", "true", "*fan_in_fan_out is true*")]
+    [InlineData("lora_bias", "true", "*lora_bias is true*")]
     [InlineData("init_lora_weights", "\"pissa_niter_16\"", "*Convert it to a plain one*")]
     [InlineData("r", "\"many\"", "*adapter_config.json*")]
     public void Configuration_that_cannot_be_followed_is_refused(string key, string value, string message)

@@ -1,0 +1,40 @@
+using System.CommandLine;
+using FineTune.Data;
+using FineTune.Training;
+using LanguageModel.CommandLine;
+using LanguageModel.Training;
+
+namespace FineTune;
+
+/// <summary>Says how well a model knows some data.</summary>
+internal static class EvaluateCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var model = new ModelOptions();
+        Option<string[]> data = new("--data")
+        {
+            Description = "A .jsonl file, or text files or folders of them.",
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var chat = ModelOptions.Chat();
+        Option<int> batch = new("--batch") { Description = "Examples at a time.", DefaultValueFactory = _ => 8 };
+        Option<int> length = new("--seq") { Description = "Tokens of an example, at most.", DefaultValueFactory = _ => 512 };
+        var command = new Command("evaluate", "Loss and perplexity of a model on data: on completions where there are prompts.") { data, chat, batch, length };
+        model.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            var (pretrained, device) = model.Load(parsed);
+            using var _ = pretrained;
+            var paths = parsed.GetRequiredValue(data);
+            var examples = ModelText.Of(pretrained, parsed.GetValue(chat)).Load(paths, paths, parsed.GetValue(length)).Evaluation;
+            using var interruption = new Interruption();
+            var loss = Evaluation.Loss(pretrained.Model, ExampleBatches.InBatches(examples, parsed.GetValue(batch)), device, interruption.Token);
+            Console.WriteLine($"{examples.Count} examples, {Describe.Count(examples.Sum(example => (double)example.Learned))} tokens: "
+                + $"loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(Math.Exp(loss), 3)}");
+        });
+        return command;
+    }
+}

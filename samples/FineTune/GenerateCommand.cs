@@ -1,0 +1,42 @@
+using System.CommandLine;
+using FineTune.Training;
+
+namespace FineTune;
+
+/// <summary>Lets a model write on.</summary>
+internal static class GenerateCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var model = new ModelOptions();
+        Option<string> prompt = new("--prompt", "-p") { Description = "The text to go on from.", Required = true };
+        Option<bool> asChat = new("--as-chat") { Description = "Take the prompt for what a user says, and answer it." };
+        var chat = ModelOptions.Chat();
+        Option<int> tokens = new("--tokens") { Description = "Tokens to write, at most.", DefaultValueFactory = _ => 100 };
+        Option<double> temperature = new("--temperature")
+        {
+            Description = "Higher is more surprising; 0 takes the most likely token.",
+            DefaultValueFactory = _ => 0,
+        };
+        Option<double> top = new("--top-p") { Description = "Draw from the fewest tokens that have this probability together.", DefaultValueFactory = _ => 1 };
+        Option<long> seed = new("--seed") { Description = "Seed of the draws.", DefaultValueFactory = _ => 42 };
+        var command = new Command("generate", "Goes on from a prompt.") { prompt, asChat, chat, tokens, temperature, top, seed };
+        model.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            var (pretrained, device) = model.Load(parsed);
+            using var _ = pretrained;
+            var text = ModelText.Of(pretrained, parsed.GetValue(chat));
+            var asked = parsed.GetRequiredValue(prompt);
+            var generation = new Generation(pretrained.Model, device)
+            {
+                Temperature = parsed.GetValue(temperature),
+                TopP = parsed.GetValue(top),
+                Seed = (ulong)parsed.GetValue(seed),
+            };
+            Console.WriteLine(generation.Answer(text, parsed.GetValue(asChat) ? text.Chat.Prompt([("user", asked)]) : asked, parsed.GetValue(tokens)));
+        });
+        return command;
+    }
+}

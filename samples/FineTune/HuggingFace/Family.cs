@@ -1,0 +1,30 @@
+using LanguageModel;
+using LanguageModel.Model;
+
+namespace FineTune.HuggingFace;
+
+/// <summary>Models that are made alike, under the names that their files give to them.</summary>
+internal abstract class Family
+{
+    private static readonly Family[] All = [new LlamaFamily(), new Gpt2Family()];
+
+    /// <value>The architectures, as <c>config.json</c> names them.</value>
+    public abstract IReadOnlyList<string> Architectures { get; }
+
+    /// <value>Whether the files have matrices as in × out, where TorchSharp has out × in.</value>
+    public virtual bool StoresTransposed => false;
+
+    /// <summary>The family that a model belongs to.</summary>
+    /// <exception cref="UserException">It belongs to none; the message names the architectures that can be read.</exception>
+    public static Family Of(ModelConfig config) =>
+        Array.Find(All, family => family.Architectures.Contains(config.Architecture))
+        ?? throw new UserException($"A {config.Architecture} cannot be read. "
+            + $"What can be: {string.Join(", ", All.SelectMany(family => family.Architectures))}.");
+
+    /// <summary>A model of these sizes, not yet with its weights.</summary>
+    public abstract CausalLanguageModel Create(ModelConfig config);
+
+    /// <summary>The parameter of the model that a tensor of the files is, and whether it is stored transposed.</summary>
+    /// <returns>Null for a table that the model computes for itself.</returns>
+    public abstract (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config);
+}

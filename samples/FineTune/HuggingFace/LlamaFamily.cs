@@ -1,0 +1,60 @@
+using LanguageModel.Model;
+
+namespace FineTune.HuggingFace;
+
+/// <summary>LLaMA and what has its layers: Llama 1 to 3, TinyLlama, SmolLM, Mistral, Qwen 2.</summary>
+internal sealed class LlamaFamily : Family
+{
+    private const string Llama = "LlamaForCausalLM", Mistral = "MistralForCausalLM", Qwen2 = "Qwen2ForCausalLM", Head = "lm_head.weight";
+
+    public override IReadOnlyList<string> Architectures => [Llama, Mistral, Qwen2];
+
+    public override CausalLanguageModel Create(ModelConfig config)
+    {
+        config.Require(config.Word("hidden_act") is null or "silu", $"has the activation {config.Word("hidden_act")}; only silu is known here");
+        config.Require(!config.Flag("use_sliding_window", false), "asks for a sliding window of attention, which is not known here");
+
+        var heads = config.Whole("num_attention_heads");
+        var hidden = config.Whole("hidden_size");
+        var rotary = config.Part("rope_parameters") ?? config.Part("rope_scaling");
+        var window = config.Architecture == Mistral ? config.Whole("sliding_window", int.MaxValue) : int.MaxValue;
+        var model = new LlamaConfig
+        {
+            Name = config.Architecture,
+            Hidden = hidden,
+            Intermediate = config.Whole("intermediate_size"),
+            Layers = config.Whole("num_hidden_layers"),
+            Heads = heads,
+            KeyValueHeads = config.Whole("num_key_value_heads", heads),
+            HeadDimension = config.Whole("head_dim", hidden / Math.Max(1, heads)),
+            Vocabulary = config.Whole("vocab_size"),
+            Positions = Math.Min(window, config.Whole("max_position_embeddings", 2048)),
+            NormEpsilon = config.Number("rms_norm_eps", 1e-6),
+            RotaryBase = rotary?.Number("rope_theta", 0) is > 0 and var theta ? theta : config.Number("rope_theta", 10_000),
+            RotaryScaling = rotary is null ? null : Scaling(rotary),
+            BiasOnQueries = config.Architecture == Qwen2 || config.Flag("attention_bias", false),
+            BiasOnOutput = config.Architecture == Llama && config.Flag("attention_bias", false),
+            BiasOnFeedForward = config.Flag("mlp_bias", false),
+            SharesEmbedding = config.Flag("tie_word_embeddings", false),
+        };
+        config.Require(model.KeyValueHeads > 0 && heads % model.KeyValueHeads == 0,
+            $"has {heads} heads of attention and {model.KeyValueHeads} of keys, which do not divide them");
+        config.Require(model.HeadDimension % 2 == 0, $"has heads of {model.HeadDimension} features, which cannot be turned in pairs");
+        return new Llama(model, seed: 0);
+    }
+
+    public override (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config) =>
+        tensor.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) ? null
+        : tensor == Head && config.Flag("tie_word_embeddings", false) ? ("model.embed_tokens.weight", false)
+        : (tensor, false);
+
+    private static RotaryScaling? Scaling(ModelConfig rotary) => (rotary.Word("rope_type") ?? rotary.Word("type")) switch
+    {
+        null or "default" => null,
+        "linear" => new LinearRotaryScaling(rotary.Number("factor", 1)),
+        "llama3" => new Llama3RotaryScaling(
+            rotary.Number("factor", 8), rotary.Number("low_freq_factor", 1), rotary.Number("high_freq_factor", 4),
+            rotary.Number("original_max_position_embeddings", 8192)),
+        var other => throw new LanguageModel.UserException($"The model scales rotary positions by '{other}'; known here are default, linear and llama3."),
+    };
+}

@@ -1,0 +1,77 @@
+using System.Text.Json;
+using LanguageModel;
+
+namespace FineTune.HuggingFace;
+
+/// <summary>What a model's <c>config.json</c> says, and complaints that name the file where it does not.</summary>
+internal sealed class ModelConfig
+{
+    private readonly string path;
+    private readonly JsonElement root;
+
+    private ModelConfig(string path, JsonElement root) => (this.path, this.root) = (path, root);
+
+    /// <value>The kind of model: <c>LlamaForCausalLM</c>.</value>
+    public string Architecture => root.TryGetProperty("architectures", out var names) && names.ValueKind == JsonValueKind.Array && names.GetArrayLength() > 0
+        ? names[0].GetString()!
+        : throw Wrong("does not say which architecture the model has (architectures)");
+
+    /// <value>The tokens that end a text; none where nothing is said.</value>
+    public IReadOnlyList<int> Ends => root.TryGetProperty("eos_token_id", out var ends) switch
+    {
+        true when ends.ValueKind == JsonValueKind.Array => [.. ends.EnumerateArray().Select(end => end.GetInt32())],
+        true when ends.ValueKind == JsonValueKind.Number => [ends.GetInt32()],
+        _ => [],
+    };
+
+    /// <summary>Reads the file in <paramref name="folder"/>.</summary>
+    /// <exception cref="UserException">There is none, or it is no JSON.</exception>
+    public static ModelConfig Read(string folder)
+    {
+        var path = Path.Combine(folder, "config.json");
+        if (!File.Exists(path))
+            throw new UserException($"There is no model in {folder}: config.json is missing. "
+                + "Give the folder of a model, as Hugging Face's save_pretrained writes it.");
+
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllText(path));
+            return new(path, json.RootElement.Clone());
+        }
+        catch (JsonException damage)
+        {
+            throw new UserException($"{path} cannot be read: {damage.Message}");
+        }
+    }
+
+    /// <summary>A whole number; <paramref name="otherwise"/> where there is none, an error where that is null.</summary>
+    public int Whole(string name, int? otherwise = null) =>
+        Find(name) is { } value ? value.TryGetInt32(out var whole) ? whole : throw Wrong($"has {value} for {name}, which is no whole number")
+        : otherwise ?? throw Wrong($"does not say {name}");
+
+    /// <summary>A number; <paramref name="otherwise"/> where there is none.</summary>
+    public double Number(string name, double otherwise) =>
+        Find(name) is not { } value ? otherwise
+        : value.ValueKind == JsonValueKind.Number ? value.GetDouble()
+        : throw Wrong($"has {value} for {name}, which is no number");
+
+    /// <summary>True or false; <paramref name="otherwise"/> where nothing is said.</summary>
+    public bool Flag(string name, bool otherwise) => Find(name) is { } value ? value.ValueKind == JsonValueKind.True : otherwise;
+
+    /// <summary>A word; null where nothing is said.</summary>
+    public string? Word(string name) => Find(name)?.ToString();
+
+    /// <summary>What stands in braces under a name; null where nothing does.</summary>
+    public ModelConfig? Part(string name) => Find(name) is { ValueKind: JsonValueKind.Object } part ? new(path, part) : null;
+
+    /// <summary>Refuses a model that computes something else than can be computed here.</summary>
+    public void Require(bool holds, string complaint)
+    {
+        if (!holds)
+            throw Wrong(complaint);
+    }
+
+    private JsonElement? Find(string name) => root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private UserException Wrong(string complaint) => new($"{path} {complaint}.");
+}

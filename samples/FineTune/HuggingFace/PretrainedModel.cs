@@ -1,0 +1,142 @@
+using LanguageModel;
+using LanguageModel.Model;
+using LowRankTraining.Checkpoints;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace FineTune.HuggingFace;
+
+/// <summary>A model as Hugging Face's <c>save_pretrained</c> writes it, in a folder: read, changed, and written in the same form.</summary>
+internal sealed class PretrainedModel : IDisposable
+{
+    /// <summary>What lies beside the weights and is copied with them.</summary>
+    private static readonly string[] Companions =
+    [
+        "config.json", "generation_config.json", WeightFiles.Index, "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
+        "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
+    ];
+
+    private readonly WeightFiles files;
+
+    private PretrainedModel(string folder, ModelConfig config, Family family, WeightFiles files, CausalLanguageModel model) =>
+        (Folder, Config, Family, this.files, Model) = (folder, config, family, files, model);
+
+    /// <value>Where it came from.</value>
+    public string Folder { get; }
+
+    /// <value>What its <c>config.json</c> says.</value>
+    public ModelConfig Config { get; }
+
+    /// <value>How it is made.</value>
+    public Family Family { get; }
+
+    /// <value>The model.</value>
+    public CausalLanguageModel Model { get; }
+
+    /// <summary>Reads the model in <paramref name="folder"/>.</summary>
+    /// <param name="folder">With <c>config.json</c> and the weights.</param>
+    /// <param name="type">Dtype to train in, whatever the files have.</param>
+    /// <param name="device">Where it goes.</param>
+    /// <exception cref="UserException">It is of another architecture, or incomplete, or its weights have other shapes than its sizes call for.</exception>
+    public static PretrainedModel Load(string folder, ScalarType type, Device device)
+    {
+        var config = ModelConfig.Read(folder);
+        var family = Family.Of(config);
+        var files = WeightFiles.Open(folder);
+        CausalLanguageModel? model = null;
+        try
+        {
+            model = family.Create(config);
+            model.to(device, type);
+            var loaded = new PretrainedModel(folder, config, family, files, model);
+            loaded.ReadWeights();
+            return loaded;
+        }
+        catch
+        {
+            model?.Dispose();
+            files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Folds the adapter in <paramref name="folder"/> into the weights.</summary>
+    /// <exception cref="UserException">There is none, or it is for another model.</exception>
+    public void Merge(string folder)
+    {
+        try
+        {
+            using var session = PeftAdapter.MethodOf(folder).Attach(Model, PeftAdapter.TargetsOf(folder));
+            PeftAdapter.Load(folder, session);
+            session.Finish();
+        }
+        catch (Exception refusal) when (refusal is FileNotFoundException or InvalidDataException or ArgumentException)
+        {
+            throw new UserException(refusal.Message);
+        }
+    }
+
+    /// <summary>Writes the model, with the names, shapes and dtypes that it was read from, and the tokenizer and configuration beside it.</summary>
+    /// <exception cref="UserException">The folder is the one that it was read from, or a weight is not finite.</exception>
+    public void Save(string folder)
+    {
+        if (Path.GetFullPath(folder) == Path.GetFullPath(Folder))
+            throw new UserException($"The model would be written over the one that it came from, in {folder}. Name another folder.");
+
+        using var frozen = no_grad();
+        var parameters = Parameters();
+        Directory.CreateDirectory(folder);
+        files.WriteTo(folder, tensor =>
+            Family.ParameterOf(tensor, Config) is { } place ? Turned(parameters[place.Parameter].detach(), place.IsTransposed).contiguous() : null);
+        foreach (var name in Companions.Where(name => File.Exists(Path.Combine(Folder, name))))
+            File.Copy(Path.Combine(Folder, name), Path.Combine(folder, name), overwrite: true);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Model.Dispose();
+        files.Dispose();
+    }
+
+    private Dictionary<string, Parameter> Parameters() => Model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
+
+    private void ReadWeights()
+    {
+        var parameters = Parameters();
+        var places = files.Names.Select(tensor => (Tensor: tensor, Place: Family.ParameterOf(tensor, Config)))
+            .Where(entry => entry.Place is not null).ToDictionary(entry => entry.Tensor, entry => entry.Place!.Value);
+        RequireFit(parameters, places);
+
+        // Where the embedding stands there once more as the head, it counts under its own name.
+        using var frozen = no_grad();
+        foreach (var (tensor, (name, isTransposed)) in places.OrderBy(entry => entry.Value.Parameter.EndsWith(entry.Key, StringComparison.Ordinal)))
+        {
+            using var scope = NewDisposeScope();
+            parameters[name].copy_(Turned(files.Read(tensor), isTransposed));
+        }
+    }
+
+    /// <summary>Refuses files with other tensors than the model has, or with other shapes, and names the first of them.</summary>
+    private void RequireFit(Dictionary<string, Parameter> parameters, Dictionary<string, (string Parameter, bool IsTransposed)> places)
+    {
+        var found = places.Values.Select(place => place.Parameter).ToHashSet();
+        List<string> problems =
+        [
+            .. parameters.Keys.Where(name => !found.Contains(name)).Select(name => $"'{name}' is missing"),
+            .. places.Where(entry => !parameters.ContainsKey(entry.Value.Parameter)).Select(entry => $"'{entry.Key}' has no place in the model"),
+            .. places.Where(entry => parameters.TryGetValue(entry.Value.Parameter, out var parameter) && !Stored(parameter, entry.Value.IsTransposed)
+                    .SequenceEqual(files.ShapeOf(entry.Key)))
+                .Select(entry => $"'{entry.Key}' is [{string.Join(", ", files.ShapeOf(entry.Key))}], and config.json calls for "
+                    + $"[{string.Join(", ", Stored(parameters[entry.Value.Parameter], entry.Value.IsTransposed))}]"),
+        ];
+        if (problems.Count > 0)
+            throw new UserException($"The weights in {Folder} are not those of the {Config.Architecture} that config.json describes: "
+                + $"{string.Join("; ", problems.Take(4))}{(problems.Count > 4 ? $"; and {problems.Count - 4} more" : "")}.");
+    }
+
+    private static IEnumerable<long> Stored(Parameter parameter, bool isTransposed) => isTransposed ? parameter.shape.Reverse() : parameter.shape;
+
+    private static Tensor Turned(Tensor matrix, bool isTransposed) => isTransposed ? matrix.t() : matrix;
+}

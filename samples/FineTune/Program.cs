@@ -1,0 +1,4 @@
+using FineTune;
+using LanguageModel.CommandLine;
+
+return SampleCommand.Run(FineTuneCommand.Create(), args);

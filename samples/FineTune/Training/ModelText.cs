@@ -1,0 +1,42 @@
+using FineTune.Data;
+using FineTune.HuggingFace;
+using LanguageModel;
+using LanguageModel.Tokens;
+
+namespace FineTune.Training;
+
+/// <summary>How a model reads and writes text.</summary>
+/// <param name="Tokenizer">Cuts it into tokens.</param>
+/// <param name="Chat">How conversations are written.</param>
+/// <param name="Ends">The tokens that end a text.</param>
+/// <param name="Positions">Longest text that the model reads, in tokens; null where there is no limit.</param>
+internal sealed record ModelText(TextTokenizer Tokenizer, ChatFormat Chat, IReadOnlyList<int> Ends, int? Positions)
+{
+    /// <summary>The tokenizer in the model's folder, or GPT-2's own for a GPT-2 that brings none.</summary>
+    /// <exception cref="UserException">There is none, or it has tokens that the model does not know.</exception>
+    public static ModelText Of(PretrainedModel pretrained, string? chat)
+    {
+        var tokenizer = FolderTokenizer.Find(pretrained.Folder) ?? (pretrained.Family is Gpt2Family ? TextTokenizer.Gpt2() : throw new UserException(
+            $"There is no tokenizer in {pretrained.Folder}: neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt. "
+            + "Put the model's own there."));
+        return tokenizer.Size <= pretrained.Model.Vocabulary
+            ? new(tokenizer, ChatFormat.Find(chat, tokenizer), pretrained.Config.Ends, pretrained.Model.Positions)
+            : throw new UserException($"The tokenizer does not fit the model: {tokenizer.Source} has {tokenizer.Size} tokens, and the model in "
+                + $"{pretrained.Folder} knows {pretrained.Model.Vocabulary}. Put the model's own tokenizer there.");
+    }
+
+    /// <summary>Reads data as examples for the model.</summary>
+    /// <exception cref="UserException">There is none, or it is broken, or longer than the model can read.</exception>
+    public ExampleSet Load(IReadOnlyList<string> training, IReadOnlyList<string> evaluation, int length)
+    {
+        Require(length);
+        return ExampleSet.Load(training, evaluation, new ExampleWriter(Tokenizer, Ends is [var end, ..] ? end : null), Chat, length);
+    }
+
+    /// <summary>Refuses texts that are longer than the model can read.</summary>
+    public void Require(int length)
+    {
+        if (length > Positions)
+            throw new UserException($"The model reads {Positions} tokens at most, and --seq is {length}.");
+    }
+}

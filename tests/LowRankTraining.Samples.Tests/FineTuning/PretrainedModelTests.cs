@@ -1,0 +1,191 @@
+using System.Text.Json.Nodes;
+using FineTune.HuggingFace;
+using FluentAssertions;
+using LanguageModel;
+using LowRankTraining.Checkpoints;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Samples.Tests.FineTuning;
+
+public sealed class PretrainedModelTests : IDisposable
+{
+    private static readonly int[] Text = [.. Enumerable.Range(0, 40).Select(place => place * 97 % RandomModel.Vocabulary)];
+
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    public static TheoryData<string, string> Llamas => new()
+    {
+        { "grouped keys", "{}" },
+        { "one key head each", """{"num_key_value_heads": 4}""" },
+        { "one key head for all, wide heads", """{"num_key_value_heads": 1, "head_dim": 16}""" },
+        { "shared embedding", """{"tie_word_embeddings": true}""" },
+        { "biases everywhere", """{"attention_bias": true, "mlp_bias": true}""" },
+        { "Qwen 2", """{"architectures": ["Qwen2ForCausalLM"]}""" },
+        { "Mistral", """{"architectures": ["MistralForCausalLM"], "sliding_window": 64}""" },
+        { "linear scaling", """{"rope_scaling": {"rope_type": "linear", "factor": 2.0}}""" },
+        { "Llama 3.1", """{"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}""" },
+    };
+
+    [Theory, MemberData(nameof(Llamas))]
+    public void Logits_of_a_llama_are_those_of_a_forward_pass_in_double_precision(string kind, string changes)
+    {
+        var model = RandomModel.Llama(config =>
+        {
+            foreach (var (name, value) in JsonNode.Parse(changes)!.AsObject())
+                config[name] = value!.DeepClone();
+        });
+
+        using var loaded = PretrainedModel.Load(model.Write(folder.Path), ScalarType.Float32, CPU);
+
+        LargestDifference(Logits(loaded), ReferenceForward.Llama(model, Text)).Should().BeLessThan(1e-4, kind);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("transformer.")]
+    public void Logits_of_a_GPT2_are_those_of_a_forward_pass_in_double_precision(string root)
+    {
+        var model = RandomModel.Gpt2(root, config => config["n_inner"] = 80);
+
+        using var loaded = PretrainedModel.Load(model.Write(folder.Path), ScalarType.Float32, CPU);
+
+        LargestDifference(Logits(loaded), ReferenceForward.Gpt2(model, root, Text)).Should().BeLessThan(1e-4);
+    }
+
+    [Theory]
+    [InlineData(true, 1, ScalarType.Float32)]
+    [InlineData(true, 3, ScalarType.BFloat16)]
+    [InlineData(false, 1, ScalarType.Float16)]
+    [InlineData(false, 2, ScalarType.Float32)]
+    public void Model_that_is_read_and_written_is_the_same_file_by_file(bool isLlama, int shards, ScalarType type)
+    {
+        var source = (isLlama ? RandomModel.Llama(config => config["tie_word_embeddings"] = true) : RandomModel.Gpt2()).Write(Path.Combine(folder.Path, "from"), shards, type);
+        var target = Path.Combine(folder.Path, "to");
+
+        using (var loaded = PretrainedModel.Load(source, ScalarType.Float32, CPU))
+            loaded.Save(target);
+
+        Directory.EnumerateFiles(target).Select(Path.GetFileName).Should().BeEquivalentTo(Directory.EnumerateFiles(source).Select(Path.GetFileName));
+        foreach (var path in Directory.EnumerateFiles(source))
+            File.ReadAllBytes(Path.Combine(target, Path.GetFileName(path))).Should().Equal(File.ReadAllBytes(path), Path.GetFileName(path));
+    }
+
+    [Fact]
+    public void Head_that_is_the_embedding_is_written_as_the_embedding()
+    {
+        var source = RandomModel.Gpt2("transformer.").Write(Path.Combine(folder.Path, "from"));
+        var path = Path.Combine(source, "model.safetensors");
+        Change(path, tensors => [.. tensors, ("lm_head.weight", tensors.First(pair => pair.Name == "transformer.wte.weight").Tensor * 7)]);
+        var target = Path.Combine(folder.Path, "to");
+
+        using (var loaded = PretrainedModel.Load(source, ScalarType.Float32, CPU))
+            loaded.Save(target);
+
+        using var written = SafeTensorsFile.Open(Path.Combine(target, "model.safetensors"));
+        using var original = SafeTensorsFile.Open(path);
+        using var scope = NewDisposeScope();
+        written.Read("lm_head.weight").data<float>().ToArray().Should().Equal(original.Read("transformer.wte.weight").data<float>().ToArray());
+    }
+
+    [Fact]
+    public void Architecture_that_is_not_known_is_refused_by_name_with_those_that_are()
+    {
+        RandomModel.Llama(config => config["architectures"] = new JsonArray("BertForMaskedLM")).Write(folder.Path);
+
+        Load().Should().Throw<UserException>().WithMessage("*BertForMaskedLM cannot be read*LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, GPT2LMHeadModel*");
+    }
+
+    [Fact]
+    public void Folder_without_a_model_is_refused() => Load().Should().Throw<UserException>().WithMessage("There is no model in*config.json is missing*");
+
+    [Fact]
+    public void Missing_file_of_several_is_named()
+    {
+        RandomModel.Llama().Write(folder.Path, shards: 3);
+        File.Delete(Path.Combine(folder.Path, "model-00002-of-00003.safetensors"));
+
+        Load().Should().Throw<UserException>().WithMessage("*model-00002-of-00003.safetensors is missing*names 3 files*");
+    }
+
+    [Fact]
+    public void Missing_weights_are_named()
+    {
+        RandomModel.Llama().Write(folder.Path);
+        File.Delete(Path.Combine(folder.Path, "model.safetensors"));
+
+        Load().Should().Throw<UserException>().WithMessage("There are no weights in*model.safetensors is missing*safe_serialization*");
+    }
+
+    [Fact]
+    public void Weight_of_another_shape_is_named_with_both()
+    {
+        var model = RandomModel.Llama();
+        model.Write(folder.Path);
+        model.Config["intermediate_size"] = 52;
+        File.WriteAllText(Path.Combine(folder.Path, "config.json"), model.Config.ToJsonString());
+
+        Load().Should().Throw<UserException>().WithMessage("*mlp.gate_proj.weight' is [48, 32], and config.json calls for [52, 32]*");
+    }
+
+    [Fact]
+    public void Tensors_that_are_missing_or_have_no_place_are_named()
+    {
+        RandomModel.Llama().Write(folder.Path);
+        Change(Path.Combine(folder.Path, "model.safetensors"), tensors =>
+            [.. tensors.Select(pair => pair.Name == "model.norm.weight" ? ("model.last_norm.weight", pair.Tensor) : pair)]);
+
+        Load().Should().Throw<UserException>().WithMessage("*'model.norm.weight' is missing; 'model.last_norm.weight' has no place*");
+    }
+
+    [Theory]
+    [InlineData("hidden_act", "\"gelu\"", "*activation gelu*")]
+    [InlineData("hidden_size", "null", "*does not say hidden_size*")]
+    [InlineData("num_key_value_heads", "3", "*4 heads of attention and 3 of keys*")]
+    [InlineData("rope_scaling", """{"rope_type": "yarn", "factor": 4.0}""", "*'yarn'*default, linear and llama3*")]
+    public void Configuration_that_asks_for_something_else_is_refused(string name, string value, string message)
+    {
+        var model = RandomModel.Llama();
+        model.Write(folder.Path);
+        model.Config[name] = JsonNode.Parse(value);
+        File.WriteAllText(Path.Combine(folder.Path, "config.json"), model.Config.ToJsonString());
+
+        Load().Should().Throw<UserException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void Model_is_not_written_over_itself_nor_with_NaN()
+    {
+        using var loaded = PretrainedModel.Load(RandomModel.Llama().Write(Path.Combine(folder.Path, "from")), ScalarType.Float32, CPU);
+        loaded.Invoking(model => model.Save(loaded.Folder)).Should().Throw<UserException>().WithMessage("*over the one that it came from*");
+
+        using (no_grad())
+            loaded.Model.named_parameters().First(pair => pair.name == "model.norm.weight").parameter.fill_(float.NaN);
+        loaded.Invoking(model => model.Save(Path.Combine(folder.Path, "to"))).Should().Throw<UserException>().WithMessage("'model.norm.weight' holds NaN*");
+    }
+
+    private Func<PretrainedModel> Load() => () => PretrainedModel.Load(folder.Path, ScalarType.Float32, CPU);
+
+    private static void Change(string path, Func<(string Name, Tensor Tensor)[], (string, Tensor)[]> change)
+    {
+        using var scope = NewDisposeScope();
+        (string, Tensor)[] tensors;
+        using (var file = SafeTensorsFile.Open(path))
+            tensors = change([.. file.Names.Select(name => (name, file.Read(name)))]);
+        SafeTensorsFile.Write(path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
+    }
+
+    private static double[][] Logits(PretrainedModel loaded)
+    {
+        using var frozen = no_grad();
+        using var scope = NewDisposeScope();
+        var logits = loaded.Model.call(tensor(Text.Select(token => (long)token).ToArray()).view(1, -1))[0].to(ScalarType.Float64);
+        return [.. Enumerable.Range(0, Text.Length).Select(place => logits[place].data<double>().ToArray())];
+    }
+
+    private static double LargestDifference(double[][] actual, double[][] expected) =>
+        actual.Zip(expected, (row, other) => row.Zip(other, (a, b) => Math.Abs(a - b)).Max()).Max();
+}
