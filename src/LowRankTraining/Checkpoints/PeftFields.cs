@@ -8,8 +8,8 @@ internal static class PeftFields
 {
     private const string Kind = "LORA";
 
-    /// <summary>What is read, and what says nothing about how factors act: the names of the tensors tell which layers there are, and that Python keeps a weight as
-    /// in × out (fan_in_fan_out, GPT-2) turns neither A nor B.</summary>
+    /// <summary>What is read, and what says nothing about how factors act: the names of the tensors tell which layers there are, and that Python keeps a weight
+    /// as in × out (fan_in_fan_out, GPT-2) turns neither A nor B.</summary>
     private static readonly HashSet<string> Followed =
     [
         "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "peft_type",
