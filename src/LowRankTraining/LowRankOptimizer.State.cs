@@ -189,11 +189,15 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             Index = index;
             Owner = owner;
             Bag = plan.NewState(PendingGradient);
+            Store = plan.Store ?? new ParameterStore(parameter);
             _madeFor = Placement;
         }
 
         /// <value>Whether the parameter has been moved since, without becoming another: those that live in native code do not.</value>
         public bool WasMoved => Placement != _madeFor;
+
+        /// <value>Whether a read of its numbers would have to wait for another processor.</value>
+        public bool IsOnDevice => _madeFor.Item2 != DeviceType.CPU;
 
         public ParameterPlan Plan { get; }
 
@@ -202,6 +206,8 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         public LowRankOptimizer Owner { get; }
 
         public StateBag Bag { get; }
+
+        public IWeightStore Store { get; }
 
         /// <value>Micro-batches of this step, where they are added up lane by lane.</value>
         public LaneSum Lanes { get; } = new();

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Parts;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -142,21 +143,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         using (no_grad())
         {
             ReduceGradients();
-            var verdicts = JudgeOnDevice();
-
-            foreach (ParamGroup group in _parameter_groups)
-                foreach (var parameter in group.Parameters)
-                {
-                    var entry = (ParameterState)_state[parameter.Handle];
-                    Update(entry, group, ContextFor(entry) with
-                    {
-                        Verdict = verdicts?.GetValueOrDefault(entry),
-                        Beta1 = group.Options.beta1,
-                        Beta2 = group.Options.beta2,
-                        LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
-                    });
-                }
-
+            UpdateAll(JudgeOnDevice());
             DropAccumulated();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
@@ -168,6 +155,27 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         }
 
         return loss!;
+    }
+
+    private void UpdateAll(Dictionary<ParameterState, GradientVerdict?>? verdicts)
+    {
+        using var scope = NewDisposeScope();
+        foreach (ParamGroup group in _parameter_groups)
+            foreach (var parameter in group.Parameters)
+            {
+                var entry = (ParameterState)_state[parameter.Handle];
+                Update(entry, group, ContextFor(entry) with
+                {
+                    Verdict = verdicts?.GetValueOrDefault(entry),
+                    Beta1 = group.Options.beta1,
+                    Beta2 = group.Options.beta2,
+                    LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
+                });
+
+                // A scope for each parameter would cost more than what most of them leave in it.
+                if (scope.DisposablesCount > 0)
+                    scope.DisposeEverything();
+            }
     }
 
     private StepContext ContextFor(ParameterState entry) => new()
@@ -182,7 +190,6 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
     private static void Update(ParameterState entry, ParamGroup group, StepContext step)
     {
-        using var scope = NewDisposeScope();
         var plan = entry.Plan;
         var (gradient, sum) = (GradientOf(entry), entry.Parameter.requires_grad ? AccumulatedIn(entry) : null);
         if ((gradient ?? sum) is not { } evidence)
@@ -200,8 +207,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 return;
         }
 
-        var store = plan.Store ?? new ParameterStore(entry.Parameter);
-        var accumulator = store.Open();
+        var accumulator = entry.Store.Open();
         step = step with { Weight = accumulator, RelativeRate = plan.Rule.RelativeRate(accumulator, entry.Bag) };
 
         if (plan.Decay == DecayTiming.BeforeUpdate)
@@ -215,7 +221,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         if (plan.Decay == DecayTiming.AfterUpdate)
             ApplyDecay(accumulator, decay, step.RelativeRate);
 
-        store.Close(accumulator, step);
+        entry.Store.Close(accumulator, step);
+        gradient.Free();
     }
 
     private static void ApplyDecay(Tensor accumulator, double decay, Tensor? relativeRate)
@@ -233,12 +240,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// rule judges by the smallest tensor that it has.</summary>
     private Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
     {
-        var onDevice = _entries.Where(entry => entry.Parameter.device_type != DeviceType.CPU && entry.Parameter.requires_grad).ToArray();
-        if (onDevice.Length == 0)
+        if (!_entries.Exists(entry => entry.IsOnDevice))
             return null;
 
         using var scope = NewDisposeScope();
-        var gradients = onDevice.Select(entry => (entry, gradient: DenseGradient(entry) ?? AccumulatedIn(entry)))
+        var gradients = _entries.Where(entry => entry.IsOnDevice && entry.Parameter.requires_grad)
+            .Select(entry => (entry, gradient: DenseGradient(entry) ?? AccumulatedIn(entry)))
             .Where(pair => pair.gradient is not null).ToArray();
         if (gradients.Length == 0)
             return null;

@@ -16,6 +16,7 @@ public sealed class StateBag : IDisposable
 {
     private readonly Dictionary<string, Tensor> _tensors = [];
     private readonly Dictionary<string, long> _counters = [];
+    private readonly Dictionary<string, Tensor> _transposed = [];
     private readonly HashSet<string>? _slots;
     private readonly string _owner = "";
 
@@ -82,7 +83,7 @@ public sealed class StateBag : IDisposable
         {
             if (ReferenceEquals(old, tensor))
                 return;
-            old.Dispose();
+            Free(name, old);
         }
         else
             RequireListed(name);
@@ -94,7 +95,17 @@ public sealed class StateBag : IDisposable
     public void Remove(string name)
     {
         if (_tensors.Remove(name, out var tensor))
-            tensor.Dispose();
+            Free(name, tensor);
+    }
+
+    /// <summary>The transpose of a matrix that lies here as it is, a view that is made once; null for a matrix that does not.</summary>
+    internal Tensor? TransposeOf(string name, Tensor matrix)
+    {
+        if (!_tensors.TryGetValue(name, out var stored) || !ReferenceEquals(stored, matrix))
+            return null;
+        if (!_transposed.TryGetValue(name, out var view))
+            _transposed[name] = view = stored.t().DetachFromDisposeScope();
+        return view;
     }
 
     /// <summary>A counter; 0 until it is set.</summary>
@@ -115,8 +126,8 @@ public sealed class StateBag : IDisposable
     /// <summary>Frees everything.</summary>
     public void Clear()
     {
-        foreach (var tensor in _tensors.Values)
-            tensor.Dispose();
+        foreach (var (name, tensor) in _tensors)
+            Free(name, tensor);
         _tensors.Clear();
         _counters.Clear();
     }
@@ -129,7 +140,10 @@ public sealed class StateBag : IDisposable
             _tensors[name] = tensor;
         foreach (var (name, value) in other._counters)
             _counters[name] = value;
+        foreach (var (name, view) in other._transposed)
+            _transposed[name] = view;
         other._tensors.Clear();
+        other._transposed.Clear();
         other._counters.Clear();
     }
 
@@ -146,6 +160,13 @@ public sealed class StateBag : IDisposable
 
     /// <summary>Frees every tensor.</summary>
     public void Dispose() => Clear();
+
+    private void Free(string name, Tensor tensor)
+    {
+        tensor.Dispose();
+        if (_transposed.Remove(name, out var view))
+            view.Dispose();
+    }
 
     private ref long Count(string name)
     {

@@ -15,6 +15,9 @@ internal static class SquaredNorms
     /// <remarks>On the CPU libtorch reduces along columns one number at a time. Float32 is there added up on spans, in one pass in either direction.</remarks>
     public static Tensor Along(Tensor matrix, int axis)
     {
+        if (matrix.IsOnHost() && matrix.numel() > 0)
+            return OnHost(matrix, axis);
+
         using var scope = NewDisposeScope();
         var packed = matrix.device_type == DeviceType.CPU && matrix.IsSingle() ? matrix.Packed() : matrix;
         var squares = packed.IsOnHost() && packed.numel() > 0 ? OnHost(packed, axis) : linalg.vector_norm(matrix, dims: [axis], keepdim: true).square();
@@ -26,17 +29,31 @@ internal static class SquaredNorms
         var (rows, columns) = ((int)matrix.size(0), (int)matrix.size(1));
         var squares = axis == 0 ? empty(1, columns, ScalarType.Float32) : empty(rows, 1, ScalarType.Float32);
 
-        // Shared out by what comes out: every sum is one thread's alone.
-        if (axis == 1)
-            HostMemory.ForRanges(rows, multiple: 1, WorthSharing / columns, (row, count) =>
-                SpanNorms.OfRows(matrix.Floats().Slice(row * columns, count * columns), squares.Floats().Slice(row, count)));
+        var (results, others) = axis == 1 ? (rows, columns) : (columns, rows);
+        if (results < WorthSharing / others)
+            OfRange(matrix, squares, axis, columns, 0, results);
         else
-            HostMemory.ForRanges(columns, multiple: 64, WorthSharing / rows, (column, count) =>
-            {
-                var rented = ArrayPool<float>.Shared.Rent(count);
-                SpanNorms.OfColumns(matrix.Floats(), columns, column, squares.Floats().Slice(column, count), rented.AsSpan(0, count));
-                ArrayPool<float>.Shared.Return(rented);
-            });
+            Share(matrix, squares, axis, columns, results, WorthSharing / others);
         return squares;
+    }
+
+    /// <summary>Shared out by what comes out: every sum is one thread's alone.</summary>
+    private static void Share(Tensor matrix, Tensor squares, int axis, int columns, int results, int worthSharing) =>
+        HostMemory.ForRanges(results, axis == 1 ? 1 : 64, worthSharing, (first, count) => OfRange(matrix, squares, axis, columns, first, count));
+
+    /// <summary>Those of some rows, or of some columns.</summary>
+    private static void OfRange(Tensor matrix, Tensor squares, int axis, int columns, int first, int count)
+    {
+        ReadOnlySpan<float> all = matrix.Floats();
+        var results = squares.Floats().Slice(first, count);
+        if (axis == 1)
+        {
+            SpanNorms.OfRows(all.Slice(first * columns, count * columns), results);
+            return;
+        }
+
+        var rented = ArrayPool<float>.Shared.Rent(count);
+        SpanNorms.OfColumns(all, columns, first, results, rented.AsSpan(0, count));
+        ArrayPool<float>.Shared.Return(rented);
     }
 }

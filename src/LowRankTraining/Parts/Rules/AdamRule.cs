@@ -84,7 +84,6 @@ public sealed record AdamRule : DirectionRule
         if (!step.Accepts(gradient))
             return;
 
-        using var scope = NewDisposeScope();
         var packed = gradient.Packed();
         if (HostAdam.TryOpen(First, Second, packed, state) is { } moments)
         {
@@ -96,6 +95,7 @@ public sealed record AdamRule : DirectionRule
             return;
         }
 
+        using var scope = NewDisposeScope();
         var numbers = Next(state, gradient, step);
         var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
         if (double.IsFinite(numbers.Longest))
@@ -105,15 +105,22 @@ public sealed record AdamRule : DirectionRule
     }
 
     /// <inheritdoc/>
-    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
+    public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step) =>
+        Advance(gradient, state, step, inPlace: false);
+
+    /// <inheritdoc/>
+    public override (Tensor Direction, double Correction) AdvanceInPlace(Tensor gradient, StateBag state, in StepContext step) =>
+        Advance(gradient, state, step, inPlace: true);
+
+    private (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step, bool inPlace)
     {
-        using var scope = NewDisposeScope();
         var packed = gradient.Packed();
         var moments = HostAdam.TryOpen(First, Second, packed, state);
         var numbers = Next(state, gradient, step);
-        if (moments is not null)
-            return (moments.Advance(packed, numbers.OnSpans).MoveToOuterDisposeScope(), numbers.Correction);
+        if (moments is { } onHost)
+            return (onHost.Advance(packed, inPlace ? packed : empty_like(packed), numbers.OnSpans), numbers.Correction);
 
+        using var scope = NewDisposeScope();
         var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
         return (numbers.Direction(mean, root).MoveToOuterDisposeScope(), numbers.Correction);
     }

@@ -23,6 +23,10 @@ public abstract record DirectionRule : UpdateRule
     /// <returns>The update is Correction · Direction. The caller disposes Direction.</returns>
     public abstract (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step);
 
+    /// <summary>The same where nobody looks at the gradient afterwards: Direction may be the gradient itself, overwritten. Default: it is not.</summary>
+    public virtual (Tensor Direction, double Correction) AdvanceInPlace(Tensor gradient, StateBag state, in StepContext step) =>
+        Advance(gradient, state, step);
+
     /// <summary>Frees the moments and restarts bias correction. By default the moments are all there is.</summary>
     public virtual void Reset(StateBag state) => FreeMoments(state);
 

@@ -7,7 +7,7 @@ namespace LowRankTraining.Parts;
 
 /// <summary>Adam's moments in the processor's own memory, advanced in one pass over gradient, moments and result.</summary>
 /// <remarks>It goes piece by piece, so that what was decoded is encoded while it is in the cache.</remarks>
-internal sealed class HostAdam
+internal readonly struct HostAdam
 {
     /// <summary>Numbers of a piece: six of them lie in 48 KB.</summary>
     private const int Piece = 2048;
@@ -26,43 +26,57 @@ internal sealed class HostAdam
         return mean.OnHost(state, kind) is { } first && square.OnHost(state, kind) is { } second && first.Block == second.Block ? new(first, second) : null;
     }
 
-    /// <summary>The direction of a step, in the gradient's shape; owned by the current dispose scope.</summary>
-    public Tensor Advance(Tensor gradient, SpanAdam numbers)
+    /// <summary>Writes the direction of a step, over the gradient where that is the same tensor.</summary>
+    /// <returns><paramref name="direction"/>.</returns>
+    public Tensor Advance(Tensor gradient, Tensor direction, SpanAdam numbers)
     {
-        var direction = empty_like(gradient);
-        ForPieces(gradient, (start, g, m, v, _) => numbers.Advance(g, m, v, direction.Floats().Slice(start, g.Length)));
+        Advance(gradient, direction, numbers, factor: null);
         return direction;
     }
 
     /// <summary>accumulator += factor · direction.</summary>
-    public void AddUpdate(Tensor gradient, Tensor accumulator, SpanAdam numbers, float factor) =>
-        ForPieces(gradient, (start, g, m, v, room) =>
-        {
-            numbers.Advance(g, m, v, room);
-            SpanScaling.Add(accumulator.Floats().Slice(start, g.Length), room, factor);
-        });
+    public void AddUpdate(Tensor gradient, Tensor accumulator, SpanAdam numbers, float factor) => Advance(gradient, accumulator, numbers, factor);
 
-    private void ForPieces(Tensor gradient, Work work)
+    private void Advance(Tensor gradient, Tensor target, SpanAdam numbers, float? factor)
     {
-        var piece = Math.Max(1, Piece / _mean.Block) * _mean.Block;
-        HostMemory.ForRanges((int)gradient.numel(), piece, Math.Min(_mean.WorthSharing, _square.WorthSharing), (from, count) =>
-        {
-            var rented = ArrayPool<float>.Shared.Rent(3 * piece);
-            for (var start = from; start < from + count; start += piece)
-            {
-                var length = Math.Min(piece, from + count - start);
-                var room = rented.AsSpan(0, 3 * length);
-                var mean = _mean.Open(start, room[..length]);
-                var square = _square.Open(start, room[length..(2 * length)]);
-
-                work(start, gradient.Floats().Slice(start, length), mean, square, room[(2 * length)..]);
-                _mean.Close(start, mean);
-                _square.Close(start, square);
-            }
-
-            ArrayPool<float>.Shared.Return(rented);
-        });
+        var (length, worthSharing) = ((int)gradient.numel(), Math.Min(_mean.WorthSharing, _square.WorthSharing));
+        if (length < worthSharing)
+            AdvanceRange(gradient, target, numbers, factor, 0, length);
+        else
+            Share(gradient, target, numbers, factor, length, worthSharing);
     }
 
-    private delegate void Work(int start, ReadOnlySpan<float> gradient, Span<float> mean, Span<float> square, Span<float> room);
+    private void Share(Tensor gradient, Tensor target, SpanAdam numbers, float? factor, int length, int worthSharing)
+    {
+        var all = this;
+        HostMemory.ForRanges(length, PieceLength, worthSharing, (from, count) => all.AdvanceRange(gradient, target, numbers, factor, from, count));
+    }
+
+    private int PieceLength => Math.Max(1, Piece / _mean.Block) * _mean.Block;
+
+    private void AdvanceRange(Tensor gradient, Tensor target, in SpanAdam numbers, float? factor, int from, int count)
+    {
+        var piece = PieceLength;
+        var rented = ArrayPool<float>.Shared.Rent(3 * piece);
+        ReadOnlySpan<float> gradients = gradient.Floats();
+        var targets = target.Floats();
+        for (var start = from; start < from + count; start += piece)
+        {
+            var length = Math.Min(piece, from + count - start);
+            var room = rented.AsSpan(0, 3 * length);
+            var mean = _mean.Open(start, room[..length]);
+            var square = _square.Open(start, room[length..(2 * length)]);
+
+            var result = targets.Slice(start, length);
+            var direction = factor is null ? result : room[(2 * length)..];
+            numbers.Advance(gradients.Slice(start, length), mean, square, direction);
+            if (factor is { } share)
+                SpanScaling.Add(result, direction, share);
+
+            _mean.Close(start, mean);
+            _square.Close(start, square);
+        }
+
+        ArrayPool<float>.Shared.Return(rented);
+    }
 }

@@ -45,7 +45,9 @@ internal abstract class BasisColumns
 }
 
 /// <summary>Columns as they are.</summary>
-internal sealed class DenseColumns(Tensor columns) : BasisColumns
+/// <param name="columns">P.</param>
+/// <param name="rows">Pᵀ, where there is one already.</param>
+internal sealed class DenseColumns(Tensor columns, Tensor? rows = null) : BasisColumns
 {
     public override Tensor Kept => columns;
 
@@ -57,8 +59,8 @@ internal sealed class DenseColumns(Tensor columns) : BasisColumns
 
     public override Tensor CompressRows(Tensor matrix)
     {
-        using var transposed = columns.t();
-        return transposed.mm(matrix);
+        using var transposed = rows is null ? columns.t() : null;
+        return (rows ?? transposed!).mm(matrix);
     }
 
     public override Tensor CompressColumns(Tensor matrix) => matrix.mm(columns);
@@ -67,8 +69,8 @@ internal sealed class DenseColumns(Tensor columns) : BasisColumns
 
     public override void AddColumns(Tensor accumulator, Tensor lowRank, double scale)
     {
-        using var transposed = columns.t();
-        accumulator.AddProduct(lowRank, transposed, scale);
+        using var transposed = rows is null ? columns.t() : null;
+        accumulator.AddProduct(lowRank, rows ?? transposed!, scale);
     }
 
     public override DenseColumns Rows(long first, long count, ref Tensor lowRank) => new(columns.narrow(0, first, count));

@@ -49,8 +49,11 @@ public interface IBasis : IPart
     /// <param name="length">s.</param>
     /// <param name="state">The parameter's memory.</param>
     /// <param name="step">The step.</param>
-    internal BasisColumns Open(BasisSlot slot, StateFormat format, Tensor like, long length, StateBag state, in StepContext step) =>
-        new DenseColumns(slot.In(format).Read(state, new TensorKind(like, [length, state.Counter(slot.Rank)])));
+    internal BasisColumns Open(BasisSlot slot, StateFormat format, Tensor like, long length, StateBag state, in StepContext step)
+    {
+        var columns = slot.In(format).Read(state, new TensorKind(like, [length, state.Counter(slot.Rank)]));
+        return new DenseColumns(columns, state.TransposeOf(slot.Name, columns));
+    }
 
     /// <summary>Finds a basis and keeps it.</summary>
     internal void Renew(BasisSlot slot, StateFormat format, in SubspaceQuery query, StateBag state)

@@ -9,6 +9,9 @@ public interface ILift : IPart
     /// <value>Whether it uses the whole gradient, so that accumulated low-rank gradients do not suffice. Default true.</value>
     bool NeedsFullGradient => true;
 
+    /// <value>Whether it looks at <see cref="LowRankStep.LowRankGradient"/>; else the direction may take its memory. Default true.</value>
+    bool NeedsLowRankGradient => true;
+
     /// <value>Whether it relies on orthonormal bases. Default true.</value>
     bool NeedsOrthonormalBasis => true;
 

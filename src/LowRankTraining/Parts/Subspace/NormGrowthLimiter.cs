@@ -39,12 +39,12 @@ public sealed record NormGrowthLimiter : ILimiter
     /// <inheritdoc/>
     public Tensor Factor(Tensor norm, StateBag state)
     {
-        using var scope = NewDisposeScope();
-        var allowed = state.GetOrAdd(Memory, () => full(Array.Empty<long>(), double.PositiveInfinity, norm.dtype, norm.device));
+        if (!state.TryGet(Memory, out var allowed))
+            state.Set(Memory, allowed = full(Array.Empty<long>(), double.PositiveInfinity, norm.dtype, norm.device));
         var factor = norm.device_type == DeviceType.CPU ? OnHost(norm, allowed) : OnDevice(norm, allowed);
         if (Instruments.LimiterActivations.Enabled)
             Instruments.LimiterActivations.Count(factor.ToDouble() is > 0 and < 1 ? 1 : 0);
-        return factor.MoveToOuterDisposeScope();
+        return factor;
     }
 
     /// <summary>On the CPU a read costs nothing, but a dozen operations on scalars cost as much as a pass over the matrix.</summary>
@@ -57,10 +57,11 @@ public sealed record NormGrowthLimiter : ILimiter
             return full_like(norm, wide);
         }
 
-        var result = empty_like(norm);
-        var (factor, passed) = Limit(norm.Floats()[0], allowed.Floats()[0]);
-        (allowed.Floats()[0], result.Floats()[0]) = ((float)passed, (float)factor);
-        return result;
+        ref var n = ref norm.Floats()[0];
+        ref var p = ref allowed.Floats()[0];
+        var (factor, passed) = Limit(n, p);
+        (p, n) = ((float)passed, (float)factor);
+        return norm;
     }
 
     private (double Factor, double Passed) Limit(double norm, double allowed)
@@ -78,11 +79,12 @@ public sealed record NormGrowthLimiter : ILimiter
 
     private Tensor OnDevice(Tensor norm, Tensor allowed)
     {
+        using var scope = NewDisposeScope();
         if (Compatibility == Compatibility.ReferenceCode)
         {
             var growth = (norm / (allowed + 1e-8)).clamp_min_(MaxGrowth).div_(MaxGrowth);
             allowed.copy_(norm / growth);
-            return growth.reciprocal();
+            return growth.reciprocal().MoveToOuterDisposeScope();
         }
 
         var excess = (norm / allowed.clamp_min(Floor)).mul_(1 / MaxGrowth).clamp_min_(1);
@@ -90,6 +92,6 @@ public sealed record NormGrowthLimiter : ILimiter
         var usable = (passed > 0).logical_and_(passed < double.PositiveInfinity);
 
         allowed.copy_(where(usable, passed, allowed));
-        return where(usable, excess.reciprocal_(), zeros_like(norm));
+        return where(usable, excess.reciprocal_(), zeros_like(norm)).MoveToOuterDisposeScope();
     }
 }

@@ -18,6 +18,9 @@ public sealed record ProjectBack : ILift
     public bool NeedsFullGradient => false;
 
     /// <inheritdoc/>
+    public bool NeedsLowRankGradient => false;
+
+    /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state) =>
         lowRank.Projection.AddBack(accumulator, lowRank.Direction, scale * lowRank.Correction * Scale);
 }

@@ -15,18 +15,42 @@ internal static class ResidualFactors
     /// <param name="inside">‖Rⱼ‖².</param>
     /// <param name="whole">‖Gⱼ‖²; null where nobody asks for the norm.</param>
     /// <param name="removed">k.</param>
-    /// <returns>‖S‖, a scalar.</returns>
-    public static Tensor? Find(Tensor factor, Tensor inside, Tensor? whole, double removed)
+    /// <param name="scale">A factor on the norm.</param>
+    /// <returns>scale · ‖S‖, a scalar.</returns>
+    public static Tensor? Find(Tensor factor, Tensor inside, Tensor? whole, double removed, double scale)
     {
         var share = removed * (2 - removed);
         if (factor.IsOnHost() && inside.IsOnHost() && (whole is null || whole.IsOnHost()))
-            return OnHost(factor, inside, whole, (float)share);
+            return OnHost(factor, inside, whole, (float)share, (float)scale);
 
         factor.div_(inside + SmallestSquare);
-        return whole?.add(inside, -share).clamp_min_(0).mul_(factor).sum().sqrt_();
+        var norm = whole?.add(inside, -share).clamp_min_(0).mul_(factor).sum().sqrt_();
+        return scale == 1 ? norm : norm?.mul_(scale);
     }
 
-    private static Tensor? OnHost(Tensor factor, Tensor inside, Tensor? whole, float share)
+    /// <summary>φⱼ² becomes k φⱼ ℓ.</summary>
+    /// <param name="factor">φⱼ²; becomes the result.</param>
+    /// <param name="scale">k.</param>
+    /// <param name="limit">ℓ, a scalar; null for 1.</param>
+    public static void Finish(Tensor factor, double scale, Tensor? limit)
+    {
+        factor.sqrt_();
+        if (!factor.IsOnHost() || limit?.IsOnHost() == false)
+        {
+            if (scale != 1)
+                factor.mul_(scale);
+            if (limit is not null)
+                factor.mul_(limit);
+            return;
+        }
+
+        var (k, l) = ((float)scale, limit is null ? 1 : limit.Floats()[0]);
+        var phi = factor.Floats();
+        for (var j = 0; j < phi.Length; j++)
+            phi[j] = phi[j] * k * l;
+    }
+
+    private static Tensor? OnHost(Tensor factor, Tensor inside, Tensor? whole, float share, float scale)
     {
         var phi = factor.Floats();
         ReadOnlySpan<float> r = inside.Floats();
@@ -41,7 +65,7 @@ internal static class ResidualFactors
             sum += (double)Math.Max(g[j] - share * r[j], 0) * phi[j];
 
         var norm = empty(Array.Empty<long>(), ScalarType.Float32);
-        norm.Floats()[0] = (float)Math.Sqrt(sum);
+        norm.Floats()[0] = (float)Math.Sqrt(sum) * scale;
         return norm;
     }
 }

@@ -54,18 +54,12 @@ public sealed record ScaledResidual : ILift
             return;
         }
 
-        using var scope = NewDisposeScope();
         var axis = projection.RankAxis;
-        var (factor, insideSquares) = (SquaredNorms.Along(direction, axis), lowRank.InsideSquares());
-        var outsideNorm = ResidualFactors.Find(factor, insideSquares, Limiter is null ? null : SquaredNorms.Along(gradient, axis), removed);
-        if (outsideNorm is not null && Compatibility == Compatibility.Paper)
-            outsideNorm.mul_(correction);
-
-        factor.sqrt_();
-        if (ResidualScale != 1)
-            factor.mul_(ResidualScale);
-        if (outsideNorm is not null)
-            factor.mul_(Limiter!.Factor(outsideNorm, state));
+        using var factor = SquaredNorms.Along(direction, axis);
+        using var whole = Limiter is null ? null : SquaredNorms.Along(gradient, axis);
+        using var norm = ResidualFactors.Find(factor, lowRank.InsideSquares(), whole, removed, Compatibility == Compatibility.Paper ? correction : 1);
+        using var limit = norm is null ? null : Limiter!.Factor(norm, state);
+        ResidualFactors.Finish(factor, ResidualScale, limit);
 
         ScaledVectors.Add(accumulator, gradient, factor, step);
         projection.AddBack(accumulator, ScaledVectors.Add(direction, inside, factor, -removed / Scale), step * Scale);

@@ -83,7 +83,6 @@ public sealed partial record SubspaceRule : UpdateRule
     /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        using var scope = NewDisposeScope();
         var matrix = gradient.AsMatrix();
         var due = IsDue(state, step);
 
@@ -116,6 +115,8 @@ public sealed partial record SubspaceRule : UpdateRule
 
         Feedback?.Keep(observed, projection, lowRank, state, step);
         Advance(new(matrix, projection, lowRank), squares, accumulator, scale, state, step);
+        lowRank.Free();
+        squares.Free();
     }
 
     /// <summary>Runs the inner rule in the subspace and steps back, from a gradient that can be used.</summary>
@@ -125,10 +126,11 @@ public sealed partial record SubspaceRule : UpdateRule
         Refresh.Observe(matrix, lowRank, state.Counter(Clock), state);
 
         var (guarded, factor) = Guard?.Apply(lowRank, Inner, state, step) ?? new(lowRank, 1);
-        var (direction, correction) = Inner.Advance(guarded, state, step);
+        var (direction, correction) = Lift.NeedsLowRankGradient ? Inner.Advance(guarded, state, step) : Inner.AdvanceInPlace(guarded, state, step);
         AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, factor * correction) { SquaredNorms = squares }, scale, state);
         MoveBasis(matrix, projection, state, step);
         state.Advance(Clock);
+        direction.Free();
     }
 
     private void AddLifted(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
