@@ -32,6 +32,7 @@ public sealed partial class LowRankOptimizer
     public int accumulate()
     {
         RequireLiveParameters();
+        RequireGradientsHeld(nameof(accumulate), "Call step() after every backward pass, or attach with another flow.");
         RequireUnscaled();
         using var guard = no_grad();
 
@@ -103,6 +104,7 @@ public sealed partial class LowRankOptimizer
         StartWindow();
         foreach (var entry in _entries)
         {
+            entry.IsUpdated = false;
             entry.Plan.Sink?.ExpectNothing();
             entry.Plan.Rule.DropAccumulated(entry.Bag);
         }

@@ -23,11 +23,13 @@ public sealed partial class LowRankOptimizer
     /// <exception cref="ArgumentOutOfRangeException">Zero, negative or NaN. Nothing was changed.</exception>
     /// <exception cref="InvalidOperationException">The model was moved or disposed after the optimizer was made; or gradients were scaled after <see
     /// cref="accumulate"/>. Nothing was changed.</exception>
+    /// <exception cref="NotSupportedException">Weights are updated in the backward pass: see <see cref="ClipByLastNorm"/>. Nothing was changed.</exception>
     public double clip_grad_norm_(double max_norm)
     {
         if (!(max_norm > 0))
             throw new ArgumentOutOfRangeException(nameof(max_norm), max_norm, $"{nameof(max_norm)} must be a number above 0.");
         RequireLiveParameters();
+        RequireGradientsHeld(nameof(clip_grad_norm_), $"Set {nameof(ClipByLastNorm)}, or attach with another flow.");
         RequireUnscaled();
 
         using var guard = no_grad();
@@ -39,12 +41,7 @@ public sealed partial class LowRankOptimizer
 
         _traces.Clear();
         foreach (var entry in _entries.Where(entry => entry.Parameter.requires_grad))
-        {
-            using var gradient = entry.Parameter.grad;
-            gradient?.mul_(factor);
-            AccumulatedIn(entry)?.mul_(factor);
-        }
-
+            Scale(entry, factor);
         return norm;
     }
 

@@ -69,6 +69,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     void ISavedOptimizer.RequireReady(string consequence, string done)
     {
         RequireLiveParameters();
+        RequireNotWithinStep(consequence, done);
         if (Session.IsMerged)
             throw new InvalidOperationException(
                 $"The factors are merged into the weights, {consequence}: call Unmerge() on the session first. Nothing was {done}.");
@@ -105,6 +106,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         Options = MethodDescription.Of(Session.Method),
         Seed = Session.Seed,
         Step = CompletedSteps,
+        LastNorm = _lastNorm,
         Groups = [.. _parameter_groups.Cast<ParamGroup>().Select(group => group.Options.Manifest(group.Parameters.Count()))],
         Parameters = [.. _entries.Select(entry => entry.Manifest(entry.Plan.Shape))],
     };
@@ -159,6 +161,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         StartWindow();
         _comparesNext = true;
         CompletedSteps = saved.Step;
+        _lastNorm = saved.LastNorm;
         Session.ResumeAt(saved.Step, this);
         Resumed?.Invoke(CompletedSteps);
         if (ChangesSince(saved) is { Count: > 0 } changes)
@@ -205,6 +208,12 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         public LowRankOptimizer Owner { get; }
 
+        /// <value>The group that it is in.</value>
+        public required ParamGroup Group { get; init; }
+
+        /// <value>Whether it has been updated in a backward pass since the last step.</value>
+        public bool IsUpdated { get; set; }
+
         public StateBag Bag { get; }
 
         public IWeightStore Store { get; }
@@ -230,7 +239,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
                 return false;
 
             using var scope = NewDisposeScope();
-            return Plan.Rule.TryRenew(Ready(gradient), Bag, Owner.ContextFor(this));
+            return !Owner.IsParallel && (Plan.Rule.TryRenew(Ready(gradient), Bag, Owner.ContextFor(this)) || Owner.TryUpdateInBackward(this));
         }
 
         /// <summary>What is saved of it, for a weight of some shape.</summary>

@@ -111,7 +111,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         foreach (var (parameter, plan) in parameters.Zip(plans))
         {
-            var entry = new ParameterState(parameter, plan, _entries.Count, this);
+            var entry = new ParameterState(parameter, plan, _entries.Count, this) { Group = group };
             plan.Sink?.Open(plan.Name, entry);
             _entries.Add(entry);
             _states[ParameterIdentity.Of(parameter)] = entry;
@@ -144,6 +144,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         {
             ReduceGradients();
             UpdateAll(JudgeOnDevice());
+            RememberNorm();
             DropAccumulated();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
@@ -164,13 +165,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             foreach (var parameter in group.Parameters)
             {
                 var entry = (ParameterState)_state[parameter.Handle];
-                Update(entry, group, ContextFor(entry) with
-                {
-                    Verdict = verdicts?.GetValueOrDefault(entry),
-                    Beta1 = group.Options.beta1,
-                    Beta2 = group.Options.beta2,
-                    LearningRateShare = group.InitialLearningRate > 0 ? group.LearningRate / group.InitialLearningRate : 1,
-                });
+                ClipByLast(entry);
+                Update(entry, group, StepOf(entry) with { Verdict = verdicts?.GetValueOrDefault(entry) });
 
                 // A scope for each parameter would cost more than what most of them leave in it.
                 if (scope.DisposablesCount > 0)
@@ -186,6 +182,14 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         Parameter = entry.Plan.Name,
         Index = entry.Index,
         AcceptZeroGradient = entry.Plan.AcceptZeroGradient,
+    };
+
+    /// <summary>The step of one parameter, with what its group sets.</summary>
+    private StepContext StepOf(ParameterState entry) => ContextFor(entry) with
+    {
+        Beta1 = entry.Group.Options.beta1,
+        Beta2 = entry.Group.Options.beta2,
+        LearningRateShare = entry.Group.InitialLearningRate > 0 ? entry.Group.LearningRate / entry.Group.InitialLearningRate : 1,
     };
 
     private static void Update(ParameterState entry, ParamGroup group, StepContext step)

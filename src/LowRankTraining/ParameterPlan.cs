@@ -45,6 +45,9 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     /// <value>Where the gradient goes in the backward pass, piece by piece; null where it is held until the step.</value>
     internal GradientSink? Sink { get; init; }
 
+    /// <value>Whether the parameter is updated in the backward pass, as soon as its gradient is complete. Default false.</value>
+    internal bool StepsInBackward { get; init; }
+
     /// <value>Whether the parameter is the model's as it was made, and its user decides when it is trained; else it is the session's.</value>
     internal bool IsOfModel { get; init; }
 

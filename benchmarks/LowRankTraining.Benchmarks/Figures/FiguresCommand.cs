@@ -17,6 +17,7 @@ internal static class FiguresCommand
         ("stagger", StaggerFigures.Measure),
         ("refresh", RefreshFigures.Measure),
         ("training", TrainingFigures.Measure),
+        ("flow", FlowFigures.Measure),
     ];
 
     /// <returns>0 whatever holds and whatever does not; 2 for arguments that mean nothing.</returns>

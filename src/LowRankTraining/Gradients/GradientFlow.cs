@@ -11,4 +11,9 @@ public enum GradientFlow
     /// operations for N rows instead of 2 N m n. Exact but for rounding, with accumulation, clipping and loss scaling. For rules that use nothing but the
     /// projection of a gradient.</summary>
     Projected,
+
+    /// <summary>As <see cref="Projected"/> where the rule allows it. Of every other linear layer the gradient is formed, the weight updated as soon as it is
+    /// complete, and the gradient freed: one layer's at a time. For rules that need the whole gradient, and for the output head. One backward pass a step:
+    /// no accumulation; clipping by the norm of the step before (<see cref="LowRankOptimizer.ClipByLastNorm"/>); no loss scaling.</summary>
+    Stepped,
 }

@@ -35,11 +35,12 @@ internal sealed class TappedProduct : LeanFunction<TappedProduct>
         var (input, weight) = (saved[0], saved[1]);
         var delta = output.reshape(-1, weight.size(0));
 
-        call.Sink.Receive(call.Weight, delta, input.reshape(-1, weight.size(1)));
-
         List<Tensor?> gradients = [call.PropagatesToInput ? delta.mm(weight).reshape(input.shape) : null, null, null];
         if (call.Bias is { } bias)
             gradients.Add(bias.requires_grad ? delta.sum(0L) : null);
+
+        // Last, since it may change the weight.
+        call.Sink.Receive(call.Weight, delta, input.reshape(-1, weight.size(1)));
         saved.ForEach(tensor => tensor.Dispose());
         return gradients;
     }

@@ -68,8 +68,8 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
         if (gradients == GradientFlow.Whole)
             return Install(model, plan);
 
-        ProjectedSession.Require(this, plan, gradients);
-        return ProjectedSession.Over(model, Install(model, plan), Logger);
+        TappedSession.Require(this, plan, gradients);
+        return TappedSession.Over(model, Install(model, plan), gradients, Logger);
     }
 
     /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>

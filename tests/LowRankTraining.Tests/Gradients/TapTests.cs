@@ -125,10 +125,10 @@ public class TapTests
         using var model = new TappedModel();
 
         FluentActions.Invoking(() => new Fira { Rank = 4 }.Attach(model, gradients: GradientFlow.Projected))
-            .Should().Throw<NotSupportedException>().WithMessage("*'fira'*GradientFlow.Projected*Whole*ScaledResidual needs the whole gradient*");
+            .Should().Throw<NotSupportedException>().WithMessage("*'fira'*GradientFlow.Projected*only by Whole and Stepped*ScaledResidual needs the whole gradient*");
         FluentActions.Invoking(() => ((ILowRankStrategy)new LoRA { Rank = 4 }).Attach(model, null, GradientFlow.Projected))
             .Should().Throw<NotSupportedException>().WithMessage("*'lora'*Whole only*");
-        FluentActions.Invoking(() => Method.Attach(model, gradients: (GradientFlow)9)).Should().Throw<ArgumentException>().WithMessage("*Whole, Projected*");
+        FluentActions.Invoking(() => Method.Attach(model, gradients: (GradientFlow)9)).Should().Throw<ArgumentException>().WithMessage("*Whole, Projected, Stepped*");
     }
 
     [Fact]

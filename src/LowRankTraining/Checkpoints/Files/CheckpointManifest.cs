@@ -47,6 +47,9 @@ internal sealed record CheckpointManifest
     /// <value>Completed steps.</value>
     public long Step { get; init; }
 
+    /// <value>The norm of the gradients of the last step, where the next one is clipped by it.</value>
+    public double? LastNorm { get; init; }
+
     /// <value>The optimizer's groups, in order.</value>
     public IReadOnlyList<GroupManifest> Groups { get; init; } = [];
 

@@ -37,9 +37,6 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
         var layer = (Int8Linear)ctx.get_data(Layer);
-        using (var rows = ctx.get_saved_variables()[0])
-            layer.Sink.Receive(layer.weight, output, rows);
-
         Tensor? input = null;
         if ((bool)ctx.get_data(PropagatesToInput))
         {
@@ -51,6 +48,9 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
         if (layer.bias is { } bias)
             gradients.Add(bias.requires_grad ? output.sum(0L) : null);
 
+        // Last, since it may change the weight.
+        using var rows = ctx.get_saved_variables()[0];
+        layer.Sink.Receive(layer.weight, output, rows);
         return gradients;
     }
 }

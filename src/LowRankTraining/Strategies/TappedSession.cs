@@ -8,17 +8,18 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
-/// <summary>A gradient-space session that takes the gradients of its projected weights in the backward pass.</summary>
-internal sealed class ProjectedSession : ILowRankSession
+/// <summary>A gradient-space session that takes the gradients of linear layers in the backward pass.</summary>
+internal sealed class TappedSession : ILowRankSession
 {
     private readonly ILowRankSession _inner;
+    private readonly GradientFlow _flow;
     private readonly Dictionary<string, GradientSink> _sinks = [];
     private readonly Dictionary<string, TappedLinear> _taps = [];
     private readonly Dictionary<string, string> _held = [];
     private readonly ILogger? _logger;
     private bool _knowsWhatRuns;
 
-    private ProjectedSession(ILowRankSession inner, ILogger? logger) => (_inner, _logger) = (inner, logger);
+    private TappedSession(ILowRankSession inner, GradientFlow flow, ILogger? logger) => (_inner, _flow, _logger) = (inner, flow, logger);
 
     public string Strategy => _inner.Strategy;
 
@@ -34,7 +35,9 @@ internal sealed class ProjectedSession : ILowRankSession
 
     public IReadOnlyList<ParameterPlan> Parameters => [.. _inner.Parameters.Select(plan =>
         _held.TryGetValue(plan.Name, out var reason) ? plan.WithNote($"whole gradient: {reason}")
-        : plan with { Sink = _sinks.GetValueOrDefault(plan.Name) })];
+        : !_sinks.TryGetValue(plan.Name, out var sink) ? plan
+        : plan.Rule.ObstacleToAccumulation is null ? plan with { Sink = sink }
+        : (plan with { Sink = sink, StepsInBackward = true }).WithNote("updated in the backward pass"))];
 
     /// <exception cref="ArgumentException">The value is not one of the flows.</exception>
     /// <exception cref="NotSupportedException">No rule of the method can take gradients that way.</exception>
@@ -45,22 +48,23 @@ internal sealed class ProjectedSession : ILowRankSession
                 nameof(gradients));
 
         var projecting = session.Parameters.Where(plan => plan.Rule is SubspaceRule).ToArray();
-        if (projecting.Any(plan => plan.Rule.ObstacleToAccumulation is null))
+        if (gradients == GradientFlow.Stepped || projecting.Any(plan => plan.Rule.ObstacleToAccumulation is null))
             return;
-        throw new NotSupportedException($"'{method.Name}' cannot take gradients by {nameof(GradientFlow)}.{gradients}, only by {GradientFlow.Whole}: "
-            + $"{projecting.FirstOrDefault()?.Rule.ObstacleToAccumulation ?? "it projects none."}");
+        throw new NotSupportedException($"'{method.Name}' cannot take gradients by {nameof(GradientFlow)}.{gradients}, "
+            + $"only by {GradientFlow.Whole} and {GradientFlow.Stepped}: {projecting.FirstOrDefault()?.Rule.ObstacleToAccumulation ?? "it projects none."}");
     }
 
-    /// <summary>Hooks every layer whose weight is projected. One for which that is impossible goes on holding its gradient, with a note.</summary>
-    public static ProjectedSession Over(nn.Module model, ILowRankSession inner, ILogger? logger)
+    /// <summary>Hooks every layer whose gradient has another way to go than to be held. One for which that is impossible goes on holding it, with a
+    /// note.</summary>
+    public static TappedSession Over(nn.Module model, ILowRankSession inner, GradientFlow flow, ILogger? logger)
     {
-        var session = new ProjectedSession(inner, logger);
+        var session = new TappedSession(inner, flow, logger);
         try
         {
-            var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).ToDictionary(plan => plan.Name);
-            foreach (var candidate in NamedParameter.From(model.named_parameters(), ParameterPlace.In(model)))
-                if (projected.TryGetValue(candidate.Name, out var plan))
-                    session.Tap(candidate, plan);
+            var plans = inner.Parameters.ToDictionary(plan => plan.Name);
+            foreach (var weight in NamedParameter.From(model.named_parameters(), ParameterPlace.In(model)))
+                if (plans.TryGetValue(weight.Name, out var plan) && session.IsFor(weight, plan))
+                    session.Tap(weight, plan);
         }
         catch
         {
@@ -97,6 +101,10 @@ internal sealed class ProjectedSession : ILowRankSession
         _inner.Dispose();
     }
 
+    /// <summary>Whether a weight is one of those that the flow is about.</summary>
+    private bool IsFor(NamedParameter weight, ParameterPlan plan) =>
+        plan.Rule is SubspaceRule || (_flow == GradientFlow.Stepped && weight.IsMatrix && weight.Places.Any(place => place.Module is Linear or Int8Linear));
+
     private void Tap(NamedParameter weight, ParameterPlan plan)
     {
         if (ObjectionTo(weight, plan) is { } objection)
@@ -116,9 +124,9 @@ internal sealed class ProjectedSession : ILowRankSession
         _sinks[plan.Name] = sink;
     }
 
-    private static string? ObjectionTo(NamedParameter weight, ParameterPlan plan) => weight.Places[0].Module switch
+    private string? ObjectionTo(NamedParameter weight, ParameterPlan plan) => weight.Places[0].Module switch
     {
-        _ when plan.Rule.ObstacleToAccumulation is { } obstacle => obstacle,
+        _ when _flow == GradientFlow.Projected && plan.Rule.ObstacleToAccumulation is { } obstacle => obstacle,
         _ when weight.IsShared => $"several modules share it: {string.Join(", ", weight.Names)}",
         Int8Linear => null,
         not Linear => "it is not the weight of a linear module",

@@ -1,0 +1,94 @@
+using LowRankTraining.Parts;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <content>Updates in the backward pass: <see cref="GradientFlow.Stepped"/>.</content>
+public sealed partial class LowRankOptimizer
+{
+    private double? _lastNorm;
+    private double? _clipByLastNorm;
+    private double _squaredNorm;
+
+    /// <value>Largest norm of all gradients of a step together, where they are clipped by that of the step before: G ← G min(1, largest / (‖·‖ + 1e-6)), in
+    /// which ‖·‖ is the unclipped norm at the last step, since that of this one is not known before weights are updated. The first step is not clipped. For
+    /// <see cref="GradientFlow.Stepped"/>, under which <see cref="clip_grad_norm_"/> comes too late. The norm is saved with the state. Default: null, nothing
+    /// is clipped.</value>
+    /// <exception cref="ArgumentOutOfRangeException">Zero, negative or NaN.</exception>
+    /// <exception cref="InvalidOperationException">No parameter is updated in the backward pass: <see cref="clip_grad_norm_"/> is exact.</exception>
+    public double? ClipByLastNorm
+    {
+        get => _clipByLastNorm;
+        set
+        {
+            if (value is not (null or > 0))
+                throw new ArgumentOutOfRangeException(nameof(value), value, $"{nameof(ClipByLastNorm)} must be a number above 0, or null.");
+            if (value is not null && !UpdatesInBackward)
+                throw new InvalidOperationException(
+                    $"No parameter is updated in the backward pass: call {nameof(clip_grad_norm_)} before each step, which goes by the norm of that step.");
+            _clipByLastNorm = value;
+        }
+    }
+
+    /// <value>Whether weights are updated before <see cref="step"/> is called.</value>
+    internal bool UpdatesInBackward => _entries.Any(entry => entry.Plan.StepsInBackward);
+
+    /// <summary>Updates a parameter whose gradient is complete, where that is not left to the step.</summary>
+    private bool TryUpdateInBackward(ParameterState entry)
+    {
+        if (!entry.Plan.StepsInBackward)
+            return false;
+        if (entry.IsUpdated)
+            throw new InvalidOperationException($"'{entry.Plan.Name}' has a second gradient before step(), and was updated with the first one in the backward "
+                + $"pass. {nameof(GradientFlow)}.{GradientFlow.Stepped} takes one backward pass a step: "
+                + $"accumulate under {GradientFlow.Projected} or {GradientFlow.Whole}.");
+        if (!_entries.Exists(other => other.IsUpdated))
+            RequireLiveParameters();
+
+        using var scope = NewDisposeScope();
+        ClipByLast(entry);
+        Update(entry, entry.Group, StepOf(entry));
+        entry.IsUpdated = true;
+        return true;
+    }
+
+    /// <summary>Measures what waits for a parameter's update, and clips it by the norm of the last step.</summary>
+    private void ClipByLast(ParameterState entry)
+    {
+        if (ClipByLastNorm is not { } largest)
+            return;
+
+        var square = SquaredNormOf(entry);
+        if (double.IsFinite(square))
+            _squaredNorm += square;
+        var factor = Math.Min(1, largest / ((_lastNorm ?? 0) + 1e-6));
+        if (factor < 1)
+            Scale(entry, factor);
+    }
+
+    private void RememberNorm() => (_lastNorm, _squaredNorm) = (ClipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
+
+    /// <exception cref="InvalidOperationException">Some parameters have been updated in a backward pass, and others wait for the step.</exception>
+    private void RequireNotWithinStep(string consequence, string done)
+    {
+        if (_entries.Exists(entry => entry.IsUpdated))
+            throw new InvalidOperationException($"Some weights have been updated in the backward pass and others have not yet, {consequence}: "
+                + $"call step() first. Nothing was {done}.");
+    }
+
+    /// <exception cref="NotSupportedException">Gradients are used before they can be clipped, scaled or added up.</exception>
+    private void RequireGradientsHeld(string what, string instead)
+    {
+        if (UpdatesInBackward)
+            throw new NotSupportedException($"{what} comes too late: under {nameof(GradientFlow)}.{GradientFlow.Stepped} the backward pass has updated "
+                + $"'{_entries.Find(entry => entry.Plan.StepsInBackward)!.Plan.Name}' and others already. {instead}");
+    }
+
+    private static void Scale(ParameterState entry, double factor)
+    {
+        using var gradient = entry.Parameter.grad;
+        gradient?.mul_(factor);
+        AccumulatedIn(entry)?.mul_(factor);
+    }
+}

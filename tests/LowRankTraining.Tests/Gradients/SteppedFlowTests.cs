@@ -1,0 +1,175 @@
+using FluentAssertions;
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Parts;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Gradients;
+
+/// <summary>Weights that are updated in the backward pass, as soon as their gradient is complete.</summary>
+public class SteppedFlowTests
+{
+    public static TheoryData<string> Methods => [.. Named.Keys];
+
+    private static Dictionary<string, UpdateMethod> Named { get; } = new()
+    {
+        ["fira"] = new Fira { Rank = 4, RefreshEvery = 10 },
+        ["apollo"] = new Apollo { Rank = 4, RefreshEvery = 10 },
+        ["ldadam"] = new LDAdam { Rank = 4 },
+        ["online subspace descent"] = new OnlineSubspaceDescent { Rank = 4 },
+        ["spam"] = new Spam(),
+        ["adam"] = Recipe.Of("plain", new AdamRule()),
+        ["galore with a full-rank head"] = new GaLore { Rank = 4, RefreshEvery = 10 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Trajectory_is_that_of_whole_gradients_and_no_layer_holds_one(string name)
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel whole = new(), stepped = new();
+        var targets = Targets.AllLinear().Except("wide");
+        using var one = Named[name].Attach(whole, targets).CreateOptimizer(0.01, 0.1);
+        using var other = Named[name].Attach(stepped, targets, GradientFlow.Stepped).CreateOptimizer(0.01, 0.1);
+
+        for (var step = 0; step < 50; step++)
+        {
+            Step(whole, one, step);
+            Backward(stepped, step);
+            stepped.named_parameters().Where(pair => pair.parameter.dim() == 2).Should().OnlyContain(pair => ReferenceEquals(pair.parameter.grad, null));
+            other.step();
+        }
+
+        other.CompletedSteps.Should().Be(50);
+        other.Refreshes.Should().Be(one.Refreshes);
+        foreach (var ((parameter, expected), (_, actual)) in whole.named_parameters().Zip(stepped.named_parameters()))
+            Draw.Error(actual.detach(), expected.detach().to(ScalarType.Float64)).Should().BeLessThan(1e-5, parameter);
+    }
+
+    [Fact]
+    public void Weight_is_updated_before_the_step()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TappedModel();
+        using var optimizer = Attach(model);
+        var (head, bias) = (model.get_parameter("wide.weight")!.detach().clone(), model.get_parameter("wide.bias")!.detach().clone());
+
+        Backward(model, 0);
+
+        model.get_parameter("wide.weight")!.equal(head).all().ToBoolean().Should().BeFalse();
+        model.get_parameter("wide.bias")!.equal(bias).all().ToBoolean().Should().BeTrue();
+        optimizer.Session.Describe().Should().Contain("updated in the backward pass");
+    }
+
+    [Fact]
+    public void Second_backward_pass_before_the_step_is_refused_by_the_step()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TappedModel();
+        using var optimizer = Attach(model);
+        Backward(model, 0);
+
+        model.Loss(1, 12).backward();
+
+        optimizer.Invoking(o => o.step()).Should().Throw<InvalidOperationException>().WithMessage("*has a second gradient before step()*accumulate under Projected or Whole*");
+    }
+
+    [Fact]
+    public void What_comes_too_late_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TappedModel();
+        using var optimizer = Attach(model);
+        Backward(model, 0);
+
+        optimizer.Invoking(o => o.clip_grad_norm_(1)).Should().Throw<NotSupportedException>().WithMessage("*clip_grad_norm_ comes too late*ClipByLastNorm*");
+        optimizer.Invoking(o => o.accumulate()).Should().Throw<NotSupportedException>().WithMessage("*accumulate comes too late*");
+        using var folder = new TemporaryDirectory();
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(folder.Path, model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*call step() first*");
+    }
+
+    [Fact]
+    public void Gradients_are_clipped_by_the_norm_of_the_step_before()
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new(), byHand = new();
+        var method = Recipe.Of("descent", new SgdRule());
+        using var optimizer = method.Attach(model, gradients: GradientFlow.Stepped).CreateOptimizer(0.1);
+        using var plain = method.Attach(byHand).CreateOptimizer(0.1);
+        optimizer.ClipByLastNorm = 0.05;
+
+        var last = 0.0;
+        for (var step = 0; step < 4; step++)
+        {
+            Step(model, optimizer, step);
+
+            Backward(byHand, step);
+            var norm = plain.clip_grad_norm_(double.PositiveInfinity);
+            foreach (var parameter in byHand.parameters())
+                parameter.grad!.mul_(Math.Min(1, 0.05 / (last + 1e-6)));
+            last = norm;
+            plain.step();
+        }
+
+        last.Should().BeGreaterThan(0.1);
+        foreach (var (expected, actual) in byHand.parameters().Zip(model.parameters()))
+            Draw.Error(actual.detach(), expected.detach().to(ScalarType.Float64)).Should().BeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void Norm_of_the_last_step_is_saved()
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new(), resumed = new();
+        using LowRankOptimizer optimizer = Attach(model), other = Attach(resumed);
+        (optimizer.ClipByLastNorm, other.ClipByLastNorm) = (0.05, 0.05);
+        Step(model, optimizer, 0);
+        using var folder = new TemporaryDirectory();
+        TrainingCheckpoint.Save(folder.Path, model, optimizer);
+
+        TrainingCheckpoint.Load(folder.Path, resumed, other);
+        Step(model, optimizer, 1);
+        Step(resumed, other, 1);
+
+        foreach (var (expected, actual) in model.parameters().Zip(resumed.parameters()))
+            actual.data<float>().ToArray().Should().Equal(expected.data<float>().ToArray());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    [InlineData(double.NaN)]
+    public void Norm_to_clip_at_has_to_be_above_0(double norm)
+    {
+        using var model = new TappedModel();
+        using var optimizer = Attach(model);
+
+        optimizer.Invoking(o => o.ClipByLastNorm = norm).Should().Throw<ArgumentOutOfRangeException>();
+    }
+
+    [Fact]
+    public void Clipping_by_the_last_norm_is_refused_where_that_of_the_step_is_known()
+    {
+        using var model = new TappedModel();
+        using var optimizer = new GaLore { Rank = 4 }.Attach(model).CreateOptimizer();
+
+        optimizer.Invoking(o => o.ClipByLastNorm = 1).Should().Throw<InvalidOperationException>().WithMessage("*call clip_grad_norm_ before each step*");
+    }
+
+    private static LowRankOptimizer Attach(TappedModel model) => new Fira { Rank = 4 }.Attach(model, gradients: GradientFlow.Stepped).CreateOptimizer(0.01);
+
+    private static void Step(TappedModel model, LowRankOptimizer optimizer, int step)
+    {
+        Backward(model, step);
+        optimizer.step();
+    }
+
+    private static void Backward(TappedModel model, int step)
+    {
+        foreach (var parameter in model.parameters())
+            parameter.grad = null;
+        model.Loss(step, 12).backward();
+    }
+}
