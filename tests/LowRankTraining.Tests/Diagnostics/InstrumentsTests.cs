@@ -120,8 +120,8 @@ public class InstrumentsTests
     {
         using var heard = new Heard("none");
         heard.Instruments.Should().HaveCount(11).And.OnlyContain(instrument =>
-            instrument.Name.StartsWith("lowranktraining.") && instrument.Name == instrument.Name.ToLowerInvariant()
-            && !string.IsNullOrEmpty(instrument.Description) && (instrument.Unit == "s" || instrument.Unit == "By" || instrument.Unit == "1" || instrument.Unit!.StartsWith('{')));
+            instrument.Name.StartsWith("lowranktraining.") && !instrument.Name.Any(char.IsUpper) && !string.IsNullOrEmpty(instrument.Description)
+            && (instrument.Unit == "s" || instrument.Unit == "By" || instrument.Unit == "1" || instrument.Unit!.StartsWith('{')));
         LowRankOptimizer.MeterName.Should().Be("LowRankTraining");
     }
 
