@@ -22,6 +22,7 @@ public static partial class AllMethods
         Projecting("apollo", "APOLLO", 1e-2),
         new("apollo-mini", "APOLLO-Mini", 1e-2, Mini),
         Projecting("balanced", "Balanced", 1e-2),
+        new("dion", "Dion", 1e-2, Dion),
         Projecting("fira", "Fira", 1e-2),
         new("flora", "Flora", 3e-2, Flora),
         new("frugal", "FRUGAL", 2e-3, Frugal),
@@ -31,6 +32,7 @@ public static partial class AllMethods
         Projecting("galore2", "GaLore 2", 1e-2),
         Projecting("gradnormlorp", "GradNormLoRP", 2e-3),
         Projecting("ldadam", "LDAdam", 2e-3),
+        new("mofasgd", "MoFaSGD", 2e-3, MoFaSgd),
         new("muon", "Muon", 2e-3, Muon),
         Projecting("online-subspace-descent", "Online Subspace Descent", 1e-2),
         Projecting("q-galore", "Q-GaLore", 1.5e-2),
@@ -93,6 +95,12 @@ public static partial class AllMethods
 
     private static AttachedMethod Spam(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new Spam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 500 });
+
+    private static AttachedMethod Dion(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new Dion { Rank = settings.Rank, Seed = (ulong)settings.Seed });
+
+    private static AttachedMethod MoFaSgd(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new MoFaSgd { Rank = settings.Rank, Seed = (ulong)settings.Seed });
 
     private static AttachedMethod Muon(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new Muon { Seed = (ulong)settings.Seed });

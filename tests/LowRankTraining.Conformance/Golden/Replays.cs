@@ -23,6 +23,8 @@ public static class Replays
         ["stable_spam"] = UpdateReplays.StableSpam,
         ["newton_schulz5"] = PolarReplays.NewtonSchulz,
         ["muon"] = PolarReplays.Muon,
+        ["dion"] = PolarReplays.Dion,
+        ["mofasgd"] = PolarReplays.MoFaSgd,
         ["adaptive_gap"] = QGaLoreFunctions.AdaptiveGap,
         ["int8_linear"] = QGaLoreFunctions.Int8Layer,
         ["lr_schedule"] = Functions.Schedule,

@@ -61,6 +61,9 @@ public sealed record PolarRule : DirectionRule
     /// <inheritdoc/>
     public override IReadOnlyList<MomentSlot> Moments => Momentum > 0 ? [Buffer] : [];
 
+    /// <inheritdoc/>
+    public override string? StepCounter => Momentum > 0 ? AdamRule.Clock : null;
+
     private MomentSlot Buffer => new("momentum_buffer", 1, Momentum) { Format = States };
 
     /// <inheritdoc/>
@@ -70,7 +73,7 @@ public sealed record PolarRule : DirectionRule
         this.RequireMatrix(gradient, step);
         using var scope = NewDisposeScope();
         var direction = Polar(Average(gradient, state, step).AsMatrix());
-        return (direction.reshape(gradient.shape).MoveToOuterDisposeScope(), Factor(direction.size(0), direction.size(1)));
+        return (direction.reshape(gradient.shape).MoveToOuterDisposeScope(), Scaling.Factor(direction.size(0), direction.size(1)));
     }
 
     /// <inheritdoc/>
@@ -94,12 +97,4 @@ public sealed record PolarRule : DirectionRule
 
     private Tensor Polar(Tensor matrix) =>
         NewtonSchulzSteps is { } steps ? PolarFactor.NewtonSchulz(matrix, steps, InBFloat16) : PolarFactor.Exact(matrix);
-
-    private double Factor(double rows, double columns) => Scaling switch
-    {
-        PolarScaling.RootMeanSquare => 0.2 * Math.Sqrt(Math.Max(rows, columns)),
-        PolarScaling.AspectRatio => Math.Sqrt(Math.Max(1, rows / columns)),
-        PolarScaling.Spectral => Math.Sqrt(rows / columns),
-        _ => 1,
-    };
 }

@@ -17,3 +17,16 @@ public enum PolarScaling
     /// <summary>1.</summary>
     None,
 }
+
+/// <summary>The numbers behind the names.</summary>
+internal static class PolarScalings
+{
+    /// <summary>What the polar factor of a matrix of so many rows and columns is multiplied by.</summary>
+    public static double Factor(this PolarScaling scaling, double rows, double columns) => scaling switch
+    {
+        PolarScaling.RootMeanSquare => 0.2 * Math.Sqrt(Math.Max(rows, columns)),
+        PolarScaling.AspectRatio => Math.Sqrt(Math.Max(1, rows / columns)),
+        PolarScaling.Spectral => Math.Sqrt(rows / columns),
+        _ => 1,
+    };
+}

@@ -42,6 +42,9 @@ public sealed record RowNormRule : DirectionRule
     /// <inheritdoc/>
     public override IReadOnlyList<MomentSlot> Moments => Momentum > 0 ? [Buffer] : [];
 
+    /// <inheritdoc/>
+    public override string? StepCounter => Momentum > 0 ? AdamRule.Clock : null;
+
     private MomentSlot Buffer => new("momentum_buffer", 1, Momentum) { Format = States };
 
     /// <inheritdoc/>
