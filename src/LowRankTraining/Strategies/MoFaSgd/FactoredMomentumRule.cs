@@ -74,7 +74,7 @@ public sealed record FactoredMomentumRule : UpdateRule
         var matrix = (isHuge ? GradientCheck.InRange(gradient) : gradient).Widened().AsMatrix();
         var rank = RankFor(matrix.shape);
         var before = state.TryGet(Left, out var left) ? new Triplets(left, state[Values], state[Right]) : Start(matrix, rank, step);
-        var after = before is { } momentum ? Advance(momentum, matrix, rank) : Triplets.Of(matrix, rank);
+        var after = before is { } momentum ? Advance(momentum, matrix, rank) : First(matrix, rank, step);
 
         var update = (after.Left * Weights(after.Values)).mm(after.Right.t()).mul_(Scale);
         if (ResidualScale > 0 && (UsesNewSubspace ? after : before) is { } outside)
@@ -87,7 +87,14 @@ public sealed record FactoredMomentumRule : UpdateRule
     }
 
     private Triplets? Start(Tensor matrix, long rank, in StepContext step) =>
-        StartsFromWeight && step.Weight is { } weight ? Triplets.Of(weight.to(matrix.dtype).AsMatrix(), rank) : null;
+        StartsFromWeight && step.Weight is { } weight ? First(weight.to(matrix.dtype).AsMatrix(), rank, step) : null;
+
+    /// <summary>The leading triplets of a whole matrix, from a sketch where that is large.</summary>
+    private static Triplets First(Tensor matrix, long rank, in StepContext step)
+    {
+        var (left, values, right) = TruncatedSvd.Of(matrix, rank, RandomKey.For(step.Seed, step.Parameter, "momentum", step.Step));
+        return new(left, values, right.t());
+    }
 
     private Triplets Advance(in Triplets momentum, Tensor gradient, long rank)
     {
@@ -99,7 +106,13 @@ public sealed record FactoredMomentumRule : UpdateRule
         var identity = eye(rank, dtype: gradient.dtype, device: gradient.device);
         var core = (values * Momentum).diag() - left.t().mm(ahead);
         var middle = cat([cat([core, identity], 1), cat([identity, zeros_like(identity)], 1)], 0);
-        return Triplets.Of(leftFactor.mm(middle).mm(rightFactor.t()), rank).Within(leftBasis, rightBasis);
+        return Leading(leftFactor.mm(middle).mm(rightFactor.t()), rank).Within(leftBasis, rightBasis);
+    }
+
+    private static Triplets Leading(Tensor core, long rank)
+    {
+        var (left, values, right) = linalg.svd(core, fullMatrices: false);
+        return new(left.narrow(1, 0, rank), values.narrow(0, 0, rank), right.narrow(0, 0, rank).t());
     }
 
     private Tensor Weights(Tensor values)
@@ -128,20 +141,16 @@ public sealed record FactoredMomentumRule : UpdateRule
     /// <summary>U (m × r), S (r) and V (n × r).</summary>
     private readonly record struct Triplets(Tensor Left, Tensor Values, Tensor Right)
     {
-        public static Triplets Of(Tensor matrix, long rank)
-        {
-            var (left, values, right) = linalg.svd(matrix, fullMatrices: false);
-            return new(left.narrow(1, 0, rank), values.narrow(0, 0, rank), right.narrow(0, 0, rank).t());
-        }
-
         /// <summary>The triplets of what these are in two bases.</summary>
         public Triplets Within(Tensor left, Tensor right) => new(left.mm(Left), Values, right.mm(Right));
 
         /// <summary>(I − U Uᵀ) G (I − V Vᵀ).</summary>
         public Tensor Residual(Tensor gradient)
         {
-            var outside = gradient - Left.mm(Left.t().mm(gradient));
-            return outside - outside.mm(Right).mm(Right.t());
+            var outside = gradient.clone();
+            outside.AddProduct(Left, Left.t().mm(gradient), -1);
+            outside.AddProduct(outside.mm(Right), Right.t(), -1);
+            return outside;
         }
     }
 }
