@@ -115,6 +115,7 @@ public class MemoryTests
         "sltrain, shadow, from weight and seed" => 5,        // the same, at the first step
         "muon" => 5,                                         // momentum looking ahead, X and B X; two squares of the short side
         "muon, exact, 8-bit momentum" => 16,                 // what float32 cannot tell apart is decomposed in float64
+        "dion, orthonormal, 8-bit momentum" => 3,            // the momentum, decoded, the update, and factors
         "mofasgd" or "mofasgd, residual" => 4,               // the update, the residual, and factors of twice the rank
         "galore, sampled" => 5,                              // all eigenvectors of A Aᵀ
         "sinkgd" => 3,                                       // the gradient in range, and its squares

@@ -47,7 +47,7 @@ public static class Methods
         ["dion"] = rank => new Dion { Rank = rank, Scaling = PolarScaling.RootMeanSquare },
         ["dion, orthonormal, 8-bit momentum"] = rank => new Dion { Rank = rank, Scaling = PolarScaling.RootMeanSquare, Orthonormalizes = true, States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
         ["mofasgd"] = rank => new MoFaSgd { Rank = rank },
-        ["mofasgd, residual"] = rank => new MoFaSgd { Rank = rank, ResidualScale = 0.3, MostInverse = 5 },
+        ["mofasgd, residual"] = rank => new MoFaSgd { Rank = rank, ResidualScale = 0.03 },
         ["sumo"] = rank => new Sumo { Rank = rank, RefreshEvery = Period },
         ["sumo, Newton-Schulz, 8-bit momentum"] = rank => new Sumo { Rank = rank, RefreshEvery = Period, NewtonSchulzSteps = 5, ResidualScale = 0, States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
         ["sinkgd"] = _ => new SinkGD { Scale = 0.5 },
