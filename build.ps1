@@ -137,9 +137,11 @@ function Invoke-Bench([string[]] $arguments) {
 function Invoke-Docs {
     $assemblies = Join-Path $root 'artifacts/docs/assemblies'
     Build-Project 'docs-build' 'Building what is documented (Release)' 'samples/Hosting'
+    Build-Project 'docs-build-mpi' 'Building the package for several processes' 'src/LowRankTraining.Mpi'
     foreach ($old in 'artifacts/site', 'docs/api', 'artifacts/docs') { if (Test-Path (Join-Path $root $old)) { Remove-Item (Join-Path $root $old) -Recurse -Force } }
     New-Item -ItemType Directory -Force $assemblies | Out-Null
     Copy-Item (Join-Path $root 'artifacts/bin/Hosting/release/*') $assemblies -Include '*.dll', 'LowRankTraining*.xml'
+    Copy-Item (Join-Path $root 'artifacts/bin/LowRankTraining.Mpi/release_net10.0/*') $assemblies -Include '*Mpi.dll', '*Mpi.xml'
     Push-Location $root
     try {
         Invoke-Stage 'docs-tool' 'Restoring docfx' @('tool', 'restore', '--tool-manifest', (Join-Path $root '.config/dotnet-tools.json'))

@@ -75,9 +75,10 @@ pack() {
 docs() {
     local assemblies="$root/artifacts/docs/assemblies"
     compile docs-build 'Building what is documented (Release)' samples/Hosting
+    compile docs-build-mpi 'Building the package for several processes' src/LowRankTraining.Mpi
     rm -rf "$root/artifacts/site" "$root/docs/api" "$assemblies"
     mkdir -p "$assemblies"
-    cp "$root"/artifacts/bin/Hosting/release/{*.dll,LowRankTraining*.xml} "$assemblies"
+    cp "$root"/artifacts/bin/Hosting/release/{*.dll,LowRankTraining*.xml} "$root"/artifacts/bin/LowRankTraining.Mpi/release_net10.0/*Mpi.{dll,xml} "$assemblies"
     stage docs-tool 'Restoring docfx' dotnet tool restore --tool-manifest "$root/.config/dotnet-tools.json"
     (cd "$root" && stage docs 'Making the site' dotnet docfx docs/docfx.json --warningsAsErrors "$@")
     say 'Site: artifacts/site/index.html (dotnet docfx serve artifacts/site shows it)'

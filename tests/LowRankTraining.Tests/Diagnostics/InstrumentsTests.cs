@@ -55,13 +55,14 @@ public class InstrumentsTests
         using var model = nn.Linear(6, 4, hasBias: false);
         using var optimizer = Recipe.Of("test.limited", new SubspaceRule { Rank = 2, Lift = new ScaledResidual { Limiter = new NormGrowthLimiter() } })
             .Attach(model).CreateOptimizer();
-        foreach (var size in new[] { 1.0, 1.0, 100.0 })
+        foreach (var rest in new[] { 1e-3, 1 })
         {
-            model.weight!.grad = Draw.Normal([4, 6], 1).to(ScalarType.Float32) * size;
+            // At first nearly all of the gradient lies in the subspace, then much of it outside.
+            model.weight!.grad = ones(4, 6) + rest * Draw.Normal([4, 6], 1).to(ScalarType.Float32);
             optimizer.step();
         }
 
-        heard.Values("lowranktraining.limiter.activations").Should().HaveCountGreaterThan(0).And.OnlyContain(count => count == 1);
+        heard.Values("lowranktraining.limiter.activations").Should().Equal(1);
     }
 
     [Fact]
@@ -94,7 +95,7 @@ public class InstrumentsTests
             optimizer.step();
         }
 
-        heard.Values("lowranktraining.merges").Count.Should().BeGreaterThanOrEqualTo(4, "two layers are merged twice, and other tests may merge at the same time");
+        heard.Values("lowranktraining.merges").Sum().Should().BeGreaterThanOrEqualTo(4, "two layers are merged twice, and other tests may merge at the same time");
     }
 
     [Fact]
