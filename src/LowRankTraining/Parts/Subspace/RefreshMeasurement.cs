@@ -56,7 +56,7 @@ internal readonly record struct RefreshMeasurement
         return Math.Exp(-shares.mul(shares.clamp_min(double.Epsilon).log()).sum().ToDouble());
     }
 
-    private static double Energy(Tensor matrix) => matrix.to(ScalarType.Float64).square().sum().ToDouble();
+    private static double Energy(Tensor matrix) => Math.Pow(matrix.norm().ToDouble(), 2);
 
     /// <summary>‖P_oldᵀ P_new‖² / r.</summary>
     private static double Share(Tensor? overlap) =>
