@@ -101,7 +101,7 @@ done
 
 case $command in
     build | demo | bench | pack | docs | bundle) require_dotnet; "$command" "$@" ;;
-    test) require_dotnet; build; run_tests "$@" ;;
+    test) require_dotnet; provide_mpi; build; run_tests "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; die "Unknown command '$command'." ;;
 esac

@@ -8,6 +8,16 @@ require_dotnet() {
     export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
 }
 
+# provide_mpi: what the tests of several processes start; installed where that needs nobody, else they are skipped, by name.
+provide_mpi() {
+    if command -v mpiexec.mpich > /dev/null || command -v mpiexec.hydra > /dev/null; then return; fi
+    if ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ] || ! attempt mpich apt_install mpich; then
+        say '  No mpiexec of MPICH: tests of several processes are skipped. Install it with: apt-get install mpich'
+    fi
+}
+
+apt_install() { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"; }
+
 # restore PROJECT ARGS...: its packages, or one sentence that says which is missing and why.
 restore() {
     local project=$1 log="$logs/restore.log" started=$SECONDS reason

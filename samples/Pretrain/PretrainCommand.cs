@@ -2,6 +2,7 @@ using System.CommandLine;
 using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
+using LowRankTraining.Mpi;
 
 namespace Pretrain;
 
@@ -35,14 +36,14 @@ internal static class PretrainCommand
     private static readonly Option<bool> Json = new("--json") { Description = "End with one line of JSON on standard output; progress goes to standard error." };
 
     /// <summary>The root command.</summary>
-    public static RootCommand Create()
+    public static RootCommand Create(MpiWorld world)
     {
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
             Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip,
             Dtype, Device, Seed, Data, Mix, Target, EvaluateEvery, SaveEvery, Out, Resume, Json,
         };
-        command.SetAction(parsed => new PretrainRun(Request(parsed)).Execute());
+        command.SetAction(parsed => new PretrainRun(Request(parsed), world).Execute());
         return command;
     }
 

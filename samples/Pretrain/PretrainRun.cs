@@ -6,6 +6,7 @@ using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Mpi;
 using Spectre.Console;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,9 +14,12 @@ using static TorchSharp.torch;
 namespace Pretrain;
 
 /// <summary>One run, from its settings to its report.</summary>
-internal sealed class PretrainRun(PretrainRequest request)
+/// <remarks>Of several processes the first one speaks and writes for all.</remarks>
+internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
 {
-    private readonly IAnsiConsole console = request.Json
+    private readonly IAnsiConsole console = !world.IsFirst
+        ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) })
+        : request.Json
         ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) })
         : AnsiConsole.Console;
 
@@ -27,8 +31,10 @@ internal sealed class PretrainRun(PretrainRequest request)
         if (request.Resume)
             SettingsCheck.SameRun(settings, request);
         SettingsCheck.Ranges(settings, request);
+        if (settings.Batch < world.Size)
+            throw new UserException($"--batch {settings.Batch} cannot be divided among {world.Size} processes: take at least as many sequences.");
 
-        var (device, type) = (Devices.Find(request.Device), Dtypes.Find(settings.Dtype));
+        var (device, type) = (Shared(Devices.Find(request.Device)), Dtypes.Find(settings.Dtype));
         var texts = RunTexts.Load(settings);
         if (request.Resume)
             SettingsCheck.SameData(settings, texts.Hash, texts.Source);
@@ -38,13 +44,14 @@ internal sealed class PretrainRun(PretrainRequest request)
         var memory = new MemoryMeter(device);
         using var model = Llama.Create(config, settings.Seed, device, type);
         using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings));
-        using var mixer = texts.Mixer(settings, model, method);
+        using var mixer = texts.Mixer(settings, model, method, world);
         var options = Options(settings, device);
         var data = texts.Data(mixer, options);
         var firstStep = request.Resume ? Resume(folder, method, data) : 0;
 
         Introduce(settings, model, texts, device, firstStep);
-        folder.WriteSettings(settings);
+        if (world.IsFirst)
+            folder.WriteSettings(settings);
         using var interruption = new Interruption();
         var report = TrainingDisplay.Show(console, settings.Strategy, firstStep, settings.Steps, display =>
             new Trainer(model, method, data, options, memory)
@@ -57,14 +64,23 @@ internal sealed class PretrainRun(PretrainRequest request)
         if (report.Completed)
         {
             method.Finish();
-            AtomicFile.Write(folder.ModelFile, stream => model.save(stream));
+            if (world.IsFirst)
+                AtomicFile.Write(folder.ModelFile, stream => model.save(stream));
         }
 
         Conclude(folder, settings, report);
         return report.Completed ? 0 : SampleCommand.Interrupted;
     }
 
-    private static MethodSettings MethodSettings(PretrainSettings settings) => new()
+    /// <summary>What a process takes of a machine that it shares with others: one GPU of several, or its share of the processors.</summary>
+    private Device Shared(Device device)
+    {
+        if (world.LocalSize > 1 && Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
+            set_num_threads(Math.Max(1, Environment.ProcessorCount / world.LocalSize));
+        return device.type == DeviceType.CUDA ? new Device(DeviceType.CUDA, world.LocalRank % cuda.device_count()) : device;
+    }
+
+    private MethodSettings MethodSettings(PretrainSettings settings) => new()
     {
         Steps = settings.Steps,
         LearningRate = settings.Lr,
@@ -76,6 +92,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         WarmStart = settings.WarmStart,
         Base = Bases.Find(settings.Base),
         Seed = settings.Seed,
+        World = world,
     };
 
     private TrainingOptions Options(PretrainSettings settings, Device device) => new()
@@ -88,6 +105,7 @@ internal sealed class PretrainRun(PretrainRequest request)
         ClipNorm = settings.Clip,
         EvaluateEvery = request.EvaluateEvery ?? Math.Max(1, settings.Steps / 10),
         SaveEvery = request.SaveEvery,
+        World = world,
     };
 
     private static long Resume(RunFolder folder, AttachedMethod method, TrainingData data)
@@ -101,6 +119,8 @@ internal sealed class PretrainRun(PretrainRequest request)
     {
         Write($"{settings.Model} model, {Describe.Count(model.Config.Parameters)} parameters in {settings.Dtype} on {device.type.ToString().ToLowerInvariant()}; "
             + $"{settings.Strategy}, rank {settings.Rank}, learning rate {settings.Lr}");
+        if (world.Size > 1)
+            Write($"{world.Size} processes, {world.LocalSize} of them on this machine");
         foreach (var line in texts.Lines())
             Write(line);
         if (request.Resume)
@@ -125,7 +145,7 @@ internal sealed class PretrainRun(PretrainRequest request)
             Write($"{report.SkippedUpdates} updates were left out, because their gradients were not finite: try a smaller --lr, or --clip 1");
         Write(report.Completed ? $"model saved as {folder.ModelFile}" : $"checkpoint saved in {folder.Path}");
 
-        if (request.Json)
+        if (request.Json && world.IsFirst)
             Console.WriteLine(JsonSerializer.Serialize(new PretrainResult(settings, report), PretrainJson.OneLine));
     }
 

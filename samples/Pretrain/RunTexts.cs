@@ -5,6 +5,7 @@ using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
+using LowRankTraining;
 using LowRankTraining.Mixing;
 
 namespace Pretrain;
@@ -32,8 +33,8 @@ internal sealed class RunTexts
         : new([("", TextCorpus.Load(settings.Data))], isMixed: false);
 
     /// <summary>The mixer of several texts; null for one.</summary>
-    public IDataMixer? Mixer(PretrainSettings settings, Llama model, AttachedMethod method) =>
-        isMixed ? Mixers.Create(settings.Mix ?? Mixers.Alignment, [.. sources.Select(source => source.Name)], settings.Target, model, method, settings.Seed) : null;
+    public IDataMixer? Mixer(PretrainSettings settings, Llama model, AttachedMethod method, ICollective world) => !isMixed ? null
+        : Mixers.Create(settings.Mix ?? Mixers.Alignment, [.. sources.Select(source => source.Name)], settings.Target, model, method, settings.Seed, world);
 
     /// <summary>What the trainer is to have.</summary>
     public TrainingData Data(IDataMixer? mixer, TrainingOptions options) =>

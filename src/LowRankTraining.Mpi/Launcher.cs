@@ -17,5 +17,8 @@ internal static class Launcher
                 + "Install MPICH (apt-get install mpich) and start with mpiexec.mpich; on a cluster load a module of MPICH, Intel MPI, MVAPICH or Cray MPICH.");
     }
 
+    /// <summary>A number that the launcher has set, or null.</summary>
+    public static int? Number(string name) => int.TryParse(System.Environment.GetEnvironmentVariable(name), out var number) ? number : null;
+
     private static bool IsSet(string name) => !string.IsNullOrEmpty(System.Environment.GetEnvironmentVariable(name));
 }

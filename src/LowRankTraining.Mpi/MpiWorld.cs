@@ -50,6 +50,12 @@ public sealed class MpiWorld : ICollective, IDisposable
     /// <value>Whether this process is the one that speaks for all: shows progress, writes reports.</value>
     public bool IsFirst => Rank == 0;
 
+    /// <value>How many of the processes run on this machine, as far as the launcher tells; else all of them.</value>
+    public int LocalSize => Launcher.Number("MPI_LOCALNRANKS") ?? Size;
+
+    /// <value>This process among those on this machine, from 0.</value>
+    public int LocalRank => Launcher.Number("MPI_LOCALRANKID") ?? Rank;
+
     /// <value>What a user should know, or null: that there is one process only, and how to start more.</value>
     public string? Note => _environment is not null ? null
         : "One process trains alone. Start it with mpiexec -n 4 (on Linux mpiexec.mpich -n 4) to train with four.";

@@ -16,6 +16,19 @@ public sealed record TokenBatch(int Rows, int Length, long[] Inputs, long[] Targ
     /// <value>Targets that count.</value>
     public long Counted { get; } = Targets.LongCount(target => target != Ignored);
 
+    /// <summary>The part of the rows that one of several processes takes.</summary>
+    /// <param name="part">Which, from 0.</param>
+    /// <param name="parts">Of how many, at most as many as there are rows.</param>
+    public TokenBatch Part(int part, int parts)
+    {
+        if (parts == 1)
+            return this;
+
+        var (first, last) = (part * Rows / parts, (part + 1) * Rows / parts);
+        var entries = (first * Length)..(last * Length);
+        return new TokenBatch(last - first, Length, Inputs[entries], Targets[entries]);
+    }
+
     /// <summary>The windows of <paramref name="text"/> that begin at <paramref name="starts"/>.</summary>
     /// <remarks>Each reads <paramref name="length"/> + 1 bytes: the last is only a target.</remarks>
     internal static TokenBatch Read(byte[] text, ReadOnlySpan<long> starts, int length)

@@ -66,8 +66,9 @@ public static partial class AllMethods
         List.Concat(Ablations).FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         ?? throw new UserException($"There is no method '{name}'. Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
 
-    private static AttachedMethod AdamW(Llama model, MethodSettings settings) =>
-        new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate), Cosine(settings));
+    private static AttachedMethod AdamW(Llama model, MethodSettings settings) => settings.World is { Size: > 1 }
+        ? throw new ArgumentException("adamw is TorchSharp's own optimizer, which trains in one process: start without mpiexec, or take another --strategy.")
+        : new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate), Cosine(settings));
 
     /// <summary>A method that projects gradients and leaves the model as it is.</summary>
     /// <param name="name">What it is asked for by.</param>
@@ -118,7 +119,11 @@ public static partial class AllMethods
         LowRank(model, settings, Cosine(settings), new Flora { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 });
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
-        new(model, strategy.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer(settings.LearningRate), schedule);
+        new(model, Optimizer(strategy.Attach(model, Targets.AllLinear().Except("lm_head")), settings), schedule);
+
+    private static LowRankOptimizer Optimizer(ILowRankSession session, MethodSettings settings) => settings.World is { } world
+        ? session.CreateOptimizer(settings.LearningRate, world)
+        : session.CreateOptimizer(settings.LearningRate);
 
     private static CosineSchedule Cosine(MethodSettings settings) => new() { TotalSteps = settings.Steps, Warmup = settings.Warmup };
 }

@@ -27,6 +27,22 @@ public sealed class AttachedMethod(CausalLanguageModel model, OptimizerHelper op
     /// <value>Updates left out because a gradient was not finite.</value>
     public long SkippedUpdates => Optimizer is LowRankOptimizer lowRank ? lowRank.NonFiniteGradients : 0;
 
+    /// <summary>Scales the gradients so that the norm of all together is at most <paramref name="largest"/>.</summary>
+    public void Clip(double largest)
+    {
+        if (Optimizer is LowRankOptimizer lowRank)
+            lowRank.clip_grad_norm_(largest);
+        else
+            torch.nn.utils.clip_grad_norm_(model.parameters().Where(parameter => parameter.requires_grad), largest);
+    }
+
+    /// <summary>Says of how many targets the loss of the next step is the mean, where several processes train together.</summary>
+    public void Count(long targets)
+    {
+        if (Optimizer is LowRankOptimizer lowRank)
+            lowRank.LocalTokens = targets;
+    }
+
     /// <summary>Saves model and optimizer in <paramref name="folder"/>.</summary>
     public void Save(string folder) => TrainingCheckpoint.Save(folder, model, Optimizer, Scheduler);
 

@@ -1,3 +1,4 @@
+using LowRankTraining;
 using LowRankTraining.Layers;
 
 namespace LanguageModel.Methods;
@@ -31,6 +32,9 @@ public sealed record MethodSettings
 
     /// <value>How ReLoRA and LoRA keep the weights that they freeze.</value>
     public BaseFormat Base { get; init; }
+
+    /// <value>The processes that train together; null for this one alone.</value>
+    public ICollective? World { get; init; }
 
     /// <value>Seed of whatever the method draws at random.</value>
     public long Seed { get; init; } = 42;

@@ -23,10 +23,12 @@ public static class Mixers
     /// <param name="model">The model.</param>
     /// <param name="method">The method at work on it.</param>
     /// <param name="seed">Of the draws.</param>
+    /// <param name="world">The processes that train together; null for this one alone.</param>
     /// <exception cref="UserException">There is none of that name.</exception>
-    public static IDataMixer Create(string name, IReadOnlyList<string> sources, string? target, Llama model, AttachedMethod method, long seed) => name switch
+    public static IDataMixer Create(
+        string name, IReadOnlyList<string> sources, string? target, Llama model, AttachedMethod method, long seed, ICollective? world = null) => name switch
     {
-        Alignment => new GradientAlignmentMixer(sources, View(model, method), new() { Targets = target is null ? [] : [target], Seed = (ulong)seed }),
+        Alignment => new GradientAlignmentMixer(sources, View(model, method), new() { Targets = target is null ? [] : [target], Seed = (ulong)seed }, world),
         Uniform => new FixedMixer(sources, seed: (ulong)seed),
         _ => throw new UserException($"There is no way to mix called '{name}'. There are {string.Join(", ", Names)}."),
     };

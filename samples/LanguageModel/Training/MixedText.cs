@@ -9,13 +9,14 @@ public sealed class MixedText : TrainingData
 {
     private readonly IDataMixer mixer;
     private readonly Dictionary<string, BatchSampler> samplers;
+    private readonly bool writes;
     private string current = "";
 
     /// <summary>Mixes <paramref name="sources"/>; the validation tokens are shared out among them.</summary>
     /// <exception cref="UserException">One of them is too small for a sequence.</exception>
     public MixedText(IReadOnlyList<(string Name, TextCorpus Text)> sources, IDataMixer mixer, TrainingOptions options)
     {
-        this.mixer = mixer;
+        (this.mixer, writes) = (mixer, options.World is not { Rank: > 0 });
         samplers = sources.ToDictionary(source => source.Name, source => Named(source.Name, () =>
             new BatchSampler(source.Text.Training, options.Batch, options.Sequence, (ulong)options.Seed)));
         Validation = [.. sources.Select(source => ((string?)source.Name, Named(source.Name, () =>
@@ -45,6 +46,12 @@ public sealed class MixedText : TrainingData
     /// <remarks>The mixer's file bears the step in its name and is written before the checkpoint; those of other steps go afterwards. So whenever the program is cut off, checkpoint and mixer of one step are there.</remarks>
     public override void Save(string folder, long step, Action saveCheckpoint)
     {
+        if (!writes)
+        {
+            saveCheckpoint();
+            return;
+        }
+
         Directory.CreateDirectory(folder);
         mixer.Save(FileOf(folder, step));
         saveCheckpoint();

@@ -62,7 +62,7 @@ public sealed class Trainer
     public TrainingReport Run(long firstStep, CancellationToken interruption)
     {
         var done = firstStep;
-        while (done < options.Steps && !interruption.IsCancellationRequested)
+        while (done < options.Steps && !options.World.Any(interruption.IsCancellationRequested))
         {
             var step = done++;
             var loss = TimeLeft.Timed(timeLeft.AddStep, () => whole.Time(() => Step(step)));
@@ -87,10 +87,12 @@ public sealed class Trainer
 
         var (loss, value) = forward.Time(() =>
         {
-            var batch = data.At(step);
-            tokens += batch.Tokens;
+            var batch = options.World.PartOf(data.At(step));
             var loss = Batches.Loss(model, batch, options.Device);
-            return (loss, loss.ToDouble());
+            method.Count(batch.Counted);
+            var sums = options.World.Sum(loss.ToDouble() * batch.Counted, batch.Counted, batch.Tokens);
+            tokens += (long)sums[2];
+            return (loss, sums[0] / sums[1]);
         });
         memory.Sample();
 
@@ -101,7 +103,7 @@ public sealed class Trainer
         {
             data.EndStep();
             if (options.ClipNorm is { } largest)
-                nn.utils.clip_grad_norm_(model.parameters().Where(parameter => parameter.requires_grad), largest);
+                method.Clip(largest);
             method.Optimizer.step();
             method.Scheduler.step();
         });
@@ -115,7 +117,7 @@ public sealed class Trainer
         largestState = Math.Max(largestState, method.StateBytes);
         try
         {
-            var losses = TimeLeft.Timed(timeLeft.AddValidation, () => data.Validation.Select(part => Evaluation.Loss(model, part.Batches, options.Device, interruption)).ToList());
+            var losses = TimeLeft.Timed(timeLeft.AddValidation, () => data.Validation.Select(part => Evaluation.Loss(model, part.Batches, options.Device, interruption, options.World)).ToList());
             return Note(new LossPoint(done, losses is [var only] ? only : Mean(losses)), losses);
         }
         catch (OperationCanceledException)

@@ -1,3 +1,4 @@
+using LowRankTraining;
 using static TorchSharp.torch;
 
 namespace LanguageModel.Training;
@@ -31,6 +32,9 @@ public sealed record TrainingOptions
 
     /// <value>Steps between checkpoints. Default null: none.</value>
     public long? SaveEvery { get; init; }
+
+    /// <value>The processes that train together, each on its part of every batch; null for this one alone.</value>
+    public ICollective? World { get; init; }
 
     /// <value>Tokens a step.</value>
     public long TokensPerStep => (long)Batch * Sequence;

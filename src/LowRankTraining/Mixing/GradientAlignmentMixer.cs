@@ -24,6 +24,7 @@ public sealed class GradientAlignmentMixer : DataMixer
     private readonly GradientView _gradients;
     private readonly GradientAlignmentOptions _options;
     private readonly SoftmaxPolicy _policy;
+    private readonly ICollective? _world;
 
     // Tensors are sums of gradients and counters numbers of micro-batches, both by source.
     private readonly StateBag _previous = new();
@@ -33,11 +34,15 @@ public sealed class GradientAlignmentMixer : DataMixer
     /// <param name="sources">At least two names, all different.</param>
     /// <param name="gradients">What to see of the gradients; <see cref="GradientView.For"/> a session is the usual choice.</param>
     /// <param name="options">The defaults when null.</param>
+    /// <param name="world">Several processes that draw alike, each of which sees a part of equal size of every batch: they learn from the gradients of all.
+    /// Null for this one alone.</param>
     /// <exception cref="ArgumentException">Too few sources, names that are empty or the same, or a target that is none of them.</exception>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public GradientAlignmentMixer(IEnumerable<string> sources, GradientView gradients, GradientAlignmentOptions? options = null)
+    public GradientAlignmentMixer(
+        IEnumerable<string> sources, GradientView gradients, GradientAlignmentOptions? options = null, ICollective? world = null)
         : base(sources, options?.Seed ?? 0)
     {
+        _world = world;
         ArgumentNullException.ThrowIfNull(gradients);
         _gradients = gradients;
         _options = Checks.Require(options ?? new());
@@ -82,6 +87,7 @@ public sealed class GradientAlignmentMixer : DataMixer
             throw new InvalidOperationException("Nothing was observed since the last update. "
                 + "Run each backward pass by mixer.Observe(draw.Source, () => loss.backward()), then call Update() once before the optimizer's step.");
 
+        Reduce();
         if (RewardsOfPrevious() is { } rewards)
         {
             foreach (var (source, reward) in rewards)
@@ -102,6 +108,28 @@ public sealed class GradientAlignmentMixer : DataMixer
         {
             _policy.Step();
             _options.Logger?.MixtureMoved(update, this);
+        }
+    }
+
+    /// <summary>Makes the gradients of this process those of the whole batches.</summary>
+    private void Reduce()
+    {
+        if (_world is null or { Size: 1 })
+            return;
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var batches = tensor(Sources.Select(_current.Counter).ToArray(), ScalarType.Int64);
+        var all = batches.clone();
+        _world.AllReduce(all);
+        if (!all.equal(batches * _world.Size).all().ToBoolean())
+            throw new InvalidOperationException("The processes have drawn from different sources since the last update: "
+                + "make their mixers alike, and have each take a part of every batch that is drawn.");
+
+        foreach (var gradient in Sources.Where(_current.Tensors.ContainsKey).Select(source => _current[source]))
+        {
+            _world.AllReduce(gradient);
+            gradient.div_(_world.Size);
         }
     }
 

@@ -13,7 +13,7 @@ internal static class TreeSum
         using var scope = NewDisposeScope();
         var received = empty_like(tensor);
         world.AllToAll(tensor, received);
-        part.copy_(Of(received.Widened().chunk(world.Size)));
+        part.copy_(Of((received.is_floating_point() ? received.Widened() : received).chunk(world.Size)));
     }
 
     /// <summary>A reduce-scatter, then an all-gather. A tensor whose length is no multiple of the number of ranks travels with zeros behind it.</summary>

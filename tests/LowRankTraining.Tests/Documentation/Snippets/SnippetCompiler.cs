@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.Loader;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -10,18 +11,20 @@ internal static class SnippetCompiler
 {
     private static readonly CSharpParseOptions Language = new(LanguageVersion.Latest);
 
+    private static readonly Assembly[] Libraries = [typeof(ILowRankStrategy).Assembly, typeof(Mpi.MpiWorld).Assembly];
+
     /// <summary>All public namespaces of the library, TorchSharp's, and those that a new project has.</summary>
     private static readonly string[] Namespaces =
     [
         "System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Threading", "System.Threading.Tasks",
         "TorchSharp", "static TorchSharp.torch",
-        .. typeof(ILowRankStrategy).Assembly.GetExportedTypes().Select(type => type.Namespace!).Distinct().Order(),
+        .. Libraries.SelectMany(library => library.GetExportedTypes()).Select(type => type.Namespace!).Distinct().Order(),
     ];
 
     private static readonly MetadataReference[] References =
     [
         .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
-            .Append(typeof(Reader).Assembly.Location).Append(typeof(ILowRankStrategy).Assembly.Location)
+            .Append(typeof(Reader).Assembly.Location).Concat(Libraries.Select(library => library.Location))
             .DistinctBy(Path.GetFileName).Select(path => MetadataReference.CreateFromFile(path)),
     ];
 
