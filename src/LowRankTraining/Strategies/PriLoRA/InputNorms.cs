@@ -33,7 +33,7 @@ internal sealed class InputNorms(double decay) : InputWatch
 
     /// <summary>‖X_:j‖² of each entry, and behind them the number of rows.</summary>
     private static Tensor SquaresAndCount(Tensor rows) =>
-        cat([rows.to(ScalarType.Float64).square().sum(0), full([1L], rows.shape[0], ScalarType.Float64, rows.device)]);
+        cat([rows.to(ScalarType.Float64).square().sum(0L), full([1L], rows.shape[0], ScalarType.Float64, rows.device)]);
 
     /// <summary>Takes in what all processes have seen since the last step.</summary>
     private void Settle(long width, Device device)
