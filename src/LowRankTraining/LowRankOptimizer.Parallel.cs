@@ -26,7 +26,7 @@ public sealed partial class LowRankOptimizer
     /// <param name="world">The processes. It is not disposed with the optimizer.</param>
     /// <exception cref="ArgumentException">The lanes of <paramref name="world"/> are no multiple of its processes.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
-    /// <exception cref="NotSupportedException">Gradients go a way that several processes, or lanes, cannot take.</exception>
+    /// <exception cref="NotSupportedException">Weights are updated in the backward pass, before gradients can be exchanged.</exception>
     /// <exception cref="InvalidOperationException">The processes differ in model, method, options, versions or weights: on all of them, with the first
     /// difference.</exception>
     public LowRankOptimizer(ILowRankSession session, double lr, double weight_decay, ICollective world) : this(session, lr, weight_decay)
@@ -38,9 +38,6 @@ public sealed partial class LowRankOptimizer
         if (UpdatesInBackward)
             throw new NotSupportedException($"Under {nameof(GradientFlow)}.{GradientFlow.Stepped} weights are updated before the processes have exchanged "
                 + $"gradients: attach with {GradientFlow.Projected} or {GradientFlow.Whole}.");
-        if (world.Lanes > world.Size && _entries.Exists(entry => entry.Plan.Sink is not null))
-            throw new NotSupportedException($"Lanes add up whole gradients in a fixed order, and {nameof(GradientFlow)}.{GradientFlow.Projected} forms none: "
-                + $"attach with {GradientFlow.Whole}, or take as many lanes as processes.");
 
         _world = new CountedWorld(world);
         session.Join(_world);

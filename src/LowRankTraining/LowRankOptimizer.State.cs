@@ -234,11 +234,9 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         bool IGradientTaker.TakeComplete(Tensor gradient)
         {
-            // That of the other processes is not in it yet.
-            if (Owner.IsParallel)
-                return false;
-
             using var scope = NewDisposeScope();
+
+            // Those of the other processes are not in it yet.
             return !Owner.IsParallel && (Plan.Rule.TryRenew(Ready(gradient), Bag, Owner.ContextFor(this)) || Owner.TryUpdateInBackward(this));
         }
 
