@@ -25,6 +25,8 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
     private readonly IAnsiConsole console = AnsiConsole.Console;
     private readonly ReportFiles files = new(settings.Out);
     private readonly long start = Stopwatch.GetTimestamp();
+    private readonly List<double> runSeconds = [];
+    private int runsBegun;
 
     /// <summary>Compares, and returns the exit code: 0 when all methods were finished, 1 when one failed, 130 after an interruption.</summary>
     /// <exception cref="UserException">Something cannot be used by any method, or every method failed.</exception>
@@ -59,11 +61,15 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
             if (interruption.IsCancellationRequested)
                 break;
 
+            var begun = Stopwatch.GetTimestamp();
             var outcome = Run(settings.Methods[place], place, seed, findings.Corpus);
             findings = With(findings, place, outcome);
+            if (outcome.IsFinished)
+                runSeconds.Add(Stopwatch.GetElapsedTime(begun).TotalSeconds);
+            runsBegun++;
             if (outcome.Failure is { } reason)
                 Write($"{Title(settings.Methods[place], seed)} failed: {reason}");
-            if (outcome.IsFinished)
+            if (findings.Measured.Any())
                 files.TryWrite(findings);
         }
 
@@ -76,9 +82,22 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         Elapsed = Stopwatch.GetElapsedTime(start),
     };
 
+    /// <summary>Time for the run in progress and for those to come, each as long as those so far: the mean, or this one where it is the first.</summary>
+    private TimeSpan InAll(StepReport step, TimeSpan elapsed)
+    {
+        var runsToCome = settings.Methods.Count * settings.Seeds.Count - runsBegun - 1;
+        var each = runSeconds.Count > 0 ? TimeSpan.FromSeconds(runSeconds.Average()) : elapsed + step.Remaining;
+        return step.Remaining + runsToCome * each;
+    }
+
     private RunOutcome Run(Method method, int place, long seed, TextCorpus corpus) =>
         TrainingDisplay.Show(console, $"{Title(method, seed)} ({place + 1} of {settings.Methods.Count})", 0, settings.Steps, display =>
-            run(RunRequest.For(settings, method, seed), corpus, display.Stepped, interruption));
+        {
+            var begun = Stopwatch.GetTimestamp();
+            return run(RunRequest.For(settings, method, seed), corpus, Stepped, interruption);
+
+            void Stepped(StepReport step) => display.Stepped(step with { RemainingInAll = InAll(step, Stopwatch.GetElapsedTime(begun)) });
+        });
 
     private string Title(Method method, long seed) => settings.Seeds.Count == 1 ? method.Title : $"{method.Title}, seed {seed}";
 

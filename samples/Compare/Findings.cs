@@ -29,6 +29,9 @@ internal sealed record Findings
     /// <value>The results with numbers.</value>
     public IEnumerable<MethodResult> Measured => Results.Where(result => result.IsMeasured);
 
+    /// <value>The results with numbers, the lowest perplexity first.</value>
+    public IReadOnlyList<MethodResult> Ranked => [.. Measured.OrderBy(result => result.Perplexity)];
+
     /// <value>The methods of which a run was not finished, and why.</value>
     public IEnumerable<(MethodResult Result, string Why)> Shortfalls => Results
         .Select(result => (result, Why: result.Shortfall(Settings.Seeds, Settings.Steps)))

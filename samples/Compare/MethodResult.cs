@@ -1,4 +1,5 @@
 using Compare.Runs;
+using LanguageModel.CommandLine;
 using LanguageModel.Methods;
 using LanguageModel.Training;
 
@@ -31,8 +32,25 @@ internal sealed class MethodResult(Method method, double learningRate, IReadOnly
     /// <value>Factor by which a standard deviation between seeds changes the perplexity, less 1; null with one seed.</value>
     public double? PerplexitySpread => Runs.Count < 2 ? null : Math.Exp(LossDeviation) - 1;
 
+    /// <value>Standard error of the mean validation loss; 0 with one seed.</value>
+    public double LossError => Runs.Count < 2 ? 0 : LossDeviation / Math.Sqrt(Runs.Count);
+
     /// <value>Bytes that the optimizer keeps between steps.</value>
     public long StateBytes => Runs[0].OptimizerStateBytes;
+
+    /// <value>Bytes of weights, trained and frozen.</value>
+    public long WeightBytes => Runs[0].WeightBytes;
+
+    /// <value>Bytes of gradients between backward pass and update.</value>
+    public long GradientBytes => Runs[0].GradientBytes;
+
+    /// <value>Bytes of everything else at the peak: activations and scratch; null where tensors cannot be counted.</value>
+    public long? OtherBytes => PeakTensorBytes is { } peak ? Math.Max(0, peak - WeightBytes - GradientBytes - StateBytes) : null;
+
+    /// <summary>Whether nothing says that one is better: the numbers shown are equal, or less apart than the standard error of the difference.</summary>
+    public bool TiesWith(MethodResult other) =>
+        Describe.Fixed(Perplexity, 3) == Describe.Fixed(other.Perplexity, 3)
+        || Math.Abs(MeanLoss - other.MeanLoss) < Math.Sqrt(LossError * LossError + other.LossError * other.LossError);
 
     /// <value>The most bytes of tensors at once, of all runs; null where they cannot be counted.</value>
     public long? PeakTensorBytes => Runs.Max(run => run.PeakTensorBytes);

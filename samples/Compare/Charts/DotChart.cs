@@ -9,8 +9,16 @@ internal static class DotChart
     /// <summary>From the middle of a dot to its name.</summary>
     private const double Gap = 12;
 
+    /// <summary>Radius of a dot, and of one with its name in it.</summary>
+    private const double Small = 7, Large = 10;
+
     /// <summary>Draws the first point of each of <paramref name="series"/>.</summary>
-    public static XElement Draw(string title, Axis across, Axis up, IReadOnlyList<Series> series)
+    /// <param name="title">For those who cannot see it.</param>
+    /// <param name="across">What goes to the right.</param>
+    /// <param name="up">What goes up.</param>
+    /// <param name="series">The dots; those listed first lie on top.</param>
+    /// <param name="areNamesInside">Whether names are so short, a number each, that they stand in the dots.</param>
+    public static XElement Draw(string title, Axis across, Axis up, IReadOnlyList<Series> series, bool areNamesInside = false)
     {
         var drawn = series.Where(one => one.Points.Count > 0).ToList();
         var frame = new Frame(title, across, up, [.. drawn.Select(one => one.Name)]);
@@ -18,12 +26,16 @@ internal static class DotChart
             .Select(one => (Series: one, Place: frame.At(one.Points[0].X, one.Points[0].Y)))
             .OrderBy(dot => dot.Place.X)
             .ToList();
-        return frame.Draw([.. dots.Select(dot => Dot(dot.Series, dot.Place)), .. Clusters(dots).SelectMany(cluster => Names(frame, cluster))]);
+        if (areNamesInside)
+            return frame.Draw(drawn.Select(one => (One: one, Place: frame.At(one.Points[0].X, one.Points[0].Y))).Reverse()
+                .SelectMany(dot => new[] { Dot(dot.One, dot.Place, Large), Frame.Text(dot.Place.X, dot.Place.Y + 3.5, dot.One.Name, "inside middle") }));
+
+        return frame.Draw([.. dots.Select(dot => Dot(dot.Series, dot.Place, Small)), .. Clusters(dots).SelectMany(cluster => Names(frame, cluster))]);
     }
 
-    private static XElement Dot(Series series, (double X, double Y) place) => Frame.Element(
+    private static XElement Dot(Series series, (double X, double Y) place, double radius) => Frame.Element(
         "circle",
-        Frame.Set("cx", place.X), Frame.Set("cy", place.Y), Frame.Set("r", 7.0), Frame.Set("class", $"dot c{series.Color}"),
+        Frame.Set("cx", place.X), Frame.Set("cy", place.Y), Frame.Set("r", radius), Frame.Set("class", $"dot c{series.Color}"),
         Frame.Element("title", $"{series.Name}: {Describe.Fixed(series.Points[0].Y, 3)}"));
 
     private static IEnumerable<XElement> Names(Frame frame, List<(Series Series, (double X, double Y) Place)> cluster)

@@ -7,17 +7,11 @@ namespace Compare.Report;
 /// <summary>The charts of the report.</summary>
 internal static class ReportCharts
 {
-    /// <summary>Number of colors in the style sheet; further methods begin again.</summary>
-    private const int Colors = 12;
-
     /// <summary>Part of the run whose fast fall is left above the chart, so that the differences can be seen.</summary>
     private const double SteepPart = 0.15;
 
     /// <summary>Ratio of the highest to the lowest value from which on one method would press the others together.</summary>
     private const double WideRange = 3;
-
-    /// <summary>The color of the method at <paramref name="place"/>.</summary>
-    public static int Color(int place) => place % Colors;
 
     /// <summary>Validation perplexity against tokens.</summary>
     public static XElement Validation(Findings findings)
@@ -37,8 +31,8 @@ internal static class ReportCharts
     /// <summary>Perplexity against optimizer state.</summary>
     public static XElement TradeOff(Findings findings)
     {
-        var series = findings.Results.Index().Where(entry => entry.Item.IsMeasured)
-            .Select(entry => new Series(entry.Item.Method.Title, Color(entry.Index), [(100 * findings.StateShare(entry.Item), entry.Item.Perplexity)]))
+        var series = findings.Ranked.Index()
+            .Select(entry => new Series(Palette.NameOf(findings, entry.Index), Palette.ColorOf(findings, entry.Item), [(100 * findings.StateShare(entry.Item), entry.Item.Perplexity)]))
             .ToList();
         var perplexities = findings.Measured.Select(result => result.Perplexity).ToList();
         var (low, high) = (perplexities.Min(), perplexities.Max());
@@ -48,7 +42,8 @@ internal static class ReportCharts
             "Validation perplexity against optimizer state",
             Axis.Linear("optimizer state (% of AdamW’s)", 0, Math.Max(100, series.Max(one => one.Points[0].X)) * 1.02),
             isWide ? Axis.Logarithmic("validation perplexity (log scale)", low / 1.15, high * 1.15) : Axis.Linear("validation perplexity", low - margin, high + margin),
-            series);
+            series,
+            areNamesInside: Palette.IsByFamily(findings));
     }
 
     private static Axis Tokens(Findings findings) =>
@@ -57,10 +52,10 @@ internal static class ReportCharts
     private static List<Series> Curves(Findings findings, Func<MethodResult, IReadOnlyList<LossPoint>> curve, Func<double, double> value)
     {
         var tokensPerStep = (double)findings.Settings.Batch * findings.Settings.Sequence;
-        return [.. findings.Results.Index().Where(entry => entry.Item.IsMeasured).Select(entry => new Series(
-            entry.Item.Method.Title,
-            Color(entry.Index),
-            [.. curve(entry.Item).Select(point => (X: point.Step * tokensPerStep, Y: value(point.Loss))).Where(point => double.IsFinite(point.Y))]))];
+        return [.. findings.Measured.Select(result => new Series(
+            result.Method.Title,
+            Palette.ColorOf(findings, result),
+            [.. curve(result).Select(point => (X: point.Step * tokensPerStep, Y: value(point.Loss))).Where(point => double.IsFinite(point.Y))]))];
     }
 
     /// <summary>From a little below the lowest value to the highest that any curve has after its steep part.</summary>

@@ -33,9 +33,16 @@ internal static class ReportPage
         <p>{Text(TableNote(findings))}</p>
         <div class="scroll">{ReportTable.Render(findings)}</div>
         </section>
+        <section>
+        <h2>Perplexity</h2>
+        <p>{Text(RankNote(findings))}</p>
+        {Legend(findings)}
+        {Bars.Perplexities(findings)}
+        </section>
+        {Chart(findings, "What the memory buys", TradeOffNote(findings), ReportCharts.TradeOff(findings))}
+        {Memory(findings)}
         {Chart(findings, "Validation perplexity", "On text that no method has seen; lower is better.", ReportCharts.Validation(findings))}
         {Chart(findings, "Training loss", "Mean over neighboring steps of each batch's loss; lower is better.", ReportCharts.Training(findings))}
-        {Chart(findings, "What the memory buys", "Down and to the left is better: less optimizer state, lower perplexity.", ReportCharts.TradeOff(findings))}
         <section>
         <h2>How it was measured</h2>
         {Conditions(findings)}
@@ -55,8 +62,8 @@ internal static class ReportPage
         ? $"{findings.Results[0].Method.Title} on one model"
         : $"{Count(findings.Results.Count)} ways to train the same model";
 
-    private static string Count(int methods) => methods is >= 2 and <= 9
-        ? new[] { "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine" }[methods - 2]
+    private static string Count(int methods) => methods is >= 1 and <= 9
+        ? new[] { "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine" }[methods - 1]
         : Describe.Count(methods);
 
     private static string Lead(Findings findings) =>
@@ -73,12 +80,38 @@ internal static class ReportPage
             : note;
     }
 
+    private static string RankNote(Findings findings)
+    {
+        var tied = findings.Ranked.Skip(1).Count(result => result.TiesWith(findings.Ranked[0]));
+        return "On text that no method has seen, the lowest first. "
+            + (findings.Settings.Seeds.Count == 1
+                ? "With one seed nobody knows how far chance goes: small differences say nothing, and --seeds 1 2 3 would tell."
+                : "± is a standard deviation between seeds; methods in bold are no further from the first than the standard error of the difference.")
+            + (tied > 0 ? $" {Count(tied)} {(tied == 1 ? "method ties" : "methods tie")} with the first." : "");
+    }
+
+    private static string TradeOffNote(Findings findings) => "Down and to the left is better: less optimizer state, lower perplexity."
+        + (Palette.IsByFamily(findings) ? " The numbers are those before the names above." : "");
+
+    private static string Memory(Findings findings) => Bars.Memory(findings) is { Length: > 0 } bars
+        ? $"""
+            <section>
+            <h2>Where the memory goes</h2>
+            <p>All tensors at the peak of a step, by what they are. Activations depend on the batch, and the other parts only on the model.</p>
+            {bars}
+            </section>
+            """
+        : "";
+
+    private static string Legend(Findings findings) =>
+        $"<ul class=\"legend\">{string.Concat(Palette.Legend(findings).Select(entry => $"<li class=\"c{entry.Color}\"><span class=\"chip\"></span>{Text(entry.Name)}</li>"))}</ul>";
+
     private static string Chart(Findings findings, string title, string note, XElement chart) => $"""
         <section>
         <h2>{Text(title)}</h2>
         <p>{Text(note)}</p>
-        <ul class="legend">{string.Concat(findings.Results.Index().Where(entry => entry.Item.IsMeasured).Select(entry => $"<li class=\"c{ReportCharts.Color(entry.Index)}\"><span class=\"chip\"></span>{Text(entry.Item.Method.Title)}</li>"))}</ul>
-        {chart.ToString(SaveOptions.DisableFormatting)}
+        {Legend(findings)}
+        <div class="scroll">{chart.ToString(SaveOptions.DisableFormatting)}</div>
         </section>
         """;
 

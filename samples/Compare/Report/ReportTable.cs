@@ -1,4 +1,5 @@
 using LanguageModel.CommandLine;
+using LanguageModel.Methods;
 
 namespace Compare.Report;
 
@@ -10,10 +11,23 @@ internal static class ReportTable
         <table>
         <thead><tr><th>Method</th><th>Validation<br>perplexity</th><th>Optimizer state<br>share of AdamW’s</th><th>Optimizer<br>ms per step</th>{PeakHeadings(findings)}<th>Training<br>time</th></tr></thead>
         <tbody>
-        {string.Join('\n', findings.Results.Select((result, place) => Row(findings, result, ReportCharts.Color(place))))}
+        {string.Join('\n', Families(findings))}
         </tbody>
         </table>
         """;
+
+    /// <summary>Methods by family, those with the lowest perplexity first and those that failed last.</summary>
+    private static IEnumerable<string> Families(Findings findings)
+    {
+        var families = findings.Results.GroupBy(result => result.Method.Family()).OrderBy(family => family.Key).ToList();
+        foreach (var family in families)
+        {
+            if (families.Count > 1)
+                yield return $"<tr class=\"family\"><th colspan=\"{5 + Peaks(findings).Count}\">{ReportPage.Text(family.Key.Title())}</th></tr>";
+            foreach (var result in family.OrderBy(result => result.IsMeasured ? result.Perplexity : double.PositiveInfinity))
+                yield return Row(findings, result, Palette.ColorOf(findings, result));
+        }
+    }
 
     private static string PeakHeadings(Findings findings) =>
         string.Concat(Peaks(findings).Select(peak => $"<th>{peak.Heading}</th>"));
@@ -40,7 +54,7 @@ internal static class ReportTable
         var share = findings.StateShare(result);
         var spread = result.PerplexitySpread is { } deviation ? $" <small>± {Describe.Fixed(result.Perplexity * deviation, 3)}</small>" : "";
         return $"""
-            {Cell(result.Perplexity == all.Min(other => other.Perplexity), Describe.Fixed(result.Perplexity, 3) + spread)}
+            {Cell(result.TiesWith(all.MinBy(other => other.Perplexity)!), Describe.Fixed(result.Perplexity, 3) + spread)}
             {Cell(result.StateBytes == all.Min(other => other.StateBytes), $"{Describe.Bytes(result.StateBytes)} <small>{Describe.Fixed(100 * share, 0)} %</small><span class=\"bar\"><i style=\"width:{Describe.Fixed(Math.Min(100, 100 * share), 1)}%\"></i></span>")}
             {Cell(result.OptimizerMilliseconds == all.Min(other => other.OptimizerMilliseconds), $"{Describe.Significant(result.OptimizerMilliseconds)} <small>({Describe.Significant(result.OptimizerMeanMilliseconds)})</small>")}
             {string.Concat(Peaks(findings).Select(peak => Cell(peak.Bytes(result) is { } bytes && bytes == all.Min(peak.Bytes), Describe.Bytes(peak.Bytes(result)))))}

@@ -41,7 +41,8 @@ public abstract class TrainingDisplay
 
     /// <summary>What a step is shown as.</summary>
     protected static string Detail(StepReport report) =>
-        $"loss {Describe.Fixed(report.Loss, 3)} · {Describe.Count(report.TokensPerSecond)} tokens/s · {Describe.Duration(report.Remaining)} left";
+        $"loss {Describe.Fixed(report.Loss, 3)} · {Describe.Count(report.TokensPerSecond)} tokens/s · {Describe.Duration(report.Remaining)} left"
+        + (report.RemainingInAll is { } all ? $", {Describe.Duration(all)} in all" : "");
 
     private sealed class BarDisplay : TrainingDisplay
     {
@@ -58,7 +59,7 @@ public abstract class TrainingDisplay
         public override void Stepped(StepReport report)
         {
             task.Value = report.Step;
-            task.Description = $"[bold]{title.EscapeMarkup()}[/] {Detail(report).EscapeMarkup()}";
+            task.Description = $"[bold]{title.EscapeMarkup()}[/] {report.Step}/{task.MaxValue:F0} · {Detail(report).EscapeMarkup()}";
         }
 
         public override void Validated(LossPoint validation) => console.WriteLine(Line(title, validation));

@@ -24,6 +24,8 @@ public sealed class Trainer
     private readonly List<MixturePoint> mixtures = [];
     private long largestState;
     private long tokens;
+    private long weightBytes;
+    private long gradientBytes;
 
     /// <summary>Prepares to train <paramref name="model"/> on <paramref name="corpus"/>.</summary>
     /// <exception cref="UserException">The corpus is too small for a sequence.</exception>
@@ -98,6 +100,8 @@ public sealed class Trainer
 
         backward.Time(() => data.Backward(() => loss.backward()));
         memory.Sample();
+        if (weightBytes == 0)
+            Weigh();
 
         update.Time(() =>
         {
@@ -109,6 +113,15 @@ public sealed class Trainer
         });
         memory.Sample();
         return value;
+    }
+
+    private void Weigh()
+    {
+        using var scope = NewDisposeScope();
+        weightBytes = model.parameters().Concat(model.buffers()).Sum(Bytes);
+        gradientBytes = model.parameters().Select(parameter => parameter.grad).Where(gradient => gradient is not null).Sum(Bytes!);
+
+        static long Bytes(Tensor tensor) => tensor.numel() * tensor.element_size();
     }
 
     /// <returns>The loss; null when it was interrupted.</returns>
@@ -170,6 +183,8 @@ public sealed class Trainer
         OptimizerMilliseconds = update.MedianMilliseconds,
         OptimizerMeanMilliseconds = update.MeanMilliseconds,
         OptimizerStateBytes = Math.Max(largestState, method.StateBytes),
+        WeightBytes = weightBytes,
+        GradientBytes = gradientBytes,
         PeakTensorBytes = memory.PeakTensorBytes,
         PeakProcessBytes = memory.PeakProcessBytes,
         SkippedUpdates = method.SkippedUpdates,

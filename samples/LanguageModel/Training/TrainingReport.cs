@@ -10,7 +10,11 @@ public readonly record struct LossPoint(long Step, double Loss);
 /// <param name="Loss">Loss of this step's batch, nats a token.</param>
 /// <param name="TokensPerSecond">Over the steps of this run so far.</param>
 /// <param name="Remaining">Time that the steps and validations left will take at their pace so far.</param>
-public readonly record struct StepReport(long Step, double Loss, double TokensPerSecond, TimeSpan Remaining);
+public readonly record struct StepReport(long Step, double Loss, double TokensPerSecond, TimeSpan Remaining)
+{
+    /// <value>Time that this run and those after it will take; null where there are no others.</value>
+    public TimeSpan? RemainingInAll { get; init; }
+}
 
 /// <summary>What a run came to.</summary>
 public sealed record TrainingReport
@@ -59,6 +63,12 @@ public sealed record TrainingReport
 
     /// <value>Bytes that the optimizer keeps between steps, the most seen at any validation.</value>
     public required long OptimizerStateBytes { get; init; }
+
+    /// <value>Bytes of weights, trained and frozen, in the middle of a step.</value>
+    public long WeightBytes { get; init; }
+
+    /// <value>Bytes of gradients that are held between the backward pass and the update.</value>
+    public long GradientBytes { get; init; }
 
     /// <value>The most bytes of tensors that were there at once; null where they cannot be counted.</value>
     public long? PeakTensorBytes { get; init; }

@@ -87,15 +87,13 @@ public sealed class PyBridgeTests : IDisposable
         return model;
     }
 
-    private static nn.Module<Tensor, Tensor> PeftTree(bool usesDoRA)
+    private static Branch PeftTree(bool usesDoRA)
     {
-        return Within("base_model", Within("model", nn.Sequential(("first", Layer(12, 16)), ("second", Layer(16, 8)))));
+        return new(("base_model", new Branch(("model", new Branch(("first", Layer(12, 16)), ("second", Layer(16, 8)))))));
 
-        static nn.Module<Tensor, Tensor> Within(string name, nn.Module<Tensor, Tensor> inner) => nn.Sequential((name, inner));
-
-        nn.Module<Tensor, Tensor> Layer(int inputs, int outputs)
+        Branch Layer(int inputs, int outputs)
         {
-            var layer = nn.Sequential(("lora_A", nn.Linear(inputs, 4, hasBias: false)), ("lora_B", nn.Linear(4, outputs, hasBias: false)));
+            var layer = new Branch(("lora_A", nn.Linear(inputs, 4, hasBias: false)), ("lora_B", nn.Linear(4, outputs, hasBias: false)));
             if (usesDoRA)
                 layer.register_parameter("lora_magnitude_vector", new(ones(outputs)));
             return layer;
@@ -111,4 +109,14 @@ public sealed class PyBridgeTests : IDisposable
 
     private static double[] Values(nn.Module model) =>
         [.. model.state_dict().Values.SelectMany(tensor => tensor.to(ScalarType.Float64).data<double>().ToArray())];
+
+    /// <summary>A place in a tree of names.</summary>
+    private sealed class Branch : nn.Module
+    {
+        public Branch(params (string Name, nn.Module Module)[] children) : base(nameof(Branch))
+        {
+            foreach (var (name, module) in children)
+                register_module(name, module);
+        }
+    }
 }

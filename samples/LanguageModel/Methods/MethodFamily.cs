@@ -1,0 +1,40 @@
+namespace LanguageModel.Methods;
+
+/// <summary>What methods have in common.</summary>
+public enum MethodFamily
+{
+    /// <summary>Every parameter with its own moments.</summary>
+    FullRank,
+
+    /// <summary>Moments in a subspace of each gradient.</summary>
+    Subspace,
+
+    /// <summary>Factors beside the weights.</summary>
+    Beside,
+
+    /// <summary>Factors in the place of the weights.</summary>
+    Instead,
+}
+
+/// <summary>Which family a method is of, and what it is called.</summary>
+public static class MethodFamilies
+{
+    private static readonly string[] Beside = ["relora", "relora-decreasing", "lora", "prilora", "switchlora", "dora"];
+    private static readonly string[] Instead = ["sltrain", "factorized", "cola", "inrank", "welore"];
+
+    /// <summary>The family of <paramref name="method"/>.</summary>
+    public static MethodFamily Family(this Method method) =>
+        method.Name == "adamw" ? MethodFamily.FullRank
+        : Beside.Contains(method.Name) ? MethodFamily.Beside
+        : Instead.Contains(method.Name) ? MethodFamily.Instead
+        : MethodFamily.Subspace;
+
+    /// <summary>What <paramref name="family"/> is called.</summary>
+    public static string Title(this MethodFamily family) => family switch
+    {
+        MethodFamily.FullRank => "Full rank",
+        MethodFamily.Subspace => "In a subspace of the gradient",
+        MethodFamily.Beside => "Beside the weights",
+        _ => "In the place of the weights",
+    };
+}
