@@ -73,7 +73,11 @@ public sealed partial class LowRankOptimizer
     }
 
     /// <summary>A gradient as rules take it: in computing precision, row by row. That of a weight in another layout has that layout.</summary>
-    private static Tensor Ready(Tensor gradient) => gradient.Widened().Packed();
+    private Tensor Ready(Tensor gradient)
+    {
+        var ready = gradient.Widened().Packed();
+        return _divisor == 1 ? ready : ready.div(_divisor);
+    }
 
     /// <summary>The gradient as it stands, or null. A sparse one, as embeddings can have, gets all of its rows first: rules look at whole matrices.</summary>
     private static Tensor? DenseGradient(ParameterState entry)
@@ -100,7 +104,7 @@ public sealed partial class LowRankOptimizer
     private void DropAccumulated()
     {
         _traces.Clear();
-        _isWithinWindow = false;
+        (_isWithinWindow, _divisor, IsDivided) = (false, 1, false);
         StartWindow();
         foreach (var entry in _entries)
         {
@@ -145,7 +149,7 @@ public sealed partial class LowRankOptimizer
 
     /// <summary>What of the gradient of this step has not been accumulated; null where there is nothing, or where one from before it was frozen is
     /// left.</summary>
-    private static Tensor? GradientOf(ParameterState entry) =>
+    private Tensor? GradientOf(ParameterState entry) =>
         entry.Parameter.requires_grad && DenseGradient(entry) is { } gradient ? Ready(gradient) : null;
 
     private static Tensor? AccumulatedIn(ParameterState entry) => entry.Plan.Rule.AccumulatedIn(entry.Bag);

@@ -59,7 +59,7 @@ public sealed partial class LowRankOptimizer
         if (lowRank is not null)
             return Square(GradientCheck.NormOf(accumulated is null ? lowRank : lowRank + accumulated));
 
-        return Square(GradientCheck.NormOf(gradient)) + (accumulated is null ? 0 : Square(GradientCheck.NormOf(accumulated)));
+        return Square(GradientCheck.NormOf(gradient) / _divisor) + (accumulated is null ? 0 : Square(GradientCheck.NormOf(accumulated)));
     }
 
     /// <summary>Refuses a step whose gradients were scaled while others, accumulated already, were not.</summary>

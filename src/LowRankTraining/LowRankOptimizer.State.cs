@@ -237,7 +237,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             using var scope = NewDisposeScope();
 
             // Those of the other processes are not in it yet.
-            return !Owner.IsParallel && (Plan.Rule.TryRenew(Ready(gradient), Bag, Owner.ContextFor(this)) || Owner.TryUpdateInBackward(this));
+            return !Owner.IsParallel && (Plan.Rule.TryRenew(Owner.Ready(gradient), Bag, Owner.ContextFor(this)) || Owner.TryUpdateInBackward(this));
         }
 
         /// <summary>What is saved of it, for a weight of some shape.</summary>

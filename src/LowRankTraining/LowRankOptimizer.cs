@@ -192,7 +192,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         LearningRateShare = entry.Group.InitialLearningRate > 0 ? entry.Group.LearningRate / entry.Group.InitialLearningRate : 1,
     };
 
-    private static void Update(ParameterState entry, ParamGroup group, StepContext step)
+    private void Update(ParameterState entry, ParamGroup group, StepContext step)
     {
         var plan = entry.Plan;
         var (gradient, sum) = (GradientOf(entry), entry.Parameter.requires_grad ? AccumulatedIn(entry) : null);

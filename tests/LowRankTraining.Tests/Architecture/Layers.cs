@@ -35,6 +35,7 @@ internal static class Layers
         ["ILowRankSession"] = "Contracts",
         ["ParameterPlan"] = "Contracts",
         ["LowRankOptimizer"] = "Optimizer",
+        ["LossScaler"] = "Optimizer",
         ["SessionExtensions"] = "Optimizer",
         ["LowRankStrategies"] = "Strategies",
         ["LowRankMethod"] = "Strategies",

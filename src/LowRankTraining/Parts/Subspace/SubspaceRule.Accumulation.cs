@@ -66,7 +66,13 @@ public sealed partial record SubspaceRule
     public override Tensor? AccumulatedIn(StateBag state) => state.TryGet(Accumulated, out var sum) ? sum : null;
 
     /// <inheritdoc/>
-    public override void DropAccumulated(StateBag state) => state.Remove(Accumulated);
+    /// <remarks>A subspace that was found for a step that has not been taken is due again.</remarks>
+    public override void DropAccumulated(StateBag state)
+    {
+        state.Remove(Accumulated);
+        if (state.Counter(RenewedFor) > state.Counter(Clock))
+            state.SetCounter(RenewedFor, 0);
+    }
 
     /// <inheritdoc/>
     public override string? ObstacleToAccumulation => ObstaclesToAccumulation().FirstOrDefault();

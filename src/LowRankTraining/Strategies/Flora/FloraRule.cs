@@ -18,7 +18,7 @@ namespace LowRankTraining.Strategies;
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Hao, Cao and Mou, Flora, arXiv 2402.03293, algorithm 2.</para>
 /// </remarks>
-public sealed record FloraRule : UpdateRule
+internal sealed record FloraRule : UpdateRule
 {
     /// <value>r, columns of the sketch; at least 1.</value>
     public required int Rank { get; init; }
