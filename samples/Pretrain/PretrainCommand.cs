@@ -23,6 +23,8 @@ internal static class PretrainCommand
     private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
     private static readonly Option<string> Base = new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
+    private static readonly Option<string> Gradients = new("--gradients") { Description = "What becomes of gradients in the backward pass: whole, projected or stepped.", DefaultValueFactory = _ => "whole" };
+    private static readonly Option<int> GradAccum = new("--grad-accum") { Description = "Batches whose gradients are added up in a step.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
@@ -40,7 +42,7 @@ internal static class PretrainCommand
     {
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
-            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip,
+            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip, Gradients, GradAccum,
             Dtype, Device, Seed, Data, Mix, Target, EvaluateEvery, SaveEvery, Out, Resume, Json,
         };
         command.SetAction(parsed => new PretrainRun(Request(parsed), world).Execute());
@@ -81,6 +83,8 @@ internal static class PretrainCommand
             WarmStart = parsed.GetValue(WarmStart),
             Base = parsed.GetRequiredValue(Base),
             Clip = parsed.GetValue(Clip),
+            Gradients = parsed.GetRequiredValue(Gradients).ToLowerInvariant(),
+            GradAccum = parsed.GetRequiredValue(GradAccum),
             Dtype = parsed.GetRequiredValue(Dtype),
             Seed = parsed.GetValue(Seed),
             Data = data,

@@ -6,6 +6,7 @@ using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
+using LowRankTraining;
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Mpi;
 using Spectre.Console;
@@ -99,6 +100,7 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         MergeEvery = settings.MergeEvery,
         WarmStart = settings.WarmStart,
         Base = Bases.Find(settings.Base),
+        Gradients = Enum.Parse<GradientFlow>(settings.Gradients, ignoreCase: true),
         Seed = settings.Seed,
         World = world,
     };
@@ -111,6 +113,7 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         Device = device,
         Seed = settings.Seed,
         ClipNorm = settings.Clip,
+        Accumulation = settings.GradAccum,
         EvaluateEvery = request.EvaluateEvery ?? Math.Max(1, settings.Steps / 10),
         SaveEvery = request.SaveEvery,
         World = world,

@@ -46,6 +46,12 @@ public sealed record PretrainSettings
     /// <value>Largest norm of the gradients; null for no limit.</value>
     public double? Clip { get; init; }
 
+    /// <value>whole, projected or stepped: what becomes of gradients in the backward pass.</value>
+    public string Gradients { get; init; } = "whole";
+
+    /// <value>Batches whose gradients are added up in a step.</value>
+    public int GradAccum { get; init; } = 1;
+
     /// <value>float32 or bfloat16.</value>
     public required string Dtype { get; init; }
 

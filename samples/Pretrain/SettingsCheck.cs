@@ -2,6 +2,7 @@ using System.Text.Json;
 using LanguageModel;
 using LanguageModel.Data;
 using LanguageModel.Methods;
+using LowRankTraining;
 
 namespace Pretrain;
 
@@ -23,6 +24,11 @@ internal static class SettingsCheck
         Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");
         Require(settings.WarmStart is null or >= 0, $"--warm-start must be at least 0 (is {settings.WarmStart})");
         Require(settings.Clip is null or > 0, $"--clip must be above 0 (is {settings.Clip})");
+        Require(Enum.TryParse<GradientFlow>(settings.Gradients, ignoreCase: true, out var flow) && Enum.IsDefined(flow),
+            $"--gradients must be one of {string.Join(", ", Enum.GetNames<GradientFlow>()).ToLowerInvariant()} (is {settings.Gradients})");
+        Require(settings.GradAccum >= 1, $"--grad-accum must be at least 1 (is {settings.GradAccum})");
+        Require(settings.GradAccum == 1 || settings.Mix is null, "--grad-accum is for a single text: a mixture is weighed once a step");
+        Require(settings.GradAccum == 1 || flow != GradientFlow.Stepped, "--grad-accum cannot be had with --gradients stepped, which updates weights in every backward pass");
         Require(settings.Mix is null || Mixers.Names.Contains(settings.Mix), $"--mix must be one of {string.Join(", ", Mixers.Names)} (is {settings.Mix})");
         Require(settings.Mix is null || NamedData.Parse(settings.Data) is not null, "--mix is for several sources: give each as --data NAME=PATH");
         Require(settings.Target is null || (settings.Mix == Mixers.Alignment && NamedData.Parse(settings.Data)?.Any(source => source.Name == settings.Target) == true),

@@ -66,9 +66,14 @@ public static partial class AllMethods
         List.Concat(Ablations).FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         ?? throw new UserException($"There is no method '{name}'. Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
 
-    private static AttachedMethod AdamW(Llama model, MethodSettings settings) => settings.World is { Size: > 1 }
-        ? throw new ArgumentException("adamw is TorchSharp's own optimizer, which trains in one process: start without mpiexec, or take another --strategy.")
-        : new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate), Cosine(settings));
+    private static AttachedMethod AdamW(Llama model, MethodSettings settings)
+    {
+        if (settings.World is { Size: > 1 })
+            throw new UserException("adamw is TorchSharp's own optimizer, which trains in one process: start without mpiexec, or take another --strategy.");
+        if (settings.Gradients != GradientFlow.Whole)
+            throw new UserException($"TorchSharp's AdamW takes whole gradients only, and not {settings.Gradients.ToString().ToLowerInvariant()} ones.");
+        return new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate), Cosine(settings));
+    }
 
     /// <summary>A method that projects gradients and leaves the model as it is.</summary>
     /// <param name="name">What it is asked for by.</param>
@@ -119,7 +124,10 @@ public static partial class AllMethods
         LowRank(model, settings, Cosine(settings), new Flora { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 });
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
-        new(model, Optimizer(strategy.Attach(model, Targets.AllLinear().Except("lm_head")), settings), schedule);
+        new(model, Optimizer(strategy.Attach(model, Targets.AllLinear().Except("lm_head"), settings.Gradients), settings), schedule)
+        {
+            Gradients = settings.Gradients,
+        };
 
     private static LowRankOptimizer Optimizer(ILowRankSession session, MethodSettings settings) => settings.World is { } world
         ? session.CreateOptimizer(settings.LearningRate, world)

@@ -19,6 +19,9 @@ public sealed class AttachedMethod(CausalLanguageModel model, OptimizerHelper op
     /// <value>Sets the learning rate after each update.</value>
     public BoundSchedule Scheduler { get; private set; } = schedule.Bind(optimizer);
 
+    /// <value>What becomes of gradients in the backward pass.</value>
+    public GradientFlow Gradients { get; init; }
+
     /// <value>Bytes that the optimizer keeps between steps, at this moment.</value>
     public long StateBytes => Optimizer is LowRankOptimizer lowRank
         ? lowRank.StateBytes
@@ -27,13 +30,21 @@ public sealed class AttachedMethod(CausalLanguageModel model, OptimizerHelper op
     /// <value>Updates left out because a gradient was not finite.</value>
     public long SkippedUpdates => Optimizer is LowRankOptimizer lowRank ? lowRank.NonFiniteGradients : 0;
 
-    /// <summary>Scales the gradients so that the norm of all together is at most <paramref name="largest"/>.</summary>
+    /// <summary>Tells before the first step that gradients will be clipped: those that are used in the backward pass can be by the norm of the step before
+    /// only.</summary>
+    public void ClipFrom(double largest)
+    {
+        if (Gradients == GradientFlow.Stepped && Optimizer is LowRankOptimizer { } stepped)
+            stepped.ClipByLastNorm = largest;
+    }
+
+    /// <summary>Scales the gradients of this step so that the norm of all together is at most <paramref name="largest"/>.</summary>
     public void Clip(double largest)
     {
-        if (Optimizer is LowRankOptimizer lowRank)
-            lowRank.clip_grad_norm_(largest);
-        else
+        if (Optimizer is not LowRankOptimizer lowRank)
             torch.nn.utils.clip_grad_norm_(model.parameters().Where(parameter => parameter.requires_grad), largest);
+        else if (Gradients != GradientFlow.Stepped)
+            lowRank.clip_grad_norm_(largest);
     }
 
     /// <summary>Says of how many targets the loss of the next step is the mean, where several processes train together.</summary>

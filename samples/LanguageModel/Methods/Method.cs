@@ -18,7 +18,7 @@ public sealed record Method(string Name, string Title, double LearningRate, Func
         {
             return Create(model, settings);
         }
-        catch (Exception refusal) when (refusal is OptionsValidationException or ArgumentException or InvalidOperationException)
+        catch (Exception refusal) when (refusal is OptionsValidationException or ArgumentException or InvalidOperationException or NotSupportedException)
         {
             throw new UserException(refusal.Message);
         }

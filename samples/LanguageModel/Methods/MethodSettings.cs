@@ -36,6 +36,9 @@ public sealed record MethodSettings
     /// <value>The processes that train together; null for this one alone.</value>
     public ICollective? World { get; init; }
 
+    /// <value>What becomes of gradients in the backward pass.</value>
+    public GradientFlow Gradients { get; init; }
+
     /// <value>Seed of whatever the method draws at random.</value>
     public long Seed { get; init; } = 42;
 }

@@ -24,6 +24,7 @@ public sealed class Trainer
     private readonly List<MixturePoint> mixtures = [];
     private long largestState;
     private long tokens;
+    private long counted;
     private long weightBytes;
     private long gradientBytes;
 
@@ -46,6 +47,8 @@ public sealed class Trainer
         (whole, forward, backward, update) = (new(options.Device), new(options.Device), new(options.Device), new(options.Device));
         timeLeft = new TimeLeft(data.Validation.Sum(part => part.Batches.Sum(batch => (double)batch.Inputs.Length)) / options.TokensPerStep);
         this.memory = memory ?? new MemoryMeter(options.Device);
+        if (options.ClipNorm is { } largest)
+            method.ClipFrom(largest);
     }
 
     /// <value>Called after every step.</value>
@@ -87,21 +90,12 @@ public sealed class Trainer
         using var scope = NewDisposeScope();
         model.zero_grad();
 
-        var (loss, value) = forward.Time(() =>
-        {
-            var batch = options.World.PartOf(data.At(step));
-            var loss = Batches.Loss(model, batch, options.Device);
-            method.Count(batch.Counted);
-            var sums = options.World.Sum(loss.ToDouble() * batch.Counted, batch.Counted, batch.Tokens);
-            tokens += (long)sums[2];
-            return (loss, sums[0] / sums[1]);
-        });
-        memory.Sample();
+        var value = 0.0;
+        counted = 0;
+        for (var part = 0; part < options.Accumulation; part++)
+            value += MicroBatch(step * options.Accumulation + part) / options.Accumulation;
 
-        backward.Time(() => data.Backward(() => loss.backward()));
-        memory.Sample();
-        if (weightBytes == 0)
-            Weigh();
+        method.Count(counted);
 
         update.Time(() =>
         {
@@ -111,6 +105,31 @@ public sealed class Trainer
             method.Optimizer.step();
             method.Scheduler.step();
         });
+        memory.Sample();
+        NativeHeap.GiveBack(step);
+        return value;
+    }
+
+    /// <summary>Adds the gradients of one batch to those of the step.</summary>
+    /// <returns>Its loss.</returns>
+    private double MicroBatch(long number)
+    {
+        using var scope = NewDisposeScope();
+        var (loss, value) = forward.Time(() =>
+        {
+            var batch = options.World.PartOf(data.At(number));
+            var loss = Batches.Loss(model, batch, options.Device);
+            counted += batch.Counted;
+            var sums = options.World.Sum(loss.ToDouble() * batch.Counted, batch.Counted, batch.Tokens);
+            tokens += (long)sums[2];
+            return (loss, sums[0] / sums[1]);
+        });
+        memory.Sample();
+
+        var share = options.Accumulation == 1 ? loss : loss / options.Accumulation;
+        backward.Time(() => data.Backward(() => share.backward()));
+        if (weightBytes == 0)
+            Weigh();
         memory.Sample();
         return value;
     }

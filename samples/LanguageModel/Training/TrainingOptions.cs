@@ -12,6 +12,9 @@ public sealed record TrainingOptions
     /// <value>Sequences per step.</value>
     public required int Batch { get; init; }
 
+    /// <value>Batches whose gradients are added up in a step. Default 1.</value>
+    public int Accumulation { get; init; } = 1;
+
     /// <value>Tokens per sequence.</value>
     public required int Sequence { get; init; }
 
@@ -37,5 +40,5 @@ public sealed record TrainingOptions
     public ICollective? World { get; init; }
 
     /// <value>Tokens a step.</value>
-    public long TokensPerStep => (long)Batch * Sequence;
+    public long TokensPerStep => (long)Batch * Accumulation * Sequence;
 }
