@@ -104,7 +104,9 @@ public abstract class DataMixer : IDataMixer
             throw new FileNotFoundException($"There is no saved mixer '{path}'. Check the path, or start without resuming.", path);
 
         using var file = SavedFile.Open(path, CheckpointManifest.Mixer);
-        var saved = file.Manifest!.Parameters.Single();
+        if (file.Manifest!.Parameters is not [var saved])
+            throw new InvalidDataException($"'{path}' does not hold the state of one mixer. Go back to an older file, or start without resuming. "
+                + "Nothing was changed.");
         if (saved.Layout != Layout)
             throw new InvalidDataException(
                 $"'{path}' is of another mixer: {saved.Layout} there, {Layout} here. Make the mixer as in the run that was saved. Nothing was changed.");

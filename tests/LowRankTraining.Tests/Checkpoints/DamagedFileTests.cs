@@ -142,7 +142,7 @@ public sealed class DamagedFileTests : IDisposable
 
         TrainingCheckpoint.Load(_directory, model, other);
 
-        logger.Lines.Should().ContainSingle().Which.Should()
+        logger.Lines.Where(line => line.Contains("goes on")).Should().ContainSingle().Which.Should()
             .Be("galore: the run goes on with other options than it was saved with: GaLore.RefreshEvery was 200 in the checkpoint and is 17");
     }
 

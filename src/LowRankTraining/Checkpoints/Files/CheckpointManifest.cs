@@ -66,11 +66,18 @@ internal sealed record CheckpointManifest
     {
         var json = JsonNode.Parse(text) as JsonObject ?? throw new InvalidDataException("its manifest is not a JSON object.");
         return json["format"]?.GetValue<int>() is CurrentFormat
-            ? json.Deserialize<CheckpointManifest>(Json)!
+            ? json.Deserialize<CheckpointManifest>(Json)!.RequireComplete()
             : throw new InvalidDataException($"it was written in format {json["format"]}, and this version of the library reads format {CurrentFormat}.");
     }
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
+
+    /// <summary>JSON may have null wherever it likes.</summary>
+    private CheckpointManifest RequireComplete() =>
+        Kind is not null && Method is not null && Library is not null && Checksums?.Values.All(checksum => checksum is not null) == true
+        && Groups?.All(group => group is not null) == true && Parameters?.All(parameter => parameter?.IsComplete == true) == true
+            ? this
+            : throw new InvalidDataException("its manifest has null where something is needed.");
 
     /// <exception cref="InvalidDataException">The tensors are not those that were written.</exception>
     public void RequireChecksumsOf(IReadOnlyCollection<string> tensors)
@@ -112,6 +119,10 @@ internal sealed record GroupManifest(int Parameters, double? LearningRate = null
 internal sealed record ParameterManifest(
     string Name, long[] Shape, string? Dtype, string Layout, IReadOnlyList<string> Slots, IReadOnlyDictionary<string, long> Counters)
 {
+    [JsonIgnore]
+    public bool IsComplete =>
+        Name is not null && Shape is not null && Layout is not null && Counters is not null && Slots?.All(slot => slot is not null) == true;
+
     public string? DifferenceFrom(ParameterManifest saved)
     {
         if (saved.Name != Name)

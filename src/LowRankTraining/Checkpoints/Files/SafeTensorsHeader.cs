@@ -56,6 +56,9 @@ internal sealed class SafeTensorsHeader
     /// <summary>safetensors' name of a dtype.</summary>
     public static string NameOf(ScalarType type) => Types.FirstOrDefault(pair => pair.Value == type).Key;
 
+    /// <summary>The dtype of a name; null where there is none of that name.</summary>
+    public static ScalarType? TypeOf(string? name) => name is not null && Types.TryGetValue(name, out var type) ? type : null;
+
     /// <summary>Writes a header with nothing but <paramref name="texts"/> beside the tensors.</summary>
     public static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, IEnumerable<KeyValuePair<string, string>>? texts) =>
         WriteFramed(stream, Encode(tensors, texts));

@@ -24,6 +24,8 @@ internal static class SavedBag
             foreach (var slot in saved.Slots)
             {
                 using var scope = NewDisposeScope();
+                if (!file.Has(TensorName(saved.Name, slot)))
+                    throw new InvalidDataException($"The file holds no '{slot}' for '{saved.Name}', and its manifest says so.");
                 bag.Set(slot, file.Read(TensorName(saved.Name, slot)).to(device));
             }
 

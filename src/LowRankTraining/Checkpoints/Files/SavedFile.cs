@@ -26,7 +26,7 @@ internal static class SavedFile
         {
             return read();
         }
-        catch (InvalidDataException damage)
+        catch (Exception damage) when (SafeTensorsHeader.IsDamage(damage))
         {
             throw new InvalidDataException($"{damage.Message} Go back to an older file, or start without resuming. Nothing was changed.", damage);
         }

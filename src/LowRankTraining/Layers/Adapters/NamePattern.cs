@@ -44,6 +44,9 @@ internal static class NamePattern
 
     private static bool IsMatch(string pattern, string name)
     {
+        if (IsPlain(pattern))
+            return EndsWith(name, pattern);
+
         try
         {
             return Compiled(pattern).IsMatch(name);
@@ -54,6 +57,14 @@ internal static class NamePattern
                 + "write it without repetitions in repetitions.");
         }
     }
+
+    /// <summary>Most patterns are names, for which no expression has to be compiled. A dot stands for any letter, as in one.</summary>
+    private static bool IsPlain(string pattern) =>
+        pattern.Length > 0 && pattern.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
+
+    private static bool EndsWith(string name, string pattern) =>
+        name.Length >= pattern.Length && (name.Length == pattern.Length || name[^(pattern.Length + 1)] == '.')
+        && name.Skip(name.Length - pattern.Length).Zip(pattern).All(pair => pair.First == pair.Second || (pair.Second == '.' && pair.First != '\n'));
 
     /// <summary>An expression whose time grows with the name, and not with the ways to match it; one that looks around or back needs those ways, and gets
     /// a second.</summary>

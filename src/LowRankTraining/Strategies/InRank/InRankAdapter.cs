@@ -84,6 +84,8 @@ internal sealed class InRankAdapter : LayerAdapter
         var rank = Memory(state).Counters.TryGetValue(Active, out var known) ? known : _growth.Active(_growth.ModesAtFirst(_limit), _limit);
         if (rank == Rank)
             return;
+        if (!IsPossible(rank))
+            throw new InvalidDataException($"The state of '{Name}' says that its rank is {rank}, and the layer can have 1 to {_growth.MaxRank(_limit)}.");
 
         using var scope = NewDisposeScope();
         var (u, v) = (Layer.factor_U, Layer.factor_V);
