@@ -42,6 +42,26 @@ public class AdaptiveRankBasisTests
         captured.Should().BeGreaterThanOrEqualTo(1 - outside);
     }
 
+    /// <summary>Spectra that fall slowly, as those of gradients of language models: noise, or a power of the index.</summary>
+    [Theory]
+    [InlineData("noise", 0.3), InlineData("power", 0.3), InlineData("power", 0.1), InlineData("steps", 0.3)]
+    public void Slowly_falling_spectrum_gets_little_more_than_the_smallest_rank(string spectrum, double outside)
+    {
+        using var scope = NewDisposeScope();
+        var matrix = spectrum switch
+        {
+            "noise" => Draw.Normal(128, 192, 1),
+            "power" => Draw.WithSingularValues(128, 192, 1, [.. Enumerable.Range(1, 128).Select(index => 1 / Math.Pow(index, 0.4))]),
+            _ => Draw.WithSingularValues(128, 192, 1, [.. Enumerable.Range(1, 128).Select(index => index < 40 ? 1.0 : 0.35)]),
+        };
+        var energies = linalg.svdvals(matrix).square();
+        var needed = energies.cumsum(0).lt((1 - outside) * energies.sum()).sum().ToInt64() + 1;
+
+        var found = new AdaptiveRankBasis { Outside = outside, MinRank = 1, Multiple = 1 }.Find(BasesTests.Query(matrix, 128));
+
+        found.shape[1].Should().BeInRange(needed, (long)Math.Ceiling(1.15 * needed));
+    }
+
     [Theory]
     [InlineData(16, 16)]
     [InlineData(14, 14)]

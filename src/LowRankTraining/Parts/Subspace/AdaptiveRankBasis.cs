@@ -6,11 +6,11 @@ namespace LowRankTraining.Parts;
 
 /// <summary>The smallest subspace that captures a given share of the gradient's energy.</summary>
 /// <remarks>
-/// <para>Blocks of b random probes, each orthogonal to what has been found: Y = (A − P Pᵀ A) Ω, orthonormalized; the energy outside, ‖A‖² − Σ ‖PᵢᵀA‖², needs
-/// no residual matrix. It stops below η ‖A‖² or at the largest rank. An eigendecomposition inside the range then cuts to the smallest sufficient rank,
-/// rounded up to a multiple.</para>
+/// <para>Blocks of b random probes, each orthogonal to what has been found: Y = (A − P Pᵀ A) Ω, orthonormalized, and once more A Aᵀ Y; the energy
+/// outside, ‖A‖² − Σ ‖PᵢᵀA‖², needs no residual matrix. It stops below η ‖A‖² or at the largest rank. An eigendecomposition inside the range then cuts to the
+/// smallest sufficient rank, rounded up to a multiple.</para>
 /// <para>The rank in use is kept unless the new one differs by more than an eighth of it, so that moments are not resized for nothing.</para>
-/// <para>4 s l r operations and one read from the device per block. Source: Refael et al., AdaRankGrad, arXiv 2410.17881, algorithm 1; blocks after Halko,
+/// <para>8 s l r operations and one read from the device per block. Source: Refael et al., AdaRankGrad, arXiv 2410.17881, algorithm 1; blocks after Halko,
 /// Martinsson and Tropp (2011), algorithm 4.2.</para>
 /// </remarks>
 public sealed record AdaptiveRankBasis : IBasis
@@ -69,7 +69,10 @@ public sealed record AdaptiveRankBasis : IBasis
             var block = matrix.mm(randn(matrix.shape[1], probes, matrix.dtype, matrix.device, generator: generator));
             block = Orthonormal.Columns(Outer(range, block));
 
-            // Twice: what is left of the old directions after one pass would grow when the block is normalized.
+            // A power pass: without it a block of a flat spectrum holds much less than the best one, and the rank comes out too high.
+            block = Orthonormal.Columns(Outer(range, matrix.mm(matrix.t().mm(block))));
+
+            // Again: what is left of the old directions after one pass would grow when the block is normalized.
             block = Orthonormal.Columns(Outer(range, block));
             outside -= block.t().mm(matrix).square().sum().ToDouble();
             range = range is null ? block : cat([range, block], 1);
