@@ -47,17 +47,44 @@ public sealed class MemoryPlan
         return new([.. session.Parameters.Where(plan => !plan.IsFrozen).Select(Of)], (session as AdapterSession)?.FrozenBytes ?? 0);
     }
 
-    /// <summary>The plan for a model that need not exist: nothing is allocated.</summary>
+    /// <summary>The plan of a method for a model, which stays as it is.</summary>
+    /// <param name="model">The model. It is copied for a while, weights included: some methods go by them.</param>
+    /// <param name="strategy">The method, of gradient or weight space.</param>
+    /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
+    /// <remarks>As if every linear layer could be replaced; layers that have to be shadowed keep their factors in the optimizer's state instead.</remarks>
+    /// <exception cref="ArgumentException">What attaching the method to such a model would be refused for.</exception>
+    public static MemoryPlan For(nn.Module model, ILowRankStrategy strategy, Targets? targets = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(strategy);
+        return OfSketch(ModelSketch.Of(model), strategy, targets);
+    }
+
+    /// <summary>The plan for a model that need not exist.</summary>
     /// <param name="parameters">Names and shapes, as <c>named_parameters()</c> would give them. Embeddings and heads are known by name.</param>
-    /// <param name="strategy">The method.</param>
+    /// <param name="strategy">The method. One of gradient space allocates nothing; one of weight space makes the model for a while.</param>
     /// <param name="dtype">The weights' dtype. Default: float32.</param>
-    public static MemoryPlan For(IEnumerable<(string name, long[] shape)> parameters, UpdateMethod strategy, ScalarType dtype = ScalarType.Float32)
+    /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
+    /// <exception cref="ArgumentException">What attaching the method to such a model would be refused for.</exception>
+    public static MemoryPlan For(
+        IEnumerable<(string name, long[] shape)> parameters, ILowRankStrategy strategy, ScalarType dtype = ScalarType.Float32, Targets? targets = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);
+        if (strategy is not UpdateMethod update || update is QGaLore { QuantizesWeights: true })
+            return OfSketch(ModelSketch.Of([.. parameters], dtype), strategy, targets);
+
         using var scope = NewDisposeScope();
-        using var session = strategy.Attach(parameters.Select(pair => (pair.name, new Parameter(empty(pair.shape, dtype, META)))));
+        using var session = update.Attach(parameters.Select(pair => (pair.name, new Parameter(empty(pair.shape, dtype, META)))), targets);
         return For(session);
+    }
+
+    private static MemoryPlan OfSketch(nn.Module sketch, ILowRankStrategy strategy, Targets? targets)
+    {
+        using var scope = NewDisposeScope();
+        using (sketch)
+        using (var session = strategy.Attach(sketch, targets))
+            return For(session);
     }
 
     /// <summary>A table with one line for all parameters of the same shape and rule.</summary>

@@ -2,6 +2,7 @@ using FluentAssertions;
 using LowRankTraining.ByteCounting;
 using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Planning;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

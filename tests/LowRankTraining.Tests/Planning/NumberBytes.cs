@@ -1,7 +1,7 @@
-namespace LowRankTraining;
+namespace LowRankTraining.Tests.Planning;
 
 /// <summary>Bytes that a number of each kind takes: the convention in which memory is counted.</summary>
-public readonly record struct NumberBytes
+internal readonly record struct NumberBytes
 {
     /// <value>b_w, a weight that is trained at full rank.</value>
     public required double Weight { get; init; }

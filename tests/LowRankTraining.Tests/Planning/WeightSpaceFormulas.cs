@@ -1,6 +1,6 @@
 using LowRankTraining.Strategies;
 
-namespace LowRankTraining;
+namespace LowRankTraining.Tests.Planning;
 
 /// <summary>What a weight-space method holds for a matrix, and what a step with it costs, from the matrix's shape
 /// alone; the sum over several is that of a model.</summary>
@@ -10,7 +10,7 @@ namespace LowRankTraining;
 /// factorized (InRank, WeLore, CoLA) P (b_a + b_g + 2b_s).</para>
 /// <para>Rank above a matrix's short side counts as that side. Activations are not counted.</para>
 /// </remarks>
-public sealed record WeightSpaceMemory
+internal sealed record WeightSpaceMemory
 {
     private WeightSpaceMemory() { }
 

@@ -1,0 +1,95 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>A model that cannot run: the modules by which methods go, under the names that they have, for looking at what a method would make of it.</summary>
+/// <remarks>Linear layers and embeddings are such; everything else is a parameter. Every layer can be replaced.</remarks>
+internal static class ModelSketch
+{
+    /// <summary>A copy of a model, its values included: some methods go by them.</summary>
+    public static nn.Module Of(nn.Module model)
+    {
+        using var guard = no_grad();
+        var sketch = new Node("model");
+        var modules = ParameterPlace.ModulesOf(model).DistinctBy(pair => pair.Path).ToDictionary(pair => pair.Path, pair => pair.Module);
+        var done = new HashSet<string>();
+        foreach (var (name, parameter) in model.named_parameters())
+        {
+            var (path, local) = Split(name);
+            if (modules.GetValueOrDefault(path) is Linear linear && local == "weight")
+            {
+                var copy = nn.Linear(linear.in_features, linear.out_features, linear.bias is not null, parameter.device, parameter.dtype);
+                copy.weight.copy_(parameter);
+                sketch.Put(path, copy);
+                done.Add(path);
+            }
+            else if (modules.GetValueOrDefault(path) is Embedding && local == "weight")
+                sketch.Put(path, nn.Embedding(parameter.shape[0], parameter.shape[1], device: parameter.device, dtype: parameter.dtype));
+            else if (!done.Contains(path))
+                sketch.Put(name, new Parameter(parameter.detach().clone(), parameter.requires_grad));
+        }
+
+        foreach (var (name, parameter) in model.named_parameters())
+            if (sketch.get_parameter(name) is { } copy)
+                copy.requires_grad = parameter.requires_grad;
+        return sketch;
+    }
+
+    /// <summary>A model of names and shapes. What is called "weight" and has two dimensions is of a linear layer, unless "embed" is in its name.</summary>
+    public static nn.Module Of(IReadOnlyList<(string Name, long[] Shape)> parameters, ScalarType dtype)
+    {
+        var sketch = new Node("model");
+        var names = parameters.Select(parameter => parameter.Name).ToHashSet();
+        foreach (var (name, shape) in parameters)
+        {
+            var (path, local) = Split(name);
+            if (local == "weight" && shape.Length == 2 && path.Length > 0)
+                sketch.Put(path, name.Contains("embed", StringComparison.Ordinal)
+                    ? nn.Embedding(shape[0], shape[1], dtype: dtype)
+                    : nn.Linear(shape[1], shape[0], names.Contains($"{path}.bias"), dtype: dtype));
+            else if (local != "bias" || sketch.get_parameter(name) is null)
+                sketch.Put(name, new Parameter(zeros(shape, dtype)));
+        }
+
+        return sketch;
+    }
+
+    private static (string Path, string Local) Split(string name)
+    {
+        var dot = name.LastIndexOf('.');
+        return dot < 0 ? ("", name) : (name[..dot], name[(dot + 1)..]);
+    }
+
+    private sealed class Node(string name) : nn.Module(name)
+    {
+        private readonly Dictionary<string, nn.Module> _children = [];
+
+        public void Put(string path, nn.Module module)
+        {
+            var (above, local) = Split(path);
+            var parent = At(above);
+            parent._children[local] = module;
+            parent.register_module(local, module);
+        }
+
+        public void Put(string path, Parameter parameter)
+        {
+            var (above, local) = Split(path);
+            At(above).register_parameter(local, parameter);
+        }
+
+        private Node At(string path) => path.Split('.', StringSplitOptions.RemoveEmptyEntries).Aggregate(this, (node, local) =>
+        {
+            if (!node._children.TryGetValue(local, out var child))
+            {
+                node._children[local] = child = new Node(local);
+                node.register_module(local, child);
+            }
+
+            return child as Node
+                ?? throw new ArgumentException($"'{path}' is a layer and has others under it: give the layer the only parameters of its name.");
+        });
+    }
+}
