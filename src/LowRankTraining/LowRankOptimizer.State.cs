@@ -1,5 +1,6 @@
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Numerics;
 using LowRankTraining.Parts;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -38,7 +39,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         source.WithPendingGradients(() =>
         {
             foreach (var (target, from) in _entries.Zip(sources))
-                pending.Add(target.Bag, from.Bag.CopyTo(target.Parameter.device));
+                pending.Add(target.Bag, target.Fitted(from.Bag.CopyTo(target.Parameter.device), from.Parameter.dtype));
         });
         pending.Apply();
     }
@@ -145,7 +146,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             foreach (var (group, loaded) in _parameter_groups.Zip(saved.Groups))
                 pending.Add(((ParamGroup)group).Options, Options.Of(loaded));
             foreach (var (entry, from) in _entries.Zip(saved.Parameters))
-                pending.Add(entry.Bag, file.ReadBag(from, entry.Parameter.device));
+                pending.Add(entry.Bag, entry.Fitted(file.ReadBag(from, entry.Parameter.device), SafeTensorsHeader.TypeOf(from.Dtype)));
             return pending;
         }
         catch
@@ -164,9 +165,15 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         _lastNorm = saved.LastNorm;
         Session.ResumeAt(saved.Step, this);
         Resumed?.Invoke(CompletedSteps);
-        if (ChangesSince(saved) is { Count: > 0 } changes)
+        if (PrecisionSince(saved).Concat(ChangesSince(saved)).ToList() is { Count: > 0 } changes)
             Session.Method?.Logger?.OptionsChanged(Session.Strategy, string.Join("; ", changes));
     }
+
+    /// <summary>State is cast to the precision of its parameter, as in PyTorch; the run is then another one.</summary>
+    private IEnumerable<OptionChange> PrecisionSince(CheckpointManifest saved) => _entries.Zip(saved.Parameters)
+        .Select(pair => (pair.First.Plan.Name, Before: pair.Second.Dtype, Now: SafeTensorsHeader.NameOf(pair.First.Parameter.dtype)))
+        .Where(dtype => dtype.Before != dtype.Now).GroupBy(dtype => (dtype.Before, dtype.Now))
+        .Select(same => new OptionChange($"The dtype of {same.Count()} parameters ('{same.First().Name}')", same.Key.Before ?? "unknown", same.Key.Now));
 
     private bool IsFirst(ParamGroup group) => ReferenceEquals(group, _parameter_groups[0]);
 
@@ -267,12 +274,20 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             && Bag.Tensors.Keys.SequenceEqual(bag.Tensors.Keys)
             && Bag.Tensors.All(slot => slot.Value.allclose(bag[slot.Key]));
 
-        /// <summary>What the state looks like, and in which precision it is computed: that of half-precision weights is float32, and fits float32
-        /// ones.</summary>
-        private string LayoutFor(long[] shape)
+        /// <summary>What was saved for a parameter, cast where that one was of another dtype.</summary>
+        public StateBag Fitted(StateBag loaded, ScalarType? saved)
         {
-            var layout = Plan.Rule.LayoutFor(shape);
-            return Parameter.dtype == ScalarType.Float64 ? $"{layout}, of float64" : layout;
+            if (saved == Parameter.dtype)
+                return loaded;
+
+            using var scope = NewDisposeScope();
+            using var pending = loaded.TryGet(PendingGradient, out var gradient) ? gradient.to(Parameter.dtype, copy: true) : null;
+            loaded.Cast(Parameter.dtype.Computing(), Plan.Slots.Where(slot => slot.IsSingle).Select(slot => slot.Name).ToHashSet());
+            if (pending is not null)
+                loaded.Set(PendingGradient, pending.alias());
+            return loaded;
         }
+
+        private string LayoutFor(long[] shape) => Plan.Rule.LayoutFor(shape);
     }
 }

@@ -63,9 +63,12 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     /// <value>What the session itself keeps with the parameter's state. Default: nothing.</value>
     internal IReadOnlyList<StateSlot> SessionSlots { get; init; } = [];
 
+    /// <value>All that is kept about it.</value>
+    internal IEnumerable<StateSlot> Slots => Rule.SlotsFor(Shape).Concat(SessionSlots);
+
     /// <summary>Room for all that is kept about it, of which nothing is there yet.</summary>
     /// <exception cref="ArgumentException">Two parts of the rule keep something of one name.</exception>
-    internal StateBag NewState(params IEnumerable<StateSlot> others) => new([.. Rule.SlotsFor(Shape), .. SessionSlots, .. others], $"'{Name}'");
+    internal StateBag NewState(params IEnumerable<StateSlot> others) => new([.. Slots, .. others], $"'{Name}'");
 
     /// <summary>The shape that a checkpoint of so many steps is to have for this weight, given what it has.</summary>
     internal long[] ExpectedShape(long step, long[] saved) =>

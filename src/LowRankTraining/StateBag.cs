@@ -158,6 +158,16 @@ public sealed class StateBag : IDisposable
         return copy;
     }
 
+    /// <summary>The same numbers for a parameter of another precision, as PyTorch casts them.</summary>
+    /// <param name="computing">The precision in which the parameter is updated: float64 or float32.</param>
+    /// <param name="fixedSlots">What is float32 whatever that is.</param>
+    internal void Cast(ScalarType computing, IReadOnlySet<string> fixedSlots)
+    {
+        foreach (var (name, tensor) in _tensors.Where(slot => !fixedSlots.Contains(slot.Key)).ToArray())
+            if (tensor.dtype is ScalarType.Float32 or ScalarType.Float64 && tensor.dtype != computing)
+                Set(name, tensor.to(computing));
+    }
+
     /// <summary>Frees every tensor.</summary>
     public void Dispose() => Clear();
 

@@ -9,6 +9,9 @@ public sealed record StateSlot(string Name)
     /// <value>What it takes between steps, for a float32 or half-precision parameter. Default 0: a counter, or what is there only for a while.</value>
     public long Bytes { get; init; }
 
+    /// <value>Whether it is float32 whatever the parameter's precision. Default false: numbers are float64 beside float64.</value>
+    public bool IsSingle { get; init; }
+
     /// <summary>The slot with so many numbers in float32.</summary>
     public StateSlot Of(long numbers) => this with { Bytes = sizeof(float) * numbers };
 

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Schedules;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -61,6 +62,7 @@ public static class TrainingCheckpoint
     /// bound to a <see cref="LowRankOptimizer"/> does so without being given.</param>
     /// <returns>Completed steps. A scheduler that is bound afterwards needs them.</returns>
     /// <remarks>
+    /// <para>Weights and state of another floating-point dtype are cast, as in PyTorch; the run then goes on, and no longer bit for bit.</para>
     /// <para>Options on which the form of the state depends must be those of the saved run. Others may differ; where the method has a logger, they are named
     /// in a warning.</para>
     /// <para>Call it outside of dispose scopes when the optimizer is one of TorchSharp's own: those lose loaded state with the scope.</para>
@@ -143,7 +145,7 @@ public static class TrainingCheckpoint
         {
             long[] there = [.. file.ShapeOf(ModelPrefix + name)];
             var (type, here) = (file.TypeOf(ModelPrefix + name), expectedShape(tensor, there));
-            if (type != tensor.dtype || !there.SequenceEqual(here))
+            if ((type != tensor.dtype && !(type.IsTrainable() && tensor.dtype.IsTrainable())) || !there.SequenceEqual(here))
                 return $"'{name}' is {type} [{string.Join(", ", there)}] there and {tensor.dtype} [{string.Join(", ", here)}] here";
         }
 

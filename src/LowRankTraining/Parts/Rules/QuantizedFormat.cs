@@ -69,7 +69,7 @@ public abstract record QuantizedFormat : StateFormat
     internal sealed override bool IsExact(long elements) => !Quantizes(elements);
 
     internal sealed override IEnumerable<StateSlot> SlotsFor(string name, long elements) =>
-        [.. base.SlotsFor(name, elements), .. Companions.Select(ending => new StateSlot(Companion(name, ending)))];
+        [.. base.SlotsFor(name, elements), .. Companions.Select(ending => new StateSlot(Companion(name, ending)) { IsSingle = true })];
 
     /// <summary>The name of what is kept beside codes, made once.</summary>
     private protected static string Companion(string name, string ending) => Names.GetOrAdd((name, ending), pair => pair.Name + pair.Ending);

@@ -14,7 +14,8 @@ namespace LowRankTraining.Parts;
 /// <param name="Axis">0 where the vectors are rows, 1 where they are columns.</param>
 internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
 {
-    private static readonly StateSlot Mean = new("exp_avg"), Square = new("exp_avg_sq"), Steps = new("vector_steps"), Held = new("held");
+    private static readonly StateSlot Mean = new("exp_avg"), Square = new("exp_avg_sq"), Steps = new("vector_steps") { IsSingle = true },
+        Held = new("held") { IsSingle = true };
 
     /// <value>Whether vectors can be held still for a while.</value>
     public bool CanHold { get; init; }

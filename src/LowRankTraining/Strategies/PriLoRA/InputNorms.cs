@@ -12,6 +12,9 @@ namespace LowRankTraining.Strategies;
 internal sealed class InputNorms(double decay) : InputWatch
 {
     public const string Name = "input_norms";
+
+    private static readonly StateSlot Slot = new(Name) { IsSingle = true };
+
     private readonly LaneSum _seen = new();
     private Tensor? _average;
     private ICollective? _world;
@@ -111,6 +114,6 @@ internal sealed class InputNorms(double decay) : InputWatch
 
         public override string LayoutFor(IReadOnlyList<long> shape) => $"{Inner.LayoutFor(shape)} with input norms";
 
-        public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Inner.SlotsFor(shape).Append(new StateSlot(Name).Of(shape[1]));
+        public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Inner.SlotsFor(shape).Append(Slot.Of(shape[1]));
     }
 }
