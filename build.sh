@@ -17,6 +17,9 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  figures        measure what the library promises; also writes artifacts/figures.json
+  fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; `test` reads 300
+  soak   [STEPS]        train STEPS steps (default 200000) by each of five methods: nothing may grow
+  kill   [TIMES]        kill a training program TIMES times (default 1000) while it saves: nothing may be lost
   pack                  make and check the NuGet packages
   docs                  make the site with the API reference: artifacts/site
   bundle                make artifacts/bundle: programs and tests for a Linux machine with PyTorch and without .NET
@@ -57,6 +60,17 @@ bench() {
         *) local name=$1; shift; set -- --filter "*$name*" "$@" ;;
     esac
     dotnet run --project "$root/$project" -c Release --no-build $backend -- "$@"
+}
+
+# endurance COMMAND ARGS: one of the long trials of the benchmarks' program.
+endurance() {
+    compile bench-build 'Building the benchmarks (Release)' benchmarks/LowRankTraining.Benchmarks
+    dotnet run --project "$root/benchmarks/LowRankTraining.Benchmarks" -c Release --no-build $backend -- "$@"
+}
+
+fuzz() {
+    compile fuzz-build 'Building the tests (Release)' tests/LowRankTraining.Tests
+    LRT_FUZZ_INPUTS=${1:-100000} dotnet test "$root/tests/LowRankTraining.Tests" -c Release --no-build --nologo --filter FullyQualifiedName~FuzzTests
 }
 
 pack() {
@@ -100,7 +114,8 @@ while [ "$count" -gt 0 ]; do
 done
 
 case $command in
-    build | demo | bench | pack | docs | bundle) require_dotnet; "$command" "$@" ;;
+    build | demo | bench | fuzz | pack | docs | bundle) require_dotnet; "$command" "$@" ;;
+    soak | kill) require_dotnet; endurance "$command" "$@" ;;
     test) require_dotnet; provide_mpi; build; run_tests "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; die "Unknown command '$command'." ;;

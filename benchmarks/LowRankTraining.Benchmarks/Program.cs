@@ -4,6 +4,7 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using LowRankTraining.Benchmarks.Endurance;
 using LowRankTraining.Benchmarks.Figures;
 
 if (args is ["figures", ..])
@@ -13,6 +14,12 @@ if (args is [AloneFigures.Command, var method])
     AloneFigures.Run(method);
     return 0;
 }
+if (args is [SoakCommand.Name, ..])
+    return SoakCommand.Run(args[1..]);
+if (args is [KillCommand.Name, ..])
+    return KillCommand.Run(args[1..]);
+if (args is [KillCommand.SaverName, var folder])
+    KillCommand.Save(folder);
 
 // In process: the native library stays where the build put it, and one thread pool serves all methods alike.
 var config = DefaultConfig.Instance

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using LanguageModel;
 using LanguageModel.CommandLine;
@@ -7,7 +6,6 @@ using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
 using LowRankTraining;
-using LowRankTraining.Checkpoints;
 using LowRankTraining.Mpi;
 using Spectre.Console;
 using TorchSharp;
@@ -67,18 +65,11 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         {
             method.Finish();
             if (world.IsFirst)
-                AtomicFile.Write(folder.ModelFile, stream => Save(model, stream));
+                folder.SaveModel(model);
         }
 
         Conclude(folder, settings, report);
         return report.Completed ? 0 : SampleCommand.Interrupted;
-    }
-
-    /// <summary>Leaves the stream open, which TorchSharp would close.</summary>
-    private static void Save(Llama model, Stream stream)
-    {
-        using var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true);
-        model.save(writer);
     }
 
     /// <summary>What a process takes of a machine that it shares with others: one GPU of several, or its share of the processors.</summary>

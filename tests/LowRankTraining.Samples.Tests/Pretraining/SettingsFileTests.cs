@@ -1,0 +1,76 @@
+using FluentAssertions;
+using LanguageModel;
+using Pretrain;
+using Xunit;
+
+namespace LowRankTraining.Samples.Tests.Pretraining;
+
+/// <summary>The settings of a run come back as they were written, or not at all.</summary>
+public sealed class SettingsFileTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("lowrank-").FullName;
+
+    private string File => Path.Combine(_folder, "settings.json");
+
+    private static readonly PretrainSettings Settings = new()
+    {
+        Strategy = "fira", Model = "9m", Rank = 32, Steps = 100, Batch = 16, Seq = 256, Lr = 0.01, Warmup = 10, Dtype = "float32", Seed = 42, Data = [],
+    };
+
+    [Fact]
+    public void Settings_come_back()
+    {
+        var folder = RunFolder.New(_folder);
+        folder.WriteSettings(Settings);
+
+        folder.ReadSettings().Should().BeEquivalentTo(Settings);
+    }
+
+    [Fact]
+    public void Every_flipped_bit_is_refused_or_changes_nothing()
+    {
+        var folder = RunFolder.New(_folder);
+        folder.WriteSettings(Settings);
+        var sound = System.IO.File.ReadAllBytes(File);
+
+        for (var place = 0; place < sound.Length; place++)
+        {
+            var damaged = sound.ToArray();
+            damaged[place] ^= (byte)(1 << (place % 8));
+            System.IO.File.WriteAllBytes(File, damaged);
+            try
+            {
+                folder.ReadSettings().Should().BeEquivalentTo(Settings, "of byte {0}", place);
+            }
+            catch (UserException refusal)
+            {
+                refusal.Message.Should().Contain("settings.json");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(""), InlineData("null"), InlineData("[]"), InlineData("{}"), InlineData("{\"rank\": 1, \"rank\": 2}"), InlineData("{\"checksum\": {}}")]
+    public void What_is_no_settings_is_refused_in_words(string text)
+    {
+        System.IO.File.WriteAllText(File, text);
+
+        RunFolder.New(_folder).Invoking(folder => folder.ReadSettings()).Should().Throw<UserException>().WithMessage("*settings.json*");
+    }
+
+    [Fact]
+    public void Trained_model_is_a_file_that_TorchSharp_loads()
+    {
+        using var model = TorchSharp.torch.nn.Linear(3, 2);
+        using var other = TorchSharp.torch.nn.Linear(3, 2);
+        var folder = RunFolder.New(_folder);
+
+        folder.SaveModel(model);
+        other.load(folder.ModelFile);
+
+        other.weight.data<float>().ToArray().Should().Equal(model.weight.data<float>().ToArray());
+        Directory.GetFiles(_folder).Should().Equal(folder.ModelFile);
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}
