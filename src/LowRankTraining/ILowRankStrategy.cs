@@ -1,7 +1,9 @@
 using System.Text.Json.Serialization;
+using LowRankTraining.Parts;
 using LowRankTraining.Text;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
+using TorchSharp.Modules;
 
 namespace LowRankTraining;
 
@@ -24,6 +26,13 @@ public interface ILowRankStrategy
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
     ILowRankSession Attach(torch.nn.Module model, Targets? targets = null);
+
+    /// <summary>How a parameter is updated that is added to an optimizer after the method was attached. Default: by Adam.</summary>
+    /// <param name="name">Its name, unique in the optimizer.</param>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="isTarget">Whether the method is for it, if it is a matrix; else it is updated as everything that the method is not for.</param>
+    /// <exception cref="NotSupportedException">The method cannot do it without the model.</exception>
+    ParameterPlan PlanAdded(string name, Parameter parameter, bool isTarget) => new(name, parameter, new AdamRule());
 
     /// <summary>Puts the method to work on <paramref name="model"/>, and says what becomes of gradients in the backward pass. Default: a method takes whole
     /// gradients only.</summary>

@@ -34,7 +34,7 @@ public sealed partial class LowRankOptimizer
 
         internal static Options Of(Checkpoints.GroupManifest saved) => new()
         {
-            LearningRate = saved.LearningRate,
+            LearningRate = saved.LearningRate ?? throw new InvalidDataException("A group of parameters has no learning rate."),
             InitialLearningRate = saved.InitialLearningRate ?? 0,
             weight_decay = saved.WeightDecay,
         };
@@ -72,8 +72,26 @@ public sealed partial class LowRankOptimizer
         /// <param name="parameters">Each parameter belongs to one group only.</param>
         /// <param name="lr">Learning rate η.</param>
         /// <param name="weight_decay">Decoupled weight decay λ.</param>
+        /// <param name="method">By which matrices of the group are updated, such as <c>new GaLore { Rank = 32 }</c>: all of them are projected. Null for the
+        /// optimizer's own method, by its rule of what it is not for. What the optimizer's session knows already keeps the rule that it has there.</param>
         /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
-        public ParamGroup(IEnumerable<Parameter> parameters, double? lr = null, double? weight_decay = null)
-            : base(parameters, new Options { LearningRate = lr, weight_decay = weight_decay }) => Options.Require();
+        public ParamGroup(IEnumerable<Parameter> parameters, double? lr = null, double? weight_decay = null, ILowRankStrategy? method = null)
+            : base(parameters, new Options { LearningRate = lr, weight_decay = weight_decay })
+        {
+            Options.Require();
+            Method = method;
+        }
+
+        /// <summary>Makes a group of parameters with names, which checkpoints and messages then use.</summary>
+        /// <inheritdoc cref="ParamGroup(IEnumerable{Parameter}, double?, double?, ILowRankStrategy?)"/>
+        public ParamGroup(
+            IEnumerable<(string name, Parameter parameter)> named_parameters, double? lr = null, double? weight_decay = null, ILowRankStrategy? method = null)
+            : this([.. (named_parameters = [.. named_parameters]).Select(pair => pair.parameter)], lr, weight_decay, method) =>
+            Names = named_parameters.DistinctBy(pair => ParameterIdentity.Of(pair.parameter))
+                .ToDictionary(pair => ParameterIdentity.Of(pair.parameter), pair => pair.name);
+
+        internal ILowRankStrategy? Method { get; }
+
+        internal IReadOnlyDictionary<ParameterIdentity, string> Names { get; } = new Dictionary<ParameterIdentity, string>();
     }
 }

@@ -79,7 +79,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             : throw new ArgumentException("This optimizer does not handle the parameter.", nameof(parameter));
     }
 
-    /// <summary>Adds parameters with options of their own. Those that the session does not know are updated by Adam.</summary>
+    /// <summary>Adds parameters with options of their own. Those that the session does not know are updated by the group's method, or as the optimizer's own
+    /// method updates what it is not for.</summary>
     /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already or cannot be trained.
     /// Nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Its learning rate or weight decay is negative or not a number. Nothing was changed.</exception>
@@ -100,7 +101,10 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 nameof(param_group));
         group.Options?.Require();
 
-        var plans = parameters.Select((parameter, index) => PlanFor(parameter, _entries.Count + index)).ToArray();
+        var plans = parameters.Select((parameter, index) => PlanFor(parameter, group, _entries.Count + index)).ToArray();
+        if (plans.Select(plan => plan.Name).Concat(_entries.Select(entry => entry.Plan.Name)).GroupBy(name => name).FirstOrDefault(same => same.Count() > 1)
+            is { } twice)
+            throw new ArgumentException($"Two parameters are called '{twice.Key}'. Give each a name of its own. Nothing was changed.", nameof(param_group));
         SharedMemory.Refuse(_entries.Select(entry => (entry.Plan.Name, entry.Parameter))
             .Concat(plans.Zip(parameters, (plan, parameter) => (plan.Name, parameter))));
 
@@ -268,8 +272,14 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         return plans.ToDictionary(same => same.Key, same => same.Single());
     }
 
-    private ParameterPlan PlanFor(Parameter parameter, int index) =>
-        _plans.TryGetValue(ParameterIdentity.Of(parameter), out var plan) ? plan : new ParameterPlan($"added[{index}]", parameter, new AdamRule());
+    private ParameterPlan PlanFor(Parameter parameter, ParamGroup group, int index)
+    {
+        if (_plans.TryGetValue(ParameterIdentity.Of(parameter), out var plan))
+            return plan;
+
+        var name = group.Names.GetValueOrDefault(ParameterIdentity.Of(parameter), $"added[{index}]");
+        return (group.Method ?? Session.Method)?.PlanAdded(name, parameter, isTarget: group.Method is not null) ?? new(name, parameter, new AdamRule());
+    }
 
     /// <summary>What is known of a parameter, whichever object stands for it. Once it has been disposed, another tensor may lie at its address.</summary>
     private ParameterState? EntryOf(Parameter parameter) =>

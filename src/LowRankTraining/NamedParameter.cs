@@ -21,6 +21,10 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     /// <value>Whether it is the table of an embedding, as far as can be told: in a list without modules by its name.</value>
     public bool IsTable => IsEmbedding || Places.All(place => place.Module is null) && IsMatrix && Matches(["embed"]);
 
+    /// <value>Whether it is the matrix of the output head, as its place and its size tell: the last linear layer, and the only one whose outputs are as many
+    /// as an embedding of the model has rows.</value>
+    public bool IsHead { get; init; }
+
     public bool IsMatrix => Parameter.dim() >= 2;
 
     /// <value>Whether its user has frozen it, for now: it takes no gradient.</value>
@@ -46,7 +50,7 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
             throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. "
                 + "Nothing was changed.");
 
-        return From(model.named_parameters(), ParameterPlace.In(model));
+        return WithHead(From(model.named_parameters(), ParameterPlace.In(model)));
     }
 
     /// <summary>Those of a list, each once.</summary>
@@ -62,6 +66,15 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
         SharedMemory.Refuse(all.Where(candidate => !candidate.IsFrozen).Select(candidate => (candidate.Name, candidate.Parameter)));
         return [.. all.Where((candidate, index) =>
             !candidate.IsFrozen || (candidate.Parameter.dtype.IsTrainable() && !IsHeldElsewhere(candidate, index, all)))];
+    }
+
+    private static IReadOnlyList<NamedParameter> WithHead(IReadOnlyList<NamedParameter> parameters)
+    {
+        var words = parameters.Where(candidate => candidate.IsEmbedding).Select(candidate => candidate.Parameter.shape[0]).ToHashSet();
+        var linear = parameters.Where(candidate => candidate.IsMatrix && candidate.Places.Any(place => place.Module is Linear)).ToArray();
+        return linear is [.., var last] && words.Contains(last.Parameter.shape[0]) && linear.Count(other => words.Contains(other.Parameter.shape[0])) == 1
+            ? [.. parameters.Select(candidate => ReferenceEquals(candidate, last) ? last with { IsHead = true } : candidate)]
+            : parameters;
     }
 
     /// <summary>Gives names to parameters that came without.</summary>

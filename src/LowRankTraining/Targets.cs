@@ -42,6 +42,13 @@ public sealed class Targets
         return new($"{_description}, except {List(patterns)}", candidate => _includes(candidate) && !candidate.Matches(patterns));
     }
 
+    /// <summary>These targets without what official scripts leave to plain Adam: embeddings and the output head, by their names or their modules.</summary>
+    internal Targets ExceptTablesAndHead()
+    {
+        var named = Except("embed", "lm_head");
+        return new($"{named._description}, except the output head", candidate => named._includes(candidate) && !candidate.IsHead);
+    }
+
     /// <summary>The names of the parameters of <paramref name="model"/> that would be chosen, in the model's order.</summary>
     public IReadOnlyList<string> Inspect(nn.Module model) =>
         [.. NamedParameter.Of(model).Where(Includes).Select(candidate => candidate.Name)];
@@ -66,7 +73,7 @@ public sealed class Targets
     }
 
     private static string Described(NamedParameter candidate) => candidate.Places.Count == 1 || !candidate.IsEmbedding
-        ? candidate.Name
+        ? candidate.IsHead ? $"{candidate.Name} (the output head: as many outputs as an embedding has rows)" : candidate.Name
         : $"{candidate.Name} (the table of an embedding, and also {string.Join(", ", candidate.Names.Skip(1))}: chosen where a pattern names it there)";
 
     private static void Require(string[] patterns)

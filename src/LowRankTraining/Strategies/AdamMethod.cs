@@ -56,6 +56,15 @@ public abstract record AdamMethod : UpdateMethod
             .Moments(TableStates);
     }
 
+    /// <inheritdoc/>
+    protected override UpdateMethod With(ParameterOptions own)
+    {
+        ArgumentNullException.ThrowIfNull(own);
+        if (own.Rank is not null || own.Scale is not null)
+            return base.With(own);
+        return own.States is { } states ? this with { States = states, TableStates = states } : this;
+    }
+
     /// <summary>What is checked where a rule of the user's takes the place of Adam: Adam's numbers are then without effect.</summary>
     private protected void CheckInner(Checks checks, DirectionRule? inner)
     {

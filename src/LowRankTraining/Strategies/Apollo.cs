@@ -17,13 +17,16 @@ namespace LowRankTraining.Strategies;
 public sealed record Apollo : GradientSpaceMethod
 {
     /// <summary>The defaults: rank 256 (APOLLO, from 350M on; a quarter of the width below), a = 1, a Gaussian projection.</summary>
-    public Apollo() => (Rank, Scale, Basis) = (256, 1, new GaussianBasis());
+    public Apollo() => (Scale, Basis) = (1, new GaussianBasis());
 
     /// <value>APOLLO-Mini: rank 1, one factor for each matrix, a = 128 (APOLLO, section 5).</value>
     public static Apollo Mini { get; } = new() { Rank = 1, Scale = 128, Scaling = GradientScaling.Tensor };
 
     /// <inheritdoc/>
     public override string Name => "apollo";
+
+    /// <inheritdoc/>
+    protected override int DefaultRank => 256;
 
     /// <value>One factor per channel, or one for the matrix. Default: per channel (APOLLO).</value>
     public GradientScaling Scaling { get; init; }

@@ -7,9 +7,11 @@ namespace LowRankTraining.Strategies;
 /// <see cref="Subspace"/>, in what it differs from GaLore.</remarks>
 public abstract record GradientSpaceMethod : AdamMethod
 {
+    private readonly int? _rank;
+
     /// <value>r, dimensions of the subspace; at least 1. Above a matrix's compressed side it is lowered to that side, with a warning. Default 128 (GaLore,
-    /// 60M).</value>
-    public int Rank { get; init; } = 128;
+    /// 60M); a matrix for which nobody has asked for a rank and that one would take more state than AdamW is left to the rule of everything else.</value>
+    public int Rank { get => _rank ?? DefaultRank; init => _rank = value; }
 
     /// <value>α, a factor on the step inside the subspace; above 0. Default 0.25 for most (GaLore, section 5.1).</value>
     public double Scale { get; init; } = 0.25;
@@ -46,6 +48,9 @@ public abstract record GradientSpaceMethod : AdamMethod
 
     /// <value>Whether a rank above a matrix's compressed side is an error. Default false.</value>
     public bool Strict { get; init; }
+
+    /// <value>The rank where nobody has asked for one. Default 128.</value>
+    protected virtual int DefaultRank => 128;
 
     /// <value>The basis that the method itself takes.</value>
     protected virtual IBasis OwnBasis => FollowsCode ? new ExactSvdBasis() : new WarmStartedBasis();
@@ -86,6 +91,18 @@ public abstract record GradientSpaceMethod : AdamMethod
     /// <summary>The rule of one of the targets. Default: <see cref="Subspace"/>, for which a tensor of more than two dimensions is out × rest.</summary>
     /// <param name="target">The target.</param>
     protected virtual UpdateRule RuleForTarget(in ParameterRole target) => Subspace;
+
+    /// <inheritdoc/>
+    protected override bool SparesSmallTargets => _rank is null;
+
+    /// <inheritdoc/>
+    protected override UpdateMethod With(ParameterOptions own)
+    {
+        ArgumentNullException.ThrowIfNull(own);
+        var method = (GradientSpaceMethod)base.With(own with { Rank = null, Scale = null });
+        method = own.Rank is { } rank ? method with { Rank = rank } : method;
+        return own.Scale is { } scale ? method with { Scale = scale } : method;
+    }
 
     /// <inheritdoc/>
     protected sealed override UpdateRule RuleFor(in ParameterRole role) =>

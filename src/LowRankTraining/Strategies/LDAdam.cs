@@ -16,10 +16,13 @@ public sealed record LDAdam : GradientSpaceMethod
 {
     /// <summary>The defaults: rank 16, α = 1, β₁ 0.908, β₂ 0.99, a new subspace at every step, moments by <see cref="MomentCarryOver.ProjectionAware"/>
     /// (LDAdam).</summary>
-    public LDAdam() => (Rank, Scale, Beta1, Beta2, RefreshEvery, OnRefresh) = (16, 1, 0.908, 0.99, 1, MomentCarryOver.ProjectionAware);
+    public LDAdam() => (Scale, Beta1, Beta2, RefreshEvery, OnRefresh) = (1, 0.908, 0.99, 1, MomentCarryOver.ProjectionAware);
 
     /// <inheritdoc/>
     public override string Name => "ldadam";
+
+    /// <inheritdoc/>
+    protected override int DefaultRank => 16;
 
     /// <value>ρ, the share of the first moment in what the subspace is found from, in [0, 1). Default 0.908 (LDAdam: β₁).</value>
     public double Share { get; init; } = 0.908;

@@ -1,3 +1,5 @@
+using LowRankTraining.Diagnostics;
+using LowRankTraining.Numerics;
 using LowRankTraining.Parts;
 using LowRankTraining.Text;
 using Microsoft.Extensions.Logging;
@@ -8,7 +10,7 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>A method that leaves the model as it is, and changes only how parameters are updated. It is its own options.</summary>
 /// <remarks>To write one: derive a record, name it, and say by <see cref="RuleFor"/> which rule each parameter has.</remarks>
-public abstract record UpdateMethod : ILowRankStrategy, IPart
+public abstract partial record UpdateMethod : ILowRankStrategy, IPart
 {
     /// <inheritdoc/>
     public abstract string Name { get; }
@@ -25,15 +27,32 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
     /// <value>Whether the authors' code is to be followed.</value>
     protected bool FollowsCode => Compatibility == Compatibility.ReferenceCode;
 
+    /// <value>What is done otherwise with parameters of some names: rank, scale, factors on learning rate and weight decay, format of the moments, frozen. Of
+    /// the rows that match a name the first counts; one that matches none is an error. Default: none.</value>
+    public IReadOnlyList<ParameterOptions> Overrides { get; init; } = [];
+
     /// <value>When weight decay is applied: the code of most methods builds on an AdamW that applies it after the update.</value>
     protected virtual DecayTiming Decay => FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
 
     /// <value>The parameters that the method is for where nobody says so; null for all of them. Default: all matrices but those that official scripts leave to
     /// plain Adam, embeddings and the output head.</value>
-    protected virtual Targets? DefaultTargets => Targets.AllMatrices().Except("embed", "lm_head");
+    protected virtual Targets? DefaultTargets => Targets.AllMatrices().ExceptTablesAndHead();
 
     /// <value>Whether a rank that a matrix cannot have is an error, and not a warning. Default false.</value>
     protected virtual bool RefusesLowerRanks => false;
+
+    /// <value>Whether targets are left to the rule of everything else where this one would take more state than AdamW, since nobody has asked for the size
+    /// that it has. Default false.</value>
+    protected virtual bool SparesSmallTargets => false;
+
+    /// <summary>The method as it is for parameters with options of their own.</summary>
+    /// <param name="own">Rank, scale and format, where they are given.</param>
+    /// <exception cref="NotSupportedException">The method does not have what is given.</exception>
+    protected virtual UpdateMethod With(ParameterOptions own)
+    {
+        ArgumentNullException.ThrowIfNull(own);
+        return own.SaysHowToUpdate ? throw new NotSupportedException($"{GetType().Name} has no rank, scale or format of single parameters.") : this;
+    }
 
     /// <summary>The rule of one parameter.</summary>
     /// <param name="role">The parameter, and what the method has to do with it.</param>
@@ -51,7 +70,9 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
     /// <inheritdoc/>
     public virtual void Check(Checks checks) => checks
         .Require(MethodName.IsValid(Name), MethodName.Refusal(Name))
-        .Defined(Compatibility);
+        .Defined(Compatibility)
+        .Require(Overrides?.All(own => own is not null) == true, $"{checks.PathOf(nameof(Overrides))} is null, or holds null.")
+        .Refuse((Overrides ?? []).OfType<ParameterOptions>().SelectMany(own => ObjectionsTo(own, checks)));
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 
@@ -89,19 +110,37 @@ public abstract record UpdateMethod : ILowRankStrategy, IPart
         targets?.RequireAny(parameters);
         GradientSpaceSession.RequireFloatingPoint(parameters);
 
+        RequireUse(Overrides, parameters);
+
         var place = 0;
+        var spared = new List<string>();
         var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) { Method = this };
         session.RequireDistinctSlots();
         session.ReportLowerRanks(RefusesLowerRanks, Logger);
+        if (spared.Count > 0)
+            Logger?.ProjectionSpared(Name, spared.Count, string.Join(", ", spared.Take(8)));
+        if (targets is not null)
+            Logger?.Covered(Name, TargetCoverage.For(parameters, targets.Includes));
+        foreach (var frozen in parameters.Where(candidate => OptionsOf(candidate) is { Frozen: true }))
+            frozen.Parameter.requires_grad = false;
         return session;
 
         ParameterPlan Plan(NamedParameter candidate)
         {
+            var own = OptionsOf(candidate);
+            var method = own is null ? this : With(own);
             var isTarget = targets?.Includes(candidate) ?? true;
-            var rule = RuleFor(new(candidate.Name, candidate.Parameter, isTarget, candidate.IsTable, isTarget ? place++ : 0));
+            var role = new ParameterRole(candidate.Name, candidate.Parameter, isTarget, candidate.IsTable, isTarget ? place++ : 0);
+            var rule = method.RuleFor(role);
+            if (isTarget && method.SparesSmallTargets && rule.BytesFor(candidate.Parameter.shape) > BytesOfAdamW(candidate.Parameter))
+            {
+                rule = method.RuleFor(role with { IsTarget = false });
+                spared.Add(candidate.Name);
+            }
+
             if (rule.NeedsMatrix && !candidate.IsMatrix)
                 throw new ArgumentException(rule.RefusalOf(candidate.Name, "a vector"));
-            return GradientSpaceSession.Plan(candidate, rule) with { Decay = Decay, AcceptZeroGradient = FollowsCode };
+            return PlanOf(candidate, rule, own);
         }
     }
 

@@ -104,6 +104,11 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     /// <see cref="LowRankStrategies.Parse(string)"/> reads it.</summary>
     public sealed override string ToString() => MethodText.Of(this);
 
+    ParameterPlan ILowRankStrategy.PlanAdded(string name, TorchSharp.Modules.Parameter parameter, bool isTarget) => isTarget
+        ? throw new NotSupportedException($"'{Name}' changes the model, and is attached to it: a group of parameters cannot be given to it. "
+            + "Take a method that projects, such as GaLore, or attach this one to the whole model.")
+        : new(name, parameter, Settings.RuleOf(new(name, parameter, [new(name, null)]))) { IsOfModel = true };
+
     /// <inheritdoc/>
     public virtual void Check(Checks checks)
     {

@@ -9,7 +9,7 @@ namespace LowRankTraining.Layers;
 internal static class AdapterPlanner
 {
     /// <summary>The matrices that ReLoRA's scripts adapt: everything linear but the output head.</summary>
-    public static readonly Targets DefaultTargets = Targets.AllLinear().Except("embed", "lm_head");
+    public static readonly Targets DefaultTargets = Targets.AllLinear().ExceptTablesAndHead();
 
     public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method)
     {
@@ -33,6 +33,7 @@ internal static class AdapterPlanner
         foreach (var adapter in adapters)
             adapter.Install();
 
+        method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains));
         var frozen = parameters.Except(chosen).Where(other => !other.IsFrozen && !method.Trains(other)).ToArray();
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;

@@ -15,9 +15,11 @@ public sealed record Flora : UpdateMethod
     /// <inheritdoc/>
     public override string Name => "flora";
 
+    private readonly int? _rank;
+
     /// <value>r, columns of the sketch; at least 1. A matrix whose short side is not above it keeps its momentum whole. Default 128 (the authors give
     /// none).</value>
-    public int Rank { get; init; } = 128;
+    public int Rank { get => _rank ?? 128; init => _rank = value; }
 
     /// <value>κ, updates between two sketches; at least 1. Default 1000 (Flora).</value>
     public long ResampleEvery { get; init; } = 1000;
@@ -41,6 +43,9 @@ public sealed record Flora : UpdateMethod
 
     /// <inheritdoc/>
     protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
+
+    /// <inheritdoc/>
+    protected override bool SparesSmallTargets => _rank is null;
 
     private FloraRule Rule => new()
     {

@@ -1,0 +1,46 @@
+using LowRankTraining.Parts;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>What a method does otherwise with parameters of some names.</summary>
+/// <remarks>A row of <see cref="UpdateMethod.Overrides"/>: no weight decay on biases and norms, a rate of its own for the head, a lower rank for some
+/// matrices, a frozen table. What is left out is as for all others.</remarks>
+public sealed record ParameterOptions : IPart
+{
+    /// <value>A part of the parameter's name, as in <see cref="Targets.Matching"/>: "bias", "lm_head", "layers.0.".</value>
+    public required string Pattern { get; init; }
+
+    /// <value>r of projected matrices, at least 1; null for the method's.</value>
+    public int? Rank { get; init; }
+
+    /// <value>α of projected matrices, above 0; null for the method's.</value>
+    public double? Scale { get; init; }
+
+    /// <value>Factor on the learning rate, at least 0. Default 1.</value>
+    public double LearningRate { get; init; } = 1;
+
+    /// <value>Factor on the weight decay, at least 0; 0 for none. Default 1.</value>
+    public double WeightDecay { get; init; } = 1;
+
+    /// <value>How the moments are stored; null as the method does.</value>
+    public StateFormat? States { get; init; }
+
+    /// <value>Whether they are frozen (<c>requires_grad</c> is false) when the method is attached. They can be thawed at any time. Default false.</value>
+    public bool Frozen { get; init; }
+
+    internal bool SaysHowToUpdate => Rank is not null || Scale is not null || States is not null;
+
+    /// <inheritdoc/>
+    public void Check(Checks checks)
+    {
+        ArgumentNullException.ThrowIfNull(checks);
+        checks
+            .Require(!string.IsNullOrEmpty(Pattern), $"{checks.PathOf(nameof(Pattern))} is empty: it must be a part of a name.")
+            .AtLeast(1, Rank ?? 1, nameof(Rank))
+            .Above(0, Scale ?? 1, nameof(Scale))
+            .AtLeast(0, LearningRate)
+            .AtLeast(0, WeightDecay)
+            .NoEffect(Frozen && (SaysHowToUpdate || LearningRate != 1 || WeightDecay != 1), nameof(Frozen),
+                "what is frozen is not updated, and the other options say how. Leave them out, or leave out Frozen.");
+    }
+}

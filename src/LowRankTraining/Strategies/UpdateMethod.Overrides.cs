@@ -1,0 +1,57 @@
+using LowRankTraining.Numerics;
+using LowRankTraining.Parts;
+using TorchSharp.Modules;
+
+namespace LowRankTraining.Strategies;
+
+/// <content>What is done otherwise with some parameters, and with those that come later.</content>
+public abstract partial record UpdateMethod
+{
+    private ParameterOptions? OptionsOf(NamedParameter candidate) => Overrides.FirstOrDefault(row => candidate.Matches([row.Pattern]));
+
+    /// <inheritdoc/>
+    /// <remarks>A matrix is projected where the group is given a method, and has the rule of everything else where it is not; the numbers are the method's own
+    /// either way.</remarks>
+    ParameterPlan ILowRankStrategy.PlanAdded(string name, Parameter parameter, bool isTarget)
+    {
+        Checks.Require(this);
+        var candidate = new NamedParameter(name, parameter, [new(name, null)]);
+        var own = OptionsOf(candidate);
+        var role = new ParameterRole(name, parameter, isTarget && candidate.IsMatrix, candidate.IsTable, Place: 0);
+        return PlanOf(candidate, (own is null ? this : With(own)).RuleFor(role), own);
+    }
+
+    private ParameterPlan PlanOf(NamedParameter candidate, UpdateRule rule, ParameterOptions? own) => GradientSpaceSession.Plan(candidate, rule) with
+    {
+        Decay = Decay,
+        AcceptZeroGradient = FollowsCode,
+        LearningRateMultiplier = own?.LearningRate ?? 1,
+        WeightDecayMultiplier = own?.WeightDecay ?? 1,
+    };
+
+    private static long BytesOfAdamW(Parameter parameter) => 2 * sizeof(float) * parameter.shape.Elements();
+
+    private static void RequireUse(IReadOnlyList<ParameterOptions> rows, IReadOnlyList<NamedParameter> parameters)
+    {
+        if (rows.FirstOrDefault(row => !parameters.Any(candidate => candidate.Matches([row.Pattern]))) is { } unused)
+            throw new ArgumentException($"'{unused.Pattern}' in {nameof(Overrides)} is a part of no parameter's name: they are "
+                + $"{string.Join(", ", parameters.Take(12).Select(candidate => candidate.Name))}{(parameters.Count > 12 ? ", ..." : "")}. "
+                + "Nothing was changed.");
+    }
+
+    private IEnumerable<string> ObjectionsTo(ParameterOptions own, Checks checks)
+    {
+        var path = $"{checks.PathOf(nameof(Overrides))} for '{own.Pattern}'";
+        var wrong = Checks.Of(own);
+        if (wrong.Count > 0)
+            return wrong.Select(objection => $"{path}: {objection}");
+        try
+        {
+            return Checks.Of(With(own) with { Overrides = [] }).Except(Checks.Of(this with { Overrides = [] })).Select(objection => $"{path}: {objection}");
+        }
+        catch (NotSupportedException unable)
+        {
+            return [$"{path}: {unable.Message}"];
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using FluentAssertions;
+using LowRankTraining.Parts;
+using LowRankTraining.Strategies;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Strategies;
+
+/// <summary>What a method is for in models whose names tell nothing, and what its defaults may cost.</summary>
+public class CoverageTests
+{
+    [Fact]
+    public void Head_is_known_by_its_size_where_its_name_does_not_tell()
+    {
+        using var model = new Translator();
+
+        Projected(new GaLore { Rank = 4 }, model).Should().Equal("mixer.weight");
+        new LoRA { Rank = 4 }.Attach(model).Layers.Select(layer => layer.Name).Should().Equal("mixer.weight");
+    }
+
+    [Fact]
+    public void Layer_as_wide_as_a_table_is_long_is_no_head_where_there_are_several()
+    {
+        using var model = nn.Sequential(("positions", nn.Embedding(16, 8)), ("wide", nn.Linear(8, 16)), ("again", nn.Linear(16, 16)));
+
+        Projected(new GaLore { Rank = 4 }, model).Should().Equal("wide.weight", "again.weight");
+    }
+
+    [Fact]
+    public void Targets_that_leave_most_of_a_model_out_are_warned_about()
+    {
+        using var model = nn.Sequential(("convolution", nn.Conv2d(16, 32, 3)), ("classes", nn.Linear(32, 10)));
+        var logger = new RecordingLogger();
+
+        using var session = new LoRA { Rank = 4, Logger = logger }.Attach(model, Targets.AllLinear());
+
+        logger.Lines.Should().ContainSingle(line => line.Contains("only 6.4 %") && line.Contains("convolution.weight (32 × 16 × 3 × 3)") && line.Contains("Targets"));
+    }
+
+    [Fact]
+    public void Attention_that_has_no_linear_children_is_named()
+    {
+        using var model = nn.Sequential(("encoder", nn.TransformerEncoderLayer(32, 4, 8)), ("classes", nn.Linear(32, 3)));
+        var logger = new RecordingLogger();
+
+        using var session = new GaLore { Rank = 2, Logger = logger }.Attach(model, Targets.AllLinear());
+
+        logger.Lines.Should().Contain(line => line.Contains("only") && line.Contains("in_proj_weight"));
+    }
+
+    [Fact]
+    public void Share_that_is_covered_is_reported_without_a_warning()
+    {
+        using var model = new Translator();
+        var logger = new RecordingLogger();
+
+        Projected(new GaLore { Rank = 4, Logger = logger }, model);
+
+        logger.Lines.Should().Equal("galore: the targets are 1 matrices with 6.0 % of the model's numbers");
+    }
+
+    public static TheoryData<string> Projecting =>
+        [.. LowRankStrategies.All.Where(method => method.Create() is GradientSpaceMethod or Flora).Select(method => method.Name)];
+
+    [Theory, MemberData(nameof(Projecting))]
+    public void No_default_takes_more_state_than_AdamW(string name)
+    {
+        long[][] shapes = [[64, 256], [64, 512], [256, 64], [16, 16], [8, 2000], [32, 3, 3, 3], [1, 40], [200, 1], [1024, 4096]];
+        var model = shapes.Select((shape, index) => ($"layer{index}.weight", shape));
+
+        var plan = MemoryPlan.For(model, name == "q-galore" ? new QGaLore { QuantizesWeights = false } : LowRankStrategies.Create(name));
+
+        plan.Parameters.Should().OnlyContain(parameter => parameter.StateBytes <= parameter.AdamWBytes + 64);
+        plan.Parameters[^1].StateBytes.Should().BeLessThan(plan.Parameters[^1].AdamWBytes * 2 / 3);
+    }
+
+    [Fact]
+    public void Rank_that_is_asked_for_is_taken_whatever_it_costs()
+    {
+        (string, long[])[] model = [("layer.weight", [64, 512])];
+
+        MemoryPlan.For(model, new GaLore { Rank = 64 }).ShareOfAdamW.Should().BeGreaterThan(1);
+        MemoryPlan.For(model, new GaLore()).ShareOfAdamW.Should().Be(1);
+    }
+
+    [Fact]
+    public void Matrices_that_are_spared_are_named()
+    {
+        using var model = nn.Sequential(("small", nn.Linear(64, 64)), ("large", nn.Linear(512, 1024)));
+        var logger = new RecordingLogger();
+
+        Projected(new Fira { Logger = logger }, model).Should().Equal("large.weight");
+
+        logger.Lines.Should().Contain(line => line.Contains("more state than AdamW for 1 small matrices") && line.Contains("small.weight") && line.Contains("Set Rank"));
+    }
+
+    private static IEnumerable<string> Projected(ILowRankStrategy method, nn.Module model) =>
+        method.Attach(model).Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name);
+
+    /// <summary>An embedding called encoder, and a head called decoder.</summary>
+    private sealed class Translator : nn.Module<Tensor, Tensor>
+    {
+#pragma warning disable CA2213 // Registered modules are disposed with this one.
+        private readonly Embedding encoder = nn.Embedding(120, 16);
+        private readonly nn.Module<Tensor, Tensor> mixer = nn.Linear(16, 16);
+        private readonly nn.Module<Tensor, Tensor> decoder = nn.Linear(16, 120);
+#pragma warning restore CA2213
+
+        public Translator() : base(nameof(Translator)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => decoder.call(mixer.call(encoder.call(input)));
+    }
+}
