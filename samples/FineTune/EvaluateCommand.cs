@@ -31,7 +31,7 @@ internal static class EvaluateCommand
             var paths = parsed.GetRequiredValue(data);
             var examples = ModelText.Of(pretrained, parsed.GetValue(chat)).Load(paths, paths, parsed.GetValue(length)).Evaluation;
             using var interruption = new Interruption();
-            var loss = Evaluation.Loss(pretrained.Model, ExampleBatches.InBatches(examples, parsed.GetValue(batch)), device, interruption.Token);
+            var loss = Evaluation.Loss(pretrained.Model, ExampleBatches.InBatches(examples, parsed.GetValue(batch)), device, interruption: interruption.Token);
             Console.WriteLine($"{examples.Count} examples, {Describe.Count(examples.Sum(example => (double)example.Learned))} tokens: "
                 + $"loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(Math.Exp(loss), 3)}");
         });

@@ -31,7 +31,8 @@ internal static class SoakCommand
         var steps = arguments is [var text, ..] ? long.Parse(text, CultureInfo.InvariantCulture) : 200_000;
         set_num_threads(1);
         Console.WriteLine($"| method | steps | µs per step | open files | live tensors | resident, MiB | |\n|---|---|---|---|---|---|---|");
-        return Methods.Count(method => !Holds(method.Name, method.Method, steps)) == 0 ? 0 : 1;
+        bool[] hold = [.. Methods.Select(method => Holds(method.Name, method.Method, steps))];
+        return hold.All(holds => holds) ? 0 : 1;
     }
 
     private static bool Holds(string name, ILowRankStrategy method, long steps)

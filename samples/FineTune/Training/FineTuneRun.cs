@@ -39,7 +39,7 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
         var batches = new ExampleBatches(examples, options);
         var first = resume ? method.Load(folder) : 0;
         Introduce(pretrained, text, examples, options, first);
-        var before = resume ? null : (double?)Evaluation.Loss(pretrained.Model, batches.Validation[0].Batches, device, interruption);
+        var before = resume ? null : (double?)Evaluation.Loss(pretrained.Model, batches.Validation[0].Batches, device, interruption: interruption);
         if (before is { } start)
             output.WriteLine($"before training: evaluation loss {Describe.Fixed(start, 4)}, perplexity {Describe.Fixed(Math.Exp(start), 3)}");
 

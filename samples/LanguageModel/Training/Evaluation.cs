@@ -12,7 +12,7 @@ public static class Evaluation
     /// <summary>Mean loss over all targets of <paramref name="batches"/> that count, each weighing the same, in nats.</summary>
     /// <exception cref="OperationCanceledException"><paramref name="interruption"/> came before the last batch.</exception>
     public static double Loss(
-        CausalLanguageModel model, IReadOnlyList<TokenBatch> batches, Device device, CancellationToken interruption = default, ICollective? world = null)
+        CausalLanguageModel model, IReadOnlyList<TokenBatch> batches, Device device, ICollective? world = null, CancellationToken interruption = default)
     {
         using var frozen = no_grad();
         model.eval();

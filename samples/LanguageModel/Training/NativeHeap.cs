@@ -18,7 +18,7 @@ internal static class NativeHeap
 
         try
         {
-            malloc_trim(0);
+            _ = malloc_trim(0);
         }
         catch (Exception missing) when (missing is DllNotFoundException or EntryPointNotFoundException)
         {

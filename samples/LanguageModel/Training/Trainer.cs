@@ -149,7 +149,8 @@ public sealed class Trainer
         largestState = Math.Max(largestState, method.StateBytes);
         try
         {
-            var losses = TimeLeft.Timed(timeLeft.AddValidation, () => data.Validation.Select(part => Evaluation.Loss(model, part.Batches, options.Device, interruption, options.World)).ToList());
+            var losses = TimeLeft.Timed(timeLeft.AddValidation, () =>
+                data.Validation.Select(part => Evaluation.Loss(model, part.Batches, options.Device, options.World, interruption)).ToList());
             return Note(new LossPoint(done, losses is [var only] ? only : Mean(losses)), losses);
         }
         catch (OperationCanceledException)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Compare;
@@ -63,7 +64,8 @@ public sealed class ReportTests : IDisposable
         (result.WeightBytes + result.GradientBytes + result.StateBytes + result.OtherBytes).Should().Be(result.PeakTensorBytes);
         result.OtherBytes.Should().BePositive();
         var row = XDocument.Parse($"<div>{Bars.Memory(Findings(("adamw", [2.0])))}</div>").Descendants("li").Last();
-        row.Descendants("i").Select(piece => double.Parse(Regex.Match(piece.Attribute("style")!.Value, @"[\d.]+").Value)).Sum().Should().BeApproximately(100, 0.1);
+        row.Descendants("i").Select(piece => double.Parse(Regex.Match(piece.Attribute("style")!.Value, @"[\d.]+").Value, CultureInfo.InvariantCulture))
+            .Sum().Should().BeApproximately(100, 0.1);
     }
 
     [Fact]
@@ -74,7 +76,8 @@ public sealed class ReportTests : IDisposable
         Palette.Legend(findings).Select(entry => entry.Name).Should().Equal(
             "Full rank", "In a subspace of the gradient", "Beside the weights", "In the place of the weights");
         ReportCharts.TradeOff(findings).Descendants().Where(element => element.Attribute("class")?.Value.StartsWith("inside", StringComparison.Ordinal) == true)
-            .Select(element => element.Value).Should().BeEquivalentTo(Enumerable.Range(1, AllMethods.List.Count - 1).Select(place => place.ToString()));
+            .Select(element => element.Value).Should().BeEquivalentTo(
+                Enumerable.Range(1, AllMethods.List.Count - 1).Select(place => place.ToString(CultureInfo.InvariantCulture)));
     }
 
     [Fact]
