@@ -198,8 +198,11 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
     private void Update(ParameterState entry, ParamGroup group, StepContext step)
     {
+        if (!entry.Parameter.requires_grad)
+            return;
+
         var plan = entry.Plan;
-        var (gradient, sum) = (GradientOf(entry), entry.Parameter.requires_grad ? AccumulatedIn(entry) : null);
+        var (gradient, sum) = (GradientOf(entry), AccumulatedIn(entry));
         if ((gradient ?? sum) is not { } evidence)
             return;
 

@@ -22,13 +22,4 @@ public sealed record AdaRankGrad : GradientSpaceMethod
 
     /// <inheritdoc/>
     public override string Name => "adarankgrad";
-
-    /// <inheritdoc/>
-    public override void Check(Checks checks)
-    {
-        base.Check(checks);
-        if (Basis is AdaptiveRankBasis { Outside: var outside } && Refresh is EnergyRefresh { Least: var least })
-            checks.Require(least <= 1 - outside, FormattableString.Invariant($"{checks.PathOf(nameof(Refresh))}.Least is {least}: it must be at most ") +
-                "1 − Outside of the basis, or every new subspace would be left at once.");
-    }
 }

@@ -47,7 +47,7 @@ internal sealed class TappedSession : ILowRankSession
             throw new ArgumentException($"{gradients} is no {nameof(GradientFlow)}: take one of {string.Join(", ", Enum.GetNames<GradientFlow>())}.",
                 nameof(gradients));
 
-        var projecting = session.Parameters.Where(plan => plan.Rule is SubspaceRule).ToArray();
+        var projecting = session.Parameters.Where(plan => plan.Rule.Projects).ToArray();
         if (gradients == GradientFlow.Stepped || projecting.Any(plan => plan.Rule.ObstacleToAccumulation is null))
             return;
         throw new NotSupportedException($"'{method.Name}' cannot take gradients by {nameof(GradientFlow)}.{gradients}, "
@@ -103,7 +103,7 @@ internal sealed class TappedSession : ILowRankSession
 
     /// <summary>Whether a weight is one of those that the flow is about.</summary>
     private bool IsFor(NamedParameter weight, ParameterPlan plan) =>
-        plan.Rule is SubspaceRule || (_flow == GradientFlow.Stepped && weight.IsMatrix && weight.Places.Any(place => place.Module is Linear or Int8Linear));
+        plan.Rule.Projects || (_flow == GradientFlow.Stepped && weight.IsMatrix && weight.Places.Any(place => place.Module is Linear or Int8Linear));
 
     private void Tap(NamedParameter weight, ParameterPlan plan)
     {

@@ -51,6 +51,27 @@ public class StateSlotTests
     }
 
     [Fact]
+    public void Transpose_of_a_stored_matrix_is_made_once_and_goes_with_it()
+    {
+        using var scope = NewDisposeScope();
+        using var state = new StateBag();
+        var first = Draw.Normal(5, 3, 1);
+        state.Set("basis", first);
+        var view = state.TransposeOf("basis", first)!;
+
+        Draw.Error(view, first.t()).Should().Be(0);
+        state.TransposeOf("basis", first).Should().BeSameAs(view);
+        state.TransposeOf("basis", first.clone()).Should().BeNull("it is not what lies here");
+
+        var second = Draw.Normal(5, 3, 2);
+        state.Set("basis", second);
+        view.IsInvalid.Should().BeTrue();
+        Draw.Error(state.TransposeOf("basis", second)!, second.t()).Should().Be(0);
+        state.Remove("basis");
+        state.TransposeOf("basis", second).Should().BeNull();
+    }
+
+    [Fact]
     public void Second_Adam_of_a_parameter_has_names_and_a_clock_of_its_own()
     {
         var rule = new WeightNormRule { Direction = new AdamRule { MomentumSchedule = new() { TotalSteps = 5 } } };

@@ -35,6 +35,26 @@ public class HostAdamTests
     }
 
     [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.Float64)]
+    public void Direction_in_the_gradients_place_is_the_same(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        using StateBag apart = new(), inPlace = new();
+        for (var t = 1; t <= 3; t++)
+        {
+            var gradient = Draw.Normal(7, 5, (ulong)t).to(dtype);
+            var (expected, correction) = Rule.Advance(gradient, apart, new() { Step = t });
+
+            var (direction, factor) = Rule.AdvanceInPlace(gradient.clone(), inPlace, new() { Step = t });
+
+            Draw.Error(direction, expected).Should().Be(0);
+            factor.Should().Be(correction);
+            Draw.Error(gradient, Draw.Normal(7, 5, (ulong)t).to(dtype)).Should().Be(0, "Advance leaves the gradient as it is");
+        }
+    }
+
+    [Theory]
     [InlineData(8, 256)]
     [InlineData(8, 3000)]
     [InlineData(4, 128)]

@@ -57,5 +57,21 @@ public class HostVectorsTests
         Draw.Error(exact, (whole - (1 - 0.0625) * inside).clamp_min(0).mul(step / (inside + 1e-16)).sum().sqrt()).Should().BeLessThan(1e-9);
     }
 
+    [Fact]
+    public void Factors_of_a_residual_are_finished_with_scale_and_limit()
+    {
+        using var scope = NewDisposeScope();
+        var (squares, limit) = (Draw.Normal(33, 1, 1).square(), tensor(0.25, ScalarType.Float64));
+        var (narrow, wide, unlimited) = (Single(squares), squares.clone(), Single(squares));
+
+        ResidualFactors.Finish(narrow, 0.75, Single(limit));
+        ResidualFactors.Finish(wide, 0.75, limit);
+        ResidualFactors.Finish(unlimited, 1, null);
+
+        Draw.Error(wide, squares.sqrt() * 0.75 * 0.25).Should().BeLessThan(1e-15);
+        Draw.Error(narrow, wide).Should().BeLessThan(1e-6);
+        Draw.Error(unlimited, squares.sqrt()).Should().BeLessThan(1e-6);
+    }
+
     private static Tensor Single(Tensor tensor) => tensor.to(ScalarType.Float32);
 }

@@ -46,7 +46,7 @@ public abstract record StateFormat : IPart
     /// <summary>Stores <paramref name="value"/>. Where it is the stored tensor itself, nothing happens.</summary>
     internal abstract void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step);
 
-    /// <summary>The stored tensor in the processor's own memory, made of zeros where there is none.</summary>
+    /// <summary>The stored tensor in the processor's own memory, where a span can hold all of it, made of zeros where there is none.</summary>
     /// <returns>Null where it lies elsewhere, or changes in ways that no piece can by itself.</returns>
     internal virtual HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
 
@@ -79,7 +79,7 @@ public abstract record StateFormat : IPart
         internal override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like)
         {
             var stored = Read(state, slot, like);
-            return stored.IsOnHost() ? new HostFloats(stored) : null;
+            return stored.device_type == DeviceType.CPU && stored.IsSingle() ? new HostFloats(stored) : null;
         }
 
         internal override bool IsExact(long elements) => true;

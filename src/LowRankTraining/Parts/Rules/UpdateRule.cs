@@ -56,6 +56,9 @@ public abstract record UpdateRule : IPart
     /// <returns>A scalar on the weight's device: nothing is read back to the host.</returns>
     public virtual Tensor? RelativeRate(Tensor weight, StateBag state) => null;
 
+    /// <value>Whether it runs in a subspace of the gradient's rows or columns. Default false.</value>
+    public virtual bool Projects => false;
+
     /// <summary>Whether the next update uses of a gradient only what <see cref="TryAccumulate"/> and <see cref="TryAccumulateProduct"/> take of it.
     /// Default false: it needs the whole gradient.</summary>
     public virtual bool NeedsOnlyProjection(StateBag state, in StepContext step) => false;

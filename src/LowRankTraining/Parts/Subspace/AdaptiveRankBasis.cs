@@ -42,6 +42,9 @@ public sealed record AdaptiveRankBasis : IBasis
     public bool IsAdaptive => true;
 
     /// <inheritdoc/>
+    public double? CapturedShare => 1 - Outside;
+
+    /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
         using var scope = NewDisposeScope();

@@ -36,6 +36,9 @@ public sealed record EnergyRefresh : IRefreshPolicy
     public bool NeedsFullGradient => true;
 
     /// <inheritdoc/>
+    public double? LeastShare => Least;
+
+    /// <inheritdoc/>
     public IEnumerable<StateSlot> SlotsFor(long lowRankElements) => [Since, Wanted];
 
     /// <inheritdoc/>

@@ -18,6 +18,10 @@ public interface IBasis : IPart
     /// <value>Whether <see cref="Find"/> returns the columns themselves. Default true.</value>
     bool GivesColumns => true;
 
+    /// <value>The share of the matrix's energy that a subspace captures when it is found, where the rank is chosen by it; null where it is not. Default:
+    /// null.</value>
+    double? CapturedShare => null;
+
     /// <value>A basis that this one asks for columns; null where there is none. Default: null.</value>
     IBasis? Within => null;
 

@@ -12,6 +12,9 @@ public interface IRefreshPolicy : IPart
     /// <value>Whether it goes by the number of updates alone, so that neither gradients nor subspaces have to be shown to it. Default false.</value>
     bool OnlyCounts => false;
 
+    /// <value>The share of the gradient's energy below which a subspace is left; null where that is no reason to leave it. Default: null.</value>
+    double? LeastShare => null;
+
     /// <value>Whether it looks at the whole gradient, so that accumulated low-rank gradients do not suffice. Default false.</value>
     bool NeedsFullGradient => false;
 

@@ -25,6 +25,9 @@ public sealed record MomentumMix : IBasis
     public bool IsAdaptive => Of is { IsAdaptive: true };
 
     /// <inheritdoc/>
+    public double? CapturedShare => Of?.CapturedShare;
+
+    /// <inheritdoc/>
     public IBasis? Within => Of;
 
     /// <inheritdoc/>

@@ -17,7 +17,7 @@ internal static class ResidualFactors
     /// <param name="removed">k.</param>
     /// <param name="scale">A factor on the norm.</param>
     /// <returns>scale · ‖S‖, a scalar.</returns>
-    public static Tensor? Find(Tensor factor, Tensor inside, Tensor? whole, double removed, double scale)
+    public static Tensor? Find(Tensor factor, Tensor inside, Tensor? whole, double removed, double scale = 1)
     {
         var share = removed * (2 - removed);
         if (factor.IsOnHost() && inside.IsOnHost() && (whole is null || whole.IsOnHost()))

@@ -12,6 +12,9 @@ public sealed partial record SubspaceRule
     private static readonly StateSlot RenewedFor = new("renewed_for");
 
     /// <inheritdoc/>
+    public override bool Projects => true;
+
+    /// <inheritdoc/>
     public override bool NeedsOnlyProjection(StateBag state, in StepContext step) => !IsDue(state, step) && !ObstaclesToAccumulation().Any();
 
     /// <inheritdoc/>

@@ -96,6 +96,9 @@ public sealed partial record SubspaceRule
         if (Basis.IsAdaptive && Inner.NeedsFixedShape)
             yield return $"{Basis.GetType().Name} changes the rank, and what {Inner.GetType().Name} keeps beside its moments would not fit: "
                 + "take Adam inside, or a basis of a fixed rank.";
+        if (Refresh.LeastShare > Basis.CapturedShare)
+            yield return FormattableString.Invariant($"{Refresh.GetType().Name}.Least is {Refresh.LeastShare}: it must be at most {Basis.CapturedShare}, ")
+                + $"what {Basis.GetType().Name} captures (1 − Outside), or every new subspace would be left at once.";
         if (Drift is not null && Basis.IsAdaptive)
             yield return $"{Drift.GetType().Name} moves a basis of a fixed rank, and {Basis.GetType().Name} changes it: "
                 + "take a basis that does not, such as RandomizedSvdBasis.";

@@ -39,7 +39,7 @@ internal sealed class QuantizedSession : ILowRankSession
     /// note.</summary>
     public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
     {
-        var projected = inner.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).ToHashSet();
+        var projected = inner.Parameters.Where(plan => plan.Rule.Projects).Select(plan => plan.Name).ToHashSet();
         var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen && projected.Contains(candidate.Name)));
         var choices = sites.ToDictionary(site => site.Name, site => (Site: site, Choice: site.Choose(Injection.Replace, [Injection.Replace])));
 
