@@ -33,6 +33,11 @@ public interface ILowRankSession : IDisposable
     /// <summary>One line for each parameter: how it is updated, and what a reader should know about that.</summary>
     string Describe() => string.Join(Environment.NewLine, Parameters.Select(plan => plan.ToLine()));
 
+    /// <summary>Called once, when an optimizer has been made for the session and has taken no step: the method can give its state what it starts with. Nothing
+    /// for most methods.</summary>
+    /// <param name="state">The optimizer's memory of each parameter.</param>
+    void Begin(IOptimizerState state) { }
+
     /// <summary>Called once, before the first step, when several processes train one model, each with a session of its own. What a session learns from the
     /// data by other ways than gradients it has to add up over them, so that all stay equal. Nothing for most methods.</summary>
     /// <param name="world">The processes.</param>

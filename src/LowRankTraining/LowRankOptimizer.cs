@@ -50,6 +50,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         _defaults = new Options { LearningRate = lr, InitialLearningRate = lr, weight_decay = weight_decay };
         _parameter_groups = [];
         add_param_group(new ParamGroup(plans.Select(plan => plan.Parameter)));
+        session.Begin(this);
     }
 
     /// <value>The session at work; call its <see cref="ILowRankSession.Finish"/> to get a plain model back.</value>

@@ -17,8 +17,8 @@ internal static class TrainingFigures
     /// <summary>Above d/6 the ratio is only shown.</summary>
     private static readonly (string Name, Goal? Goal, Func<ILowRankStrategy> Make)[] Candidates =
     [
-        ("LoRA, rank 16", Goal.AtMost(1), () => new LoRA { Rank = 16 }),
-        ("LoRA, rank 32", Goal.AtMost(1), () => new LoRA { Rank = 32 }),
+        ("LoRA, rank 16", Goal.AtMost(1), () => new LoRA { Rank = 16, TrainOthers = true }),
+        ("LoRA, rank 32", Goal.AtMost(1), () => new LoRA { Rank = 32, TrainOthers = true }),
         ("ReLoRA, rank 32", Goal.AtMost(1), () => new ReLoRA { Rank = 32 }),
         ("ReLoRA, rank 128", null, () => new ReLoRA { Rank = 128 }),
     ];

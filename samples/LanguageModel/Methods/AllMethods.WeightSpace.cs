@@ -38,6 +38,7 @@ public static partial class AllMethods
         Alpha = settings.Scale * settings.Rank ?? 32, // as the baseline of the GaLore paper
         Base = settings.Base,
         Seed = (ulong)settings.Seed,
+        TrainOthers = true, // from scratch
         Logger = new Warnings(),
     });
 
@@ -46,6 +47,7 @@ public static partial class AllMethods
         Rank = settings.Rank,
         Alpha = settings.Scale * settings.Rank ?? 32, // as LoRA
         Seed = (ulong)settings.Seed,
+        TrainOthers = true, // from scratch
         Logger = new Warnings(),
     });
 
@@ -59,6 +61,7 @@ public static partial class AllMethods
             Rank = last,
             Alpha = settings.Scale * last ?? 32,
             Seed = (ulong)settings.Seed,
+            TrainOthers = true, // from scratch
             Logger = new Warnings(),
         });
     }

@@ -16,8 +16,7 @@ namespace LowRankTraining.Checkpoints;
 /// var session = PeftAdapter.MethodOf(folder).Attach(model, PeftAdapter.TargetsOf(folder));
 /// PeftAdapter.Load(folder, session);
 /// </code>
-/// <para>What is trained beside factors (<see cref="WeightSpaceMethod.TrainOthers"/>) and optimizer state are not part of it; for those see
-/// <see cref="TrainingCheckpoint"/>.</para>
+/// <para>Optimizer state is not part of it; for that see <see cref="TrainingCheckpoint"/>.</para>
 /// </remarks>
 public static class PeftAdapter
 {
@@ -37,10 +36,12 @@ public static class PeftAdapter
     /// <remarks>
     /// <para>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀
     /// A₀), of rank 2 r, or the short side's where that is less.</para>
+    /// <para>What is trained beside the factors is saved with them, module by module (PEFT's <c>modules_to_save</c>); the biases of adapted layers too, which
+    /// PEFT passes over.</para>
     /// <para>Where PRILoRA prunes A at the end, what is saved is pruned already, and the session trains on with what it has.</para>
     /// </remarks>
-    /// <exception cref="NotSupportedException">The method changes the weights themselves; or a layer is shadowed, so that its factors are in the optimizer;
-    /// or factors started from a part of a weight that is quantized. Nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The method changes the weights themselves; or factors started from a part of a weight that is shadowed or
+    /// quantized. Nothing was written.</exception>
     /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the
     /// model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
     /// <exception cref="ArgumentException"><paramref name="taskType"/> is none of PEFT's. Nothing was written.</exception>
@@ -49,12 +50,18 @@ public static class PeftAdapter
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(session);
         PeftConfig.RequireTask(taskType);
-        var factors = session.PlainFactors();
-
         using var scope = NewDisposeScope();
+        var factors = session.PlainFactors();
         var layers = factors.Select(PeftLayer.Of).ToArray();
-        var tensors = layers.SelectMany(Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor)).ToArray();
-        var config = PeftLayer.ConfigOf(layers, session) with { BaseModel = baseModel, TaskType = taskType, FanInFanOut = fanInFanOut };
+        var beside = PeftSavedModules.Of(session);
+        var tensors = layers.SelectMany(Tensors).Concat(beside.Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor)).ToArray();
+        var config = PeftLayer.ConfigOf(layers, session) with
+        {
+            BaseModel = baseModel,
+            TaskType = taskType,
+            FanInFanOut = fanInFanOut,
+            ModulesToSave = beside.Modules,
+        };
         var manifest = new CheckpointManifest
         {
             Kind = CheckpointManifest.Adapter,

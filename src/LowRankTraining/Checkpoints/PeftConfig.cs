@@ -95,7 +95,7 @@ internal sealed record PeftConfig
             ["layers_to_transform"] = null,
             ["lora_alpha"] = Number(Alpha),
             ["lora_dropout"] = Dropout,
-            ["modules_to_save"] = null,
+            ["modules_to_save"] = ModulesToSave.Count == 0 ? null : new JsonArray([.. ModulesToSave.Select(module => JsonValue.Create(module))]),
             ["peft_type"] = Kind,
             ["r"] = Rank,
             ["rank_pattern"] = Patterns(RankPattern, rank => JsonValue.Create(rank)),

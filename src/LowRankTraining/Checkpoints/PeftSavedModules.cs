@@ -1,14 +1,25 @@
 using LowRankTraining.Layers;
 using TorchSharp.Modules;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>Whole modules that an adapter brings beside its factors, such as a head: PEFT's <c>modules_to_save</c>.</summary>
 internal static class PeftSavedModules
 {
+    /// <summary>What is trained beside the factors, whole modules of it; and the biases of adapted layers, whose module is none of those.</summary>
+    public static (IReadOnlyList<(string Name, Tensor Tensor)> Tensors, IReadOnlyList<string> Modules) Of(AdapterSession session)
+    {
+        var trained = session.TrainedBeside.Select(plan => plan.Name).ToArray();
+        var adapted = session.Layers.Select(layer => NamePattern.ModuleOf(layer.Name)).ToHashSet(StringComparer.Ordinal);
+        var modules = trained.Select(ParentOf).Where(module => module.Length > 0 && !adapted.Contains(module)).Distinct().ToArray();
+        var names = trained.Concat(session.ParameterNames.Where(name => modules.Contains(ParentOf(name)))).Distinct();
+        return ([.. names.Select(name => (PeftAdapter.Root + name, session.ParameterAt(name)!.detach()))], modules);
+    }
+
     /// <summary>The tensors of an adapter's file that belong to such modules, each with the parameter that it is for; null where the model has none.</summary>
     public static IReadOnlyDictionary<string, Parameter?> In(SafeTensorsFile file, PeftConfig config, AdapterSession session) =>
-        file.Names.Where(name => config.ModulesToSave.Any(module => Belongs(name, module)))
+        file.Names.Where(name => config.ModulesToSave.Any(module => Belongs(name, module)) || (file.Manifest is not null && IsOfModel(name)))
             .ToDictionary(name => name, name => session.ParameterAt(name[PeftAdapter.Root.Length..]));
 
     /// <summary>Everything in which they differ from what the model has.</summary>
@@ -23,7 +34,11 @@ internal static class PeftSavedModules
                 yield return $"'{name}' is of dtype {file.TypeOf(name)}";
     }
 
+    private static string ParentOf(string name) => name[..Math.Max(0, name.LastIndexOf('.'))];
+
+    private static bool IsOfModel(string name) =>
+        name.StartsWith(PeftAdapter.Root, StringComparison.Ordinal) && !name.Contains(".lora_", StringComparison.Ordinal);
+
     private static bool Belongs(string name, string module) =>
-        name.StartsWith(PeftAdapter.Root, StringComparison.Ordinal) && !name.Contains(".lora_", StringComparison.Ordinal)
-        && $".{name[PeftAdapter.Root.Length..]}".Contains($".{module}.", StringComparison.Ordinal);
+        IsOfModel(name) && $".{name[PeftAdapter.Root.Length..]}".Contains($".{module}.", StringComparison.Ordinal);
 }

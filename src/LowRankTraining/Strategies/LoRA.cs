@@ -7,7 +7,7 @@ namespace LowRankTraining.Strategies;
 /// <remarks>
 /// <para>y = x (W + s B A)ᵀ with s = α/r, A random and B zero at the start. <see cref="ILowRankSession.Finish"/> merges the factors.</para>
 /// <para>State of an adapted m × n matrix: 2 r (m + n) numbers, beside r (m + n) for the factors. Weight decay is not applied to factors.</para>
-/// <para>Differences from the paper: none by default, but that what is not adapted is trained as well, see <see cref="WeightSpaceMethod.TrainOthers"/>.</para>
+/// <para>Differences from the paper: none by default. What is not adapted stays frozen, unless <see cref="LoRAMethod.TrainOthers"/> says otherwise.</para>
 /// <para>Source: Hu et al., LoRA, arXiv 2106.09685.</para>
 /// </remarks>
 public sealed record LoRA : LoRAMethod

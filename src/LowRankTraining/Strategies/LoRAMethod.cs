@@ -7,6 +7,9 @@ namespace LowRankTraining.Strategies;
 /// <summary>What LoRA and the methods closest to it have in common: factors B A beside weights, whose rank and α can be chosen layer by layer.</summary>
 public abstract record LoRAMethod : WeightSpaceMethod
 {
+    /// <value>Whether what is not adapted (embeddings, head, norms, biases) is trained too, by full-rank Adam. Default false, as in PEFT.</value>
+    public override bool TrainOthers { get; init; }
+
     /// <value>Ranks of single layers, in place of <see cref="WeightSpaceMethod.Rank"/>: a name, or the end of one from a dot on, or a regular expression for
     /// either, such as "q_proj" or "layers\.[01]\..*". The weight's name counts too. The first that matches counts, as in PEFT: write exact names first. One
     /// that matches no adapted layer is an error. Default: none.</value>

@@ -25,6 +25,10 @@ public sealed record ReLoRA : LoRAMethod
     /// <inheritdoc/>
     public override string Name => "relora";
 
+    /// <value>Whether what is not adapted (embeddings, head, norms, biases) is trained too, by full-rank Adam. Default true (ReLoRA, section 3): the method
+    /// is for training from scratch.</value>
+    public override bool TrainOthers { get; init; } = true;
+
     /// <value>r before the first restart, at least 1. Default 128 (ReLoRA, at every model size).</value>
     public override int Rank { get; init; } = 128;
 

@@ -76,6 +76,8 @@ internal sealed class TappedSession : ILowRankSession
         return session;
     }
 
+    public void Begin(IOptimizerState state) => _inner.Begin(state);
+
     public void Join(ICollective world) => _inner.Join(world);
 
     public void BeforeStep()

@@ -32,7 +32,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
 
     /// <value>Whether what is not adapted (embeddings, head, norms, biases) is trained too, by full-rank Adam. Default true; false freezes it, as is usual for
     /// fine-tuning.</value>
-    public bool TrainOthers { get; init; } = true;
+    public virtual bool TrainOthers { get; init; } = true;
 
     /// <value>β₁ of Adam, in [0, 1). Default 0.9.</value>
     public double Beta1 { get; init; } = 0.9;

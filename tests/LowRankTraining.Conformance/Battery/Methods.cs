@@ -100,10 +100,10 @@ public static class Methods
         ["relora, 8-bit base"] = rank => ReLoRA(rank, BaseFormat.Blockwise8Bit, MergeRounding.Stochastic),
         ["relora, NF4, carried residual"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.CarryResidual),
         ["relora, NF4, warm start"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual },
-        ["lora, NF4"] = rank => new LoRA { Rank = rank, Alpha = rank, Base = BaseFormat.NF4 },
+        ["lora, NF4"] = rank => LoRA(rank, new() { Base = BaseFormat.NF4 }),
         ["lora, NF4, PiSSA"] = rank => LoRA(rank, new() { Base = BaseFormat.NF4, Init = FactorInit.PiSSA }),
         ["lora, NF4, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace, format: BaseFormat.NF4),
-        ["lora"] = rank => new LoRA { Rank = rank, Alpha = rank },
+        ["lora"] = rank => LoRA(rank, new()),
         ["factorized"] = rank => new LowRankFactorization { Rank = rank },
         ["factorized, random"] = rank => new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random },
         ["cola"] = rank => new CoLA { Rank = rank },
@@ -117,9 +117,9 @@ public static class Methods
         ["lora, PiSSA"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA }),
         ["lora, PiSSA, shadow"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA, Injection = Injection.Shadow }),
         ["lora, OLoRA, hook"] = rank => LoRA(rank, new() { Init = FactorInit.OLoRA, Injection = Injection.Hook }),
-        ["dora"] = rank => new DoRA { Rank = rank, Alpha = rank / 2.0 },
-        ["dora, hook, full gradient"] = rank => new DoRA { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true },
-        ["dora, projected"] = rank => new DoRA { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 } },
+        ["dora"] = rank => new DoRA { Rank = rank, Alpha = rank / 2.0, TrainOthers = true },
+        ["dora, hook, full gradient"] = rank => new DoRA { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true, TrainOthers = true },
+        ["dora, projected"] = rank => new DoRA { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 }, TrainOthers = true },
         ["lora, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace),
         ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 1.5, Injection.Hook, RankChangeState.Reset),
         ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 1.5, Injection.Shadow),
@@ -166,7 +166,7 @@ public static class Methods
     private static InRank Growing(int rank) =>
         new() { Rank = rank, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
 
-    private static LoRA LoRA(int rank, LoRA options) => options with { Rank = rank, Alpha = rank };
+    private static LoRA LoRA(int rank, LoRA options) => options with { Rank = rank, Alpha = rank, TrainOthers = true };
 
     /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
     private static LoRA ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry, BaseFormat format = BaseFormat.Dense) => new()
@@ -176,6 +176,7 @@ public static class Methods
         Injection = injection,
         RankSchedule = new LinearRank { From = from, To = 1, Start = Period, End = 3 * Period, Every = Period },
         OnRankChange = state,
+        TrainOthers = true,
         Base = format,
     };
 
@@ -186,6 +187,7 @@ public static class Methods
         Alpha = rank,
         PruneEvery = Period,
         PruneUntil = 4 * Period,
+        TrainOthers = true,
         Sparsity = Sparsity.Share(0.25),
         Injection = injection,
     };

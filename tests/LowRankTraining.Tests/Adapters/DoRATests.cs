@@ -118,7 +118,7 @@ public class DoRATests
     {
         const int Rank = 4, Others = 4 * (16 + 16 + 16 + 6 * 16 + 6) * 2;
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = Strategy(Injection.Replace).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = (Strategy(Injection.Replace) with { TrainOthers = true }).Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 1);
 
         optimizer.StateBytes.Should().Be(Others + 4 * ((2 * Rank * (16 + 12) + 2 * 16) + (2 * Rank * (16 + 16) + 2 * 16)));

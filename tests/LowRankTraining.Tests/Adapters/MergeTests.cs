@@ -61,7 +61,7 @@ public class MergeTests
 
     [Theory]
     [InlineData("lora", Injection.Replace), InlineData("lora", Injection.Hook), InlineData("relora", Injection.Replace)]
-    [InlineData("dora", Injection.Replace), InlineData("dora", Injection.Hook)]
+    [InlineData("dora", Injection.Replace), InlineData("dora", Injection.Hook), InlineData("prilora", Injection.Replace), InlineData("prilora", Injection.Hook)]
     public void Merging_for_a_while_and_for_good_give_a_bfloat16_weight_the_same_bits(string method, Injection injection)
     {
         using var model = Seeded(new OpenNetwork(ScalarType.BFloat16));
@@ -82,7 +82,7 @@ public class MergeTests
     public void No_step_is_taken_while_merged()
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = Make("lora", Injection.Replace).Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new LoRA { Rank = 4, TrainOthers = true }.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 2);
         ((AdapterSession)optimizer.Session).Merge();
         var before = Weights(model);
@@ -218,6 +218,7 @@ public class MergeTests
     {
         "lora" => new LoRA { Rank = 4, Injection = injection },
         "relora" => new ReLoRA { Rank = 4, Alpha = 4, MergeEvery = 3, Injection = injection },
+        "prilora" => new PriLoRA { Rank = 4, FirstRank = 4, PruneEvery = 3, Injection = injection },
         _ => new DoRA { Rank = 4, Injection = injection },
     };
 }

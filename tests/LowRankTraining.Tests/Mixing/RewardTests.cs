@@ -148,7 +148,7 @@ public class RewardTests
     {
         using var scope = NewDisposeScope();
         using var model = Training.Seeded(new OpenNetwork());
-        using var optimizer = new LoRA { Rank = 4, Injection = injection }.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer();
+        using var optimizer = new LoRA { Rank = 4, Injection = injection, TrainOthers = true }.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer();
         using var mixer = new GradientAlignmentMixer(["a", "b"], GradientView.For(optimizer.Session));
 
         // Gradients agree where they should be seen, and oppose each other in the head.

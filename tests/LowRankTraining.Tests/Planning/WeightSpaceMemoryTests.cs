@@ -87,7 +87,7 @@ public class WeightSpaceMemoryTests
     {
         ILowRankStrategy strategy = method switch
         {
-            "lora" => new LoRA { Rank = 4, Injection = Injection.Replace },
+            "lora" => new LoRA { Rank = 4, Injection = Injection.Replace, TrainOthers = true },
             "relora" => new ReLoRA { Rank = 4, Injection = Injection.Replace },
             "sltrain" => new SLTrain { Rank = 4, Density = 0.1, Injection = Injection.Replace },
             _ => new Spam { WarmupAfterReset = 0 },

@@ -14,7 +14,7 @@ public class PartedTieTests
     {
         ["galore"] = () => new GaLore { Rank = 2 },
         ["q-galore"] = () => new QGaLore { Rank = 2 },
-        ["lora"] = () => new LoRA { Rank = 2 },
+        ["lora"] = () => new LoRA { Rank = 2, TrainOthers = true },
         ["sltrain"] = () => new SLTrain { Rank = 2, Density = 0.2 },
     };
 

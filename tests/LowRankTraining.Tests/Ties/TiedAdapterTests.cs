@@ -85,7 +85,7 @@ public class TiedAdapterTests
     public void Linear_targets_leave_the_tied_table_to_full_rank_training()
     {
         using var model = TiedNetwork.Tied();
-        using var session = new LoRA { Rank = 2 }.Attach(model, Targets.AllLinear());
+        using var session = new LoRA { Rank = 2, TrainOthers = true }.Attach(model, Targets.AllLinear());
 
         session.Layers.Select(layer => layer.Name).Should().Equal("body.weight");
         session.Parameters.Select(plan => plan.Name).Should().Equal("tokens.weight", "body.lora_A", "body.lora_B", "body.bias");

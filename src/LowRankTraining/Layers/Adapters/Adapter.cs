@@ -37,14 +37,18 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
     public virtual bool IsReached => HasRun;
 
+    /// <value>Whether the model has just run the layer without them.</value>
+    public virtual bool IsPassedBy => false;
+
     /// <value>Whether the parts have run since this was last set to false.</value>
     public virtual bool HasRun { get => Entry.HasRun; set => Entry.HasRun = value; }
 
     /// <value>Whether the parts act, or will from the first step on, although they have not run.</value>
     public virtual bool ActsUnrun => false;
 
-    /// <value>The factors as a change of a weight that is known; null where they are none, or are not parameters of the model.</value>
-    public virtual FactorSet? Factors => null;
+    /// <summary>The factors as a change of a weight that is known; null where they are none. In the dispose scope of the caller.</summary>
+    /// <param name="state">The optimizer's memory, or null where there is no optimizer yet.</param>
+    public virtual FactorSet? FactorsIn(IOptimizerState? state) => null;
 
     /// <value>Whether the factors still have to be found from a gradient of the weight.</value>
     public virtual bool AwaitsGradient => false;
@@ -57,6 +61,9 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
 
     /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
     public virtual void Install() => Entry.Install();
+
+    /// <summary>Gives the optimizer's state what the parts start with.</summary>
+    public virtual void Begin(IOptimizerState state) { }
 
     /// <summary>Looks at the gradients of a step that is about to be taken.</summary>
     /// <exception cref="InvalidOperationException">The parts take no part in it, and cannot. Nothing was changed.</exception>

@@ -5,8 +5,10 @@ namespace LowRankTraining.Layers;
 /// <summary>Messages of weight-space methods during training. Event ids 20 to 39.</summary>
 internal static partial class AdapterLog
 {
-    [LoggerMessage(20, LogLevel.Information, "{Strategy}: {Count} matrices adapted: {Layers}")]
-    public static partial void Adapted(this ILogger logger, string strategy, int count, string layers);
+    [LoggerMessage(20, LogLevel.Information,
+        "{Strategy}: {Count} matrices adapted; {Trained} numbers are trained for {Parameters} of the model, {Share:P2}: {Layers}")]
+    public static partial void Adapted(
+        this ILogger logger, string strategy, int count, long trained, long parameters, double share, string layers);
 
     [LoggerMessage(21, LogLevel.Information, "{Strategy}: full-rank warm start over after step {Step}, low-rank factors of {Count} matrices take over")]
     public static partial void FactorsTakeOver(this ILogger logger, string strategy, long step, int count);

@@ -24,6 +24,7 @@ internal static class AdapterPlanner
             throw new ArgumentException(Refusal.Of(refused, sites.Count, settings.Injection, method));
         method.Check(sites);
         var ranks = method.RanksFor(sites);
+        var size = parameters.Sum(parameter => parameter.Parameter.numel());
         var notes = CheckRanks(sites, ranks, settings);
         foreach (var (name, note) in method.NotesOn([.. sites.Zip(choices, (site, choice) => (site, choice.Way!.Value))]))
             notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
@@ -38,7 +39,7 @@ internal static class AdapterPlanner
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
-        return new AdapterSession(
+        var session = new AdapterSession(
             method, model, adapters, Others(parameters, chosen, method), [.. parameters.Select(parameter => parameter.Name)], notes,
             [.. frozen.Select(other => other.Name)],
             Ties.Of(model, parameters))
@@ -46,6 +47,9 @@ internal static class AdapterPlanner
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
                 .Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
         };
+        var trained = session.Parameters.Where(plan => plan.Parameter.requires_grad).Sum(plan => plan.Parameter.numel());
+        settings.Logger?.Adapted(settings.Strategy, adapters.Length, trained, size, (double)trained / size, session.Describe());
+        return session;
     }
 
     /// <summary>The targets among some parameters of a model.</summary>
@@ -79,9 +83,9 @@ internal static class AdapterPlanner
         }
     }
 
-    /// <summary>What is trained without being adapted.</summary>
+    /// <summary>What is not adapted. It is trained where it takes a gradient, also what is frozen by the method and thawed by the user.</summary>
     private static IEnumerable<ParameterPlan> Others(IEnumerable<NamedParameter> parameters, NamedParameter[] chosen, AdapterMethod method) =>
-        parameters.Except(chosen).Where(method.Trains)
+        parameters.Except(chosen)
             .Select(other => new ParameterPlan(other.Name, other.Parameter, method.Settings.RuleOf(other)) { IsOfModel = true });
 
     /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>

@@ -7,6 +7,12 @@ public sealed partial class AdapterSession
     /// <summary>A parameter of the model by the name that it has there, or null.</summary>
     internal TorchSharp.Modules.Parameter? ParameterAt(string name) => _model.At(name) as TorchSharp.Modules.Parameter;
 
+    /// <summary>The names of the model's parameters, as they were found.</summary>
+    internal IReadOnlyList<string> ParameterNames => _order;
+
+    /// <summary>What is trained of the model beside the factors.</summary>
+    internal IEnumerable<ParameterPlan> TrainedBeside => Parameters.Where(plan => plan.IsOfModel && !plan.IsFrozen);
+
     /// <summary>The factors, where they are a change of weights that are known.</summary>
     internal IReadOnlyList<FactorSet> PlainFactors()
     {
@@ -35,6 +41,9 @@ public sealed partial class AdapterSession
         RequireUnfinished();
         RequireUnmerged();
         var factors = OwnFactors();
+        if (factors.FirstOrDefault(set => set.IsShadowed) is { } shadowed)
+            throw new NotSupportedException($"'{shadowed.Weight}' is shadowed: its factors are optimizer state, and the weight is the merged one. "
+                + "Use Injection.Replace or Injection.Hook where adapters are to be loaded. Nothing was changed.");
         if (factors.Any(set => set.LeavesBase))
             throw new InvalidOperationException("The factors start from a part of the weights, which an adapter knows nothing of: "
                 + $"attach with {nameof(FactorInit)}.{nameof(FactorInit.Kaiming)} to load one. Nothing was changed.");
@@ -46,8 +55,8 @@ public sealed partial class AdapterSession
         if (!_method.KeepsBase)
             throw new NotSupportedException($"{Strategy} merges its factors into the weights as it goes, so they are no adapter of the original model: "
                 + "call Finish() and save the model.");
-        return [.. _adapters.Select(adapter => adapter.Factors
-            ?? throw new NotSupportedException($"'{adapter.Name}' is shadowed: its factors are optimizer state, and the weight is the merged one. "
-                + "Use Injection.Replace or Injection.Hook where adapters are to be saved or loaded."))];
+        return [.. _adapters.Select(adapter => adapter.FactorsIn(_state)
+            ?? throw new NotSupportedException($"'{adapter.Name}' is shadowed, and its factors have started from a part of the weight, which is in it again. "
+                + "Use Injection.Replace or Injection.Hook where adapters are to be saved, or call Finish() and save the model."))];
     }
 }

@@ -29,7 +29,8 @@ public sealed partial class AdapterSession
     }
 
     private bool PassesBy(Adapter[] unreached) =>
-        unreached.Length == _adapters.Count
+        Array.Exists(unreached, adapter => adapter.IsPassedBy)
+        || unreached.Length == _adapters.Count
         && !_adapters.SelectMany(adapter => adapter.Plans).Any(HasGradient)
         && Parameters.Any(HasGradient);
 

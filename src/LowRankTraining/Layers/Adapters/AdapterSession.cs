@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -15,6 +14,7 @@ public sealed partial class AdapterSession : ILowRankSession
     private readonly IReadOnlyDictionary<string, string> _notes;
     private readonly string[] _frozen;
     private readonly Ties _ties;
+    private IOptimizerState? _state;
     private long _completed;
     private bool _finished;
     private bool _released;
@@ -22,7 +22,7 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <param name="method">What is done.</param>
     /// <param name="model">To what.</param>
     /// <param name="adapters">Its adapted matrices.</param>
-    /// <param name="others">What is trained without being adapted.</param>
+    /// <param name="others">What is not adapted.</param>
     /// <param name="order">The names of the model's parameters.</param>
     /// <param name="notes">What a reader should know of adapted matrices, by name.</param>
     /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
@@ -33,7 +33,6 @@ public sealed partial class AdapterSession : ILowRankSession
     {
         (_method, _model, _adapters, _order, _notes, _frozen, _ties) = (method, model, adapters, order, notes, frozen, ties);
         _others = others.ToDictionary(plan => plan.Name);
-        method.Logger?.Adapted(Strategy, adapters.Count, Describe());
     }
 
     /// <inheritdoc/>
@@ -78,7 +77,8 @@ public sealed partial class AdapterSession : ILowRankSession
             .Where(parameter => parameter.requires_grad)];
 
     /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
-    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes) + Frozen.Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes)
+        + Frozen.Where(parameter => !parameter.requires_grad).Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
 
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     public string Describe() => string.Join(Environment.NewLine, Layers);
@@ -87,6 +87,16 @@ public sealed partial class AdapterSession : ILowRankSession
     {
         foreach (var adapter in _adapters)
             adapter.Join(world);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The session is finished, or had an optimizer before and has given its start to that one.</exception>
+    public void Begin(IOptimizerState state)
+    {
+        RequireUnfinished();
+        _state = state;
+        foreach (var adapter in _adapters)
+            adapter.Begin(state);
     }
 
     /// <inheritdoc/>

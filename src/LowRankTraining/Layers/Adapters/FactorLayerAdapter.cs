@@ -62,15 +62,6 @@ internal class FactorLayerAdapter : FactorAdapter
         }
     }
 
-    public override FactorSet? Factors => new(Name, A, B, Settings.Scale)
-    {
-        FinalA = FinalA,
-        Extra = [.. Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B))],
-        Base = Weight,
-        LeavesBase = Settings.Start.ChangesBase,
-        Initial = _initial,
-    };
-
     /// <value>The values tell, not what was called: they may have come from a checkpoint.</value>
     public override bool AwaitsGradient => !_hasStart && !HasProduct;
 
@@ -102,6 +93,15 @@ internal class FactorLayerAdapter : FactorAdapter
     protected virtual bool TrainsWeight => false;
 
     private IEnumerable<Parameter> Parts => Layer.Parts.Select(part => part.Parameter);
+
+    public override FactorSet? FactorsIn(IOptimizerState? state) => new(Name, A, B, Settings.Scale)
+    {
+        FinalA = FinalA,
+        Extra = [.. Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B))],
+        Base = Weight,
+        LeavesBase = Settings.Start.ChangesBase,
+        Initial = _initial,
+    };
 
     public override void Install()
     {
@@ -155,7 +155,7 @@ internal class FactorLayerAdapter : FactorAdapter
 
         var resizes = RankAfter(completed) != Rank;
         LowRankFactors.Resize(A, B, RankAfter(completed));
-        LowRankFactors.Redraw(A, B, Settings.DrawKey(Name, completed));
+        Redraw(completed);
         if (loss is not null)
             Carry(loss, completed);
 
@@ -285,6 +285,23 @@ internal class FactorLayerAdapter : FactorAdapter
         using var scope = NewDisposeScope();
         var (a, b) = Settings.Start.FromWeight(Weight.detach(), rank, Settings.Scale, key);
         SetFactors(a, b);
+    }
+
+    /// <summary>Lets the factors start again, and what they start with leave the weight.</summary>
+    private void Redraw(long completed)
+    {
+        if (Settings.Start.IsUsual)
+        {
+            LowRankFactors.Redraw(A, B, Settings.DrawKey(Name, completed));
+            return;
+        }
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var (a, b) = Settings.Start.FromWeight(Weight.detach(), Rank, Settings.Scale, Settings.DrawKey(Name, completed));
+        SetFactors(a, b);
+        if (Settings.Start.ChangesBase)
+            AddToWeight(A, B.neg(), completed);
     }
 
     /// <summary>What the end of the training makes of A, a tensor of its own, or null where it leaves A as it is.</summary>

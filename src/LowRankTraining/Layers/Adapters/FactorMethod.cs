@@ -40,10 +40,13 @@ internal sealed class FactorMethod(AdapterSettings settings, FactorSettings fact
     {
         var own = factors with { Rank = request.Rank, Scale = ScaleOf(request.Site, request.Rank) };
 
-        // Factors that have left the weight must be run: a hook that is passed by is then an error.
+        // Factors that have left the weight must be run: a hook that is passed by is then an error. Without anything else that is trained the loss of such a
+        // model would not even have a gradient.
         return request.Way == Injection.Shadow ? new ShadowAdapter(request.Site, own, request.Reason)
-            : request.Way == Injection.Hook && request.MayShadow && AllowsShadow && !own.Start.ChangesBase ? new HookOrShadowAdapter(request, own)
-            : new FactorLayerAdapter(request, own);
+            : request.Way == Injection.Replace ? new FactorLayerAdapter(request, own)
+            : request.MayShadow && AllowsShadow && !own.Start.ChangesBase ? new HookAdapter(request, own, new ShadowRule(own))
+            : Settings.TrainOthers || own.Start.NeedsGradient ? new FactorLayerAdapter(request, own)
+            : new HookAdapter(request, own, shadow: null);
     }
 
     protected override void AfterStep(long completed, IReadOnlyList<FactorAdapter> adapters, IOptimizerState state)

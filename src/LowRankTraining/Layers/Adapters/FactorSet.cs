@@ -8,13 +8,16 @@ namespace LowRankTraining.Layers;
 /// <param name="A">r × n.</param>
 /// <param name="B">m × r.</param>
 /// <param name="Scale">s.</param>
-internal sealed record FactorSet(string Weight, Parameter A, Parameter B, double Scale)
+internal sealed record FactorSet(string Weight, Tensor A, Tensor B, double Scale)
 {
     /// <value>Finds what A is when training ends: pruned, where that is due; null for A itself. In the dispose scope of the caller.</value>
-    public required Func<Tensor?> FinalA { get; init; }
+    public Func<Tensor?> FinalA { get; init; } = () => null;
 
     /// <value>What is trained beside A and B, by the names in the layer.</value>
-    public required IReadOnlyList<(string Name, Parameter Parameter)> Extra { get; init; }
+    public IReadOnlyList<(string Name, Parameter Parameter)> Extra { get; init; } = [];
+
+    /// <value>Whether the factors are optimizer state, and their product is in the weight.</value>
+    public bool IsShadowed { get; init; }
 
     /// <value>Whether the factors' start has left the weight.</value>
     public bool LeavesBase { get; init; }

@@ -38,6 +38,8 @@ internal static class Refusal
             yield return "Injection.Shadow";
         if (refused.All(site => site.IsHeldTooNarrowly))
             yield return "the layers in a field, list or dictionary of type Module<Tensor, Tensor>, or in a Sequential";
+        if (Array.Exists(refused, site => site.HasHooks))
+            yield return "the layers without their forward hooks: remove these, attach, and register them on the layers that the model has then";
         if (refused.Length < chosen)
             yield return $"Targets.Except({string.Join(", ", refused.Take(Few).Select(site => $"\"{site.Name}\""))}{(refused.Length > Few ? ", ..." : "")}), "
                 + "which leaves them out";

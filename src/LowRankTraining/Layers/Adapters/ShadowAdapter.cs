@@ -13,6 +13,8 @@ internal sealed class ShadowAdapter(Site site, FactorSettings settings, string r
     /// <value>The weight is the merged one at all times.</value>
     public override bool CanMerge => true;
 
+    public override FactorSet? FactorsIn(IOptimizerState? state) => _rule.FactorsIn(state?.For(Weight), Name, Weight);
+
     public override void After(long completed) => _completed = completed;
 
     public override void Activate(IOptimizerState state) => state.For(Weight).Clear();

@@ -55,6 +55,19 @@ internal sealed record ShadowRule(FactorSettings Settings) : UpdateRule
         Add(accumulator, left.t(), right);
     }
 
+    /// <summary>The factors, or those that the first step will begin with; null where they have started from a part of the weight, which is in it
+    /// again.</summary>
+    public FactorSet? FactorsIn(StateBag? state, string name, Parameter weight)
+    {
+        if (Settings.Start.ChangesBase)
+            return null;
+        using var guard = no_grad();
+        var matrix = weight.detach().AsMatrix();
+        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+        var factors = state is not null && state.TryGet(Factors, out var known) ? known : Draw(name, matrix.Widened(), weight, completed: 0);
+        return new(name, factors.narrow(1, 0, columns), factors.narrow(1, columns, rows).t(), Settings.Scale) { Base = weight, IsShadowed = true };
+    }
+
     /// <summary>Starts a new cycle. The weight holds the old factors already.</summary>
     public void Restart(string name, Parameter weight, long completed, MomentReset reset, StateBag state, ZeroedShare? zeroed)
     {

@@ -24,6 +24,10 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     /// <value>Whether nothing but the way in which the model holds it stands against another layer in its place.</value>
     public bool IsHeldTooNarrowly => Linear is not null && !IsTied && Slots.Any(slot => slot.IsTooNarrow);
 
+    /// <value>Whether the linear module has forward hooks of its user's: they may keep its output, or change it, which factors that are added later or left out
+    /// in the end would not follow.</value>
+    public bool HasHooks => Linear is not null && ForwardHooks.AnyOf(Linear);
+
     /// <summary>The name of another parameter of the same module.</summary>
     public string Sibling(string name) => Name.LastIndexOf('.') is >= 0 and var dot ? $"{Name[..dot]}.{name}" : name;
 
@@ -76,7 +80,7 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
         Injection.Shadow => null,
         _ when IsTied => $"several modules share it: {string.Join(", ", Names)}",
         _ when Linear is null => "it is not the weight of a linear module",
-        Injection.Hook => null,
+        Injection.Hook => HasHooks ? Slot.HooksOfItsOwn : null,
         _ => Obstacle,
     };
 

@@ -8,6 +8,9 @@ namespace LowRankTraining.Layers;
 /// <summary>The place where a child hangs in its parent: a registered name, and the fields and lists that hold it.</summary>
 internal sealed class Slot
 {
+    /// <summary>Why a layer with hooks is left as it is.</summary>
+    public const string HooksOfItsOwn = "it has forward hooks of its own";
+
     private const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
     private readonly nn.Module _parent;
@@ -63,7 +66,7 @@ internal sealed class Slot
             return $"{parent} does not hold it in a field, list or dictionary";
         if (_holders.FirstOrDefault(holder => !holder.TakesAnyModule) is { } narrow)
             return narrow.Obstacle(parent);
-        return ForwardHooks.AnyOf(child) ? "it has forward hooks of its own" : null;
+        return ForwardHooks.AnyOf(child) ? HooksOfItsOwn : null;
     }
 
     private static IEnumerable<FieldInfo> FieldsOf(nn.Module parent)

@@ -10,7 +10,7 @@ namespace LowRankTraining.Strategies;
 /// <para>State of an adapted m × n matrix: 2 r (m + n) + 2 m numbers, beside r (m + n) + m for factors and magnitudes.</para>
 /// <para>With <see cref="Projected"/> it is GradNormLoRP as its paper has it: magnitudes, factors, and their gradients projected from both sides.</para>
 /// <para>Differences from the authors' code: the norm is found without making B A. Weight decay is not applied to factors and magnitudes. What is not adapted
-/// is trained as well, see <see cref="WeightSpaceMethod.TrainOthers"/>.</para>
+/// stays frozen, unless <see cref="LoRAMethod.TrainOthers"/> says otherwise.</para>
 /// <para>Source: Liu et al., DoRA, arXiv 2402.09353; Huang et al., GradNormLoRP, arXiv 2412.19616.</para>
 /// </remarks>
 public sealed record DoRA : LoRAMethod

@@ -21,14 +21,6 @@ internal static class RowMagnitudes
         return square.add(mixed).clamp_min(Smallest(weight) * Smallest(weight)).sqrt().to(weight.dtype).MoveToOuterDisposeScope();
     }
 
-    /// <summary>W ← diag(m / c) (W + s B A), in float32 (or float64) and rounded once.</summary>
-    public static void MergeInto(Tensor weight, Tensor a, Tensor b, Tensor magnitude, double scale, Generator? rounding)
-    {
-        using var guard = no_grad();
-        using var merged = Effective(weight, a, b, magnitude, scale);
-        LowRankFactors.Write(merged, weight, rounding);
-    }
-
     /// <summary>diag(m / c) (W + s B A) as a new tensor, float32 or float64.</summary>
     public static Tensor Effective(Tensor weight, Tensor a, Tensor b, Tensor magnitude, double scale)
     {

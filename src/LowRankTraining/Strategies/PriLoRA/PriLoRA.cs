@@ -19,6 +19,9 @@ public sealed record PriLoRA : WeightSpaceMethod
     /// <inheritdoc/>
     public override string Name => "prilora";
 
+    /// <value>Whether what is not adapted (embeddings, head, norms, biases) is trained too, by full-rank Adam. Default false, as in PEFT.</value>
+    public override bool TrainOthers { get; init; }
+
     /// <value>r_f, the rank in the last block, at least 1. Default 12 (PRILoRA).</value>
     public override int Rank { get; init; } = 12;
 

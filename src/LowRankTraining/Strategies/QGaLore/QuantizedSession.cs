@@ -60,6 +60,8 @@ internal sealed class QuantizedSession : ILowRankSession
             : plan;
     }
 
+    public void Begin(IOptimizerState state) => _inner.Begin(state);
+
     public void BeforeStep()
     {
         BackwardFailure.OfThisThread.Rethrow();

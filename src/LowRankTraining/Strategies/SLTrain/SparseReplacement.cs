@@ -13,8 +13,9 @@ internal sealed class SparseReplacement : LayerAdapter
         : base(request, settings, layer)
     {
         _recipe = recipe;
+        using var effective = recipe.Start == WeightStart.Fresh ? null : layer.EffectiveWeight();
         Reason = SparseReport.Of(Reason, layer.Support,
-            recipe.Start == WeightStart.Fresh ? "the weight was discarded for new parts" : SparseReport.Kept(Weight, layer));
+            effective is null ? "the weight was discarded for new parts" : SparseReport.Kept(Weight, effective));
     }
 
     /// <summary>While B is zero so is A's gradient: a step like any other, and none to be counted as skipped.</summary>

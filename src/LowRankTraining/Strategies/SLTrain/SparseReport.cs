@@ -10,10 +10,10 @@ internal static class SparseReport
         $"{reason}; {support.Count} of {support.Rows * support.Columns} entries in its sparse part; {weight}";
 
     /// <summary>How far the parts are from the weight that they come from.</summary>
-    public static string Kept(Tensor weight, SparseLowRankLinear layer)
+    public static string Kept(Tensor weight, Tensor parts)
     {
         using var scope = NewDisposeScope();
-        var (kept, before) = (layer.EffectiveWeight().to(ScalarType.Float32), weight.to(ScalarType.Float32));
+        var (kept, before) = (parts.to(ScalarType.Float32), weight.to(ScalarType.Float32));
         var lost = (kept - before).norm().ToDouble() / Math.Max(before.norm().ToDouble(), double.Epsilon);
         return FormattableString.Invariant($"made from the weight, {100 * lost:0.0} % of whose norm is lost");
     }

@@ -9,9 +9,9 @@ namespace LowRankTraining.Strategies;
 /// <remarks>
 /// <para>With G m × n the weight's gradient: ∂A = s Bᵀ G, ∂B = s G Aᵀ and ∂v = G on the support, as if the parts stood in the graph. Adam moves all three, and
 /// W += s (B′A′ − B A) + S′ − S: one product s [ΔB B] [A′; ΔA], and a scatter.</para>
-/// <para>State: <c>parts</c>, r (m + n) + ⌊δ m n⌋ numbers, A, B and v one after the other, made at the first step; <c>indices</c>, where the support is kept
-/// by number; Adam's moments in the shape of the parts. A tensor of more than two dimensions is treated as out × rest. A zero or non-finite gradient changes
-/// nothing.</para>
+/// <para>State: <c>parts</c>, r (m + n) + ⌊δ m n⌋ numbers, A, B and v one after the other, drawn at the first step or given before it; <c>indices</c>, where
+/// the support is kept by number; Adam's moments in the shape of the parts. A tensor of more than two dimensions is treated as out × rest. A zero or
+/// non-finite gradient changes nothing.</para>
 /// </remarks>
 internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
 {
@@ -28,7 +28,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
 
         var isFirst = !state.TryGet(Parts, out var flat);
         if (isFirst)
-            flat = Begin(step, accumulator, matrix);
+            flat = Join(Recipe.Fresh(step.Parameter, rows, columns, matrix.dtype, matrix.device));
         if (!state.TryGet(Indices, out var indices))
             indices = support.Indices(matrix.device);
 
@@ -39,8 +39,6 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
 
         if (isFirst)
             Save(state, flat!, indices);
-        if (isFirst && Recipe.Start == WeightStart.FromWeight)
-            Approach(accumulator, parts, indices);
 
         var (direction, correction) = Recipe.Adam.Advance(slope, state, step);
         slope.Dispose();
@@ -66,9 +64,13 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
         return [Parts.Of(numbers), indices, .. Recipe.Adam.SlotsFor([numbers])];
     }
 
-    private Tensor Begin(in StepContext step, Tensor weight, Tensor like) => Join(Recipe.Start == WeightStart.Fresh
-        ? Recipe.Fresh(step.Parameter, like.shape[0], like.shape[1], like.dtype, like.device)
-        : Recipe.FromWeight(step.Parameter, step.Weight ?? weight));
+    /// <summary>Begins with parts that are known, one after the other: the weight is theirs already.</summary>
+    public void Begin(StateBag state, string name, Tensor weight, Tensor parts)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, columns) = weight.shape.Sides();
+        Save(state, parts.to(weight.dtype.Computing(), weight.device, copy: true), Recipe.SupportOf(name, rows, columns).Indices(weight.device));
+    }
 
     /// <summary>The gradient of all parts, one after the other.</summary>
     private Tensor Slope(Tensor gradient, in SparseLowRankParts parts, Tensor indices)
@@ -85,10 +87,6 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
             state.Set(Indices, indices);
     }
 
-    /// <summary>The weight becomes that of its parts.</summary>
-    private void Approach(Tensor weight, in SparseLowRankParts parts, Tensor indices) =>
-        weight.copy_(SparseLowRank.Weight(parts, indices, Recipe.Scale).reshape(weight.shape));
-
     /// <summary>W += s (B′A′ − B A) + S′ − S, by the changes that the parts really made, rounding included, so
     /// that the weight does not drift away from them.</summary>
     private void Add(Tensor weight, in SparseLowRankParts before, in SparseLowRankParts after, in SparseLowRankParts change, Tensor indices)
@@ -102,7 +100,8 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
         SparseLowRank.AddOnSupport(weight, indices, change.Values);
     }
 
-    private static Tensor Join(in SparseLowRankParts parts) => cat([parts.A.reshape(-1), parts.B.reshape(-1), parts.Values], 0);
+    /// <summary>A, B and v, one after the other.</summary>
+    public static Tensor Join(in SparseLowRankParts parts) => cat([parts.A.reshape(-1), parts.B.reshape(-1), parts.Values], 0);
 
     private SparseLowRankParts Cut(Tensor flat, long rows, long columns)
     {

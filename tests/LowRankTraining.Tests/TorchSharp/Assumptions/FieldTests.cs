@@ -49,7 +49,7 @@ public class FieldTests
     }
 
     [Theory, MemberData(nameof(HookKinds))]
-    public void Layer_with_a_hook_of_any_kind_is_not_replaced(string kind)
+    public void Layer_with_a_hook_of_any_kind_is_neither_replaced_nor_hooked(string kind)
     {
         using var layer = nn.Linear(4, 4);
         using var model = nn.Sequential(layer, nn.Linear(4, 4));
@@ -57,7 +57,7 @@ public class FieldTests
 
         using var session = new LoRA { Rank = 2 }.Attach(model, Targets.AllLinear());
 
-        session.Layers.Select(adapted => adapted.Injection).Should().Equal(Injection.Hook, Injection.Replace);
+        session.Layers.Select(adapted => adapted.Injection).Should().Equal(Injection.Shadow, Injection.Replace);
         session.Describe().Should().Contain("it has forward hooks of its own");
     }
 

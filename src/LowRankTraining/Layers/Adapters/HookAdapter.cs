@@ -4,41 +4,26 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Layers;
 
-/// <summary>Factors in a hook, under <see cref="Injection.Auto"/>: it is not known beforehand whether the model runs the hook.</summary>
-/// <remarks>Until the first step has told, the weight stays in the graph. A gradient of it without a call of the hook means that the model passes the hook by,
-/// and the layer is shadowed from that very step on. Where the hook was called, that gradient is dropped before the step.</remarks>
-internal sealed class HookOrShadowAdapter(in AdapterRequest request, FactorSettings settings) : FactorLayerAdapter(request, settings)
+/// <summary>Factors in a hook: it is not known beforehand whether the model runs it.</summary>
+/// <remarks>Until the first step has told, the weight stays in the graph. A gradient of it without a call of the hook means that the model passes the hook by:
+/// the layer is shadowed from that very step on, or where that cannot be, the step is refused. Where the hook was called, that gradient is dropped before the
+/// step.</remarks>
+/// <param name="request">The matrix.</param>
+/// <param name="settings">How its factors are made and trained.</param>
+/// <param name="shadow">What trains them where the hook is passed by, or null.</param>
+internal sealed class HookAdapter(in AdapterRequest request, FactorSettings settings, ShadowRule? shadow) : FactorLayerAdapter(request, settings)
 {
     private static readonly StateSlot Memory = new("hook");
-    private readonly ShadowRule _shadow = new(settings);
     private Verdict _verdict = Verdict.Open;
 
     private enum Verdict { Open, Hooked, Bypassed }
 
     public override Injection Injection => IsBypassed ? Injection.Shadow : base.Injection;
 
-    public override bool IsReached => HasRun || IsPassedBy;
-
-    public override bool HasRun { get => base.HasRun || IsBypassed; set => base.HasRun = value; }
-
-    /// <value>Whether the first step will shadow it, should the model run the layer without its hook: not where factors are given already, of which a shadow
-    /// knows nothing.</value>
-    public override bool ActsUnrun => IsBypassed || (_verdict == Verdict.Open && !base.HasRun && !HasProduct);
-
-    public override FactorSet? Factors => IsBypassed ? null : base.Factors;
-
-    public override IEnumerable<ParameterPlan> Plans => Settings.IsActiveAtOnce ? base.Plans.Prepend(WeightPlan) : base.Plans;
-
-    protected override ParameterPlan WeightPlan => base.WeightPlan with { Rule = new WeightRule(_shadow, KeepsState: ActsUnrun) };
-
-    protected override bool TrainsFactors => !IsBypassed;
-
-    protected override bool TrainsWeight => _verdict != Verdict.Hooked;
-
-    private bool IsBypassed => _verdict == Verdict.Bypassed;
+    public override bool IsReached => HasRun || (shadow is not null && IsPassedBy);
 
     /// <value>Whether the layer has run without its hook, while that is still to be found out.</value>
-    private bool IsPassedBy
+    public override bool IsPassedBy
     {
         get
         {
@@ -49,9 +34,32 @@ internal sealed class HookOrShadowAdapter(in AdapterRequest request, FactorSetti
         }
     }
 
+    public override bool HasRun { get => base.HasRun || IsBypassed; set => base.HasRun = value; }
+
+    /// <value>Whether the first step will shadow it, should the model run the layer without its hook: not where factors are given already, of which a shadow
+    /// knows nothing.</value>
+    public override bool ActsUnrun => shadow is not null && (IsBypassed || (_verdict == Verdict.Open && !base.HasRun && !HasProduct));
+
+    public override IEnumerable<ParameterPlan> Plans =>
+        shadow is not null && Settings.IsActiveAtOnce ? base.Plans.Prepend(WeightPlan) : base.Plans;
+
+    public override long FrozenBytes => shadow is null && IsActive ? Weight.NumberOfElements * Weight.ElementSize : base.FrozenBytes;
+
+    protected override ParameterPlan WeightPlan =>
+        shadow is null ? base.WeightPlan : base.WeightPlan with { Rule = new WeightRule(shadow, KeepsState: ActsUnrun) };
+
+    protected override bool TrainsFactors => !IsBypassed;
+
+    protected override bool TrainsWeight => _verdict != Verdict.Hooked;
+
+    private bool IsBypassed => _verdict == Verdict.Bypassed;
+
+    public override FactorSet? FactorsIn(IOptimizerState? state) =>
+        IsBypassed ? shadow!.FactorsIn(state?.For(Weight), Name, Weight) : base.FactorsIn(state);
+
     public override void RequireRunnable()
     {
-        if (IsPassedBy && HasProduct)
+        if (shadow is not null && IsPassedBy && HasProduct)
             throw new InvalidOperationException($"The model runs '{Name}' by forward(), which passes hooks by, "
                 + "so the factors that were loaded for it take no part and are not trained. "
                 + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. Nothing was changed.");
@@ -67,7 +75,7 @@ internal sealed class HookOrShadowAdapter(in AdapterRequest request, FactorSetti
     public override void Observe(IOptimizerState state)
     {
         base.Observe(state);
-        if (_verdict != Verdict.Open || !(base.HasRun || IsPassedBy))
+        if (_verdict != Verdict.Open || !(base.HasRun || (shadow is not null && IsPassedBy)))
             return;
 
         Decide(base.HasRun ? Verdict.Hooked : Verdict.Bypassed, state);
@@ -82,7 +90,7 @@ internal sealed class HookOrShadowAdapter(in AdapterRequest request, FactorSetti
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {
-        Decide((Verdict)state.For(Weight).Counter(Memory), state);
+        Decide(shadow is not null ? (Verdict)state.For(Weight).Counter(Memory) : completed > 0 ? Verdict.Hooked : _verdict, state);
         base.ResumeAt(completed, state);
     }
 
@@ -90,14 +98,14 @@ internal sealed class HookOrShadowAdapter(in AdapterRequest request, FactorSetti
     {
         base.Restart(completed, reset, state, IsBypassed ? null : zeroed);
         if (IsBypassed)
-            _shadow.Restart(Name, Weight, completed, reset, state.For(Weight), zeroed);
+            shadow!.Restart(Name, Weight, completed, reset, state.For(Weight), zeroed);
     }
 
     public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
     {
         base.ChangeRank(completed, mode, state);
         if (IsBypassed)
-            _shadow.ChangeRank(Name, Weight, completed, mode, state.For(Weight));
+            shadow!.ChangeRank(Name, Weight, completed, mode, state.For(Weight));
     }
 
     private void Decide(Verdict verdict, IOptimizerState state)
@@ -108,7 +116,11 @@ internal sealed class HookOrShadowAdapter(in AdapterRequest request, FactorSetti
         Save(state);
     }
 
-    private void Save(IOptimizerState state) => state.For(Weight).SetCounter(Memory, (long)_verdict);
+    private void Save(IOptimizerState state)
+    {
+        if (shadow is not null)
+            state.For(Weight).SetCounter(Memory, (long)_verdict);
+    }
 
     /// <summary>The shadow's rule, for a state that may be with the hook's factors just as well.</summary>
     /// <param name="Shadow">The rule.</param>
