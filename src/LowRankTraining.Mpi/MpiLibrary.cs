@@ -5,7 +5,7 @@ namespace LowRankTraining.Mpi;
 /// <summary>Finds the MPI library of the machine.</summary>
 /// <remarks>MPI.NET is compiled for MS-MPI, which descends from MPICH and has its handles: on Linux every library of the MPICH ABI stands in (mpich of Debian
 /// and Ubuntu, Intel MPI, MVAPICH, Cray MPICH).</remarks>
-internal static class MpiLibrary
+internal static partial class MpiLibrary
 {
     private const string Imported = "msmpi.dll";
 
@@ -20,11 +20,19 @@ internal static class MpiLibrary
 
     private static nint Load()
     {
+        // UCX, over which Debian's MPICH works, would take the signals by which .NET knows a null reference, and end the process.
+        if (OperatingSystem.IsLinux())
+            _ = SetVariable("UCX_HANDLE_ERRORS", "none", overwrite: 0);
+
         var handle = Find(OperatingSystem.IsWindows() ? [Imported] : OnUnix);
         if (!OperatingSystem.IsWindows())
             NativeLibrary.SetDllImportResolver(typeof(MPI.Communicator).Assembly, (name, _, _) => name == Imported ? handle : 0);
         return handle;
     }
+
+    /// <summary>Sets a variable for native libraries: those that .NET sets are its own.</summary>
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetVariable(string name, string value, int overwrite);
 
     /// <summary>Loads the first of some libraries that is there.</summary>
     /// <exception cref="DllNotFoundException">There is none; with what to install.</exception>
