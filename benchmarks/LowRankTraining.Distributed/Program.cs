@@ -31,7 +31,7 @@ if (world.IsFirst)
     Row("60m, whole gradients", whole, wholeTime);
     Row("60m, GaLore of rank 64 between refreshes", lowRank, lowRankTime);
     Console.WriteLine();
-    Console.WriteLine(FormattableString.Invariant($"ICollective.AllReduce has {theirs / ours:P0} of the bandwidth of MPI_Allreduce; "
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ICollective.AllReduce has {theirs / ours:P0} of the bandwidth of MPI_Allreduce; "
         + $"GaLore is on the wire for {lowRankTime / wholeTime:0.00} of the time of whole gradients."));
 }
 
