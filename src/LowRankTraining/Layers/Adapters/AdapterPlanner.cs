@@ -25,6 +25,7 @@ internal static class AdapterPlanner
         method.Check(sites);
         var ranks = method.RanksFor(sites);
         var size = parameters.Sum(parameter => parameter.Parameter.numel());
+        string[] names = [.. model.named_parameters().Select(pair => pair.name)];
         var notes = CheckRanks(sites, ranks, settings);
         foreach (var (name, note) in method.NotesOn([.. sites.Zip(choices, (site, choice) => (site, choice.Way!.Value))]))
             notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
@@ -40,7 +41,7 @@ internal static class AdapterPlanner
             other.Parameter.requires_grad = false;
 
         var session = new AdapterSession(
-            method, model, adapters, Others(parameters, chosen, method), [.. parameters.Select(parameter => parameter.Name)], notes,
+            method, model, adapters, Others(parameters, chosen, method), names, notes,
             [.. frozen.Select(other => other.Name)],
             Ties.Of(model, parameters))
         {
