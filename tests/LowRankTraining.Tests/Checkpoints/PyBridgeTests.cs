@@ -103,7 +103,7 @@ public sealed class PyBridgeTests : IDisposable
     private static void Disturb(AdapterSession session)
     {
         using var frozen = no_grad();
-        foreach (var plan in session.Parameters)
+        foreach (var plan in session.Parameters.Where(plan => plan.Parameter.requires_grad))
             plan.Parameter.add_(randn_like(plan.Parameter), 0.3);
     }
 

@@ -93,10 +93,11 @@ public class WeLoreTests
         var before = Weights(model);
         using var optimizer = new WeLore { Ratio = 0.4 }.Attach(model).CreateOptimizer(0.01);
 
+        optimizer.Session.Parameters.Where(plan => plan.Parameter.requires_grad).Select(plan => plan.Name)
+            .Should().Equal("first.bias", "norm.weight", "norm.bias", "second.factor_U", "second.factor_V", "lm_head.bias");
         Run(model, optimizer, 3);
         optimizer.Session.Finish();
 
-        optimizer.Session.Parameters.Where(plan => plan.Parameter.requires_grad).Select(plan => plan.Name).Should().Equal("first.bias", "norm.weight", "norm.bias", "second.factor_U", "second.factor_V", "lm_head.bias");
         var after = Weights(model);
         after.Keys.Should().Equal(before.Keys);
         after["first.weight"].Should().Equal(before["first.weight"]);
