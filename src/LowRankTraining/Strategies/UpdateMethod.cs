@@ -29,7 +29,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
 
     /// <value>What is done otherwise with parameters of some names: rank, scale, factors on learning rate and weight decay, format of the moments, frozen. Of
     /// the rows that match a name the first counts; one that matches none is an error. Default: none.</value>
-    public IReadOnlyList<ParameterOptions> Overrides { get; init; } = [];
+    public IReadOnlyList<ParameterOptions> Overrides { get; init => field = value is { Count: 0 } ? [] : value; } = [];
 
     /// <value>When weight decay is applied: the code of most methods builds on an AdamW that applies it after the update.</value>
     protected virtual DecayTiming Decay => FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;

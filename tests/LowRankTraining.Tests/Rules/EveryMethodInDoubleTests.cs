@@ -77,6 +77,7 @@ public class EveryMethodInDoubleTests
         GradientSpaceMethod { Refresh: null } projecting => projecting with { Rank = 3, RefreshEvery = 3 },
         GradientSpaceMethod projecting => projecting with { Rank = 3 },
         Flora flora => flora with { Rank = 3, ResampleEvery = 3 },
+        Dion dion => dion with { Rank = 3 },
         ReLoRA relora => relora with { Rank = 3, MergeEvery = 3 },
         WeightSpaceMethod { Rank: > 3 } other => other with { Rank = 3 },
         var other => other,
