@@ -65,9 +65,9 @@ function Restore-Packages([string] $project) {
     Stop-Build "Packages could not be restored: $reason"
 }
 
-function Build-Project([string] $name, [string] $text, [string] $project) {
+function Build-Project([string] $name, [string] $text, [string] $project, [string[]] $more = @()) {
     Restore-Packages $project
-    Invoke-Stage $name $text (@('build', (Join-Path $root $project), '-c', 'Release', '--no-restore', '--nologo', '-v', 'minimal') + $backend)
+    Invoke-Stage $name $text (@('build', (Join-Path $root $project), '-c', 'Release', '--no-restore', '--nologo', '-v', 'minimal') + $backend + $more)
 }
 
 function Get-Counter([xml] $trx, [string] $name) { [int] $trx.SelectSingleNode("//*[local-name()='Counters']").GetAttribute($name) }
@@ -137,11 +137,11 @@ function Invoke-Bench([string[]] $arguments) {
 function Invoke-Docs {
     $assemblies = Join-Path $root 'artifacts/docs/assemblies'
     Build-Project 'docs-build' 'Building what is documented (Release)' 'samples/Hosting'
-    Build-Project 'docs-build-mpi' 'Building the package for several processes' 'src/LowRankTraining.Mpi'
+    Build-Project 'docs-build-mpi' 'Building the package for several processes' 'src/LowRankTraining.Mpi' @('-p:CopyLocalLockFileAssemblies=true')
     foreach ($old in 'artifacts/site', 'docs/api', 'artifacts/docs') { if (Test-Path (Join-Path $root $old)) { Remove-Item (Join-Path $root $old) -Recurse -Force } }
     New-Item -ItemType Directory -Force $assemblies | Out-Null
     Copy-Item (Join-Path $root 'artifacts/bin/Hosting/release/*') $assemblies -Include '*.dll', 'LowRankTraining*.xml'
-    Copy-Item (Join-Path $root 'artifacts/bin/LowRankTraining.Mpi/release_net10.0/*') $assemblies -Include '*Mpi.dll', '*Mpi.xml'
+    Copy-Item (Join-Path $root 'artifacts/bin/LowRankTraining.Mpi/release_net10.0/*') $assemblies -Include 'MPI.dll', '*Mpi.dll', '*Mpi.xml'
     Push-Location $root
     try {
         Invoke-Stage 'docs-tool' 'Restoring docfx' @('tool', 'restore', '--tool-manifest', (Join-Path $root '.config/dotnet-tools.json'))

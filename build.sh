@@ -30,10 +30,10 @@ Plain dotnet build, dotnet test and dotnet run do the same without set-up.
 TEXT
 }
 
-# compile NAME TEXT PROJECT: restores and builds it.
+# compile NAME TEXT PROJECT ARGS...: restores and builds it.
 compile() {
     restore "$3" $backend
-    stage "$1" "$2" dotnet build "$root/$3" -c Release --no-restore --nologo -v minimal $backend
+    stage "$1" "$2" dotnet build "$root/$3" -c Release --no-restore --nologo -v minimal $backend "${@:4}"
 }
 
 build() { compile build 'Building (Release)' LowRankTraining.sln; }
@@ -89,10 +89,10 @@ pack() {
 docs() {
     local assemblies="$root/artifacts/docs/assemblies"
     compile docs-build 'Building what is documented (Release)' samples/Hosting
-    compile docs-build-mpi 'Building the package for several processes' src/LowRankTraining.Mpi
+    compile docs-build-mpi 'Building the package for several processes' src/LowRankTraining.Mpi -p:CopyLocalLockFileAssemblies=true
     rm -rf "$root/artifacts/site" "$root/docs/api" "$assemblies"
     mkdir -p "$assemblies"
-    cp "$root"/artifacts/bin/Hosting/release/{*.dll,LowRankTraining*.xml} "$root"/artifacts/bin/LowRankTraining.Mpi/release_net10.0/*Mpi.{dll,xml} "$assemblies"
+    cp "$root"/artifacts/bin/Hosting/release/{*.dll,LowRankTraining*.xml} "$root"/artifacts/bin/LowRankTraining.Mpi/release_net10.0/{MPI.dll,*Mpi.dll,*Mpi.xml} "$assemblies"
     stage docs-tool 'Restoring docfx' dotnet tool restore --tool-manifest "$root/.config/dotnet-tools.json"
     (cd "$root" && stage docs 'Making the site' dotnet docfx docs/docfx.json --warningsAsErrors "$@")
     say 'Site: artifacts/site/index.html (dotnet docfx serve artifacts/site shows it)'
