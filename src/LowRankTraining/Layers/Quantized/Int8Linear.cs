@@ -58,8 +58,12 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     public long WeightBytes => new[] { Codes, Scales, Zeros }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
 
     /// <inheritdoc/>
-    protected override Tensor Output(Tensor rows) =>
-        bias is null ? Int8Product.apply(rows, weight, this) : Int8Product.apply(rows, weight, this, bias);
+    protected override Tensor Output(Tensor rows)
+    {
+        if (is_grad_enabled() && weight.requires_grad)
+            Sink.Expect();
+        return bias is null ? Int8Product.apply(rows, weight, this) : Int8Product.apply(rows, weight, this, bias);
+    }
 
     /// <summary>W as a new tensor, in the dtype of the layer that this one was made from.</summary>
     public override Tensor EffectiveWeight() => Decode(weight.dtype);

@@ -23,8 +23,6 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
         ctx.save_for_backward([rows]);
         ctx.save_data(Layer, layer);
         ctx.save_data(PropagatesToInput, rows.requires_grad);
-        if (is_grad_enabled())
-            layer.Sink.Expect();
 
         using var weight = layer.EffectiveWeight();
         return nn.functional.linear(rows, weight, vars.Length > 3 ? (Parameter)vars[3] : null);
