@@ -40,7 +40,7 @@ internal static class CompareCommand
     {
         var command = new RootCommand("Trains the same model by each method, each in a process of its own, on the same data with the same number of tokens, and reports what each is worth. Ends with 0 when all methods were finished, with 1 when one failed; Ctrl-C keeps what is finished.")
         {
-            Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out,
+            ConfigFile.Option, Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out,
         };
         command.SetAction(Execute);
         command.Subcommands.Add(RunWorker.Create());

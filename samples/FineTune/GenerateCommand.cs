@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FineTune.Training;
+using LanguageModel.Training;
 
 namespace FineTune;
 
@@ -35,7 +36,8 @@ internal static class GenerateCommand
                 TopP = parsed.GetValue(top),
                 Seed = (ulong)parsed.GetValue(seed),
             };
-            Console.WriteLine(generation.Answer(text, parsed.GetValue(asChat) ? text.Chat.Prompt([("user", asked)]) : asked, parsed.GetValue(tokens)));
+            var start = text.Tokenizer.Encode(parsed.GetValue(asChat) ? text.Chat.Prompt([("user", asked)]) : asked);
+            Console.WriteLine(text.Tokenizer.Decode(generation.Continue(start, parsed.GetValue(tokens), text.Ends)));
         });
         return command;
     }

@@ -19,7 +19,8 @@ internal static class TrainCommand
 
     private static readonly Option<string> Method = new("--method")
     {
-        Description = $"Training method: {FineTuneMethod.Plain}, {string.Join(", ", LowRankStrategies.All.Select(method => method.Name))}.",
+        Description = $"Training method: {FineTuneMethod.Plain}, {string.Join(", ", LowRankStrategies.All.Select(method => method.Name))}; "
+            + """or one with options, such as '{ "Method": "fira", "Rank": 64, "States": "8bit" }'.""",
         DefaultValueFactory = _ => "lora",
     };
 
@@ -102,7 +103,7 @@ internal static class TrainCommand
     {
         var command = new Command("train", "Trains a model on your data.")
         {
-            Model, Method, Data, Eval, Chat, Rank, Alpha, LearningRate, Epochs, Steps, Batch, Length, Warmup, WeightDecay, Clip,
+            ConfigFile.Option, Model, Method, Data, Eval, Chat, Rank, Alpha, LearningRate, Epochs, Steps, Batch, Length, Warmup, WeightDecay, Clip,
             Dtype, Device, Seed, Export, Out, Resume,
         };
         command.SetAction(Execute);

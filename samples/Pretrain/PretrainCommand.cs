@@ -1,8 +1,12 @@
 using System.CommandLine;
+using LanguageModel;
+using LanguageModel.CommandLine;
 using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
+using LanguageModel.Tokens;
 using LowRankTraining.Mpi;
+using TorchSharp;
 
 namespace Pretrain;
 
@@ -25,6 +29,11 @@ internal static class PretrainCommand
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
     private static readonly Option<string> Gradients = new("--gradients") { Description = "What becomes of gradients in the backward pass: whole, projected or stepped.", DefaultValueFactory = _ => "whole" };
     private static readonly Option<int> GradAccum = new("--grad-accum") { Description = "Batches whose gradients are added up in a step.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<double> WeightDecay = new("--weight-decay") { Description = "Decoupled weight decay.", DefaultValueFactory = _ => 0 };
+    private static readonly Option<string> Tokenizer = new("--tokenizer") { Description = $"What a token is: {Names(CorpusTokenizer.Names, name => name)}.", DefaultValueFactory = _ => CorpusTokenizer.Names[0] };
+    private static readonly Option<int?> Threads = new("--threads") { Description = "Threads to compute with [default: one for each core]." };
+    private static readonly Option<bool> EvalOnly = new("--eval-only") { Description = "Only validate the run in --out, as far as it has come." };
+    private static readonly Option<string?> Generate = new("--generate") { Description = "Only let the run in --out write on from this text." };
     private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
@@ -42,11 +51,20 @@ internal static class PretrainCommand
     {
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
-            Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip, Gradients, GradAccum,
+            ConfigFile.Option, Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip,
+            Gradients, GradAccum,
             Dtype, Device, Seed, Data, Mix, Target, EvaluateEvery, SaveEvery, Out, Resume, Json,
+            WeightDecay, Tokenizer, Threads, EvalOnly, Generate,
         };
-        command.SetAction(parsed => new PretrainRun(Request(parsed), world).Execute());
+        command.SetAction(parsed => Execute(Request(parsed), world));
         return command;
+    }
+
+    private static int Execute(PretrainRequest request, MpiWorld world)
+    {
+        if (request.Threads is { } threads)
+            torch.set_num_threads(threads >= 1 ? threads : throw new UserException($"--threads must be at least 1 (is {threads})."));
+        return request.EvalOnly || request.Generate is not null ? new SavedRun(request, world).Execute() : new PretrainRun(request, world).Execute();
     }
 
     private static PretrainRequest Request(ParseResult parsed) => new()
@@ -59,6 +77,9 @@ internal static class PretrainCommand
         Out = parsed.GetValue(Out),
         Resume = parsed.GetValue(Resume),
         Json = parsed.GetValue(Json),
+        Threads = parsed.GetValue(Threads),
+        EvalOnly = parsed.GetValue(EvalOnly),
+        Generate = parsed.GetValue(Generate),
     };
 
     private static PretrainSettings Settings(ParseResult parsed)
@@ -77,6 +98,8 @@ internal static class PretrainCommand
             Seq = parsed.GetValue(Sequence),
             Lr = parsed.GetValue(LearningRate) ?? method.LearningRate,
             Warmup = parsed.GetValue(Warmup) ?? steps / 10,
+            WeightDecay = parsed.GetValue(WeightDecay),
+            Tokenizer = CorpusTokenizer.Find(parsed.GetRequiredValue(Tokenizer)).Name,
             Scale = parsed.GetValue(Scale),
             RefreshEvery = parsed.GetValue(RefreshEvery),
             MergeEvery = parsed.GetValue(MergeEvery),

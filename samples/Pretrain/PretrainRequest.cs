@@ -26,4 +26,14 @@ internal sealed record PretrainRequest
 
     /// <value>Whether to end with a line of JSON.</value>
     public bool Json { get; init; }
+
+    /// <value>Threads to compute with; null for the library's own choice.</value>
+    public int? Threads { get; init; }
+
+    /// <value>Whether only to validate the run in <see cref="Out"/>.</value>
+    public bool EvalOnly { get; init; }
+
+    /// <value>The text that the run in <see cref="Out"/> is to go on from; null to train.</value>
+    public string? Generate { get; init; }
+
 }

@@ -4,6 +4,7 @@ using LanguageModel.CommandLine;
 using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
+using LanguageModel.Tokens;
 using LanguageModel.Training;
 using LowRankTraining;
 using LowRankTraining.Mpi;
@@ -40,10 +41,10 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
             SettingsCheck.SameData(settings, texts.Hash, texts.Source);
         settings = settings with { DataHash = texts.Hash };
 
-        var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
+        var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = CorpusTokenizer.Find(settings.Tokenizer).Vocabulary };
         var memory = new MemoryMeter(device);
         using var model = Llama.Create(config, settings.Seed, device, type);
-        using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings));
+        using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings, world));
         using var mixer = texts.Mixer(settings, model, method, world);
         var options = Options(settings, device);
         var data = texts.Data(mixer, options);
@@ -80,10 +81,12 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         return device.type == DeviceType.CUDA ? new Device(DeviceType.CUDA, world.LocalRank % cuda.device_count()) : device;
     }
 
-    private MethodSettings MethodSettings(PretrainSettings settings) => new()
+    /// <summary>What the method of a run is told.</summary>
+    internal static MethodSettings MethodSettings(PretrainSettings settings, MpiWorld world) => new()
     {
         Steps = settings.Steps,
         LearningRate = settings.Lr,
+        WeightDecay = settings.WeightDecay,
         Warmup = settings.Warmup,
         Rank = settings.Rank,
         Scale = settings.Scale,

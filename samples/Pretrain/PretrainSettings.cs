@@ -25,6 +25,12 @@ public sealed record PretrainSettings
     /// <value>Largest learning rate.</value>
     public required double Lr { get; init; }
 
+    /// <value>Decoupled weight decay.</value>
+    public double WeightDecay { get; init; }
+
+    /// <value>bytes or gpt2: what a token is.</value>
+    public string Tokenizer { get; init; } = "bytes";
+
     /// <value>Steps in which the learning rate rises from 0.</value>
     public required long Warmup { get; init; }
 

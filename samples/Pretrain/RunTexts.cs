@@ -4,6 +4,7 @@ using LanguageModel.CommandLine;
 using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
+using LanguageModel.Tokens;
 using LanguageModel.Training;
 using LowRankTraining;
 using LowRankTraining.Mixing;
@@ -15,6 +16,7 @@ internal sealed class RunTexts
 {
     private readonly IReadOnlyList<(string Name, TextCorpus Text)> sources;
     private readonly bool isMixed;
+    private CorpusTokenizer? tokenizer;
 
     private RunTexts(IReadOnlyList<(string Name, TextCorpus Text)> sources, bool isMixed) => (this.sources, this.isMixed) = (sources, isMixed);
 
@@ -29,8 +31,8 @@ internal sealed class RunTexts
     /// <summary>Reads what the settings name.</summary>
     /// <exception cref="LanguageModel.UserException">Something cannot be read.</exception>
     public static RunTexts Load(PretrainSettings settings) => NamedData.Parse(settings.Data) is { } named
-        ? new([.. named.Select(source => (source.Name, TextCorpus.Load([source.Path])))], isMixed: true)
-        : new([("", TextCorpus.Load(settings.Data))], isMixed: false);
+        ? new([.. named.Select(source => (source.Name, TextCorpus.Load([source.Path])))], isMixed: true) { tokenizer = CorpusTokenizer.Find(settings.Tokenizer) }
+        : new([("", TextCorpus.Load(settings.Data))], isMixed: false) { tokenizer = CorpusTokenizer.Find(settings.Tokenizer) };
 
     /// <summary>The mixer of several texts; null for one.</summary>
     public IDataMixer? Mixer(PretrainSettings settings, Llama model, AttachedMethod method, ICollective world) => !isMixed ? null
@@ -38,7 +40,7 @@ internal sealed class RunTexts
 
     /// <summary>What the trainer is to have.</summary>
     public TrainingData Data(IDataMixer? mixer, TrainingOptions options) =>
-        mixer is null ? new SingleText(sources[0].Text, options) : new MixedText(sources, mixer, options);
+        mixer is null ? new SingleText(sources[0].Text, options, tokenizer) : new MixedText(sources, mixer, options, tokenizer);
 
     /// <summary>A line for each text.</summary>
     public IEnumerable<string> Lines() => sources.Select(source =>

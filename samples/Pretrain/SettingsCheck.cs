@@ -23,6 +23,7 @@ internal static class SettingsCheck
         Require(settings.RefreshEvery is null or >= 1, $"--refresh-every must be at least 1 (is {settings.RefreshEvery})");
         Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");
         Require(settings.WarmStart is null or >= 0, $"--warm-start must be at least 0 (is {settings.WarmStart})");
+        Require(settings.WeightDecay >= 0 && double.IsFinite(settings.WeightDecay), $"--weight-decay must be at least 0 (is {settings.WeightDecay})");
         Require(settings.Clip is null or > 0, $"--clip must be above 0 (is {settings.Clip})");
         Require(Enum.TryParse<GradientFlow>(settings.Gradients, ignoreCase: true, out var flow) && Enum.IsDefined(flow),
             $"--gradients must be one of {string.Join(", ", Enum.GetNames<GradientFlow>()).ToLowerInvariant()} (is {settings.Gradients})");

@@ -36,7 +36,7 @@ internal static class FineTuneMethod
             var session = method.Attach(model, Targets.AllLinear().Except("lm_head"));
             return new(model, session.CreateOptimizer(rate, settings.WeightDecay), schedule);
         }
-        catch (Exception refusal) when (refusal is OptionsValidationException or ArgumentException)
+        catch (Exception refusal) when (refusal is OptionsValidationException or ArgumentException or FormatException)
         {
             throw new UserException(refusal.Message);
         }
@@ -44,13 +44,13 @@ internal static class FineTuneMethod
 
     private static ILowRankStrategy Create(FineTuneSettings settings)
     {
-        var method = LowRankStrategies.Create(settings.Method);
+        var method = LowRankStrategies.Parse(settings.Method);
         if (FromScratch.Contains(method.Name))
             throw new UserException($"{method.Name} trains from scratch: what the model has learned would be lost. "
                 + "Choose a method that starts from the weights.");
 
         var (rank, alpha, seed, log) = (settings.Rank, settings.Alpha, (ulong)settings.Seed, new Warnings());
-        return method switch
+        return settings.Method.StartsWith('{') ? method : method switch
         {
             // As in PEFT, nothing but the factors is trained, so that they are all there is to save.
             WeightSpaceMethod beside => beside with { Rank = rank, Alpha = alpha ?? beside.Alpha, TrainOthers = false, Seed = seed, Logger = log },

@@ -8,7 +8,7 @@ internal sealed record FineTuneSettings
     /// <value>Folder of the model to start from.</value>
     public required string Model { get; init; }
 
-    /// <value>Name of the method; <c>adamw</c> for none.</value>
+    /// <value>Name of the method, <c>adamw</c> for none; or the method with all of its options, as JSON: then rank and α are those in it.</value>
     public required string Method { get; init; }
 
     /// <value>Files and folders to train on.</value>

@@ -18,9 +18,18 @@ public static class SampleCommand
     /// <summary>Parses <paramref name="arguments"/> and runs <paramref name="command"/>.</summary>
     public static int Run(RootCommand command, string[] arguments)
     {
-        var parsed = command.Parse(arguments);
+        ParseResult parsed;
+        try
+        {
+            parsed = command.Parse(ConfigFile.Expand(command, arguments));
+        }
+        catch (UserException mistake)
+        {
+            return Complain(mistake.Message);
+        }
+
         if (parsed.Errors.Count > 0)
-            return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + " See --help.");
+            return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + $" See --help.{Guess(parsed)}");
 
         // What is written to a file or a pipe has no use for colors, and no edge to keep within.
         if (Console.IsOutputRedirected)
@@ -48,6 +57,14 @@ public static class SampleCommand
         return expected is not null && result is { Tokens: [var token, ..] }
             ? $"{result.Option.Name} takes {expected}, not '{token.Value}'."
             : error.Message;
+    }
+
+    /// <summary>What those arguments may have meant that are neither options nor values of any.</summary>
+    public static string Guess(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        var known = command.Options.Select(option => option.Name).Concat(command.Subcommands.Select(sub => sub.Name)).ToList();
+        return string.Concat(parsed.UnmatchedTokens.Select(token => Nearest.DidYouMean(token, known)).Distinct());
     }
 
     private static int Complain(string message)

@@ -7,18 +7,18 @@ namespace LanguageModel.Data;
 /// </remarks>
 public sealed class BatchSampler
 {
-    private readonly byte[] text;
+    private readonly TokenSequence text;
     private readonly int rows;
     private readonly int length;
     private readonly ulong seed;
 
     /// <summary>Batches of <paramref name="rows"/> sequences of <paramref name="length"/> tokens.</summary>
     /// <exception cref="UserException">The text is shorter than two sequences.</exception>
-    public BatchSampler(byte[] text, int rows, int length, ulong seed)
+    public BatchSampler(TokenSequence text, int rows, int length, ulong seed)
     {
         Windows = (text.Length - 1) / length - 1;
         if (Windows < 1)
-            throw new UserException($"The training text has {text.Length} bytes, too few for sequences of {length}. Give more data, or a shorter --seq.");
+            throw new UserException($"The training text has {text.Length} {text.Unit}, too few for sequences of {length}. Give more data, or a shorter --seq.");
 
         (this.text, this.rows, this.length, this.seed) = (text, rows, length, seed);
     }

@@ -30,17 +30,17 @@ public sealed record TokenBatch(int Rows, int Length, long[] Inputs, long[] Targ
     }
 
     /// <summary>The windows of <paramref name="text"/> that begin at <paramref name="starts"/>.</summary>
-    /// <remarks>Each reads <paramref name="length"/> + 1 bytes: the last is only a target.</remarks>
-    internal static TokenBatch Read(byte[] text, ReadOnlySpan<long> starts, int length)
+    /// <remarks>Each reads <paramref name="length"/> + 1 tokens: the last is only a target.</remarks>
+    internal static TokenBatch Read(TokenSequence text, ReadOnlySpan<long> starts, int length)
     {
         var (inputs, targets) = (new long[starts.Length * length], new long[starts.Length * length]);
         for (var row = 0; row < starts.Length; row++)
         {
-            var window = text.AsSpan((int)starts[row], length + 1);
+            var start = (int)starts[row];
             for (var position = 0; position < length; position++)
             {
-                inputs[row * length + position] = window[position];
-                targets[row * length + position] = window[position + 1];
+                inputs[row * length + position] = text[start + position];
+                targets[row * length + position] = text[start + position + 1];
             }
         }
 

@@ -9,11 +9,11 @@ public static class ValidationSet
     /// <param name="length">Tokens per sequence.</param>
     /// <param name="tokens">Tokens in all, at most; the whole text when it has fewer.</param>
     /// <exception cref="UserException">The text is shorter than one sequence.</exception>
-    public static IReadOnlyList<TokenBatch> Batches(byte[] text, int rows, int length, long tokens)
+    public static IReadOnlyList<TokenBatch> Batches(TokenSequence text, int rows, int length, long tokens)
     {
         var windows = (text.Length - 1) / length;
         if (windows < 1)
-            throw new UserException($"The validation text has {text.Length} bytes, too few for a sequence of {length}. Give more data, or a shorter --seq.");
+            throw new UserException($"The validation text has {text.Length} {text.Unit}, too few for a sequence of {length}. Give more data, or a shorter --seq.");
 
         var wanted = Math.Clamp(tokens / length, 1, windows);
         var starts = Enumerable.Range(0, (int)wanted).Select(place => place * (long)windows / wanted * length);

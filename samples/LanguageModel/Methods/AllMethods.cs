@@ -64,7 +64,7 @@ public static partial class AllMethods
     /// <exception cref="UserException">No method has that name; the message lists those that exist.</exception>
     public static Method Find(string name) =>
         List.Concat(Ablations).FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new UserException($"There is no method '{name}'. Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
+        ?? throw new UserException($"There is no method '{name}'.{Nearest.DidYouMean(name, List.Select(method => method.Name))} Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
 
     private static AttachedMethod AdamW(Llama model, MethodSettings settings)
     {
@@ -72,7 +72,7 @@ public static partial class AllMethods
             throw new UserException("adamw is TorchSharp's own optimizer, which trains in one process: start without mpiexec, or take another --strategy.");
         if (settings.Gradients != GradientFlow.Whole)
             throw new UserException($"TorchSharp's AdamW takes whole gradients only, and not {settings.Gradients.ToString().ToLowerInvariant()} ones.");
-        return new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate), Cosine(settings));
+        return new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate, weight_decay: settings.WeightDecay), Cosine(settings));
     }
 
     /// <summary>A method that projects gradients and leaves the model as it is.</summary>
@@ -130,8 +130,8 @@ public static partial class AllMethods
         };
 
     private static LowRankOptimizer Optimizer(ILowRankSession session, MethodSettings settings) => settings.World is { } world
-        ? session.CreateOptimizer(settings.LearningRate, world)
-        : session.CreateOptimizer(settings.LearningRate);
+        ? session.CreateOptimizer(settings.LearningRate, world, settings.WeightDecay)
+        : session.CreateOptimizer(settings.LearningRate, settings.WeightDecay);
 
     private static CosineSchedule Cosine(MethodSettings settings) => new() { TotalSteps = settings.Steps, Warmup = settings.Warmup };
 }

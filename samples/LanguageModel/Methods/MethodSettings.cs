@@ -12,6 +12,9 @@ public sealed record MethodSettings
     /// <value>Largest learning rate.</value>
     public required double LearningRate { get; init; }
 
+    /// <value>Decoupled weight decay. Default 0.</value>
+    public double WeightDecay { get; init; }
+
     /// <value>Steps in which the learning rate rises from 0.</value>
     public required long Warmup { get; init; }
 

@@ -1,4 +1,5 @@
 using LanguageModel.Data;
+using LanguageModel.Tokens;
 using LowRankTraining.Mixing;
 
 namespace LanguageModel.Training;
@@ -14,13 +15,13 @@ public sealed class MixedText : TrainingData
 
     /// <summary>Mixes <paramref name="sources"/>; the validation tokens are shared out among them.</summary>
     /// <exception cref="UserException">One of them is too small for a sequence.</exception>
-    public MixedText(IReadOnlyList<(string Name, TextCorpus Text)> sources, IDataMixer mixer, TrainingOptions options)
+    public MixedText(IReadOnlyList<(string Name, TextCorpus Text)> sources, IDataMixer mixer, TrainingOptions options, CorpusTokenizer? tokenizer = null)
     {
         (this.mixer, writes) = (mixer, options.World is not { Rank: > 0 });
         samplers = sources.ToDictionary(source => source.Name, source => Named(source.Name, () =>
-            new BatchSampler(source.Text.Training, options.Batch, options.Sequence, (ulong)options.Seed)));
+            new BatchSampler(tokenizer?.Encode(source.Text.Training) ?? source.Text.Training, options.Batch, options.Sequence, (ulong)options.Seed)));
         Validation = [.. sources.Select(source => ((string?)source.Name, Named(source.Name, () =>
-            ValidationSet.Batches(source.Text.Validation, options.Batch, options.Sequence, options.EvaluationTokens / sources.Count))))];
+            ValidationSet.Batches(tokenizer?.Encode(source.Text.Validation) ?? source.Text.Validation, options.Batch, options.Sequence, options.EvaluationTokens / sources.Count))))];
     }
 
     /// <inheritdoc/>

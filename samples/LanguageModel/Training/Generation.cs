@@ -2,13 +2,13 @@ using LanguageModel.Model;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace FineTune.Training;
+namespace LanguageModel.Training;
 
 /// <summary>Lets a model write on.</summary>
 /// <param name="model">The model.</param>
 /// <param name="device">Where it is.</param>
 /// <remarks>Plain on purpose: every token is computed from the whole text before it. Keeping keys and values would make long texts faster.</remarks>
-internal sealed class Generation(CausalLanguageModel model, Device device)
+public sealed class Generation(CausalLanguageModel model, Device device)
 {
     /// <value>Divides the scores before a token is drawn; 0 for the most likely one. Default 0.</value>
     public double Temperature { get; init; }
@@ -18,9 +18,6 @@ internal sealed class Generation(CausalLanguageModel model, Device device)
 
     /// <value>Seed of the draws.</value>
     public ulong Seed { get; init; }
-
-    /// <summary>The text after <paramref name="prompt"/>, of at most <paramref name="count"/> tokens.</summary>
-    public string Answer(ModelText text, string prompt, int count) => text.Tokenizer.Decode(Continue(text.Tokenizer.Encode(prompt), count, text.Ends));
 
     /// <summary>The tokens after <paramref name="prompt"/>, one by one, until one of <paramref name="ends"/> or as many as <paramref name="count"/>.</summary>
     public IEnumerable<int> Continue(IReadOnlyList<int> prompt, int count, IReadOnlyList<int> ends)

@@ -1,0 +1,48 @@
+using FluentAssertions;
+using LanguageModel.CommandLine;
+using LowRankTraining.Mpi;
+using Pretrain;
+using Xunit;
+
+namespace LowRankTraining.Samples.Tests.Pretraining;
+
+public sealed class PretrainTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+    private readonly string run;
+
+    public PretrainTests() => run = Path.Combine(folder.Path, "run");
+
+    public void Dispose() => folder.Dispose();
+
+    [Theory]
+    [InlineData("bytes")]
+    [InlineData("gpt2")]
+    public void Run_from_a_file_is_validated_and_writes_on(string tokenizer)
+    {
+        var text = folder.Write("text.txt", string.Concat(Enumerable.Range(0, 3000).Select(number => $"The square of {number} is {number * number}.\n")));
+        var config = folder.Write("run.json", $$"""
+            { "strategy": "fira", "model": "tiny", "rank": 4, "steps": 3, "batch": 2, "seq": 32, "weight_decay": 0.1, "tokenizer": "{{tokenizer}}",
+              "data": ["{{text}}"], "device": "cpu", "out": "{{run}}" }
+            """);
+
+        Execute("--config", config).Should().Be(0);
+        Execute("--out", run, "--eval-only").Should().Be(0);
+        Execute("--out", run, "--generate", "The square of 7").Should().Be(0);
+        File.ReadAllText(Path.Combine(run, "settings.json")).Should().Contain("\"weight_decay\": 0.1").And.Contain($"\"tokenizer\": \"{tokenizer}\"");
+    }
+
+    [Theory]
+    [InlineData("--eval-only")]
+    [InlineData("--threads", "0")]
+    [InlineData("--weight-decay", "-1")]
+    [InlineData("--tokenizer", "words")]
+    [InlineData("--config", "none.json")]
+    public void What_cannot_be_done_ends_with_an_error(params string[] arguments) => Execute(arguments).Should().Be(SampleCommand.Failed);
+
+    private static int Execute(params string[] arguments)
+    {
+        var world = MpiWorld.Join(ref arguments);
+        return SampleCommand.Run(PretrainCommand.Create(world), arguments);
+    }
+}
