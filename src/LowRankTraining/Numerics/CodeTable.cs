@@ -62,6 +62,17 @@ internal sealed class CodeTable
     /// there to fill the table, and no block takes it.</value>
     public static CodeTable Linear8Signed { get; } = new(8, signed: true, Enumerable.Range(-128, 256).Select(k => k / 127.0));
 
+    /// <value>y / (2 − |y|) with y = k / 127, 8 bits, k = −128 … 127: numbers x of which 2x / (1 + |x|) is evenly spaced. Both ends and zero are exact; the
+    /// lowest value is there to fill the table. For first moments.</value>
+    /// <remarks>Source: FlashOptim, arXiv 2602.23349, which rounds y, where this table rounds x.</remarks>
+    public static CodeTable Companded8Signed { get; } =
+        new(8, signed: true, Enumerable.Range(-128, 256).Select(k => k / 127.0).Select(y => y / (2 - Math.Abs(y))));
+
+    /// <value>(k / 255)², 8 bits, k = 0 … 255: numbers whose roots are evenly spaced. Only zero itself takes the code of zero, as with
+    /// <see cref="Dynamic8Positive"/>. For second moments.</value>
+    public static CodeTable Companded8Positive { get; } =
+        new(8, signed: false, Enumerable.Range(0, 256).Select(k => k / 255.0 * (k / 255.0)), keepsPositive: true);
+
     /// <value>Bits of a code: 8 or 4.</value>
     public int Bits { get; }
 

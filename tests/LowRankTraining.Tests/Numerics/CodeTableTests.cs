@@ -11,6 +11,8 @@ public class CodeTableTests
         { nameof(CodeTable.Dynamic8Signed), 256, true, -0.99296875, 0.99296875, 5.5e-7 },
         { nameof(CodeTable.Dynamic8Unsigned), 256, false, 0, 0.996484375, 3.25e-7 },
         { nameof(CodeTable.Dynamic4Signed), 16, true, -0.8875, 0.8875, 0.0055 },
+        { nameof(CodeTable.Companded8Signed), 256, true, -128 / 127.0 / (2 - 128 / 127.0), 126.0 / 128, 1 / 253.0 },
+        { nameof(CodeTable.Companded8Positive), 256, false, 0, 254.0 * 254 / 255 / 255, 1 / 65025.0 },
         { nameof(CodeTable.NF4), 16, true, -1, 0.7229568362, 0.0795802996 },
         { nameof(CodeTable.Linear8Signed), 256, true, -128 / 127.0, 126 / 127.0, 1 / 127.0 },
         { nameof(CodeTable.Linear4Unsigned), 16, false, 0.0625, 0.9375, 0.0625 },

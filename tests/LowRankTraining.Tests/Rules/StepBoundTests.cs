@@ -21,6 +21,7 @@ public class StepBoundTests
         ["bfloat16"] = StateFormat.BFloat16,
         ["8 bits"] = StateFormat.Blockwise8Bit,
         ["8 bits, long blocks"] = StateFormat.Blockwise8Bit with { Block = 2048 },
+        ["8 bits, companded"] = StateFormat.Companded8Bit,
         ["4 bits"] = StateFormat.Blockwise4Bit,
     };
 
@@ -67,6 +68,7 @@ public class StepBoundTests
 
     [Theory]
     [InlineData("float32", "warm"), InlineData("float32", "coordinates"), InlineData("8 bits", "warm")]
+    [InlineData("8 bits, companded", "warm"), InlineData("8 bits, companded", "coordinates")]
     [InlineData("8 bits", "exact"), InlineData("8 bits", "Gaussian")]
     [InlineData("8 bits", "orthonormal"), InlineData("8 bits", "coordinates"), InlineData("8 bits", "cosines")]
     [InlineData("4 bits", "warm"), InlineData("bfloat16", "warm")]
@@ -102,13 +104,24 @@ public class StepBoundTests
         Moved(StateFormat.Blockwise8Bit).Should().BeLessThan(1.5 * Moved(StateFormat.Float32));
     }
 
-    [Theory]
-    [InlineData(1e-30f), InlineData(1e-12f), InlineData(1e-3f)]
-    public void A_positive_second_moment_never_comes_back_as_zero(float small)
+    public static TheoryData<float, string> SmallInEightBits
+    {
+        get
+        {
+            var data = new TheoryData<float, string>();
+            foreach (var small in new[] { 1e-30f, 1e-12f, 1e-3f })
+                foreach (var format in new[] { "8 bits", "8 bits, companded" })
+                    data.Add(small, format);
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(SmallInEightBits))]
+    public void A_positive_second_moment_never_comes_back_as_zero(float small, string format)
     {
         using var scope = NewDisposeScope();
         using var state = new StateBag();
-        var slot = new MomentSlot("exp_avg_sq", 2) { Format = StateFormat.Blockwise8Bit };
+        var slot = new MomentSlot("exp_avg_sq", 2) { Format = Formats[format] };
 
         slot.Write(state, full(new long[] { 64, 64 }, small).Edited(v => (v[0, 0], v[0, 1]) = (tensor(1e8f), tensor(0f))), new StepContext { Step = 1 });
         var back = slot.Read(state, zeros(64, 64));

@@ -20,6 +20,10 @@ public abstract record StateFormat : IPart
     [Kind("8bit")]
     public static BlockwiseFormat Blockwise8Bit { get; } = new(8, 256);
 
+    /// <value>Block-wise 8 bits, companded: 1.0625 bytes a number.</value>
+    [Kind("8bit-companded")]
+    public static BlockwiseFormat Companded8Bit { get; } = new(8, 64, companded: true);
+
     /// <value>Block-wise 4 bits: 0.53 bytes a number.</value>
     [Kind("4bit")]
     public static BlockwiseFormat Blockwise4Bit { get; } = new(4, 128);
