@@ -69,7 +69,7 @@ public class WorldTests
 
     [Fact]
     public void Updates_in_the_backward_pass_are_refused() => FluentActions.Invoking(() => InProcessWorld.Run(2, world =>
-        new GaLore { Rank = 2 }.Attach(_models[world.Rank], gradients: GradientFlow.Stepped).CreateOptimizer(lr: 0.1, world)))
+        new Fira { Rank = 2 }.Attach(_models[world.Rank], gradients: GradientFlow.Stepped).CreateOptimizer(lr: 0.1, world)))
         .Should().Throw<NotSupportedException>().WithMessage("Under GradientFlow.Stepped weights are updated before the processes have exchanged gradients*");
 
     [Fact]
