@@ -66,6 +66,19 @@ public class MethodTextTests
         LowRankStrategies.Parse(recipe.ToString()).Should().Be(recipe);
     }
 
+    [Fact]
+    public void Options_of_single_parameters_go_through_text_and_back()
+    {
+        const string Text = """{"Method":"galore","Overrides":[{"Pattern":"q_proj","Rank":4,"States":"8bit"},{"Pattern":"norm","Frozen":true}]}""";
+        var galore = (GaLore)LowRankStrategies.Parse(Text);
+
+        galore.Overrides.Should().Equal(
+            new ParameterOptions { Pattern = "q_proj", Rank = 4, States = StateFormat.Blockwise8Bit }, new ParameterOptions { Pattern = "norm", Frozen = true });
+        ((GaLore)LowRankStrategies.Parse(galore.ToString())).Overrides.Should().Equal(galore.Overrides);
+        FluentActions.Invoking(() => LowRankStrategies.Parse(Text.Replace("Frozen", "Frosen"))).Should().Throw<OptionsValidationException>()
+            .Which.Failures.Should().ContainSingle().Which.Should().Match("Overrides:1:Frosen is no option of parameter-options. The nearest names are Frozen, *");
+    }
+
     [Theory]
     [InlineData("fria", "is 'fria', which is no method. The nearest names are fira, *")]
     [InlineData("""{"Rank":3}""", "has no Method: it must be one of adarankgrad, *")]
