@@ -7,7 +7,8 @@ namespace LanguageModel.Training;
 /// what its tensors ever took. <c>malloc_trim</c> gives all pages that nothing lies in back to the system.</remarks>
 internal static class NativeHeap
 {
-    private static readonly int Every = int.Parse(Environment.GetEnvironmentVariable("LRT_TRIM") ?? "10");
+    private const int Every = 10;
+
     private static bool isGlibc = OperatingSystem.IsLinux();
 
     /// <summary>Gives free memory back, once in a few steps: what is given back has to be taken again.</summary>
