@@ -157,7 +157,7 @@ internal sealed class SafeTensorsHeader
 
     private static Entry EntryOf(JsonProperty item)
     {
-        var (dtype, offsets) = (item.Value.GetProperty("dtype").GetString()!, item.Value.GetProperty("data_offsets"));
+        var (dtype, offsets) = (item.Value.GetProperty("dtype").GetString() ?? "null", item.Value.GetProperty("data_offsets"));
         var shape = item.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
         Require(Types.TryGetValue(dtype, out var type), $"'{item.Name}' is of dtype {dtype}; known are {string.Join(", ", Types.Keys)}.");
 
