@@ -55,7 +55,8 @@ public sealed class PyBridgeTests : IDisposable
     public void Adapter_goes_there_and_comes_back(bool usesDoRA)
     {
         using var scope = NewDisposeScope();
-        var model = Network(1, ScalarType.Float32);
+        var original = Network(1, ScalarType.Float32);
+        var model = CopyOf(original);
         var session = Method(usesDoRA).Attach(model);
         Disturb(session);
         PeftAdapter.Save(_folder, session);
@@ -64,15 +65,20 @@ public sealed class PyBridgeTests : IDisposable
         // PEFT's own tree of modules, so that PyBridge has somewhere to put what it reads.
         var tree = PeftTree(usesDoRA);
         tree.load_safetensors(tensors);
+        using (var saved = SafeTensorsFile.Open(tensors))
+            foreach (var (name, tensor) in tree.state_dict())
+                tensor.data<float>().ToArray().Should().Equal(saved.Read(name).data<float>().ToArray(), name);
         File.Delete(tensors);
         tree.save_safetensors(tensors);
 
-        var other = Network(1, ScalarType.Float32);
+        var other = CopyOf(original);
         var loaded = PeftAdapter.MethodOf(_folder).Attach(other, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, loaded);
+        foreach (var (name, parameter) in loaded.Parameters.Select(plan => (plan.Name, plan.Parameter)))
+            parameter.data<float>().ToArray().Should().Equal(session.Parameters.First(plan => plan.Name == name).Parameter.data<float>().ToArray(), name);
         var input = arange(24, ScalarType.Float32).view(2, 12) / 10;
         other.call(input).data<float>().ToArray().Should().Equal(model.call(input).data<float>().ToArray());
-        model.call(input).allclose(Network(1, ScalarType.Float32).call(input), 1e-5, 1e-6, false).Should().BeFalse("the adapter does something");
+        model.call(input).allclose(original.call(input), 1e-5, 1e-6, false).Should().BeFalse("the adapter does something");
     }
 
     private static LoRAMethod Method(bool usesDoRA) => usesDoRA
@@ -85,6 +91,14 @@ public sealed class PyBridgeTests : IDisposable
         var model = nn.Sequential(("first", nn.Linear(12, 16)), ("active", nn.ReLU()), ("second", nn.Linear(16, 8)));
         model.to(type);
         return model;
+    }
+
+    /// <summary>By its weights and not by its seed: tests that run at the same time draw from one generator.</summary>
+    private static nn.Module<Tensor, Tensor> CopyOf(nn.Module<Tensor, Tensor> original)
+    {
+        var copy = Network(1, ScalarType.Float32);
+        copy.load_state_dict(original.state_dict());
+        return copy;
     }
 
     private static Branch PeftTree(bool usesDoRA)
