@@ -15,6 +15,10 @@ internal static class StepFigures
         ("APOLLO-Mini", Methods.AdamW, 0.4),
         ("FRUGAL", Methods.AdamW, 0.9),
         ("8-bit GaLore", GaLore, 1.5),
+        ("SUMO", GaLore, 1.5),
+        ("SCALE", Methods.AdamW, 1.0),
+        ("SinkGD", Methods.AdamW, 1.0),
+        ("Muon in bfloat16", Methods.AdamW, 2.5),
     ];
 
     public static IEnumerable<Figure> Measure()

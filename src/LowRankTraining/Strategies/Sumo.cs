@@ -46,9 +46,7 @@ public sealed record Sumo : GradientSpaceMethod
     };
 
     /// <inheritdoc/>
-    protected override ILift Lift => ResidualScale == 0
-        ? new ProjectBack { Scale = Scale }
-        : new StateFreeResidual { Scale = Scale, ResidualScale = ResidualScale, Outside = StateFreeStep.Gradient };
+    protected override ILift Lift => ResidualScale == 0 ? new ProjectBack { Scale = Scale } : new GradientOutside(Scale, ResidualScale);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
