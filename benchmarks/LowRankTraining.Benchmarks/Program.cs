@@ -6,12 +6,20 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using LowRankTraining.Benchmarks.Endurance;
 using LowRankTraining.Benchmarks.Figures;
+using LowRankTraining.Benchmarks.Memory;
 
 if (args is ["figures", ..])
     return FiguresCommand.Run(args[1..]);
 if (args is [AloneFigures.Command, var method])
 {
     AloneFigures.Run(method);
+    return 0;
+}
+if (args is [MemoryCommand.Name, ..])
+    return MemoryCommand.Run(args[1..]);
+if (args is [MemoryCommand.OneName, var run])
+{
+    MemoryCommand.RunOne(run);
     return 0;
 }
 if (args is [SoakCommand.Name, ..])
