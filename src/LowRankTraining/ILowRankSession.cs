@@ -23,7 +23,7 @@ public interface ILowRankSession : IDisposable
     /// Default null.</value>
     ILowRankStrategy? Method => null;
 
-    /// <value>Whether low-rank factors are in the weights for a while, so that neither can be saved or loaded. Default false.</value>
+    /// <value>Whether low-rank factors are in the weights temporarily, so that neither can be saved or loaded. Default false.</value>
     bool IsMerged => false;
 
     /// <value>The low-rank factors that are parameters of the model and are trained now, asked for at every use; null for a method without any. Default

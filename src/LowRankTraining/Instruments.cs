@@ -82,7 +82,7 @@ internal static class Instruments
         Sizes.GetValue(optimizer, static _ => new StateSize(_method)).Bytes = bytes;
 
     /// <summary>An optimizer that holds nothing any more.</summary>
-    public static void ForgetState(object optimizer) => Sizes.Remove(optimizer);
+    public static void DropState(object optimizer) => Sizes.Remove(optimizer);
 
     private static KeyValuePair<string, object?> Tag(string? method) => new(MethodTag, method);
 

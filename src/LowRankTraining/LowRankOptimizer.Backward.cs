@@ -68,7 +68,7 @@ public sealed partial class LowRankOptimizer
             Scale(entry, factor);
     }
 
-    private void RememberNorm() => (_lastNorm, _squaredNorm) = (ClipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
+    private void KeepNorm() => (_lastNorm, _squaredNorm) = (ClipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
 
     /// <exception cref="InvalidOperationException">Some parameters have been updated in a backward pass, and others wait for the step.</exception>
     private void RequireNotWithinStep(string consequence, string done)

@@ -1,3 +1,5 @@
+using LowRankTraining.Parts;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -5,6 +7,71 @@ namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer
 {
+    /// <summary>Adds parameters with options of their own. Those that the session does not know are updated by the group's method, or as the optimizer's own
+    /// method updates what it is not for.</summary>
+    /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already or cannot be trained.
+    /// Nothing was changed.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Its learning rate or weight decay is negative or not a number. Nothing was changed.</exception>
+    public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
+    {
+        if (param_group is not ParamGroup group)
+            throw new ArgumentException($"A {nameof(LowRankOptimizer)} takes groups of type "
+                + $"{nameof(LowRankOptimizer)}.{nameof(ParamGroup)}.", nameof(param_group));
+
+        // The sequence that users pass is often lazy: it would walk the whole model at every step. A shared parameter may come in several objects.
+        var parameters = group.Parameters.DistinctBy(parameter => ParameterIdentity.Of(parameter)).ToArray();
+        if (parameters.Any(parameter => EntryOf(parameter) is not null))
+            throw new ArgumentException("A parameter stands in two groups. Give each parameter to one group.", nameof(param_group));
+
+        if (Array.Find(parameters, parameter => !parameter.is_floating_point()) is { } other)
+            throw new ArgumentException(
+                $"Only float64, float32, bfloat16 and float16 parameters can be trained, and one of the group is {other.dtype}. Nothing was changed.",
+                nameof(param_group));
+        group.Options?.Require();
+
+        var plans = parameters.Select((parameter, index) => PlanFor(parameter, group, _entries.Count + index)).ToArray();
+        if (plans.Select(plan => plan.Name).Concat(_entries.Select(entry => entry.Plan.Name)).GroupBy(name => name).FirstOrDefault(same => same.Count() > 1)
+            is { } twice)
+            throw new ArgumentException($"Two parameters are called '{twice.Key}'. Give each a name of its own. Nothing was changed.", nameof(param_group));
+        SharedMemory.Refuse(_entries.Select(entry => (entry.Plan.Name, entry.Parameter))
+            .Concat(plans.Zip(parameters, (plan, parameter) => (plan.Name, parameter))));
+
+        group.Parameters = parameters;
+        group.Options ??= new Options();
+        group.Options.FillFrom((Options)_defaults);
+        group.Options.Attach(this, group);
+
+        foreach (var (parameter, plan) in parameters.Zip(plans))
+        {
+            var entry = new ParameterState(parameter, plan, _entries.Count, this) { Group = group };
+            plan.Sink?.Open(plan.Name, entry);
+            _entries.Add(entry);
+            _states[ParameterIdentity.Of(parameter)] = entry;
+            _state[parameter.Handle] = entry;
+        }
+
+        base.add_param_group(group);
+    }
+
+    private static Dictionary<ParameterIdentity, ParameterPlan> PlansOf(IReadOnlyList<ParameterPlan> parameters)
+    {
+        var plans = parameters.ToLookup(plan => ParameterIdentity.Of(plan.Parameter));
+        if (plans.FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new ArgumentException(
+                $"{string.Join(" and ", twice.Select(plan => $"'{plan.Name}'"))} are one parameter, and the session has a plan for each. "
+                + "Where the model came to share it after the strategy was attached, share it first, then attach.");
+        return plans.ToDictionary(same => same.Key, same => same.Single());
+    }
+
+    private ParameterPlan PlanFor(Parameter parameter, ParamGroup group, int index)
+    {
+        if (_plans.TryGetValue(ParameterIdentity.Of(parameter), out var plan))
+            return plan;
+
+        var name = group.Names.GetValueOrDefault(ParameterIdentity.Of(parameter), $"added[{index}]");
+        return (group.Method ?? Session.Method)?.PlanAdded(name, parameter, isTarget: group.Method is not null) ?? new(name, parameter, new AdamRule());
+    }
+
     /// <summary>What a group of parameters shares.</summary>
     public sealed partial class Options : OptimizerOptions
     {

@@ -6,7 +6,7 @@ namespace LowRankTraining;
 /// <param name="Name">Unique among all that is kept about a parameter: "exp_avg", "limiter_norm".</param>
 public sealed record StateSlot(string Name)
 {
-    /// <value>What it takes between steps, for a float32 or half-precision parameter. Default 0: a counter, or what is there only for a while.</value>
+    /// <value>What it takes between steps, for a float32 or half-precision parameter. Default 0: a counter, or what is there only between two calls.</value>
     public long Bytes { get; init; }
 
     /// <value>Whether it is float32 whatever the parameter's precision. Default false: numbers are float64 beside float64.</value>

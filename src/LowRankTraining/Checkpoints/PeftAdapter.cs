@@ -27,7 +27,7 @@ public static class PeftAdapter
 
     /// <summary>Saves the factors of a session.</summary>
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
-    /// <param name="session">A session of LoRA or DoRA, merged for a while or not.</param>
+    /// <param name="session">A session of LoRA or DoRA, merged temporarily or not.</param>
     /// <param name="baseModel">What the adapter belongs to, for PEFT's loaders: a folder, or a name on Hugging Face's hub
     /// (<c>base_model_name_or_path</c>). Default: nothing is said.</param>
     /// <param name="taskType">What it is for, in PEFT's words: CAUSAL_LM, SEQ_CLS, SEQ_2_SEQ_LM, TOKEN_CLS, QUESTION_ANS, FEATURE_EXTRACTION. It decides which

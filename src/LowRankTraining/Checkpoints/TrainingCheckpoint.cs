@@ -31,7 +31,7 @@ public static class TrainingCheckpoint
     /// <see cref="BoundSchedule"/>.</param>
     /// <exception cref="ArgumentException">The number of completed steps is not known, or two sources of it disagree; or a tensor of the model has a dtype for
     /// which safetensors has no name.</exception>
-    /// <exception cref="InvalidOperationException">The session's factors are merged for a while; or the model was moved or disposed after the optimizer was
+    /// <exception cref="InvalidOperationException">The session's factors are merged temporarily; or the model was moved or disposed after the optimizer was
     /// made.</exception>
     public static void Save(
         string directory, nn.Module model, OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler = null, long? completedSteps = null)
@@ -71,7 +71,7 @@ public static class TrainingCheckpoint
     /// <exception cref="FileNotFoundException">There is no checkpoint.</exception>
     /// <exception cref="InvalidDataException">The checkpoint is damaged, of an earlier format, or of another model, strategy, rank or optimizer. Neither model
     /// nor optimizer was changed.</exception>
-    /// <exception cref="InvalidOperationException">The session's factors are merged for a while; or the model was moved or disposed after the optimizer was
+    /// <exception cref="InvalidOperationException">The session's factors are merged temporarily; or the model was moved or disposed after the optimizer was
     /// made. Nothing was changed.</exception>
     public static long Load(string directory, nn.Module model, OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler = null)
     {

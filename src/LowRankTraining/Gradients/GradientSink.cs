@@ -31,7 +31,7 @@ internal sealed class GradientSink
     /// <summary>Tells that a pass through the layer will have a gradient.</summary>
     public void Expect() => _expected++;
 
-    /// <summary>Forgets passes whose gradients never came.</summary>
+    /// <summary>Drops passes whose gradients never came.</summary>
     public void ExpectNothing() => _expected = 0;
 
     /// <summary>Takes the gradient G = δᵀ x of a pass through the layer, in whatever form it is needed.</summary>

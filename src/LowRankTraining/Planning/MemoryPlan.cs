@@ -48,7 +48,7 @@ public sealed class MemoryPlan
     }
 
     /// <summary>The plan of a method for a model, which stays as it is.</summary>
-    /// <param name="model">The model. It is copied for a while, weights included: some methods go by them.</param>
+    /// <param name="model">The model. It is copied, weights included, and the copy disposed: some methods go by them.</param>
     /// <param name="strategy">The method, of gradient or weight space.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <remarks>As if every linear layer could be replaced; layers that have to be shadowed keep their factors in the optimizer's state instead.</remarks>
@@ -62,7 +62,7 @@ public sealed class MemoryPlan
 
     /// <summary>The plan for a model that need not exist.</summary>
     /// <param name="parameters">Names and shapes, as <c>named_parameters()</c> would give them. Embeddings and heads are known by name.</param>
-    /// <param name="strategy">The method. One of gradient space allocates nothing; one of weight space makes the model for a while.</param>
+    /// <param name="strategy">The method. One of gradient space allocates nothing; one of weight space makes the model and disposes it.</param>
     /// <param name="dtype">The weights' dtype. Default: float32.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <exception cref="ArgumentException">What attaching the method to such a model would be refused for.</exception>

@@ -44,6 +44,9 @@ public abstract record AdamMethod : UpdateMethod
         States = States,
     };
 
+    /// <summary>The Adam of a parameter that the method is not for.</summary>
+    private protected AdamRule AdamFor(in ParameterRole role) => role.IsTable ? Adam.WithStates(TableStates) : Adam;
+
     /// <inheritdoc/>
     public override void Check(Checks checks)
     {

@@ -1,6 +1,4 @@
 using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -59,7 +57,7 @@ public sealed record Muon : AdamMethod
 
     /// <inheritdoc/>
     protected override UpdateRule RuleFor(in ParameterRole role) =>
-        role.IsTarget ? Polar : role.IsTable ? Adam.WithStates(TableStates) : Adam;
+        role.IsTarget ? Polar : AdamFor(role);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
@@ -72,28 +70,4 @@ public sealed record Muon : AdamMethod
             .Unused(NewtonSchulzSteps is not null, InBFloat16, false, "the polar factor is exact")
             .Defined(Scaling);
     }
-
-    /// <summary>Muon in place of <c>torch.optim.AdamW</c>: orthogonalized momentum for matrices, AdamW for embeddings, the output head and vectors.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>. Embeddings and the output head are names containing "embed" or "lm_head".</param>
-    /// <param name="lr">Learning rate of all parameters. Default 1e-3, as AdamW's.</param>
-    /// <param name="momentum">Decay of the momentum. Default 0.95 (Muon).</param>
-    /// <param name="beta1">Decay of AdamW's first moment.</param>
-    /// <param name="beta2">Decay of AdamW's second moment.</param>
-    /// <param name="eps">Term added to AdamW's denominator.</param>
-    /// <param name="weight_decay">Decoupled weight decay. Default 0, as in TorchSharp.</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public static LowRankOptimizer AdamW(
-        IEnumerable<(string name, Parameter parameter)> named_parameters,
-        double lr = 1e-3, double momentum = 0.95, double beta1 = 0.9, double beta2 = 0.95, double eps = 1e-8, double weight_decay = 0) =>
-        Of(momentum, beta1, beta2, eps).Attach(named_parameters).CreateOptimizer(lr, weight_decay);
-
-    /// <summary>The same for the parameters of a model, whose modules tell which of them are embeddings.</summary>
-    /// <inheritdoc cref="AdamW(IEnumerable{ValueTuple{string, Parameter}}, double, double, double, double, double, double)"/>
-    public static LowRankOptimizer AdamW(
-        nn.Module model,
-        double lr = 1e-3, double momentum = 0.95, double beta1 = 0.9, double beta2 = 0.95, double eps = 1e-8, double weight_decay = 0) =>
-        Of(momentum, beta1, beta2, eps).Attach(model).CreateOptimizer(lr, weight_decay);
-
-    private static Muon Of(double momentum, double beta1, double beta2, double epsilon) =>
-        new() { Momentum = momentum, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon };
 }

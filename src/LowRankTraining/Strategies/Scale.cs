@@ -1,6 +1,4 @@
 using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -44,20 +42,4 @@ public sealed record Scale : AdamMethod
             .Fraction(Momentum)
             .Unused(false, TableStates, StateFormat.Float32, "tables have no state");
     }
-
-    /// <summary>SCALE in place of <c>torch.optim.AdamW</c>.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>. Tables are names containing "embed", the last layer is a name containing
-    /// "lm_head".</param>
-    /// <param name="lr">Learning rate. Default 1e-3 (SCALE).</param>
-    /// <param name="momentum">Decay of the last layer's momentum. Default 0.9 (SCALE).</param>
-    /// <param name="weight_decay">Decoupled weight decay. Default 0 (SCALE).</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public static LowRankOptimizer AdamW(
-        IEnumerable<(string name, Parameter parameter)> named_parameters, double lr = 1e-3, double momentum = 0.9, double weight_decay = 0) =>
-        new Scale { Momentum = momentum }.Attach(named_parameters).CreateOptimizer(lr, weight_decay);
-
-    /// <summary>The same for the parameters of a model, whose modules tell which of them are embeddings.</summary>
-    /// <inheritdoc cref="AdamW(IEnumerable{ValueTuple{string, Parameter}}, double, double, double)"/>
-    public static LowRankOptimizer AdamW(nn.Module model, double lr = 1e-3, double momentum = 0.9, double weight_decay = 0) =>
-        new Scale { Momentum = momentum }.Attach(model).CreateOptimizer(lr, weight_decay);
 }

@@ -1,6 +1,4 @@
 using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 
@@ -25,7 +23,7 @@ public sealed record SinkGD : AdamMethod
 
     /// <inheritdoc/>
     protected override UpdateRule RuleFor(in ParameterRole role) =>
-        role.IsTarget ? new SinkhornRule { Iterations = Iterations, Scale = Scale } : role.IsTable ? Adam.WithStates(TableStates) : Adam;
+        role.IsTarget ? new SinkhornRule { Iterations = Iterations, Scale = Scale } : AdamFor(role);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
@@ -35,19 +33,4 @@ public sealed record SinkGD : AdamMethod
             .Between(1, 100, Iterations)
             .Above(0, Scale);
     }
-
-    /// <summary>SinkGD in place of <c>torch.optim.AdamW</c>: normalized gradients for matrices, AdamW for embeddings, the output head and vectors.</summary>
-    /// <param name="named_parameters">The model's <c>named_parameters()</c>. Embeddings and the output head are names containing "embed" or "lm_head".</param>
-    /// <param name="lr">Learning rate of AdamW, and <paramref name="alpha"/> times it that of the matrices. Default 0.02 (SinkGD).</param>
-    /// <param name="alpha">Factor on the steps of matrices. Default 0.05 (SinkGD).</param>
-    /// <param name="weight_decay">Decoupled weight decay. Default 0, as in TorchSharp.</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
-    public static LowRankOptimizer AdamW(
-        IEnumerable<(string name, Parameter parameter)> named_parameters, double lr = 0.02, double alpha = 0.05, double weight_decay = 0) =>
-        new SinkGD { Scale = alpha }.Attach(named_parameters).CreateOptimizer(lr, weight_decay);
-
-    /// <summary>The same for the parameters of a model, whose modules tell which of them are embeddings.</summary>
-    /// <inheritdoc cref="AdamW(IEnumerable{ValueTuple{string, Parameter}}, double, double, double)"/>
-    public static LowRankOptimizer AdamW(nn.Module model, double lr = 0.02, double alpha = 0.05, double weight_decay = 0) =>
-        new SinkGD { Scale = alpha }.Attach(model).CreateOptimizer(lr, weight_decay);
 }

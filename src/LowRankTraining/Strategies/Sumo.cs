@@ -4,7 +4,7 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>SUMO: a subspace in which the momentum's singular values are all brought to 1, exactly, and the gradient as it is outside.</summary>
 /// <remarks>
-/// <para>For G of m × n, m ≤ n, with P of m × r found anew every K steps and M ← (P_newᵀ P_old) M then: R = PᵀG; M ← μM + (1 − μ)R;
+/// <para>For G of m × n, m ≤ n, with P of m × r found again every K steps and M ← (P_newᵀ P_old) M then: R = PᵀG; M ← μM + (1 − μ)R;
 /// W ← W − η (0.2 √n P (M Mᵀ)^(−½) M + κ (G − P R)). For m &gt; n from the right.</para>
 /// <para>State of a matrix with short side s and long side l: r (s + l) numbers, one moment less than GaLore. Everything that is not projected is trained by
 /// Adam, since a vector has no singular values to speak of.</para>

@@ -6,10 +6,10 @@ namespace LowRankTraining.Layers;
 
 public sealed partial class AdapterSession
 {
-    /// <value>Whether the factors are in the weights for a while, see <see cref="Merge"/>.</value>
+    /// <value>Whether the factors are in the weights temporarily, see <see cref="Merge"/>.</value>
     public bool IsMerged { get; private set; }
 
-    /// <summary>Puts the factors into their weights for a while: the forward pass is then that of the plain model, at its speed, until
+    /// <summary>Puts the factors into their weights temporarily: the forward pass is then that of the plain model, at its speed, until
     /// <see cref="Unmerge"/>.</summary>
     /// <param name="safe">Whether factors and merged weights are looked through for NaN and infinity first. Default true.</param>
     /// <param name="keep">Where the weights from before are kept, a copy of every adapted one. Default: on the CPU.</param>

@@ -59,12 +59,12 @@ public sealed record PolarRule : DirectionRule
     public override bool NeedsMatrix => true;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<MomentSlot> Moments => Momentum > 0 ? [Buffer] : [];
+    public override IReadOnlyList<MomentSlot> Moments => Average.Moments;
 
     /// <inheritdoc/>
-    public override string? StepCounter => Momentum > 0 ? AdamRule.Clock : null;
+    public override string? StepCounter => Average.StepCounter;
 
-    private MomentSlot Buffer => new("momentum_buffer", 1, Momentum) { Format = States };
+    private AveragedGradient Average => new(Momentum, States);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
@@ -72,7 +72,7 @@ public sealed record PolarRule : DirectionRule
     {
         this.RequireMatrix(gradient, step);
         using var scope = NewDisposeScope();
-        var direction = Polar(Average(gradient, state, step).AsMatrix());
+        var direction = Polar(Smoothed(gradient, state, step).AsMatrix());
         return (direction.reshape(gradient.shape).MoveToOuterDisposeScope(), Scaling.Factor(direction.size(0), direction.size(1)));
     }
 
@@ -84,15 +84,10 @@ public sealed record PolarRule : DirectionRule
     }
 
     /// <summary>What the polar factor is taken of.</summary>
-    private Tensor Average(Tensor gradient, StateBag state, in StepContext step)
+    private Tensor Smoothed(Tensor gradient, StateBag state, in StepContext step)
     {
-        if (Momentum == 0)
-            return gradient.Widened();
-
-        state.Advance(AdamRule.Clock);
-        var mean = Buffer.Read(state, gradient).mul_(Momentum).add_(gradient, 1 - Momentum);
-        Buffer.Write(state, mean, step);
-        return Nesterov ? mean.mul(Momentum).add_(gradient, 1 - Momentum) : mean;
+        var mean = Average.Take(gradient, state, step);
+        return Nesterov && Momentum > 0 ? mean.mul(Momentum).add_(gradient, 1 - Momentum) : mean;
     }
 
     private Tensor Polar(Tensor matrix) =>

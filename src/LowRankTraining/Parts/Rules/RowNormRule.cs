@@ -40,12 +40,12 @@ public sealed record RowNormRule : DirectionRule
     public override bool NeedsMatrix => true;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<MomentSlot> Moments => Momentum > 0 ? [Buffer] : [];
+    public override IReadOnlyList<MomentSlot> Moments => Average.Moments;
 
     /// <inheritdoc/>
-    public override string? StepCounter => Momentum > 0 ? AdamRule.Clock : null;
+    public override string? StepCounter => Average.StepCounter;
 
-    private MomentSlot Buffer => new("momentum_buffer", 1, Momentum) { Format = States };
+    private AveragedGradient Average => new(Momentum, States);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
@@ -56,7 +56,7 @@ public sealed record RowNormRule : DirectionRule
             return;
 
         using var scope = NewDisposeScope();
-        var average = Average(isHuge ? GradientCheck.InRange(gradient) : gradient, state, step);
+        var average = Average.Take(isHuge ? GradientCheck.InRange(gradient) : gradient, state, step);
         accumulator.addcmul_(average, Factors(average), scale);
     }
 
@@ -66,7 +66,7 @@ public sealed record RowNormRule : DirectionRule
     {
         this.RequireMatrix(gradient, step);
         using var scope = NewDisposeScope();
-        var average = Average(gradient, state, step);
+        var average = Average.Take(gradient, state, step);
         return ((average * Factors(average)).MoveToOuterDisposeScope(), 1);
     }
 
@@ -75,17 +75,6 @@ public sealed record RowNormRule : DirectionRule
     {
         FreeMoments(state);
         state.SetCounter(AdamRule.Clock, 0);
-    }
-
-    private Tensor Average(Tensor gradient, StateBag state, in StepContext step)
-    {
-        if (Momentum == 0)
-            return gradient.Widened();
-
-        state.Advance(AdamRule.Clock);
-        var mean = Buffer.Read(state, gradient).mul_(Momentum).add_(gradient, 1 - Momentum);
-        Buffer.Write(state, mean, step);
-        return mean;
     }
 
     /// <summary>1 / max(ε, RMS) of each row or column, in a shape that multiplies <paramref name="average"/>.</summary>

@@ -17,7 +17,7 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
     private static readonly StateSlot Mean = new("exp_avg"), Square = new("exp_avg_sq"), Steps = new("vector_steps") { IsSingle = true },
         Held = new("held") { IsSingle = true };
 
-    /// <value>Whether vectors can be held still for a while.</value>
+    /// <value>Whether vectors can be held still temporarily.</value>
     public bool CanHold { get; init; }
 
     public override (double Beta1, double Beta2)? Betas => (Adam.Beta1, Adam.Beta2);

@@ -36,7 +36,7 @@ public sealed partial record SubspaceRule
         var side = Side.For(rows, columns);
         var rank = RankFor(rows, columns);
         var completed = state.Counter(Clock);
-        var old = completed > 0 && !ForgetsOldBasis ? OldBasis(matrix, state, step) : null;
+        var old = completed > 0 && !IgnoresOldBasis ? OldBasis(matrix, state, step) : null;
         var measurement = RefreshMeasurement.Start(matrix);
 
         if (side != ProjectionSide.Right)
@@ -56,7 +56,7 @@ public sealed partial record SubspaceRule
     }
 
     /// <value>Whether nothing looks at the subspace that is left: a drawn one would be drawn once more for nothing.</value>
-    private bool ForgetsOldBasis => !Basis.IsStored && Feedback is null && OnRefresh == MomentCarryOver.Keep && Refresh.OnlyCounts;
+    private bool IgnoresOldBasis => !Basis.IsStored && Feedback is null && OnRefresh == MomentCarryOver.Keep && Refresh.OnlyCounts;
 
     /// <summary>The subspace in use, safe from what is stored next.</summary>
     private Projection OldBasis(Tensor matrix, StateBag state, in StepContext step)

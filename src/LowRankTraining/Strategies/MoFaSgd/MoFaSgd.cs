@@ -50,7 +50,7 @@ public sealed record MoFaSgd : AdamMethod
     };
 
     /// <inheritdoc/>
-    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : role.IsTable ? Adam.WithStates(TableStates) : Adam;
+    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : AdamFor(role);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
