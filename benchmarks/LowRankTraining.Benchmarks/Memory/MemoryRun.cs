@@ -57,7 +57,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         }
 
         return new(Model, Method, Flow.ToString().ToLowerInvariant(), Type.ToString().ToLowerInvariant(), ResidentMemory.Peak - baseline,
-            time.Elapsed.TotalSeconds / (Steps - 1), losses, PlannedBytes(model));
+            time.Elapsed.TotalSeconds / (Steps - 1), losses, PlannedBytes(model, optimizer));
     }
 
     private static IEnumerable<MemoryRun> Of(string model) =>
@@ -95,18 +95,18 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     }
 
     /// <summary>Weights, state and gradients; activations are not in it.</summary>
-    private long PlannedBytes(nn.Module model)
+    private static long PlannedBytes(nn.Module model, optim.Optimizer optimizer)
     {
-        var shapes = model.named_parameters().Select(pair => (pair.name, pair.parameter.shape)).ToArray();
-        var plan = MemoryPlan.For(shapes, EightBit, Type);
-        if (Method == AdamW)
-            return plan.WeightBytes + plan.GradientBytes + plan.AdamWBytes;
-        return plan.WeightBytes + plan.StateBytes + plan.Parameters.Sum(GradientBytes);
+        if (optimizer is not LowRankOptimizer { Session: var session })
+            return 4 * model.parameters().Sum(parameter => parameter.numel() * parameter.element_size());
 
-        long GradientBytes(ParameterMemory parameter) =>
-            Flow == GradientFlow.Projected && parameter.Layout.Contains("subspace", StringComparison.Ordinal)
-                ? Math.Min(Rank, parameter.Shape.Min()) * parameter.Shape.Max() * sizeof(float)
-                : parameter.GradientBytes;
+        var plan = MemoryPlan.For(session);
+        return plan.WeightBytes + plan.StateBytes + session.Parameters.Sum(GradientBytes);
+
+        // Where the gradient has a sink, it is held projected, in float32.
+        static long GradientBytes(ParameterPlan held) => held.Sink is null
+            ? held.Parameter.numel() * held.Parameter.element_size()
+            : Math.Min(Rank, held.Shape.Min()) * held.Shape.Max() * sizeof(float);
     }
 }
 
