@@ -6,6 +6,9 @@ namespace LowRankTraining.Mpi;
 /// <summary>Ends all processes when this one ends before it has left: they would wait for it without end.</summary>
 internal sealed class Departure
 {
+    /// <summary>How long the launcher is given to pass a message on: of what it has not read when a process aborts, nothing is shown.</summary>
+    private static readonly TimeSpan Reading = TimeSpan.FromMilliseconds(500);
+
     private readonly int _rank, _size;
     private Exception? _last;
     private bool _hasLeft;
@@ -38,6 +41,7 @@ internal sealed class Departure
         var sentence = reason is null ? "before it had left the others (dispose the world on all of them)" : $"by {reason.GetType().Name}: {reason.Message}";
         Console.Error.WriteLine($"Process {_rank} of {_size} has ended {sentence}{(sentence.EndsWith('.') ? "" : ".")} All others are ended with it.");
         Console.Error.Flush();
+        Thread.Sleep(Reading);
         _ = Unsafe.MPI_Abort(Unsafe.MPI_COMM_WORLD, code);
     }
 }
