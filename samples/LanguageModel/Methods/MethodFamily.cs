@@ -6,8 +6,8 @@ public enum MethodFamily
     /// <summary>Every parameter with its own moments.</summary>
     FullRank,
 
-    /// <summary>Moments in a subspace of each gradient.</summary>
-    Subspace,
+    /// <summary>Steps made of the gradient, most of them in a subspace of it.</summary>
+    Gradient,
 
     /// <summary>Factors beside the weights.</summary>
     Beside,
@@ -27,13 +27,13 @@ public static class MethodFamilies
         method.Name == "adamw" ? MethodFamily.FullRank
         : Beside.Contains(method.Name) ? MethodFamily.Beside
         : Instead.Contains(method.Name) ? MethodFamily.Instead
-        : MethodFamily.Subspace;
+        : MethodFamily.Gradient;
 
     /// <summary>What <paramref name="family"/> is called.</summary>
     public static string Title(this MethodFamily family) => family switch
     {
         MethodFamily.FullRank => "Full rank",
-        MethodFamily.Subspace => "In a subspace of the gradient",
+        MethodFamily.Gradient => "In gradient space",
         MethodFamily.Beside => "Beside the weights",
         _ => "In the place of the weights",
     };

@@ -74,7 +74,7 @@ public sealed class ReportTests : IDisposable
         var findings = Pretended([.. AllMethods.List], seeds: 1);
 
         Palette.Legend(findings).Select(entry => entry.Name).Should().Equal(
-            "Full rank", "In a subspace of the gradient", "Beside the weights", "In the place of the weights");
+            "Full rank", "In gradient space", "Beside the weights", "In the place of the weights");
         ReportCharts.TradeOff(findings).Descendants().Where(element => element.Attribute("class")?.Value.StartsWith("inside", StringComparison.Ordinal) == true)
             .Select(element => element.Value).Should().BeEquivalentTo(
                 Enumerable.Range(1, AllMethods.List.Count - 1).Select(place => place.ToString(CultureInfo.InvariantCulture)));
