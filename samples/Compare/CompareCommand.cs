@@ -23,6 +23,12 @@ internal static class CompareCommand
     private static readonly Option<int?> Batch = new("--batch") { Description = "Sequences per step [default: 8; with --demo 4]." };
     private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens per sequence [default: 256; with --demo 128]." };
     private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<bool> Tune = new("--tune")
+    {
+        Description = "Choose each method's learning rate first: at least four, each twice the one below, until the best has a worse one on either side; the search begins at its usual rate or that of --lr.",
+    };
+    private static readonly Option<long?> TuningTokens = new("--tune-tokens") { Description = "Tokens of each trial of --tune, which the first seed makes [default: a quarter of --tokens]." };
+    private static readonly Option<bool> Resume = new("--resume") { Description = "Take the runs that were finished in the same folder earlier, under the same conditions, from its runs.jsonl." };
     private static readonly Option<long[]> Seeds = new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the methods' own]." };
     private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the methods' own]." };
@@ -33,14 +39,14 @@ internal static class CompareCommand
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<long?> EvaluationTokens = new("--eval-tokens") { Description = "Tokens validated on, at most [default: as many as cost a quarter of the training, at most 65,536; with --demo 8,192]." };
-    private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for report.html and results.json [default: runs/compare; with --demo runs/demo]." };
+    private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for report.html, results.md, results.json and runs.jsonl [default: runs/compare; with --demo runs/demo]." };
 
     /// <summary>The root command.</summary>
     public static RootCommand Create()
     {
         var command = new RootCommand("Trains the same model by each method, each in a process of its own, on the same data with the same number of tokens, and reports what each is worth. Ends with 0 when all methods were finished, with 1 when one failed; Ctrl-C keeps what is finished.")
         {
-            ConfigFile.Option, Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out,
+            ConfigFile.Option, Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Tune, TuningTokens, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out, Resume,
         };
         command.SetAction(Execute);
         command.Subcommands.Add(RunWorker.Create());
@@ -72,6 +78,8 @@ internal static class CompareCommand
             Batch = parsed.GetValue(Batch) ?? (demo ? 4 : 8),
             Sequence = parsed.GetValue(Sequence) ?? (demo ? 128 : 256),
             LearningRates = Rates(parsed.GetValue(LearningRates) ?? []),
+            TuningTokens = parsed.GetValue(TuningTokens) ?? (parsed.GetValue(Tune) ? tokens / 4 : null),
+            Resumes = parsed.GetValue(Resume),
             Seeds = parsed.GetValue(Seeds) is { Length: > 0 } seeds ? seeds : [42],
             Scale = parsed.GetValue(Scale),
             RefreshEvery = parsed.GetValue(RefreshEvery),
@@ -81,7 +89,7 @@ internal static class CompareCommand
             Dtype = parsed.GetRequiredValue(Dtype),
             Device = parsed.GetRequiredValue(Device),
             Data = parsed.GetValue(Data) ?? [],
-            EvaluationTokens = parsed.GetValue(EvaluationTokens) ?? Math.Min(demo ? 8192 : 65_536, AffordableValidation(tokens, evaluations)),
+            EvaluationTokens = parsed.GetValue(EvaluationTokens) ?? Math.Min(demo ? 8192 : 65_536, CompareSettings.AffordableValidation(tokens, evaluations)),
             Evaluations = evaluations,
             Out = parsed.GetValue(Out) ?? Path.Combine("runs", demo ? "demo" : "compare"),
             Command = string.Join(' ', ["dotnet run -c Release --project samples/Compare --", .. parsed.Tokens.Select(token => token.Value)]),
@@ -90,9 +98,6 @@ internal static class CompareCommand
         _ = Dtypes.Find(settings.Dtype);
         return settings;
     }
-
-    /// <summary>A validation takes a third of what training on the same tokens takes; all of them together may take a quarter of the training, as long as enough is left to tell methods apart.</summary>
-    private static long AffordableValidation(long tokens, int validations) => Math.Max(2048, tokens / 4 * 3 / validations);
 
     private static List<Method> Chosen(string[] texts)
     {
@@ -122,6 +127,8 @@ internal static class CompareCommand
             settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
             settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations ? null : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
+            settings.Batch < 1 || settings.Sequence < 2 || settings.Trials.Steps >= settings.Evaluations
+                ? null : $"--tune-tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.TuningTokens ?? settings.Tokens})",
             settings.Scale is null or > 0 ? null : $"--scale must be above 0 (is {settings.Scale})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",

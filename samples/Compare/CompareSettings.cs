@@ -30,6 +30,12 @@ internal sealed record CompareSettings
     /// <value>Learning rates that replace the methods' own, by name of the method.</value>
     public required IReadOnlyDictionary<string, double> LearningRates { get; init; }
 
+    /// <value>Tokens of each trial by which a method's learning rate is chosen; null to take the rates as they are.</value>
+    public long? TuningTokens { get; init; }
+
+    /// <value>Whether runs that an earlier comparison has finished in the same folder count.</value>
+    public bool Resumes { get; init; }
+
     /// <value>Factor on the low-rank part; null for the methods' own.</value>
     public double? Scale { get; init; }
 
@@ -69,6 +75,17 @@ internal sealed record CompareSettings
     /// <value>Optimizer steps of each run.</value>
     public long Steps => Tokens / ((long)Batch * Sequence);
 
-    /// <summary>The learning rate of <paramref name="method"/>.</summary>
+    /// <value>What a trial of a learning rate is: the same with fewer tokens.</value>
+    public CompareSettings Trials => this with
+    {
+        Tokens = TuningTokens ?? Tokens,
+        EvaluationTokens = Math.Min(EvaluationTokens, AffordableValidation(TuningTokens ?? Tokens, Evaluations)),
+    };
+
+    /// <summary>The learning rate of <paramref name="method"/>, or the first that is tried.</summary>
     public double LearningRate(Method method) => LearningRates.GetValueOrDefault(method.Name, method.LearningRate);
+
+    /// <summary>Tokens to validate on. A validation takes a third of what training on the same tokens takes; all of them together may take a quarter of the training, as long as enough is left
+    /// to tell methods apart.</summary>
+    public static long AffordableValidation(long tokens, int validations) => Math.Max(2048, tokens / 4 * 3 / validations);
 }

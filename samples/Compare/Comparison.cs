@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Compare.Report;
 using Compare.Runs;
+using Compare.Tuning;
 using LanguageModel;
 using LanguageModel.CommandLine;
 using LanguageModel.Data;
@@ -22,11 +23,15 @@ internal delegate RunOutcome Runner(RunRequest request, TextCorpus corpus, Actio
 /// <param name="interruption">Stops the comparison; what is finished is kept.</param>
 internal sealed class Comparison(CompareSettings settings, Runner run, CancellationToken interruption)
 {
+    /// <summary>Points of a training curve that are kept.</summary>
+    private const int CurvePoints = 200;
+
     private readonly IAnsiConsole console = AnsiConsole.Console;
     private readonly ReportFiles files = new(settings.Out);
     private readonly long start = Stopwatch.GetTimestamp();
     private readonly List<double> runSeconds = [];
     private int runsBegun;
+    private RunStore? store;
 
     /// <summary>Compares, and returns the exit code: 0 when all methods were finished, 1 when one failed, 130 after an interruption.</summary>
     /// <exception cref="UserException">Something cannot be used by any method, or every method failed.</exception>
@@ -35,8 +40,9 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         var device = Devices.Find(settings.Device);
         var corpus = TextCorpus.Load(settings.Data);
         var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = TextCorpus.Vocabulary };
-        _ = new SingleText(corpus, RunRequest.For(settings, settings.Methods[0], settings.Seeds[0]).TrainingOptions());
+        _ = new SingleText(corpus, RunRequest.For(settings, settings.Methods[0], 1, settings.Seeds[0]).TrainingOptions());
         files.Prepare();
+        store = new RunStore(settings.Out, corpus.Hash, settings.Resumes);
         Write($"{config.Name} model, {Describe.Count(config.Parameters)} parameters, rank {settings.Rank}; "
             + $"{settings.Steps} steps of {settings.Batch} × {settings.Sequence} tokens for each of {settings.Methods.Count} methods");
         Write($"{corpus.Source}: {Describe.Bytes(corpus.Training.Length)} to train on, {Describe.Bytes(corpus.Validation.Length)} to validate on");
@@ -45,7 +51,7 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         {
             Settings = settings,
             State = ComparisonState.Running,
-            Results = [.. settings.Methods.Select(method => new MethodResult(method, settings.LearningRate(method), []))],
+            Results = [.. settings.Methods.Select(method => new MethodResult(method, settings.LearningRate(method), [], []))],
             Corpus = corpus,
             Parameters = config.Parameters,
             Machine = $"{(device.type == DeviceType.CUDA ? "CUDA" : $"CPU, {Environment.ProcessorCount} cores")}, {RuntimeInformation.OSDescription}",
@@ -56,48 +62,83 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
 
     private Findings RunAll(Findings findings)
     {
-        foreach (var (place, seed) in settings.Methods.Index().SelectMany(method => settings.Seeds.Select(seed => (method.Index, seed))))
+        foreach (var place in Enumerable.Range(0, settings.Methods.Count))
         {
-            if (interruption.IsCancellationRequested)
-                break;
+            findings = Tuned(findings, place);
+            foreach (var seed in settings.Seeds)
+            {
+                if (interruption.IsCancellationRequested)
+                    return findings with { State = ComparisonState.Interrupted };
 
-            var begun = Stopwatch.GetTimestamp();
-            var outcome = Run(settings.Methods[place], place, seed, findings.Corpus);
-            findings = With(findings, place, outcome);
-            if (outcome.IsFinished)
-                runSeconds.Add(Stopwatch.GetElapsedTime(begun).TotalSeconds);
-            runsBegun++;
-            if (outcome.Failure is { } reason)
-                Write($"{Title(settings.Methods[place], seed)} failed: {reason}");
-            if (findings.Measured.Any())
-                files.TryWrite(findings);
+                findings = With(findings, place, result => result.With(Run(result, place, seed, findings.Corpus)));
+                if (findings.Measured.Any())
+                    files.TryWrite(findings);
+            }
         }
 
         return findings with { State = interruption.IsCancellationRequested ? ComparisonState.Interrupted : ComparisonState.Complete };
     }
 
-    private Findings With(Findings findings, int place, RunOutcome outcome) => findings with
+    private Findings With(Findings findings, int place, Func<MethodResult, MethodResult> change) => findings with
     {
-        Results = [.. findings.Results.Select((result, other) => other == place ? result.With(outcome) : result)],
+        Results = [.. findings.Results.Select((result, other) => other == place ? change(result) : result)],
         Elapsed = Stopwatch.GetElapsedTime(start),
     };
 
+    /// <summary>With the learning rate of a method chosen by trials, if that is asked for. A method that fails for another reason than its rate shows that in its runs.</summary>
+    private Findings Tuned(Findings findings, int place)
+    {
+        if (settings.TuningTokens is null)
+            return findings;
+
+        var method = settings.Methods[place];
+        var search = new RateSearch(settings.LearningRate(method));
+        while (!interruption.IsCancellationRequested && search.Next() is { } rate)
+        {
+            var title = $"{method.Title} at {RatesTable.Rate(rate)}";
+            var outcome = Done(title, place, RunRequest.For(settings.Trials, method, rate, settings.Seeds[0]), findings.Corpus, step => step);
+            if (outcome.Report is not { Completed: true } report)
+                break;
+            search.Add(report.Perplexity ?? double.NaN);
+        }
+
+        return With(findings, place, result => result.With(search));
+    }
+
+    private RunOutcome Run(MethodResult result, int place, long seed, TextCorpus corpus)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        var title = Title(result.Method, seed);
+        var outcome = Done(title, place, RunRequest.For(settings, result.Method, result.LearningRate, seed), corpus, InAll);
+        if (outcome.IsFinished)
+            runSeconds.Add(Stopwatch.GetElapsedTime(begun).TotalSeconds);
+        runsBegun++;
+        if (outcome.Failure is { } reason)
+            Write($"{title} failed: {reason}");
+        return outcome;
+
+        StepReport InAll(StepReport step) => settings.TuningTokens is null ? step with { RemainingInAll = RemainingInAll(step, Stopwatch.GetElapsedTime(begun)) } : step;
+    }
+
+    /// <summary>The outcome of a run: that of an earlier time, where it is there and counts.</summary>
+    private RunOutcome Done(string title, int place, RunRequest request, TextCorpus corpus, Func<StepReport, StepReport> describe)
+    {
+        if (store!.Find(request) is { } known)
+            return known;
+
+        var outcome = TrainingDisplay.Show(console, $"{title} ({place + 1} of {settings.Methods.Count})", 0, request.Steps, display =>
+            run(request, corpus, step => display.Stepped(describe(step)), interruption)).Thinned(CurvePoints);
+        store.Keep(request, outcome);
+        return outcome;
+    }
+
     /// <summary>Time for the run in progress and for those to come, each as long as those so far: the mean, or this one where it is the first.</summary>
-    private TimeSpan InAll(StepReport step, TimeSpan elapsed)
+    private TimeSpan RemainingInAll(StepReport step, TimeSpan elapsed)
     {
         var runsToCome = settings.Methods.Count * settings.Seeds.Count - runsBegun - 1;
         var each = runSeconds.Count > 0 ? TimeSpan.FromSeconds(runSeconds.Average()) : elapsed + step.Remaining;
         return step.Remaining + runsToCome * each;
     }
-
-    private RunOutcome Run(Method method, int place, long seed, TextCorpus corpus) =>
-        TrainingDisplay.Show(console, $"{Title(method, seed)} ({place + 1} of {settings.Methods.Count})", 0, settings.Steps, display =>
-        {
-            var begun = Stopwatch.GetTimestamp();
-            return run(RunRequest.For(settings, method, seed), corpus, Stepped, interruption);
-
-            void Stepped(StepReport step) => display.Stepped(step with { RemainingInAll = InAll(step, Stopwatch.GetElapsedTime(begun)) });
-        });
 
     private string Title(Method method, long seed) => settings.Seeds.Count == 1 ? method.Title : $"{method.Title}, seed {seed}";
 

@@ -1,4 +1,5 @@
 using Compare.Runs;
+using Compare.Tuning;
 using LanguageModel.CommandLine;
 using LanguageModel.Methods;
 using LanguageModel.Training;
@@ -6,13 +7,16 @@ using LanguageModel.Training;
 namespace Compare;
 
 /// <summary>What the runs of one method came to, one for each seed that was begun. All numbers are of the finished runs, of which there must be one: see <see cref="IsMeasured"/>.</summary>
-internal sealed class MethodResult(Method method, double learningRate, IReadOnlyList<RunOutcome> outcomes)
+internal sealed class MethodResult(Method method, double learningRate, IReadOnlyList<Trial> trials, IReadOnlyList<RunOutcome> outcomes)
 {
     /// <value>The method.</value>
     public Method Method => method;
 
     /// <value>Its learning rate.</value>
     public double LearningRate => learningRate;
+
+    /// <value>The learning rates that it was chosen from, the smallest first; empty where none was chosen.</value>
+    public IReadOnlyList<Trial> Trials => trials;
 
     /// <value>What came of each run that was begun, in the order of the seeds.</value>
     public IReadOnlyList<RunOutcome> Outcomes => outcomes;
@@ -84,7 +88,10 @@ internal sealed class MethodResult(Method method, double learningRate, IReadOnly
     private double LossDeviation => Math.Sqrt(Runs.Sum(run => Math.Pow(run.ValidationLoss!.Value - MeanLoss, 2)) / (Runs.Count - 1));
 
     /// <summary>The same with one run more.</summary>
-    public MethodResult With(RunOutcome outcome) => new(method, learningRate, [.. outcomes, outcome]);
+    public MethodResult With(RunOutcome outcome) => new(method, learningRate, trials, [.. outcomes, outcome]);
+
+    /// <summary>The same after a search for its learning rate.</summary>
+    public MethodResult With(RateSearch search) => new(method, search.Best ?? learningRate, search.Trials, outcomes);
 
     /// <summary>What became of the runs that were not finished, of <paramref name="seeds"/> in all; null when all were.</summary>
     public string? Shortfall(IReadOnlyList<long> seeds, long steps)

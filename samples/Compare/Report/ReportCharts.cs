@@ -23,8 +23,7 @@ internal static class ReportCharts
     /// <summary>Training loss against tokens.</summary>
     public static XElement Training(Findings findings)
     {
-        var reach = (int)Math.Max(1, findings.Settings.Steps / 50);
-        var series = Curves(findings, result => result.Training, loss => loss).Select(one => one.Smoothed(reach)).ToList();
+        var series = Curves(findings, result => result.Training, loss => loss).Select(one => one.Smoothed(Math.Max(1, one.Points.Count / 50))).ToList();
         return LineChart.Draw("Training loss against tokens trained on", Tokens(findings), Visible("training loss (nats a token)", series, logarithmic: false), series, withDots: false);
     }
 

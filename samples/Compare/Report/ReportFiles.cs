@@ -4,10 +4,12 @@ using LowRankTraining.Checkpoints;
 
 namespace Compare.Report;
 
-/// <summary>The files of a comparison: <c>report.html</c> and <c>results.json</c>, written anew whenever there is more to say.</summary>
+/// <summary>The files of a comparison: <c>report.html</c>, <c>results.md</c> and <c>results.json</c>, written again whenever there is more to say.</summary>
 internal sealed class ReportFiles(string folder)
 {
     private string Results => Path.Combine(folder, "results.json");
+
+    private string Table => Path.Combine(folder, "results.md");
 
     /// <value>Where the report is.</value>
     public string Report => Path.GetFullPath(Path.Combine(folder, "report.html"));
@@ -19,8 +21,8 @@ internal sealed class ReportFiles(string folder)
         try
         {
             Directory.CreateDirectory(folder);
-            if (Directory.Exists(Report) || Directory.Exists(Results))
-                throw new IOException("report.html or results.json is a folder there.");
+            if (new[] { Report, Results, Table }.FirstOrDefault(Directory.Exists) is { } taken)
+                throw new IOException($"{Path.GetFileName(taken)} is a folder there.");
 
             var probe = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
             File.WriteAllText(probe, "");
@@ -32,10 +34,11 @@ internal sealed class ReportFiles(string folder)
         }
     }
 
-    /// <summary>Writes both files; each is replaced as a whole.</summary>
+    /// <summary>Writes the files; each is replaced as a whole.</summary>
     public void Write(Findings findings)
     {
         Replace(Report, ReportPage.Render(findings));
+        Replace(Table, ResultsMarkdown.Render(findings));
         Replace(Results, ResultsFile.Render(findings));
     }
 

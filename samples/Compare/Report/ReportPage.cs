@@ -43,6 +43,7 @@ internal static class ReportPage
         {Memory(findings)}
         {Chart(findings, "Validation perplexity", "On text that no method has seen; lower is better.", ReportCharts.Validation(findings))}
         {Chart(findings, "Training loss", "Mean over neighboring steps of each batch's loss; lower is better.", ReportCharts.Training(findings))}
+        {RatesTable.Render(findings)}
         <section>
         <h2>How it was measured</h2>
         {Conditions(findings)}

@@ -15,6 +15,9 @@ internal sealed record RunOutcome(long Seed, TrainingReport? Report, string? Fai
     public static RunOutcome Of(long seed, TrainingReport report) =>
         new(seed, report, report is { Completed: true, Perplexity: { } perplexity } && !double.IsFinite(perplexity) ? Divergence(report) : null);
 
+    /// <summary>The same with a training curve of at most <paramref name="points"/> points.</summary>
+    public RunOutcome Thinned(int points) => Report is { } report ? this with { Report = report with { Training = report.Training.Thinned(points) } } : this;
+
     /// <summary>The outcome of a run that failed.</summary>
     public static RunOutcome Failed(long seed, string reason) => new(seed, null, reason);
 

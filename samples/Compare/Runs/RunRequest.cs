@@ -60,7 +60,7 @@ internal sealed record RunRequest
     public required long EvaluationTokens { get; init; }
 
     /// <summary>The run of <paramref name="method"/> with <paramref name="seed"/> in a comparison.</summary>
-    public static RunRequest For(CompareSettings settings, Method method, long seed) => new()
+    public static RunRequest For(CompareSettings settings, Method method, double learningRate, long seed) => new()
     {
         Method = method.Name,
         Seed = seed,
@@ -69,7 +69,7 @@ internal sealed record RunRequest
         Steps = settings.Steps,
         Batch = settings.Batch,
         Sequence = settings.Sequence,
-        LearningRate = settings.LearningRate(method),
+        LearningRate = learningRate,
         Scale = settings.Scale,
         RefreshEvery = settings.RefreshEvery,
         MergeEvery = settings.MergeEvery,

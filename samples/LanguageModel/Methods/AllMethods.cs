@@ -44,6 +44,7 @@ public static partial class AllMethods
         Projecting("sumo", "SUMO", 2e-3),
 
         new("relora", "ReLoRA", 2e-3, ReLoRA),
+        new("relora-warm", "ReLoRA after a warm start", 2e-3, WarmReLoRA),
         new("relora-decreasing", "ReLoRA, falling rank", 2e-3, FallingReLoRA),
         new("lora", "LoRA", 2e-3, LoRA),
         new("prilora", "PRILoRA", 2e-3, PriLoRA),

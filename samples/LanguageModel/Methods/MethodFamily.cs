@@ -19,7 +19,7 @@ public enum MethodFamily
 /// <summary>Which family a method is of, and what it is called.</summary>
 public static class MethodFamilies
 {
-    private static readonly string[] Beside = ["relora", "relora-decreasing", "lora", "prilora", "switchlora", "dora"];
+    private static readonly string[] Beside = ["relora", "relora-warm", "relora-decreasing", "lora", "prilora", "switchlora", "dora"];
     private static readonly string[] Instead = ["sltrain", "factorized", "cola", "inrank", "welore"];
 
     /// <summary>The family of <paramref name="method"/>.</summary>

@@ -83,7 +83,7 @@ public sealed class ComparisonTests : IDisposable
 
         seen.Should().Be("running: not begun");
         new ReportFolder(settings).State.Should().Be("complete");
-        Directory.GetFiles(settings.Out).Select(Path.GetFileName).Should().BeEquivalentTo("report.html", "results.json");
+        Directory.GetFiles(settings.Out).Select(Path.GetFileName).Should().BeEquivalentTo("report.html", "results.json", "results.md", "runs.jsonl");
     }
 
     [Fact]

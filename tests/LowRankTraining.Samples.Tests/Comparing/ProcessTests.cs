@@ -49,7 +49,7 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public void Process_that_ends_before_its_time_is_a_failure_with_its_last_words()
     {
-        var request = RunRequest.For(Comparisons.Settings(folder, "adamw"), AllMethods.Find("adamw"), 42);
+        var request = RunRequest.For(Comparisons.Settings(folder, "adamw"), AllMethods.Find("adamw"), 2e-3, 42);
         var corpus = TextCorpus.Split("test", ["one", "two"]);
 
         var outcome = RunProcess.Execute(OwnProgram.Start("no-such-command"), request, corpus, _ => { }, CancellationToken.None);
@@ -65,7 +65,7 @@ public sealed class ProcessTests : IDisposable
         var corpus = TextCorpus.Load(settings.Data);
         using var stop = new CancellationTokenSource();
 
-        var outcome = Comparisons.InProcesses(RunRequest.For(settings, settings.Methods[0], 42), corpus, _ => stop.Cancel(), stop.Token);
+        var outcome = Comparisons.InProcesses(RunRequest.For(settings, settings.Methods[0], 2e-3, 42), corpus, _ => stop.Cancel(), stop.Token);
 
         outcome.IsFinished.Should().BeFalse();
         outcome.Failure.Should().BeNull();

@@ -102,7 +102,7 @@ public sealed class ReportTests : IDisposable
         {
             Settings = settings,
             State = ComparisonState.Complete,
-            Results = [.. entries.Select((entry, place) => new MethodResult(entry.Method, 0.001, [.. settings.Seeds.Select((seed, number) => Outcome(entry, place, seed, number))]))],
+            Results = [.. entries.Select((entry, place) => new MethodResult(entry.Method, 0.001, [], [.. settings.Seeds.Select((seed, number) => Outcome(entry, place, seed, number))]))],
             Corpus = TextCorpus.Load(settings.Data),
             Parameters = 870_000,
             Machine = "a machine",
@@ -114,7 +114,7 @@ public sealed class ReportTests : IDisposable
             if (entry.Losses is null)
                 return RunOutcome.Failed(seed, "there is not enough memory");
 
-            var request = RunRequest.For(settings, entry.Method, seed);
+            var request = RunRequest.For(settings, entry.Method, 0.001, seed);
             return RunOutcome.Of(seed, Comparisons.Report(request, request.Steps, entry.Losses[number]) with
             {
                 WeightBytes = 3_480_000, GradientBytes = 3_480_000, OptimizerStateBytes = 900_000 + 250_000 * (place * 11 % 29), PeakTensorBytes = 37_300_000,

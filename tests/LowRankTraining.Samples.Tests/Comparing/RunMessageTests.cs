@@ -18,7 +18,7 @@ public sealed class RunMessageTests : IDisposable
     [InlineData(double.NegativeInfinity)]
     public void Report_arrives_as_it_was_sent(double loss)
     {
-        var report = Comparisons.Report(RunRequest.For(Comparisons.Settings(folder, "adamw"), AllMethods.Find("adamw"), 42), steps: 4, loss);
+        var report = Comparisons.Report(RunRequest.For(Comparisons.Settings(folder, "adamw"), AllMethods.Find("adamw"), 2e-3, 42), steps: 4, loss);
 
         var arrived = RunMessage.Parse(new RunMessage.Ended(report).ToLine()).Should().BeOfType<RunMessage.Ended>().Subject.Report;
 

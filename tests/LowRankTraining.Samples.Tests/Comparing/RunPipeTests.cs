@@ -15,7 +15,7 @@ public sealed class RunPipeTests : IDisposable
     [Fact]
     public void Request_and_text_arrive_as_they_were_sent()
     {
-        var request = RunRequest.For(Comparisons.Settings(folder, "lora") with { Scale = 0.1, RefreshEvery = 7 }, AllMethods.Find("lora"), seed: -3);
+        var request = RunRequest.For(Comparisons.Settings(folder, "lora") with { Scale = 0.1, RefreshEvery = 7 }, AllMethods.Find("lora"), 2e-3, seed: -3);
         var corpus = TextCorpus.Split("test", ["one document", "another document", "a third"]);
         using var pipe = new MemoryStream();
 
@@ -31,7 +31,7 @@ public sealed class RunPipeTests : IDisposable
     public void Text_that_breaks_off_is_not_taken_for_the_whole()
     {
         using var pipe = new MemoryStream();
-        RunPipe.Send(pipe, RunRequest.For(Comparisons.Settings(folder, "lora"), AllMethods.Find("lora"), 1), TextCorpus.Split("test", ["one", "two"]));
+        RunPipe.Send(pipe, RunRequest.For(Comparisons.Settings(folder, "lora"), AllMethods.Find("lora"), 2e-3, 1), TextCorpus.Split("test", ["one", "two"]));
         pipe.SetLength(pipe.Length - 1);
         pipe.Position = 0;
 
