@@ -77,6 +77,15 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
             : parameters;
     }
 
+    /// <exception cref="ArgumentException">A pattern of <c>Overrides</c> is a part of no name.</exception>
+    public static void RequireUse(IReadOnlyList<string> patterns, IReadOnlyList<NamedParameter> parameters)
+    {
+        if (patterns.FirstOrDefault(pattern => !parameters.Any(candidate => candidate.Matches([pattern]))) is { } unused)
+            throw new ArgumentException($"'{unused}' in Overrides is a part of no parameter's name: they are "
+                + $"{string.Join(", ", parameters.Take(12).Select(candidate => candidate.Name))}{(parameters.Count > 12 ? ", ..." : "")}. "
+                + "Nothing was changed.");
+    }
+
     /// <summary>Gives names to parameters that came without.</summary>
     public static IEnumerable<(string name, Parameter parameter)> Numbered(IEnumerable<Parameter> parameters) =>
         parameters.Select((parameter, index) => ($"parameters[{index}]", parameter));

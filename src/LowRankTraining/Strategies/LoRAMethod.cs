@@ -60,19 +60,22 @@ public abstract record LoRAMethod : WeightSpaceMethod
     /// <value>What is done with the factors besides training them.</value>
     private protected virtual IEnumerable<FactorFeature?> Features => [new Restart(MergesAfter)];
 
+    private protected sealed override bool ChoosesRanksByName => true;
+
     private protected virtual MergeRounding MergeRounding => MergeRounding.Stochastic;
 
     private protected sealed override AdapterMethod Method
     {
         get
         {
+            var settings = Settings;
             var choices = new LayerChoices(RankPattern, AlphaPattern);
             var factors = FactorsWith([choices, Layer is { } layer ? new OwnLayer(layer) : null, .. Features]);
             return new FactorMethod(
-                Settings, factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
+                settings, factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
             {
-                Ranks = sites => [.. sites.Select(site => choices.RankOf(site) ?? (long)Rank)],
-                ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? Alpha, rank),
+                Ranks = sites => [.. sites.Select(site => choices.RankOf(site) ?? settings.OwnOf(site.Names)?.Rank ?? (long)Rank)],
+                ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? settings.OwnOf(site.Names)?.Alpha ?? Alpha, rank),
             };
         }
     }

@@ -1,19 +1,20 @@
+using LowRankTraining.Layers;
 using LowRankTraining.Parts;
 
 namespace LowRankTraining.Strategies;
 
 /// <summary>What a method does otherwise with parameters of some names.</summary>
-/// <remarks>A row of <see cref="UpdateMethod.Overrides"/>: no weight decay on biases and norms, a rate of its own for the head, a lower rank for some
-/// matrices, a frozen table. What is left out is as for all others.</remarks>
+/// <remarks>A row of <see cref="UpdateMethod.Overrides"/> or <see cref="WeightSpaceMethod.Overrides"/>: no weight decay on biases and norms, a rate of its
+/// own for the head, a lower rank for some matrices, a frozen table. What is left out is as for all others.</remarks>
 public sealed record ParameterOptions : IPart
 {
     /// <value>A part of the parameter's name, as in <see cref="Targets.Matching"/>: "bias", "lm_head", "layers.0.".</value>
     public required string Pattern { get; init; }
 
-    /// <value>r of projected matrices, at least 1; null for the method's.</value>
+    /// <value>r of projected or adapted matrices, at least 1; null for the method's.</value>
     public int? Rank { get; init; }
 
-    /// <value>α of projected matrices, above 0; null for the method's.</value>
+    /// <value>α of projected or adapted matrices, above 0; null for the method's.</value>
     public double? Scale { get; init; }
 
     /// <value>Factor on the learning rate, at least 0. Default 1.</value>
@@ -27,6 +28,17 @@ public sealed record ParameterOptions : IPart
 
     /// <value>Whether they are frozen (<c>requires_grad</c> is false) when the method is attached. They can be thawed at any time. Default false.</value>
     public bool Frozen { get; init; }
+
+    /// <summary>The row as the layers of a weight-space method take it.</summary>
+    internal OwnTraining ToOwn() => new(Pattern)
+    {
+        Rank = Rank,
+        Alpha = Scale,
+        States = States,
+        LearningRate = LearningRate,
+        WeightDecay = WeightDecay,
+        IsFrozen = Frozen,
+    };
 
     internal bool SaysHowToUpdate => Rank is not null || Scale is not null || States is not null;
 

@@ -31,14 +31,6 @@ public abstract partial record UpdateMethod
 
     private static long BytesOfAdamW(Parameter parameter) => 2 * sizeof(float) * parameter.shape.Elements();
 
-    private static void RequireUse(IReadOnlyList<ParameterOptions> rows, IReadOnlyList<NamedParameter> parameters)
-    {
-        if (rows.FirstOrDefault(row => !parameters.Any(candidate => candidate.Matches([row.Pattern]))) is { } unused)
-            throw new ArgumentException($"'{unused.Pattern}' in {nameof(Overrides)} is a part of no parameter's name: they are "
-                + $"{string.Join(", ", parameters.Take(12).Select(candidate => candidate.Name))}{(parameters.Count > 12 ? ", ..." : "")}. "
-                + "Nothing was changed.");
-    }
-
     private IEnumerable<string> ObjectionsTo(ParameterOptions own, Checks checks)
     {
         var path = $"{checks.PathOf(nameof(Overrides))} for '{own.Pattern}'";

@@ -110,7 +110,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         targets?.RequireAny(parameters);
         GradientSpaceSession.RequireFloatingPoint(parameters);
 
-        RequireUse(Overrides, parameters);
+        NamedParameter.RequireUse([.. Overrides.Select(own => own.Pattern)], parameters);
 
         var place = 0;
         var spared = new List<string>();

@@ -62,6 +62,11 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     /// <value>Seed of the factors, of random masks and of stochastic rounding. Default 0.</value>
     public ulong Seed { get; init; }
 
+    /// <value>What is done otherwise with parameters of some names: factors on learning rate and weight decay, of factors of adapted matrices too; the format
+    /// of the moments of what is not adapted; frozen, and then not adapted either. Rank and α (<see cref="ParameterOptions.Scale"/>) of adapted matrices, for
+    /// LoRA and its kin. Of the rows that match a name the first counts; one that matches none is an error. Default: none.</value>
+    public IReadOnlyList<ParameterOptions> Overrides { get; init => field = value is { Count: 0 } ? [] : value; } = [];
+
     /// <value>Where restarts and warnings are reported; null for nowhere.</value>
     public ILogger? Logger { get; init; }
 
@@ -85,7 +90,11 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
         TrainOthers = TrainOthers,
         Strict = Strict,
         AllowUnreached = AllowUnreached,
+        Own = [.. Overrides.Select(own => own.ToOwn())],
     };
+
+    /// <value>Whether rank and α can be given for single matrices.</value>
+    private protected virtual bool ChoosesRanksByName => false;
 
     /// <summary>How factors are made and trained, with these features.</summary>
     private protected FactorSettings FactorsWith(params FactorFeature?[] features) =>
@@ -107,7 +116,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     ParameterPlan ILowRankStrategy.PlanAdded(string name, TorchSharp.Modules.Parameter parameter, bool isTarget) => isTarget
         ? throw new NotSupportedException($"'{Name}' changes the model, and is attached to it: a group of parameters cannot be given to it. "
             + "Take a method that projects, such as GaLore, or attach this one to the whole model.")
-        : new(name, parameter, Settings.RuleOf(new(name, parameter, [new(name, null)]))) { IsOfModel = true };
+        : Settings.PlanOf(new(name, parameter, [new(name, null)]));
 
     /// <inheritdoc/>
     public virtual void Check(Checks checks)
@@ -121,8 +130,22 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
             .Above(0, Epsilon)
             .Moments(States)
             .Moments(TableStates)
+            .Require(Overrides?.All(own => own is not null) == true, $"{checks.PathOf(nameof(Overrides))} is null, or holds null.")
+            .Refuse((Overrides ?? []).OfType<ParameterOptions>().SelectMany(own => ObjectionsTo(own, checks)))
             .NoEffect(TableStates != StateFormat.Float32 && !TrainOthers, nameof(TableStates),
                 "TrainOthers is false, so that no table is trained. Leave it out.");
+    }
+
+    private IEnumerable<string> ObjectionsTo(ParameterOptions own, Checks checks)
+    {
+        var path = $"{checks.PathOf(nameof(Overrides))} for '{own.Pattern}'";
+        foreach (var objection in Checks.Of(own))
+            yield return $"{path}: {objection}";
+        if (!ChoosesRanksByName && (own.Rank is not null || own.Scale is not null))
+            yield return $"{path}: {GetType().Name} has one rank and scale for all matrices.";
+        if (own.States is { } states)
+            foreach (var objection in Checks.Of(this with { Overrides = [], States = states }).Except(Checks.Of(this with { Overrides = [] })))
+                yield return $"{path}: {objection}";
     }
 
     /// <summary>s for factors of a rank.</summary>

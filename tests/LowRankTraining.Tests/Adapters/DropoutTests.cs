@@ -42,6 +42,25 @@ public class DropoutTests
         first.Zip(second).Count(pair => (pair.First == 0) != (pair.Second == 0)).Should().BeInRange(850, 1150, "masks that know nothing of each other differ in half of 2000 entries");
     }
 
+    /// <summary>Tied weights, a convolution and a layer whose hook is passed by are shadowed, and see no inputs.</summary>
+    [Fact]
+    public void Shadowed_layers_say_that_dropout_does_not_act_on_them()
+    {
+        var logger = new RecordingLogger();
+        using var convolution = nn.Sequential(("image", nn.Conv2d(3, 8, 3)));
+        using var shadowed = new LoRA { Rank = 2, Dropout = 0.1, Logger = logger }.Attach(convolution, Targets.AllMatrices());
+
+        logger.Lines.Should().ContainSingle(line => line.Contains("Dropout does not act on 1 matrices") && line.Contains("image.weight"));
+        shadowed.Parameters.Single(plan => plan.Name == "image.weight").Note.Should().Contain("without Dropout");
+
+        using var passing = Seeded(new SealedNetwork(passesHooksBy: true));
+        using var optimizer = new LoRA { Rank = 2, Dropout = 0.1, Logger = logger, TrainOthers = true }.Attach(passing).CreateOptimizer();
+        Run(passing, optimizer, 1);
+
+        logger.Lines.Should().Contain(line => line.Contains("Dropout does not act on 2 matrices"));
+        ((AdapterSession)optimizer.Session).Describe().Should().Contain("without Dropout");
+    }
+
     [Fact]
     public void Input_without_gradient_is_fine()
     {

@@ -17,6 +17,7 @@ public sealed class SavePlainTests : IDisposable
     [
         new LoRA { Rank = 4 }, new LoRA { Rank = 4, Injection = Injection.Hook }, new ReLoRA { Rank = 4, MergeEvery = 2 }, new DoRA { Rank = 4 },
         new LoRA { Rank = 4, Init = FactorInit.PiSSA }, new PriLoRA { Rank = 4 },
+        new LoRA { Rank = 4, Injection = Injection.Shadow },
     ];
 
     [Theory, MemberData(nameof(Methods))]
@@ -54,6 +55,26 @@ public sealed class SavePlainTests : IDisposable
         model.load(_file, strict: false);
 
         Output(model).Should().Equal(Output(best));
+    }
+
+    /// <summary>The weight of a shadowed layer is the merged one, so that what is loaded is what the model computes, whatever the factors are.</summary>
+    [Fact]
+    public void Plain_file_takes_the_place_of_shadowed_weights_and_training_goes_on_from_it()
+    {
+        using var best = Seeded(new OpenNetwork(), 5);
+        best.save(_file);
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new LoRA { Rank = 4, Injection = Injection.Shadow }.Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 3);
+
+        model.load(_file);
+        Output(model).Should().Equal(Output(best));
+        Run(model, optimizer, 1);
+        Output(model).Should().NotEqual(Output(best));
+        var trained = Output(model);
+        optimizer.Session.Finish();
+
+        Output(model).Should().Equal(trained);
     }
 
     [Fact]

@@ -120,6 +120,16 @@ public sealed class TrainingCheckpointTests : IDisposable
     public void Checkpoint_of_another_rank_is_refused_and_nothing_is_changed() =>
         Refused(Attach(8, Injection.Replace), Attach(4, Injection.Replace), "*'first.lora_A' is Float32 [8, 12] there and Float32 [4, 12] here*");
 
+    /// <summary>Bases, supports and factors that are drawn would be others, under moments that are of the first ones.</summary>
+    [Fact]
+    public void Checkpoint_of_another_seed_is_refused_and_nothing_is_changed()
+    {
+        Refused(model => new LoRA { Rank = 4, Seed = 1 }.Attach(model).CreateOptimizer(), model => new LoRA { Rank = 4 }.Attach(model).CreateOptimizer(),
+            "*Seed 1*Seed 0*");
+        Refused(model => new Flora { Rank = 4, Seed = 1 }.Attach(model).CreateOptimizer(), model => new Flora { Rank = 4, Seed = 2 }.Attach(model).CreateOptimizer(),
+            "*Seed 1*Seed 2*");
+    }
+
     [Fact]
     public void Checkpoint_of_another_way_in_is_refused_and_nothing_is_changed() =>
         Refused(Attach(4, Injection.Shadow), Attach(4, Injection.Replace), "*it has no 'first.lora_A'*");

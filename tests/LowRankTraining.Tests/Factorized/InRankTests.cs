@@ -178,6 +178,36 @@ public class InRankTests
         session.Parameters.Where(plan => plan.Name.Contains("factor")).Should().OnlyContain(plan => plan.WeightDecayMultiplier == 0);
     }
 
+    /// <summary>A target of rank 2: from random factors of usual size the rank is that of the start, from small ones that of the target.</summary>
+    [Fact]
+    public void Small_start_finds_the_rank_that_is_needed()
+    {
+        var settled = RankFor(startScale: 1);
+
+        RankFor(startScale: 0.05).Should().Be(2);
+        settled.Should().BeGreaterThan(2, "the spectrum of a random start is flat, and c never falls");
+    }
+
+    private static long RankFor(double startScale)
+    {
+        using var scope = NewDisposeScope();
+        var method = Small with { Buffer = 3, StartScale = startScale, CheckEvery = 5, GrowSteps = 300, AllowUnreached = false };
+        using var model = Seeded(new OneLayer());
+        using var optimizer = method.Attach(model).CreateOptimizer(lr: 0.01);
+        var layer = (FactorizedLinear)model.named_children().Single().module;
+        var target = Normal(5, ScalarType.Float64, 10, 2).mm(Normal(6, ScalarType.Float64, 2, 8));
+        for (ulong step = 0; step < 300; step++)
+        {
+            using var within = NewDisposeScope();
+            var input = Normal(100 + step, ScalarType.Float64, 32, 10);
+            optimizer.zero_grad();
+            (model.call(input) - input.mm(target)).square().mean().backward();
+            optimizer.step();
+        }
+
+        return layer.Rank;
+    }
+
     private static (OneLayer Model, FactorizedLinear Layer, LowRankOptimizer Optimizer) Attach(InRank options)
     {
         var model = Seeded(new OneLayer());

@@ -161,6 +161,80 @@ public class OverridesTests
             .Should().Throw<NotSupportedException>().WithMessage("*'lora' changes the model*");
     }
 
+    [Fact]
+    public void Adapted_and_other_parameters_have_options_of_their_own_in_weight_space_too()
+    {
+        using var model = Seeded(new OpenNetwork());
+        var method = new LoRA
+        {
+            Rank = 4,
+            Alpha = 8,
+            TrainOthers = true,
+            Overrides =
+            [
+                new() { Pattern = "second", Rank = 2, Scale = 6, LearningRate = 0.5 },
+                new() { Pattern = "first.bias", Frozen = true },
+                new() { Pattern = "norm", WeightDecay = 0, States = StateFormat.BFloat16 },
+            ],
+        };
+
+        var session = method.Attach(model);
+
+        session.Layers.Select(layer => (layer.Name, layer.Rank)).Should().Equal(("first.weight", 4), ("second.weight", 2));
+        var plans = session.Parameters.ToDictionary(plan => plan.Name);
+        plans.Values.Where(plan => plan.LearningRateMultiplier != 1).Select(plan => plan.Name).Should().Equal("second.lora_A", "second.lora_B");
+        plans["first.bias"].Parameter.requires_grad.Should().BeFalse();
+        plans["norm.bias"].WeightDecayMultiplier.Should().Be(0);
+        ((AdamRule)plans["norm.bias"].Rule).States.Should().Be(StateFormat.BFloat16);
+        session.Finish();
+        model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
+    }
+
+    /// <summary>Adam's first step is the rate, and that of A is zero while B is.</summary>
+    [Fact]
+    public void Factor_on_the_rate_reaches_the_factors()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new LoRA { Rank = 4, Overrides = [new() { Pattern = "second", LearningRate = 0.5 }] }.Attach(model).CreateOptimizer(0.01);
+
+        Run(model, optimizer, 1);
+
+        Values(model.get_parameter("first.lora_B")!).Should().OnlyContain(value => Math.Abs(Math.Abs(value) - 0.01) < 1e-5);
+        Values(model.get_parameter("second.lora_B")!).Should().OnlyContain(value => Math.Abs(Math.Abs(value) - 0.005) < 1e-5);
+    }
+
+    [Fact]
+    public void Frozen_matrix_is_not_adapted()
+    {
+        using var model = Seeded(new OpenNetwork());
+
+        var session = new DoRA { Rank = 4, Overrides = [new() { Pattern = "first", Frozen = true }] }.Attach(model);
+
+        session.Layers.Select(layer => layer.Name).Should().Equal("second.weight");
+        model.get_parameter("first.weight")!.requires_grad.Should().BeFalse();
+        model.Invoking(it => new CoLA { Rank = 4, Overrides = [new() { Pattern = "weight", Frozen = true }] }.Attach(new OpenNetwork()))
+            .Should().Throw<ArgumentException>().WithMessage("*freezes every matrix*Nothing was changed*");
+    }
+
+    [Theory]
+    [InlineData("rank", "*SLTrain.Overrides for 'first'*one rank and scale*")]
+    [InlineData("unused", "*'frist'*first.weight*Nothing was changed*")]
+    [InlineData("states", "*'first'*'first.weight' is adapted*Nothing was changed*")]
+    public void Row_that_cannot_be_in_weight_space_is_refused(string wrong, string message)
+    {
+        using var model = new OpenNetwork();
+        ILowRankStrategy method = wrong switch
+        {
+            "rank" => new SLTrain { Rank = 4, Overrides = [new() { Pattern = "first", Rank = 2 }] },
+            "unused" => new LoRA { Rank = 4, Overrides = [new() { Pattern = "frist", Rank = 2 }] },
+            _ => new ReLoRA { Rank = 4, Overrides = [new() { Pattern = "first", States = StateFormat.BFloat16 }] },
+        };
+
+        model.Invoking(it => method.Attach(it)).Should().Throw<Exception>().WithMessage(message);
+        model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
+    }
+
     private static Dictionary<string, int> Ranks(Dictionary<string, ParameterPlan> plans) =>
         plans.Where(plan => plan.Value.Rule is SubspaceRule).ToDictionary(plan => plan.Key, plan => ((SubspaceRule)plan.Value.Rule).Rank);
 }

@@ -115,6 +115,9 @@ internal sealed record CheckpointManifest
             return $"The state is of {there}, and this optimizer has {here}: the strategy goes another way into the model (another Injection, or fields "
                 + "of another type), or there are other groups.";
 
+        if (saved.Seed is { } seed && Seed is { } now && seed != now)
+            return $"The state was saved with Seed {seed}, and this optimizer has Seed {now}: what is drawn from it would no longer be what the state is of.";
+
         return Parameters.Zip(saved.Parameters, (here, there) => here.DifferenceFrom(there)).FirstOrDefault(difference => difference is not null);
     }
 

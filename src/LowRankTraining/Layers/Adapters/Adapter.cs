@@ -16,6 +16,9 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
 
     public string Name => Site.Name;
 
+    /// <value>All names of the matrix.</value>
+    public IReadOnlyList<string> Names => Site.Names;
+
     public Parameter Weight => Site.Weight;
 
     public string Reason { get; protected set; } = reason;

@@ -28,6 +28,11 @@ internal static partial class AdapterLog
     [LoggerMessage(25, LogLevel.Information, "{Strategy}: factors of {Count} matrices have rank {Rank} after step {Step}, at the most")]
     public static partial void RankChanged(this ILogger logger, string strategy, int count, long rank, long step);
 
+    [LoggerMessage(28, LogLevel.Warning,
+        "{Strategy}: Dropout does not act on {Count} matrices, which are shadowed and see no inputs: {Matrices}. "
+        + "Hold their layers in fields of type Module<Tensor, Tensor>, run them by call(), or leave Dropout at 0.")]
+    public static partial void DropoutWithoutInputs(this ILogger logger, string strategy, int count, string matrices);
+
     [LoggerMessage(27, LogLevel.Warning,
         "{Strategy}: {Count} weights cannot be kept in {Format} and stay as they are: {Matrices}. Hold such layers in fields of type Module<Tensor, Tensor>.")]
     public static partial void BaseKeptDense(this ILogger logger, string strategy, int count, string format, string matrices);

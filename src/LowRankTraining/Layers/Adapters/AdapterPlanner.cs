@@ -17,7 +17,8 @@ internal static class AdapterPlanner
         targets ??= DefaultTargets;
         var parameters = NamedParameter.Of(model);
         var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
-        var chosen = Choose(model, candidates, targets);
+        NamedParameter.RequireUse([.. settings.Own.Select(row => row.Pattern)], parameters);
+        var chosen = Unfrozen(Choose(model, candidates, targets), settings);
         var sites = Site.Find(model, chosen);
         var choices = sites.Select(site => site.Choose(settings.Injection, method.Ways)).ToArray();
         if (sites.Zip(choices).Where(pair => pair.Second.Way is null).Select(pair => (pair.First, pair.Second.Reason)).ToArray() is { Length: > 0 } refused)
@@ -36,7 +37,8 @@ internal static class AdapterPlanner
             adapter.Install();
 
         method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains));
-        var frozen = parameters.Except(chosen).Where(other => !other.IsFrozen && !method.Trains(other)).ToArray();
+        var frozen = parameters.Except(chosen)
+            .Where(other => !other.IsFrozen && (!method.Trains(other) || settings.OwnOf(other.Names) is { IsFrozen: true })).ToArray();
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
@@ -63,8 +65,22 @@ internal static class AdapterPlanner
         return chosen;
     }
 
+    /// <summary>Without those that a row freezes.</summary>
+    /// <exception cref="ArgumentException">None is left; or a row says how moments are stored that are those of factors. Nothing was changed.</exception>
+    private static NamedParameter[] Unfrozen(NamedParameter[] chosen, AdapterSettings settings)
+    {
+        var unfrozen = Array.FindAll(chosen, candidate => settings.OwnOf(candidate.Names) is not { IsFrozen: true });
+        if (unfrozen.Length == 0)
+            throw new ArgumentException("Overrides freezes every matrix that the targets choose, so that none is adapted. Nothing was changed.");
+        if (Array.Find(unfrozen, candidate => settings.OwnOf(candidate.Names)?.States is not null) is { } adapted)
+            throw new ArgumentException($"Overrides for '{settings.OwnOf(adapted.Names)!.Pattern}' gives States, and '{adapted.Name}' is adapted: the moments "
+                + $"of factors are stored as {settings.Strategy}.States says. Give it for what is not adapted alone. Nothing was changed.");
+        return unfrozen;
+    }
+
     private static string WhyLeftOut(NamedParameter other, Targets targets, AdapterMethod method) =>
-        other.IsOnlyEmbedding ? "the table of an embedding"
+        method.Settings.OwnOf(other.Names) is { IsFrozen: true } own ? $"frozen by Overrides for '{own.Pattern}'"
+        : other.IsOnlyEmbedding ? "the table of an embedding"
         : !targets.Includes(other) ? $"not matched by the targets, {targets}"
         : $"frozen, and {method.Strategy} changes weights that are trained only";
 
@@ -87,7 +103,7 @@ internal static class AdapterPlanner
     /// <summary>What is not adapted. It is trained where it takes a gradient, also what is frozen by the method and thawed by the user.</summary>
     private static IEnumerable<ParameterPlan> Others(IEnumerable<NamedParameter> parameters, NamedParameter[] chosen, AdapterMethod method) =>
         parameters.Except(chosen)
-            .Select(other => new ParameterPlan(other.Name, other.Parameter, method.Settings.RuleOf(other)) { IsOfModel = true });
+            .Select(method.Settings.PlanOf);
 
     /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>
     private static void RefuseAdapted(nn.Module model, NamedParameter[] chosen)

@@ -42,7 +42,11 @@ public sealed partial class AdapterSession
 
         var shadowed = _adapters.Where(adapter => adapter.Injection == Injection.Shadow).ToArray();
         if (shadowed.Length > before)
+        {
             _method.Logger?.HooksPassedBy(Strategy, shadowed.Length - before, Names(shadowed));
+            if (_method.Settings.Dropout > 0)
+                _method.Logger?.DropoutWithoutInputs(Strategy, shadowed.Length, Names(shadowed));
+        }
 
         if (_observed >= StepsUntilReached || ++_observed < StepsUntilReached)
             return;

@@ -60,7 +60,7 @@ public sealed partial class AdapterSession : ILowRankSession
                 adapter.Follow();
             var adapted = _adapters.ToDictionary(adapter => adapter.Name);
             return _order.SelectMany(name => adapted.TryGetValue(name, out var adapter)
-                ? adapter.Plans.Select(plan => plan with { Note = _notes.GetValueOrDefault(name) })
+                ? adapter.Plans.Select(plan => (_method.Settings.OwnOf(adapter.Names)?.Applied(plan) ?? plan) with { Note = _notes.GetValueOrDefault(name) })
                 : _others.TryGetValue(name, out var other) ? [other] : []).ToArray().In(_model);
         }
     }

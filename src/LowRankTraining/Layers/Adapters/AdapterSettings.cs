@@ -35,10 +35,24 @@ internal sealed record AdapterSettings
 
     public bool AllowUnreached { get; init; }
 
+    /// <value>What is done otherwise with parameters of some names; the first row that matches counts.</value>
+    public IReadOnlyList<OwnTraining> Own { get; init; } = [];
+
     public string Strategy => Method.Name;
 
     public ILogger? Logger => Method.Logger;
 
+    /// <summary>The row for a parameter that goes by these names, or null.</summary>
+    public OwnTraining? OwnOf(IEnumerable<string> names) => Own.FirstOrDefault(row => names.Any(name => name.Contains(row.Pattern, StringComparison.Ordinal)));
+
     /// <summary>How a parameter is trained that is not adapted.</summary>
-    public UpdateRule RuleOf(NamedParameter other) => other.IsTable ? Adam with { States = TableStates } : Adam;
+    public ParameterPlan PlanOf(NamedParameter other)
+    {
+        var own = OwnOf(other.Names);
+        var plan = new ParameterPlan(other.Name, other.Parameter, Adam with { States = own?.States ?? (other.IsTable ? TableStates : Adam.States) })
+        {
+            IsOfModel = true,
+        };
+        return own?.Applied(plan) ?? plan;
+    }
 }

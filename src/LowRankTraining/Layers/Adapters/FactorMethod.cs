@@ -33,8 +33,14 @@ internal sealed class FactorMethod(AdapterSettings settings, FactorSettings fact
             factors.Start.Require(site.Name, site.Weight);
     }
 
-    public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) =>
-        factors.Features.SelectMany(feature => feature.NotesOn(chosen, Settings));
+    public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen)
+    {
+        var shadowed = factors.Dropout == 0 ? [] : chosen.Where(pair => pair.Way == Injection.Shadow).Select(pair => pair.Site.Name).ToArray();
+        if (shadowed.Length > 0)
+            Logger?.DropoutWithoutInputs(Strategy, shadowed.Length, string.Join(", ", shadowed.Take(8)));
+        return factors.Features.SelectMany(feature => feature.NotesOn(chosen, Settings))
+            .Concat(shadowed.Select(name => KeyValuePair.Create(name, "without Dropout: a shadowed layer sees no inputs")));
+    }
 
     protected override FactorAdapter Make(in AdapterRequest request)
     {

@@ -112,7 +112,7 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
     {
         _verdict = verdict;
         if (verdict == Verdict.Bypassed)
-            Reason = "the model runs it by forward(), which passes hooks by";
+            Reason = $"the model runs it by forward(), which passes hooks by{(Settings.Dropout > 0 ? "; without Dropout, since it sees no inputs" : "")}";
         Save(state);
     }
 

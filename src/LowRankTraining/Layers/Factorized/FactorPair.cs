@@ -32,13 +32,18 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
         Gaussian(weight.shape[0], weight.shape[1], rank, weight.dtype, weight.device, key);
 
     /// <summary>Both uniform within one over the root of what they sum over, U as if it had as many columns as it can come to have. InRank's code.</summary>
-    public static FactorPair Kaiming(Tensor weight, long rank, long maxRank, ulong key)
+    /// <param name="weight">Its shape, dtype and device count.</param>
+    /// <param name="rank">k.</param>
+    /// <param name="maxRank">The most columns of U.</param>
+    /// <param name="scale">Factor on both.</param>
+    /// <param name="key">A seed.</param>
+    public static FactorPair Kaiming(Tensor weight, long rank, long maxRank, double scale, ulong key)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(key, weight.device);
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
         var (v, u) = (Uniform(rank, columns, columns, weight.device, generator), Uniform(rows, rank, maxRank, weight.device, generator));
-        return Kept(u, v, weight.dtype);
+        return Kept(u.mul_(scale), v.mul_(scale), weight.dtype);
     }
 
     /// <summary>The same V, and zeros for U: their product is nothing yet.</summary>

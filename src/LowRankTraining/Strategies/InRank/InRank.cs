@@ -52,6 +52,10 @@ public sealed record InRank : FactorizedLayerMethod
     /// <value>What the factors are added to. Default: nothing, they are the weight (InRank-Efficient, the authors' code).</value>
     public InRankBase Base { get; init; }
 
+    /// <value>Factor on both random factors at the start, above 0; it means nothing with <see cref="InRankBase.Keep"/>, where U V is zero. Default 1, as in the
+    /// authors' code: the spectrum is then that of the start for long, and so is the rank. With 0.1 or less it is soon that of what has been learned.</value>
+    public double StartScale { get; init; } = 1;
+
     /// <value>Whose measure of what is explained: the paper's share of the energy, or the share of the variance of the singular values in the authors' code.
     /// Default:
     /// the paper's.</value>
@@ -64,7 +68,7 @@ public sealed record InRank : FactorizedLayerMethod
     /// <inheritdoc/>
     protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => Base == InRankBase.Keep
         ? new FactorizedLinear(plain.bias, FactorPair.Nothing(plain.weight, rank, key), frozen: plain.weight)
-        : new FactorizedLinear(plain.bias, FactorPair.Kaiming(plain.weight, rank, Growth.MaxRank(plain.weight.shape.Min()), key));
+        : new FactorizedLinear(plain.bias, FactorPair.Kaiming(plain.weight, rank, Growth.MaxRank(plain.weight.shape.Min()), StartScale, key));
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
@@ -79,6 +83,8 @@ public sealed record InRank : FactorizedLayerMethod
             .AtLeast(1, StableChecks)
             .AtLeast(1, GrowSteps ?? 1, nameof(GrowSteps))
             .Defined(Base)
+            .Above(0, StartScale)
+            .NoEffect(StartScale != 1 && Base == InRankBase.Keep, nameof(StartScale), "beside W₀ the product of the factors starts at zero. Leave it out.")
             .Defined(Compatibility);
     }
 }
