@@ -237,14 +237,19 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         public override void Initialize(OptimizerOptions options) => Bag.Clear();
 
-        bool IGradientTaker.TakeProduct(Tensor delta, Tensor input) => Plan.Rule.TryAccumulateProduct(delta, input, Bag, Owner.ContextFor(this));
+        bool IGradientTaker.TakeProduct(Tensor delta, Tensor input, bool isAll)
+        {
+            // What is looked at besides the projection has to be of the whole gradient: of all passes through the layer, and of all processes.
+            var step = Owner.ContextFor(this);
+            return ((isAll && !Owner.IsParallel) || Plan.Rule.NeedsOnlyProjection(Bag, step)) && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
+        }
 
         bool IGradientTaker.TakeComplete(Tensor gradient)
         {
             using var scope = NewDisposeScope();
 
             // Those of the other processes are not in it yet.
-            return !Owner.IsParallel && (Plan.Rule.TryRenew(Owner.Ready(gradient), Bag, Owner.ContextFor(this)) || Owner.TryUpdateInBackward(this));
+            return !Owner.IsParallel && (Plan.Rule.TryTakeWhole(Owner.Ready(gradient), Bag, Owner.ContextFor(this)) || Owner.TryUpdateInBackward(this));
         }
 
         /// <summary>What is saved of it, for a weight of some shape.</summary>

@@ -6,14 +6,15 @@ namespace LanguageModel.Methods;
 /// <content>Methods without one of their parts, to measure what the part is worth.</content>
 public static partial class AllMethods
 {
-    /// <value>Balanced without short states, without moments that follow the subspace, without the spike clip, and with all refreshes in the same step; Fira
-    /// with short states.</value>
+    /// <value>Balanced without short states, without moments that follow the subspace, without the spike clip, and with all refreshes in the same step; GaLore
+    /// whose subspaces are found in the step before; Fira with short states.</value>
     public static IReadOnlyList<Method> Ablations =>
     [
         BalancedWith("float32", "Balanced, float32 states", new() { States = StateFormat.Float32, BasisFormat = StateFormat.Float32 }),
         BalancedWith("kept-moments", "Balanced, moments kept as they are", new() { OnRefresh = MomentCarryOver.Keep }),
         BalancedWith("unclipped", "Balanced, no spike clip", new() { Guard = null }),
         BalancedWith("in-phase", "Balanced, refreshes not staggered", new() { Staggered = false }),
+        Projecting("galore-ahead", "GaLore, subspaces found a step ahead", 1e-2, new GaLore { Basis = new WarmStartedBasis { Ahead = true } }),
         Projecting("fira-8bit", "8-bit Fira", 1e-2, new Fira { States = StateFormat.Blockwise8Bit }),
     ];
 

@@ -38,7 +38,7 @@ internal sealed class GradientSink
     public void Receive(Parameter weight, Tensor delta, Tensor input)
     {
         _expected = Math.Max(0, _expected - 1);
-        if (!weight.requires_grad || _taker?.TakeProduct(delta, input) == true)
+        if (!weight.requires_grad || _taker?.TakeProduct(delta, input, isAll: _expected == 0 && !IsHeld(weight)) == true)
             return;
 
         Hold(weight, delta, input);
@@ -48,6 +48,12 @@ internal sealed class GradientSink
         using var complete = weight.grad!;
         if (_taker.TakeComplete(complete))
             weight.grad = null;
+    }
+
+    private static bool IsHeld(Parameter weight)
+    {
+        using var gradient = weight.grad;
+        return gradient is not null;
     }
 
     /// <summary>∂W += δᵀ x, without a second matrix where there is one already.</summary>
@@ -72,8 +78,9 @@ internal interface IGradientTaker
     /// <summary>Takes G = δᵀ x, which is not formed.</summary>
     /// <param name="delta">δ, N × m.</param>
     /// <param name="input">x, N × n.</param>
+    /// <param name="isAll">Whether that is all of the gradient in this backward pass: the layer has been run once.</param>
     /// <returns>Whether it has; otherwise G is formed and added to the gradient that is held.</returns>
-    bool TakeProduct(Tensor delta, Tensor input);
+    bool TakeProduct(Tensor delta, Tensor input, bool isAll);
 
     /// <summary>Takes the gradient that is held, once all passes through the layer have added to it.</summary>
     /// <returns>Whether it has; then it is freed.</returns>

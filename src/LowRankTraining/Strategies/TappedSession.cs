@@ -36,7 +36,7 @@ internal sealed class TappedSession : ILowRankSession
     public IReadOnlyList<ParameterPlan> Parameters => [.. _inner.Parameters.Select(plan =>
         _held.TryGetValue(plan.Name, out var reason) ? plan.WithNote($"whole gradient: {reason}")
         : !_sinks.TryGetValue(plan.Name, out var sink) ? plan
-        : plan.Rule.ObstacleToAccumulation is null ? plan with { Sink = sink }
+        : plan.Rule.ObstacleToProjection is null ? plan with { Sink = sink }
         : (plan with { Sink = sink, StepsInBackward = true }).WithNote("updated in the backward pass"))];
 
     /// <exception cref="ArgumentException">The value is not one of the flows.</exception>
@@ -48,10 +48,10 @@ internal sealed class TappedSession : ILowRankSession
                 nameof(gradients));
 
         var projecting = session.Parameters.Where(plan => plan.Rule.Projects).ToArray();
-        if (gradients == GradientFlow.Stepped || projecting.Any(plan => plan.Rule.ObstacleToAccumulation is null))
+        if (gradients == GradientFlow.Stepped || projecting.Any(plan => plan.Rule.ObstacleToProjection is null))
             return;
         throw new NotSupportedException($"'{method.Name}' cannot take gradients by {nameof(GradientFlow)}.{gradients}, "
-            + $"only by {GradientFlow.Whole} and {GradientFlow.Stepped}: {projecting.FirstOrDefault()?.Rule.ObstacleToAccumulation ?? "it projects none."}");
+            + $"only by {GradientFlow.Whole} and {GradientFlow.Stepped}: {projecting.FirstOrDefault()?.Rule.ObstacleToProjection ?? "it projects none."}");
     }
 
     /// <summary>Hooks every layer whose gradient has another way to go than to be held. One for which that is impossible goes on holding it, with a
@@ -128,7 +128,7 @@ internal sealed class TappedSession : ILowRankSession
 
     private string? ObjectionTo(NamedParameter weight, ParameterPlan plan) => weight.Places[0].Module switch
     {
-        _ when _flow == GradientFlow.Projected && plan.Rule.ObstacleToAccumulation is { } obstacle => obstacle,
+        _ when _flow == GradientFlow.Projected && plan.Rule.ObstacleToProjection is { } obstacle => obstacle,
         _ when weight.IsShared => $"several modules share it: {string.Join(", ", weight.Names)}",
         Int8Linear => null,
         not Linear => "it is not the weight of a linear module",

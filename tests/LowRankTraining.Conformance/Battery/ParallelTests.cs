@@ -30,7 +30,7 @@ public class ParallelTests
         Lanes(method, ScalarType.BFloat16, ranks: 1).Should().Equal(expected);
     }
 
-    [Theory, InlineData("galore"), InlineData("galore, both sides, rotated"), InlineData("galore, DCT, lazy")]
+    [Theory, InlineData("galore"), InlineData("galore, both sides, rotated"), InlineData("galore, DCT, lazy"), InlineData("online-subspace-descent")]
     public void Gradients_that_are_projected_in_the_backward_pass_are_added_up_as_well(string method)
     {
         var expected = Lanes(method, ScalarType.Float32, ranks: 4, GradientFlow.Projected);

@@ -63,11 +63,15 @@ public class GradientSpaceMethodTests
         ["apollo, accumulating"] = (new Apollo { AccumulatesInSubspace = true }, ["ScaledGradient*whole gradient*accumulate in full"]),
         ["osd, accumulating"] = (new OnlineSubspaceDescent { AccumulatesInSubspace = true }, ["OnlinePcaDrift*whole gradient*accumulate in full"]),
         ["gradnormlorp, accumulating"] = (new GradNormLoRP { AccumulatesInSubspace = true }, ["GradNormLoRP*whole gradient*accumulate in full"]),
-        ["galore, energy, accumulating"] = (new GaLore { AccumulatesInSubspace = true, Refresh = new EnergyRefresh() }, ["EnergyRefresh*the whole gradient*accumulate in full"]),
+        ["ahead, without a period"] = (new GaLore { Basis = new WarmStartedBasis { Ahead = true }, Refresh = new LazyRefresh() }, ["WarmStartedBasis goes ahead*LazyRefresh*PeriodicRefresh"]),
+        ["ahead, both sides"] = (new GaLore { Basis = new WarmStartedBasis { Ahead = true }, Side = ProjectionSide.Both }, ["WarmStartedBasis goes ahead*one side*Ahead to false"]),
+        ["ahead, drifting"] = (new OnlineSubspaceDescent { Basis = new WarmStartedBasis { Ahead = true } }, ["WarmStartedBasis goes ahead*without a drift*Ahead to false"]),
+        ["ahead, within another"] = (new GaLore { Basis = new MomentumMix { Of = new WarmStartedBasis { Ahead = true } } }, ["WarmStartedBasis goes ahead*MomentumMix*Ahead to false"]),
     };
 
     private static readonly Dictionary<string, GradientSpaceMethod> Fitting = new()
     {
+        ["galore, energy, accumulating"] = new GaLore { AccumulatesInSubspace = true, Refresh = new EnergyRefresh() },
         ["frugal without a residual, accumulating"] = new Frugal { AccumulatesInSubspace = true, Outside = StateFreeStep.None },
         ["ldadam without feedback, accumulating"] = new LDAdam { AccumulatesInSubspace = true, Feedback = null },
         ["galore, adaptive rank, rotated"] = new GaLore { Basis = new AdaptiveRankBasis(), OnRefresh = MomentCarryOver.Rotate },

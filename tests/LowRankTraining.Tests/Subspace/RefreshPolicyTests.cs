@@ -77,12 +77,12 @@ public class RefreshPolicyTests
         using var scope = NewDisposeScope();
         using var state = new StateBag();
         var policy = new EnergyRefresh { Least = 0.35, LookEvery = 1, AtLeast = 3, AtMost = 100 };
-        var (gradient, inside) = Captured(share);
+        var captured = tensor(Math.Sqrt(share));
 
         for (var completed = 0; completed < 3; completed++)
         {
             policy.IsDue(completed, 0, state).Should().BeFalse();
-            policy.Observe(gradient, inside, completed, state);
+            policy.Observe(captured, policy.AsksForShare(completed, state) ? captured : null, completed, state);
         }
 
         policy.IsDue(3, 0, state).Should().Be(due);
@@ -94,12 +94,12 @@ public class RefreshPolicyTests
         using var scope = NewDisposeScope();
         using var state = new StateBag();
         var policy = new EnergyRefresh { LookEvery = 1, AtLeast = 2, AtMost = 7 };
-        var (gradient, inside) = Captured(0.9);
+        var captured = tensor(Math.Sqrt(0.9));
 
         for (var completed = 0; completed < 7; completed++)
         {
             policy.IsDue(completed, 0, state).Should().BeFalse();
-            policy.Observe(gradient, inside, completed, state);
+            policy.Observe(captured, policy.AsksForShare(completed, state) ? captured : null, completed, state);
         }
 
         policy.IsDue(7, 0, state).Should().BeTrue();
@@ -114,11 +114,11 @@ public class RefreshPolicyTests
         using var scope = NewDisposeScope();
         using var state = new StateBag();
         var policy = new EnergyRefresh { LookEvery = 4, AtLeast = 1 };
-        var (gradient, inside) = Captured(0.1);
+        var captured = tensor(Math.Sqrt(0.1));
 
         var due = Enumerable.Range(0, 4).Select(completed =>
         {
-            policy.Observe(gradient, inside, completed, state);
+            policy.Observe(captured, policy.AsksForShare(completed, state) ? captured : null, completed, state);
             return policy.IsDue(completed + 1, 0, state);
         }).ToArray();
 
@@ -164,7 +164,7 @@ public class RefreshPolicyTests
         for (var completed = 0; completed < 12; completed++)
         {
             var inside = common * direction + Draw.Normal(3, 5, (ulong)completed + 1);
-            policy.Observe(inside, inside, completed, state);
+            policy.Observe(inside, null, completed, state);
             path += inside / inside.pow(2).sum().sqrt();
             if ((completed + 1) % 3 == 0)
                 expected = path.pow(2).sum().sqrt().ToDouble() / (completed + 1) < 0.45;
@@ -181,12 +181,12 @@ public class RefreshPolicyTests
         using var state = new StateBag();
         var policy = new PathEfficiencyRefresh { Least = 0.5, LookEvery = 2 };
         var inside = Draw.Normal(3, 5, 1);
-        policy.Observe(inside, inside, 0, state);
-        policy.Observe(-inside, -inside, 1, state);
+        policy.Observe(inside, null, 0, state);
+        policy.Observe(-inside, null, 1, state);
         policy.IsDue(2, 0, state).Should().BeTrue();
 
         policy.Renewed(Change(Draw.Basis(5, 3, 1), Draw.Basis(5, 3, 2), state), 2);
-        policy.Observe(inside, inside, 2, state);
+        policy.Observe(inside, null, 2, state);
 
         policy.IsDue(3, 0, state).Should().BeFalse();
         Draw.Error(state["refresh_path"], inside / inside.norm()).Should().BeLessThan(1e-12);
@@ -203,12 +203,6 @@ public class RefreshPolicyTests
             }
 
         return renewed;
-    }
-
-    private static (Tensor Gradient, Tensor Inside) Captured(double share)
-    {
-        var gradient = Draw.Normal(4, 6, 1);
-        return (gradient, gradient.mul(Math.Sqrt(share)));
     }
 
     private static SubspaceChange Change(Tensor from, Tensor to, StateBag state) =>

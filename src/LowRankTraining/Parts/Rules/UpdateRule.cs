@@ -75,10 +75,10 @@ public abstract record UpdateRule : IPart
     /// <returns>Whether it has; otherwise nothing was changed.</returns>
     public virtual bool TryAccumulateProduct(Tensor delta, Tensor input, StateBag state, in StepContext step) => false;
 
-    /// <summary>Takes a whole gradient with which a new space begins before the step does: finds the space, and accumulates what it holds of the
-    /// gradient.</summary>
+    /// <summary>Takes a whole gradient before the step does, where nothing but <see cref="TryAccumulateProduct"/> was in its way: finds the space, if that
+    /// is due, and accumulates what it holds of the gradient.</summary>
     /// <returns>Whether it has; otherwise nothing was changed. Default: it has not.</returns>
-    public virtual bool TryRenew(Tensor gradient, StateBag state, in StepContext step) => false;
+    public virtual bool TryTakeWhole(Tensor gradient, StateBag state, in StepContext step) => false;
 
     /// <summary>All that the next update would use of a gradient that is not accumulated yet: what accumulating it would add; or null where that is the
     /// whole gradient. Nothing is changed.</summary>
@@ -95,9 +95,9 @@ public abstract record UpdateRule : IPart
         AddUpdate(nothing, accumulator, scale, state, step);
     }
 
-    /// <value>Why <see cref="TryAccumulate"/> and <see cref="TryAccumulateProduct"/> never take a gradient, and what to do about it; null where they do, as
-    /// long as the space stays. Default: it needs the whole gradient.</value>
-    public virtual string? ObstacleToAccumulation => $"{GetType().Name} needs the whole gradient.";
+    /// <value>Why <see cref="TryAccumulateProduct"/> never takes a gradient; null where it does, as long as the space stays. Default: the rule needs the whole
+    /// gradient.</value>
+    public virtual string? ObstacleToProjection => $"{GetType().Name} needs the whole gradient.";
 
     /// <summary>Drops what has been accumulated.</summary>
     public virtual void DropAccumulated(StateBag state) { }

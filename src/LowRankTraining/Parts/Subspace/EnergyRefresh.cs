@@ -33,9 +33,6 @@ public sealed record EnergyRefresh : IRefreshPolicy
         .AtLeast(AtLeast, AtMost);
 
     /// <inheritdoc/>
-    public bool NeedsFullGradient => true;
-
-    /// <inheritdoc/>
     public double? LeastShare => Least;
 
     /// <inheritdoc/>
@@ -49,14 +46,13 @@ public sealed record EnergyRefresh : IRefreshPolicy
     }
 
     /// <inheritdoc/>
-    public void Observe(Tensor gradient, Tensor lowRank, long completed, StateBag state)
-    {
-        if ((completed + 1 - state.Counter(Since)) % LookEvery != 0)
-            return;
+    public bool AsksForShare(long completed, StateBag state) => (completed + 1 - state.Counter(Since)) % LookEvery == 0;
 
-        using var scope = NewDisposeScope();
-        var share = lowRank.norm() / gradient.norm();
-        state.SetCounter(Wanted, share.ToDouble() < Math.Sqrt(Least) ? 1 : 0);
+    /// <inheritdoc/>
+    public void Observe(Tensor lowRank, Tensor? share, long completed, StateBag state)
+    {
+        if (share is not null)
+            state.SetCounter(Wanted, share.ToDouble() < Math.Sqrt(Least) ? 1 : 0);
     }
 
     /// <inheritdoc/>

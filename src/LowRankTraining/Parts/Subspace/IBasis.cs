@@ -42,6 +42,9 @@ public interface IBasis : IPart
     /// <value>Whether columns that were found from the gradient are kept, so that they can be moved, gone on from, and stored in a short format.</value>
     internal bool KeepsColumns => IsStored && GivesColumns;
 
+    /// <value>Whether columns are found from a sketch of the gradient of the update before a refresh. Default false.</value>
+    internal bool GoesAhead => false;
+
     /// <summary>All that is kept of it.</summary>
     internal IEnumerable<StateSlot> SlotsFor(BasisSlot slot, long length, long rank, StateFormat format) =>
         [.. format.SlotsFor(slot.Name, 0).Skip(1), slot.Name with { Bytes = BytesFor(length, rank, format) }, slot.Rank, slot.Drawn];

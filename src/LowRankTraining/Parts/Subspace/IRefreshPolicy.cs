@@ -15,21 +15,24 @@ public interface IRefreshPolicy : IPart
     /// <value>The share of the gradient's energy below which a subspace is left; null where that is no reason to leave it. Default: null.</value>
     double? LeastShare => null;
 
-    /// <value>Whether it looks at the whole gradient, so that accumulated low-rank gradients do not suffice. Default false.</value>
-    bool NeedsFullGradient => false;
-
     /// <summary>Whether the subspace is found again before the next update. Changes nothing.</summary>
     /// <param name="completed">Updates of this parameter so far, at least 1.</param>
     /// <param name="index">The parameter's position in the session.</param>
     /// <param name="state">The parameter's memory.</param>
     bool IsDue(long completed, int index, StateBag state);
 
-    /// <summary>Looks at a gradient in the subspace, once per update.</summary>
-    /// <param name="gradient">G, rows × columns.</param>
-    /// <param name="lowRank">R, its projection.</param>
+    /// <summary>Whether it goes by how much of the gradient of this update is inside the subspace. Changes nothing. Default: it does not.</summary>
     /// <param name="completed">Updates of this parameter before this one.</param>
     /// <param name="state">The parameter's memory.</param>
-    void Observe(Tensor gradient, Tensor lowRank, long completed, StateBag state) { }
+    bool AsksForShare(long completed, StateBag state) => false;
+
+    /// <summary>Looks at a gradient in the subspace, once per update.</summary>
+    /// <param name="lowRank">R, its projection.</param>
+    /// <param name="share">‖R‖ / ‖G‖, a scalar, where it is asked for; else null. Where gradients that add up are projected as they arise, that of the first
+    /// one.</param>
+    /// <param name="completed">Updates of this parameter before this one.</param>
+    /// <param name="state">The parameter's memory.</param>
+    void Observe(Tensor lowRank, Tensor? share, long completed, StateBag state) { }
 
     /// <summary>Looks at a change of subspace. Not called for the first one.</summary>
     void Renewed(in SubspaceChange change, long completed) { }

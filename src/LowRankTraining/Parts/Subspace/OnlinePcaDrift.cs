@@ -33,14 +33,11 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
     private static AdamRule Adam { get; } = new() { Names = AdamNames.After("drift_") };
 
     /// <inheritdoc/>
-    public Tensor Move(Tensor matrix, Tensor basis, bool isFirst, StateBag state, in StepContext step)
+    public Tensor Move(Tensor seen, Tensor basis, StateBag state, in StepContext step)
     {
-        if (isFirst)
-            return basis;
-
         using var scope = NewDisposeScope();
         var rate = LearningRate * step.LearningRateShare;
-        var gradient = Gradient(matrix, basis);
+        var gradient = Gradient(seen, basis);
         var moved = basis * (1 - rate * WeightDecay);
 
         if (UsesAdam)
@@ -57,17 +54,14 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
     /// <inheritdoc/>
     public IEnumerable<StateSlot> SlotsFor(long length, long rank) => UsesAdam ? Adam.SlotsFor([length, rank]) : [];
 
-    /// <summary>∇_P ‖P PᵀÂ − Â‖².</summary>
-    internal static Tensor Gradient(Tensor matrix, Tensor basis)
+    /// <summary>∇_P ‖P PᵀÂ − Â‖², from S = Â Xᵀ: X Xᵀ = PᵀS.</summary>
+    internal static Tensor Gradient(Tensor seen, Tensor basis)
     {
         using var scope = NewDisposeScope();
-        var inverse = matrix.norm().clamp_min_(1e-30).reciprocal_();
-        var inside = basis.t().mm(matrix).mul_(inverse);
-        var seen = matrix.mm(inside.t()).mul_(inverse);
-
+        var transposed = basis.t();
         var gradient = seen.mul(-4);
-        gradient.addmm_(seen, basis.t().mm(basis), beta: 1, alpha: 2);
-        gradient.addmm_(basis, inside.mm(inside.t()), beta: 1, alpha: 2);
+        gradient.addmm_(seen, transposed.mm(basis), beta: 1, alpha: 2);
+        gradient.addmm_(basis, transposed.mm(seen), beta: 1, alpha: 2);
         return gradient.MoveToOuterDisposeScope();
     }
 }

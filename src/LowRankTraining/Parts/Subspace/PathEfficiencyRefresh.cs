@@ -28,7 +28,7 @@ public sealed record PathEfficiencyRefresh : IRefreshPolicy
     public bool IsDue(long completed, int index, StateBag state) => state.Counter(Wanted) != 0;
 
     /// <inheritdoc/>
-    public void Observe(Tensor gradient, Tensor lowRank, long completed, StateBag state)
+    public void Observe(Tensor lowRank, Tensor? share, long completed, StateBag state)
     {
         using var scope = NewDisposeScope();
         if (state.TryGet(Path, out var path))

@@ -15,7 +15,7 @@ public sealed partial record SubspaceRule
     public override bool Projects => true;
 
     /// <inheritdoc/>
-    public override bool NeedsOnlyProjection(StateBag state, in StepContext step) => !IsDue(state, step) && !ObstaclesToAccumulation().Any();
+    public override bool NeedsOnlyProjection(StateBag state, in StepContext step) => UpdatesByProjection(state, step) && !LooksOutside(state, step);
 
     /// <inheritdoc/>
     /// <remarks>Σ Pᵀ Gᵢ = Pᵀ Σ Gᵢ while P stays: exact but for rounding. In a window that ends with a refresh the
@@ -23,7 +23,7 @@ public sealed partial record SubspaceRule
     public override bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        if (WhatCounts(gradient, state, step) is not { } lowRank)
+        if (!NeedsOnlyProjection(state, step) || WhatCounts(gradient, state, step) is not { } lowRank)
             return false;
 
         Accumulate(lowRank, state);
@@ -33,31 +33,41 @@ public sealed partial record SubspaceRule
     /// <inheritdoc/>
     public override bool TryAccumulateProduct(Tensor delta, Tensor input, StateBag state, in StepContext step)
     {
-        if (!NeedsOnlyProjection(state, step))
+        if (!UpdatesByProjection(state, step))
             return false;
 
         using var scope = NewDisposeScope();
         var (left, right) = (delta.Widened(), input.Widened());
-        Accumulate(Current(left, left.size(1), right.size(1), state, step).ProjectProduct(left, right), state);
+        var projection = Current(left, left.size(1), right.size(1), state, step);
+        var lowRank = projection.ProjectProduct(left, right);
+        if (LooksOutside(state, step))
+            Observe(new FactoredGradient(left, right), projection, lowRank, state, step);
+        Accumulate(lowRank, state);
         return true;
     }
 
     /// <inheritdoc/>
-    public override bool TryRenew(Tensor gradient, StateBag state, in StepContext step)
+    public override bool TryTakeWhole(Tensor gradient, StateBag state, in StepContext step)
     {
-        if (!IsDue(state, step) || ObstacleToAccumulation is not null || GradientCheck.Judge(gradient) != GradientVerdict.Usable)
+        if (ObstacleToProjection is not null || GradientCheck.Judge(gradient) != GradientVerdict.Usable)
             return false;
 
         using var scope = NewDisposeScope();
-        Accumulate(Renew(gradient.AsMatrix(), state, step).LowRank, state);
-        state.SetCounter(RenewedFor, state.Counter(Clock) + 1);
+        var matrix = gradient.AsMatrix();
+        var due = IsDue(state, step);
+        var (projection, lowRank) = due ? Renew(matrix, state, step) : Project(matrix, Current(matrix, state, step));
+        if (due)
+            state.SetCounter(RenewedFor, state.Counter(Clock) + 1);
+        if (LooksOutside(state, step))
+            Observe(new WholeGradient(matrix), projection, lowRank, state, step);
+        Accumulate(lowRank, state);
         return true;
     }
 
     /// <inheritdoc/>
     public override Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
     {
-        if (!NeedsOnlyProjection(state, step))
+        if (!UpdatesByProjection(state, step))
             return null;
 
         using var scope = NewDisposeScope();
@@ -73,12 +83,16 @@ public sealed partial record SubspaceRule
     public override void DropAccumulated(StateBag state)
     {
         state.Remove(Accumulated);
+        DropObserved(state);
         if (state.Counter(RenewedFor) > state.Counter(Clock))
             state.SetCounter(RenewedFor, 0);
     }
 
     /// <inheritdoc/>
-    public override string? ObstacleToAccumulation => ObstaclesToAccumulation().FirstOrDefault();
+    public override string? ObstacleToProjection => ObstaclesToProjection().FirstOrDefault();
+
+    /// <summary>Whether the next update itself is made of nothing but the projection, whatever is looked at besides.</summary>
+    private bool UpdatesByProjection(StateBag state, in StepContext step) => !IsDue(state, step) && !ObstaclesToProjection().Any();
 
     /// <inheritdoc/>
     public override void AddAccumulated(Tensor accumulator, double scale, StateBag state, in StepContext step)

@@ -8,7 +8,8 @@ public sealed partial record SubspaceRule
     private bool IsDue(StateBag state, in StepContext step)
     {
         var completed = state.Counter(Clock);
-        return state.Counter(RenewedFor) != completed + 1 && (completed == 0 || Refresh.IsDue(completed, step.Index, state));
+        var isFound = state.Counter(RenewedFor) == completed + 1 || state.Counter(FoundFor) == completed + 1;
+        return !isFound && (completed == 0 || Refresh.IsDue(completed, step.Index, state));
     }
 
     /// <summary>The subspace in use.</summary>
@@ -50,7 +51,7 @@ public sealed partial record SubspaceRule
         var fresh = Current(matrix, state, step);
         var lowRank = fresh.Project(matrix);
         if (old is not null)
-            CarryOver(new(old, fresh, rows, columns, Inner, state, step), matrix, completed);
+            CarryOver(new(old, fresh, rows, columns, Inner, state, step), completed, matrix);
         measurement.Stop(matrix, old, fresh, lowRank, Basis.IsOrthonormal);
         return (fresh, lowRank);
     }
@@ -65,14 +66,14 @@ public sealed partial record SubspaceRule
         return Basis.IsStored ? old.Copy() : old;
     }
 
-    private void CarryOver(in SubspaceChange change, Tensor observed, long completed)
+    private void CarryOver(in SubspaceChange change, long completed, Tensor? observed = null)
     {
-        if (Feedback is not null)
+        if (Feedback is not null && observed is not null)
             ErrorFeedback.AddMoment(observed, change.From, change, old: true);
 
         OnRefresh.Apply(change);
 
-        if (Feedback is not null)
+        if (Feedback is not null && observed is not null)
             ErrorFeedback.AddMoment(observed, change.To, change, old: false);
 
         Refresh.Renewed(change, completed);
@@ -90,16 +91,6 @@ public sealed partial record SubspaceRule
             var moment = first.Read(state, new TensorKind(matrix, old.ShapeOf(matrix.shape[0], matrix.shape[1]))) / first.Weight(state);
             return old.RankAxis == 0 ? moment : moment.t();
         };
-    }
-
-    private void MoveBasis(Tensor matrix, Projection projection, StateBag state, in StepContext step)
-    {
-        if (Drift is null)
-            return;
-
-        var compressed = projection.RankAxis == 0 ? matrix : matrix.t();
-        var moved = Drift.Move(compressed, projection.First.Kept, isFirst: state.Counter(Clock) == 0, state, step);
-        Basis.Keep(BasisSlot.Only, BasisFormat, moved, state, step);
     }
 
     private long RankFor(long rows, long columns)

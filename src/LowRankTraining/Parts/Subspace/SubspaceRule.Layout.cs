@@ -34,6 +34,9 @@ public sealed partial record SubspaceRule
             Clock,
             Accumulated,
             RenewedFor,
+            .. Drift is not null || Basis.GoesAhead ? [Sketch] : (StateSlot[])[],
+            Captured,
+            FoundFor,
         ];
     }
 
@@ -74,8 +77,12 @@ public sealed partial record SubspaceRule
         foreach (var contradiction in ContradictionsOfParts())
             yield return contradiction;
         for (var (outer, inner) = (Basis, Basis.Within); inner is not null; (outer, inner) = (inner, inner.Within))
+        {
             if (BasisChecks.ObjectionTo(inner, outer) is { } objection)
                 yield return objection;
+            if (inner.GoesAhead)
+                yield return $"{inner.GetType().Name} goes ahead of a refresh, and {outer.GetType().Name} asks it only when one is due: set Ahead to false.";
+        }
     }
 
     /// <summary>What cannot be combined, each in a sentence that says what to do.</summary>
@@ -104,6 +111,12 @@ public sealed partial record SubspaceRule
                 + "take a basis that does not, such as RandomizedSvdBasis.";
         if (Drift is not null && (Side == ProjectionSide.Both || !Basis.KeepsColumns))
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
+        if (Basis.GoesAhead && !Refresh.OnlyCounts)
+            yield return $"{Basis.GetType().Name} goes ahead of a refresh, and {Refresh.GetType().Name} does not know of one before it is due: "
+                + "take PeriodicRefresh or StaggeredRefresh.";
+        if (Basis.GoesAhead && (Side == ProjectionSide.Both || Feedback is not null || Drift is not null))
+            yield return $"{Basis.GetType().Name} goes ahead of a refresh by the gradient of the update before, in a subspace of one side, "
+                + "without error feedback and without a drift: set Ahead to false.";
         if (Drift is not null && !BasisFormat.KeepsSmallMoves)
             yield return $"{Drift.GetType().Name} moves the basis by less than a 4-bit code is wide, which would undo every move: set BasisFormat to Float32.";
     }
@@ -111,17 +124,19 @@ public sealed partial record SubspaceRule
     /// <summary>The same for training with gradients accumulated in the subspace.</summary>
     internal IEnumerable<string> ObstaclesToAccumulation()
     {
-        if (Lift.NeedsFullGradient)
-            yield return $"{Lift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: "
-                + "accumulate in full, or use ProjectBack.";
-        if (Feedback is not null)
-            yield return "Error feedback needs the whole gradient, which accumulation in the subspace throws away: "
-                + "accumulate in full, or leave error feedback out.";
-        if (Refresh.NeedsFullGradient)
-            yield return $"{Refresh.GetType().Name} compares with the whole gradient, which accumulation in the subspace throws away: "
-                + "accumulate in full, or take PeriodicRefresh.";
+        foreach (var obstacle in ObstaclesToProjection())
+            yield return $"{obstacle[..^1]}, which accumulation in the subspace throws away: accumulate in full.";
         if (Drift is not null)
-            yield return $"{Drift.GetType().Name} needs the whole gradient, which accumulation in the subspace throws away: accumulate in full.";
+            yield return $"{Drift.GetType().Name} goes by the whole gradient, which accumulation in the subspace throws away: accumulate in full.";
+    }
+
+    /// <summary>The same for updates that are made of nothing but the projection of a gradient.</summary>
+    private IEnumerable<string> ObstaclesToProjection()
+    {
+        if (Lift.NeedsFullGradient)
+            yield return $"{Lift.GetType().Name} needs the whole gradient.";
+        if (Feedback is not null)
+            yield return "Error feedback needs the whole gradient.";
     }
 
     private long[] LowRankShape(long rows, long columns)

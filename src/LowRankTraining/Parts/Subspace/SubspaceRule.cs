@@ -114,6 +114,8 @@ public sealed partial record SubspaceRule : UpdateRule
         }
 
         Feedback?.Keep(observed, projection, lowRank, state, step);
+        if (LooksOutside(state, step))
+            Observe(new WholeGradient(Feedback is null ? matrix : observed), projection, lowRank, state, step);
         Advance(new(matrix, projection, lowRank), squares, accumulator, scale, state, step);
         lowRank.Free();
         squares.Free();
@@ -123,12 +125,14 @@ public sealed partial record SubspaceRule : UpdateRule
     private void Advance(in Observation seen, Tensor? squares, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var (matrix, projection, lowRank) = seen;
-        Refresh.Observe(matrix, lowRank, state.Counter(Clock), state);
+        Show(lowRank, state);
 
         var (guarded, factor) = Guard?.Apply(lowRank, Inner, state, step) ?? new(lowRank, 1);
         var (direction, correction) = Lift.NeedsLowRankGradient ? Inner.Advance(guarded, state, step) : Inner.AdvanceInPlace(guarded, state, step);
         AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, factor * correction) { SquaredNorms = squares }, scale, state);
-        MoveBasis(matrix, projection, state, step);
+        MoveBasis(projection, state, step);
+        FindNext(projection, matrix.size(0), matrix.size(1), state, step);
+        DropObserved(state);
         state.Advance(Clock);
         direction.Free();
     }

@@ -14,11 +14,18 @@ public sealed record WarmStartedBasis : IBasis
     /// <value>Finds the first basis, and the next one after a change of rank. Default: randomized SVD.</value>
     public IBasis Start { get; init; } = new RandomizedSvdBasis();
 
+    /// <value>Whether the pass goes over the gradient of the update before, so that the new basis is there when its first gradient arises: under
+    /// <see cref="GradientFlow.Projected"/> no gradient but the very first is formed, and the basis is found from all micro-batches of a step, as the sum of
+    /// Aᵢ (AᵢᵀP). For refreshes that go by the number of updates alone. Default false: it goes over the gradient that comes first in the new basis.</value>
+    public bool Ahead { get; init; }
+
     /// <inheritdoc/>
     public void Check(Checks checks) => checks.GoesOnFrom(this, Start);
 
     /// <inheritdoc/>
     public IBasis? Within => Start;
+
+    bool IBasis.GoesAhead => Ahead;
 
     /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
