@@ -199,7 +199,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             Index = index;
             Owner = owner;
             Bag = plan.NewState(PendingGradient);
-            Store = plan.Store ?? new ParameterStore(parameter);
+            Store = plan.Store ?? (plan.HasRemainder ? new RemainderStore(parameter, Bag) : new ParameterStore(parameter));
             _madeFor = Placement;
         }
 
@@ -282,6 +282,8 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         /// <summary>What was saved for a parameter, cast where that one was of another dtype.</summary>
         public StateBag Fitted(StateBag loaded, ScalarType? saved)
         {
+            if (saved != Parameter.dtype || !Plan.HasRemainder)
+                RemainderStore.Drop(loaded);
             if (saved == Parameter.dtype)
                 return loaded;
 

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using LowRankTraining.Parts;
 using TorchSharp.Modules;
 
@@ -60,11 +61,19 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     /// <summary>The same plan with something more to know about it.</summary>
     internal ParameterPlan WithNote(string note) => this with { Note = Note is null ? note : $"{Note}; {note}" };
 
+    /// <value>Whether the bits that a weight in half precision loses by rounding are kept with the parameter's state. Default false.</value>
+    internal bool KeepsRemainder { get; init; }
+
+    /// <value>Whether there are such bits: the weight is in half precision, and in the parameter.</value>
+    internal bool HasRemainder => KeepsRemainder && Store is null && RoundingRemainder.IsFor(Parameter.dtype);
+
     /// <value>What the session itself keeps with the parameter's state. Default: nothing.</value>
     internal IReadOnlyList<StateSlot> SessionSlots { get; init; } = [];
 
     /// <value>All that is kept about it.</value>
-    internal IEnumerable<StateSlot> Slots => Rule.SlotsFor(Shape).Concat(SessionSlots);
+    internal IEnumerable<StateSlot> Slots => Rule.SlotsFor(Shape).Concat(SessionSlots).Concat(RemainderSlots);
+
+    private IEnumerable<StateSlot> RemainderSlots => HasRemainder ? [RemainderStore.SlotFor(Shape.Elements())] : [];
 
     /// <summary>Room for all that is kept about it, of which nothing is there yet.</summary>
     /// <exception cref="ArgumentException">Two parts of the rule keep something of one name.</exception>

@@ -98,6 +98,6 @@ public sealed class MemoryPlan
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
         return new(
             plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient,
-            plan.Rule.BytesFor(shape), 2 * moment, plan.Rule.LayoutFor(shape));
+            plan.Rule.BytesFor(shape) + (plan.HasRemainder ? elements : 0), 2 * moment, plan.Rule.LayoutFor(shape));
     }
 }

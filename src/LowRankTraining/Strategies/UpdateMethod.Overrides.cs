@@ -25,6 +25,7 @@ public abstract partial record UpdateMethod
     {
         Decay = Decay,
         AcceptZeroGradient = FollowsCode,
+        KeepsRemainder = KeepsRemainders,
         LearningRateMultiplier = own?.LearningRate ?? 1,
         WeightDecayMultiplier = own?.WeightDecay ?? 1,
     };
