@@ -65,6 +65,11 @@ internal static class TrainCommand
 
     private static readonly Option<double> WeightDecay = new("--weight-decay") { Description = "Decoupled weight decay.", DefaultValueFactory = _ => 0 };
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
+    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations")
+    {
+        Description = "Keep the inputs of decoder layers alone, and run the layers once more in the backward pass: less memory, more time.",
+    };
+
     private static readonly Option<string> Dtype = new("--dtype")
     {
         Description = "Numbers to train in: float32 or bfloat16.",
@@ -104,7 +109,7 @@ internal static class TrainCommand
         var command = new Command("train", "Trains a model on your data.")
         {
             ConfigFile.Option, Model, Method, Data, Eval, Chat, Rank, Alpha, LearningRate, Epochs, Steps, Batch, Length, Warmup, WeightDecay, Clip,
-            Dtype, Device, Seed, Export, Out, Resume,
+            CheckpointActivations, Dtype, Device, Seed, Export, Out, Resume,
         };
         command.SetAction(Execute);
         return command;
@@ -146,6 +151,7 @@ internal static class TrainCommand
             Warmup = parsed.GetValue(Warmup),
             WeightDecay = parsed.GetValue(WeightDecay),
             Clip = parsed.GetValue(Clip),
+            CheckpointActivations = parsed.GetValue(CheckpointActivations),
             Dtype = parsed.GetRequiredValue(Dtype),
             Seed = parsed.GetValue(Seed),
         };

@@ -29,6 +29,8 @@ internal static class PretrainCommand
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
     private static readonly Option<string> Gradients = new("--gradients") { Description = "What becomes of gradients in the backward pass: whole, projected or stepped.", DefaultValueFactory = _ => "whole" };
     private static readonly Option<int> GradAccum = new("--grad-accum") { Description = "Batches whose gradients are added up in a step.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Keep the inputs of decoder layers alone, and run the layers once more in the backward pass: less memory, more time, the same losses." };
+    private static readonly Option<bool> KeepRemainders = new("--keep-remainders") { Description = "Keep the 8 bits that bfloat16 weights lose by rounding (methods that leave the model as it is)." };
     private static readonly Option<double> WeightDecay = new("--weight-decay") { Description = "Decoupled weight decay.", DefaultValueFactory = _ => 0 };
     private static readonly Option<string> Tokenizer = new("--tokenizer") { Description = $"What a token is: {Names(CorpusTokenizer.Names, name => name)}.", DefaultValueFactory = _ => CorpusTokenizer.Names[0] };
     private static readonly Option<int?> Threads = new("--threads") { Description = "Threads to compute with [default: one for each core]." };
@@ -52,7 +54,7 @@ internal static class PretrainCommand
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
             ConfigFile.Option, Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip,
-            Gradients, GradAccum,
+            Gradients, GradAccum, CheckpointActivations, KeepRemainders,
             Dtype, Device, Seed, Data, Mix, Target, EvaluateEvery, SaveEvery, Out, Resume, Json,
             WeightDecay, Tokenizer, Threads, EvalOnly, Generate,
         };
@@ -108,6 +110,8 @@ internal static class PretrainCommand
             Clip = parsed.GetValue(Clip),
             Gradients = parsed.GetRequiredValue(Gradients).ToLowerInvariant(),
             GradAccum = parsed.GetRequiredValue(GradAccum),
+            CheckpointActivations = parsed.GetValue(CheckpointActivations),
+            KeepRemainders = parsed.GetValue(KeepRemainders),
             Dtype = parsed.GetRequiredValue(Dtype),
             Seed = parsed.GetValue(Seed),
             Data = data,

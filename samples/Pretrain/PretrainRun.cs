@@ -44,6 +44,7 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         var config = LlamaConfigs.Find(settings.Model) with { Vocabulary = CorpusTokenizer.Find(settings.Tokenizer).Vocabulary };
         var memory = new MemoryMeter(device);
         using var model = Llama.Create(config, settings.Seed, device, type);
+        model.CheckpointsActivations = settings.CheckpointActivations;
         using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings, world));
         using var mixer = texts.Mixer(settings, model, method, world);
         var options = Options(settings, device);
@@ -95,6 +96,7 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         WarmStart = settings.WarmStart,
         Base = Bases.Find(settings.Base),
         Gradients = Enum.Parse<GradientFlow>(settings.Gradients, ignoreCase: true),
+        KeepsRemainders = settings.KeepRemainders,
         Seed = settings.Seed,
         World = world,
     };

@@ -58,6 +58,12 @@ public sealed record PretrainSettings
     /// <value>Batches whose gradients are added up in a step.</value>
     public int GradAccum { get; init; } = 1;
 
+    /// <value>Whether decoder layers are run once more in the backward pass.</value>
+    public bool CheckpointActivations { get; init; }
+
+    /// <value>Whether the bits that bfloat16 weights lose by rounding are kept.</value>
+    public bool KeepRemainders { get; init; }
+
     /// <value>float32 or bfloat16.</value>
     public required string Dtype { get; init; }
 

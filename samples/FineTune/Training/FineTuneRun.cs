@@ -30,6 +30,7 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
     public TrainingReport Execute(Exports exports, CancellationToken interruption)
     {
         using var pretrained = PretrainedModel.Load(settings.Model, Dtypes.Find(settings.Dtype), device);
+        pretrained.Model.CheckpointsActivations = settings.CheckpointActivations;
         var text = ModelText.Of(pretrained, settings.Chat);
         var examples = text.Load(settings.Data, settings.Eval, settings.Seq);
         var options = Options(examples.Training.Count);

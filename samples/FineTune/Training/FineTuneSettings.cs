@@ -50,6 +50,9 @@ internal sealed record FineTuneSettings
     /// <value>Largest norm of all gradients together; null for no limit.</value>
     public double? Clip { get; init; }
 
+    /// <value>Whether decoder layers are run once more in the backward pass.</value>
+    public bool CheckpointActivations { get; init; }
+
     /// <value>float32 or bfloat16: what is trained in, whatever the files have.</value>
     public required string Dtype { get; init; }
 

@@ -73,6 +73,8 @@ public static partial class AllMethods
             throw new UserException("adamw is TorchSharp's own optimizer, which trains in one process: start without mpiexec, or take another --strategy.");
         if (settings.Gradients != GradientFlow.Whole)
             throw new UserException($"TorchSharp's AdamW takes whole gradients only, and not {settings.Gradients.ToString().ToLowerInvariant()} ones.");
+        if (settings.KeepsRemainders)
+            throw new UserException("TorchSharp's AdamW rounds bfloat16 weights to the nearest: leave out --keep-remainders, or take another --strategy.");
         return new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate, weight_decay: settings.WeightDecay), Cosine(settings));
     }
 
@@ -125,10 +127,17 @@ public static partial class AllMethods
         LowRank(model, settings, Cosine(settings), new Flora { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 });
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
-        new(model, Optimizer(strategy.Attach(model, Targets.AllLinear().Except("lm_head"), settings.Gradients), settings), schedule)
+        new(model, Optimizer(Kept(strategy, settings).Attach(model, Targets.AllLinear().Except("lm_head"), settings.Gradients), settings), schedule)
         {
             Gradients = settings.Gradients,
         };
+
+    private static ILowRankStrategy Kept(ILowRankStrategy strategy, MethodSettings settings) => strategy switch
+    {
+        _ when !settings.KeepsRemainders => strategy,
+        UpdateMethod method => method with { KeepsRemainders = true },
+        _ => throw new UserException($"--keep-remainders is for methods that leave the model as it is, and not for {strategy.Name}."),
+    };
 
     private static LowRankOptimizer Optimizer(ILowRankSession session, MethodSettings settings) => settings.World is { } world
         ? session.CreateOptimizer(settings.LearningRate, world, settings.WeightDecay)

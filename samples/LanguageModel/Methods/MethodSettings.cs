@@ -42,6 +42,9 @@ public sealed record MethodSettings
     /// <value>What becomes of gradients in the backward pass.</value>
     public GradientFlow Gradients { get; init; }
 
+    /// <value>Whether the bits that bfloat16 weights lose by rounding are kept.</value>
+    public bool KeepsRemainders { get; init; }
+
     /// <value>Seed of whatever the method draws at random.</value>
     public long Seed { get; init; } = 42;
 }

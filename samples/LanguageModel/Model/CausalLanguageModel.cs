@@ -13,6 +13,10 @@ public abstract class CausalLanguageModel(string name) : Module<Tensor, Tensor>(
     /// <value>Longest sequence it was made for, in tokens; null where there is no limit.</value>
     public abstract int? Positions { get; }
 
+    /// <value>Whether layers keep their inputs alone for the backward pass, and are run once more in it: less memory, about a third more time, and the same
+    /// gradients to the bit. Default false.</value>
+    public bool CheckpointsActivations { get; set; }
+
     /// <summary>Mean cross-entropy of the next tokens, in nats per token.</summary>
     /// <param name="input">Tokens, (batch, position), int64.</param>
     /// <param name="target">The token after each, same shape; <see cref="Data.TokenBatch.Ignored"/> where it does not count.</param>

@@ -23,15 +23,15 @@ public sealed class Decoder : Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <value>See <see cref="CausalLanguageModel.CheckpointsActivations"/>.</value>
+    public bool CheckpointsActivations { get; set; }
+
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
 
-        var stream = embed_tokens.call(input);
-        foreach (var layer in layers)
-            stream = layer.call(stream);
-
+        var stream = CheckpointedLayer.Run(layers, embed_tokens.call(input), CheckpointsActivations);
         return norm.call(stream).MoveToOuterDisposeScope();
     }
 

@@ -39,6 +39,7 @@ public sealed class Gpt2 : CausalLanguageModel
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
+        transformer.CheckpointsActivations = CheckpointsActivations;
         return transformer.Scores(transformer.call(input)).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
@@ -72,15 +73,14 @@ internal sealed class Gpt2Decoder : Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    public bool CheckpointsActivations { get; set; }
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
 
         var stream = wte.call(input) + wpe.call(arange(input.shape[1], ScalarType.Int64, input.device));
-        foreach (var layer in h)
-            stream = layer.call(stream);
-
-        return ln_f.call(stream).MoveToOuterDisposeScope();
+        return ln_f.call(CheckpointedLayer.Run(h, stream, CheckpointsActivations)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Scores of every token by its row in the embedding's table.</summary>

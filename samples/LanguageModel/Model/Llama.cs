@@ -52,6 +52,7 @@ public sealed class Llama : CausalLanguageModel
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
+        model.CheckpointsActivations = CheckpointsActivations;
         var stream = model.call(input);
         return (lm_head?.call(stream) ?? model.Scores(stream)).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
