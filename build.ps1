@@ -12,6 +12,7 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
+  bench  check-claims   compare the numbers on the pages with benchmarks/results, and measure the cheap ones again
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   pack                  make and check the NuGet packages
   docs                  make the site with the API reference: artifacts/site
@@ -126,6 +127,8 @@ function Invoke-Demo([string[]] $arguments) {
 function Invoke-Bench([string[]] $arguments) {
     $project = 'benchmarks/LowRankTraining.Benchmarks'
     if ($arguments.Count -eq 0) { $arguments = '--filter', '*' }
+    elseif ($arguments[0] -eq 'check-claims') { $arguments = @('check-claims', $root) }
+    elseif ($arguments[0] -eq 'memory') { }
     elseif ($arguments[0] -eq 'figures') { $arguments = @('figures', '--out', (Join-Path $root 'artifacts/figures.json')) + @($arguments | Select-Object -Skip 1) }
     elseif (-not $arguments[0].StartsWith('-')) { $arguments = @('--filter', "*$($arguments[0])*") + @($arguments | Select-Object -Skip 1) }
     Build-Project 'bench-build' 'Building the benchmarks (Release)' $project

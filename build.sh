@@ -17,6 +17,7 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  memory [MODEL] measure what training large models takes; also writes artifacts/memory.json
+  bench  check-claims   compare the numbers on the pages with benchmarks/results, and measure the cheap ones again
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; `test` reads 300
   soak   [STEPS]        train STEPS steps (default 200000) by each of five methods: nothing may grow
@@ -58,6 +59,7 @@ bench() {
         '') set -- --filter '*' ;;
         figures) shift; set -- figures --out "$root/artifacts/figures.json" "$@" ;;
         memory) ;;
+        check-claims) set -- check-claims "$root" ;;
         -*) ;;
         *) local name=$1; shift; set -- --filter "*$name*" "$@" ;;
     esac

@@ -4,6 +4,7 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using LowRankTraining.Benchmarks.Claims;
 using LowRankTraining.Benchmarks.Endurance;
 using LowRankTraining.Benchmarks.Figures;
 using LowRankTraining.Benchmarks.Memory;
@@ -22,6 +23,8 @@ if (args is [MemoryCommand.OneName, var run])
     MemoryCommand.RunOne(run);
     return 0;
 }
+if (args is [ClaimsCommand.Name, ..])
+    return ClaimsCommand.Run(args[1..]);
 if (args is [SoakCommand.Name, ..])
     return SoakCommand.Run(args[1..]);
 if (args is [KillCommand.Name, ..])

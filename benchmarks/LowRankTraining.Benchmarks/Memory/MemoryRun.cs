@@ -27,10 +27,13 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     ];
 
     /// <value>By which a process is asked for it.</value>
-    public string Name => $"{Model}/{Method}/{Flow}/{Type}".ToLowerInvariant();
+    public string Name => NameOf(Model, Method, Flow.ToString(), Type.ToString());
 
     /// <value>Bytes of the weights, and with AdamW of gradients and two moments, all in the weights' dtype: below what the run takes.</value>
     public long LeastBytes => LlamaConfigs.Find(Model).Parameters * Type.ElementSize() * (Method == AdamW ? 4 : 1);
+
+    /// <summary>The name of a run, as in <c>7b/galore-8bit/projected/bfloat16</c>.</summary>
+    public static string NameOf(string model, string method, string flow, string weights) => $"{model}/{method}/{flow}/{weights}".ToLowerInvariant();
 
     /// <summary>Trains, and measures.</summary>
     public MemoryReport Measure()
