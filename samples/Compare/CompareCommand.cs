@@ -15,38 +15,67 @@ internal static class CompareCommand
 {
     private const string Everything = "all";
 
-    private static readonly Option<bool> Demo = new("--demo") { Description = "A small comparison that takes a few minutes on two cores; other options still count." };
-    private static readonly Option<string[]> Methods = new("--methods") { Description = $"Methods to compare: {string.Join(", ", AllMethods.List.Select(method => method.Name))}; all of them: {Everything}; or one without a part of its own: {string.Join(", ", AllMethods.Ablations.Select(method => method.Name))} [default: {string.Join(", ", AllMethods.Usual.Select(method => method.Name))}].", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<string?> Model = new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
+    private static readonly Option<bool> Demo =
+        new("--demo") { Description = "A small comparison that takes a few minutes on two cores; other options still count." };
+    private static readonly Option<string[]> Methods = new("--methods")
+    {
+        Description = $"Methods to compare: {Names(AllMethods.List)}; all of them: {Everything}; "
+            + $"or one without a part of its own: {Names(AllMethods.Ablations)} [default: {Names(AllMethods.Usual)}].",
+        AllowMultipleArgumentsPerToken = true,
+    };
+    private static readonly Option<string?> Model =
+        new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
     private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
-    private static readonly Option<long?> Tokens = new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 204,800]." };
+    private static readonly Option<long?> Tokens =
+        new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 204,800]." };
     private static readonly Option<int?> Batch = new("--batch") { Description = "Sequences per step [default: 8; with --demo 4]." };
     private static readonly Option<int?> Sequence = new("--seq") { Description = "Tokens per sequence [default: 256; with --demo 128]." };
-    private static readonly Option<string[]> LearningRates = new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string[]> LearningRates =
+        new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<bool> Tune = new("--tune")
     {
-        Description = "Choose each method's learning rate first: at least four, each twice the one below, until the best has a worse one on either side; the search begins at its usual rate or that of --lr.",
+        Description = "Choose each method's learning rate first: at least four, each twice the one below, until the best has a worse one on either side; "
+            + "the search begins at its usual rate or that of --lr.",
     };
-    private static readonly Option<long?> TuningTokens = new("--tune-tokens") { Description = "Tokens of each trial of --tune, which the first seed makes [default: a quarter of --tokens]." };
-    private static readonly Option<bool> Resume = new("--resume") { Description = "Take the runs that were finished in the same folder earlier, under the same conditions, from its runs.jsonl." };
-    private static readonly Option<long[]> Seeds = new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<long?> TuningTokens =
+        new("--tune-tokens") { Description = "Tokens of each trial of --tune, which the first seed makes [default: a quarter of --tokens]." };
+    private static readonly Option<bool> Resume =
+        new("--resume") { Description = "Take the runs that were finished in the same folder earlier, under the same conditions, from its runs.jsonl." };
+    private static readonly Option<long[]> Seeds =
+        new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the methods' own]." };
-    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the methods' own]." };
-    private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
-    private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
-    private static readonly Option<string> Base = new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
-    private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
+    private static readonly Option<long?> RefreshEvery =
+        new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the methods' own]." };
+    private static readonly Option<long?> MergeEvery =
+        new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<long?> WarmStart =
+        new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
+    private static readonly Option<string> Base =
+        new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
+    private static readonly Option<string> Dtype =
+        new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
-    private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<long?> EvaluationTokens = new("--eval-tokens") { Description = "Tokens validated on, at most [default: as many as cost a quarter of the training, at most 65,536; with --demo 8,192]." };
-    private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for report.html, results.md, results.json and runs.jsonl [default: runs/compare; with --demo runs/demo]." };
+    private static readonly Option<string[]> Data = new("--data")
+    {
+        Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].",
+        AllowMultipleArgumentsPerToken = true,
+    };
+    private static readonly Option<long?> EvaluationTokens = new("--eval-tokens")
+    {
+        Description = "Tokens validated on, at most [default: as many as cost a quarter of the training, at most 65,536; with --demo 8,192].",
+    };
+    private static readonly Option<string?> Out =
+        new("--out", "-o") { Description = "Folder for report.html, results.md, results.json and runs.jsonl [default: runs/compare; with --demo runs/demo]." };
 
     /// <summary>The root command.</summary>
     public static RootCommand Create()
     {
-        var command = new RootCommand("Trains the same model by each method, each in a process of its own, on the same data with the same number of tokens, and reports what each is worth. Ends with 0 when all methods were finished, with 1 when one failed; Ctrl-C keeps what is finished.")
+        var command = new RootCommand(
+            "Trains the same model by each method, each in a process of its own, on the same data with the same number of tokens, and reports "
+            + "what each is worth. Ends with 0 when all methods were finished, with 1 when one failed; Ctrl-C keeps what is finished.")
         {
-            ConfigFile.Option, Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Tune, TuningTokens, Seeds, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out, Resume,
+            ConfigFile.Option, Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Tune, TuningTokens, Seeds, Scale, RefreshEvery, MergeEvery,
+            WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out, Resume,
         };
         command.SetAction(Execute);
         command.Subcommands.Add(RunWorker.Create());
@@ -99,6 +128,8 @@ internal static class CompareCommand
         return settings;
     }
 
+    private static string Names(IEnumerable<Method> methods) => string.Join(", ", methods.Select(method => method.Name));
+
     private static List<Method> Chosen(string[] texts)
     {
         var names = texts.SelectMany(text => text.Split(',', StringSplitOptions.RemoveEmptyEntries)).ToArray();
@@ -126,9 +157,12 @@ internal static class CompareCommand
             settings.Rank >= 1 ? null : $"--rank must be at least 1 (is {settings.Rank})",
             settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
-            settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations ? null : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
+            settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations
+                ? null
+                : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
             settings.Batch < 1 || settings.Sequence < 2 || settings.Trials.Steps >= settings.Evaluations
-                ? null : $"--tune-tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.TuningTokens ?? settings.Tokens})",
+                ? null
+                : $"--tune-tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.TuningTokens})",
             settings.Scale is null or > 0 ? null : $"--scale must be above 0 (is {settings.Scale})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",

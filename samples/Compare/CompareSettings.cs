@@ -85,7 +85,7 @@ internal sealed record CompareSettings
     /// <summary>The learning rate of <paramref name="method"/>, or the first that is tried.</summary>
     public double LearningRate(Method method) => LearningRates.GetValueOrDefault(method.Name, method.LearningRate);
 
-    /// <summary>Tokens to validate on. A validation takes a third of what training on the same tokens takes; all of them together may take a quarter of the training, as long as enough is left
-    /// to tell methods apart.</summary>
+    /// <summary>Tokens to validate on. A validation takes a third of what training on the same tokens takes; all of them together may take a quarter of the
+    /// training, as long as enough is left to tell methods apart.</summary>
     public static long AffordableValidation(long tokens, int validations) => Math.Max(2048, tokens / 4 * 3 / validations);
 }

@@ -85,7 +85,8 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         Elapsed = Stopwatch.GetElapsedTime(start),
     };
 
-    /// <summary>With the learning rate of a method chosen by trials, if that is asked for. A method that fails for another reason than its rate shows that in its runs.</summary>
+    /// <summary>With the learning rate of a method chosen by trials, if that is asked for. A method that fails for another reason than its rate shows that in
+    /// its runs.</summary>
     private Findings Tuned(Findings findings, int place)
     {
         if (settings.TuningTokens is null)
@@ -117,7 +118,8 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
             Write($"{title} failed: {reason}");
         return outcome;
 
-        StepReport InAll(StepReport step) => settings.TuningTokens is null ? step with { RemainingInAll = RemainingInAll(step, Stopwatch.GetElapsedTime(begun)) } : step;
+        StepReport InAll(StepReport step) =>
+            settings.TuningTokens is null ? step with { RemainingInAll = RemainingInAll(step, Stopwatch.GetElapsedTime(begun)) } : step;
     }
 
     /// <summary>The outcome of a run: that of an earlier time, where it is there and counts.</summary>

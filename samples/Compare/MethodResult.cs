@@ -6,7 +6,8 @@ using LanguageModel.Training;
 
 namespace Compare;
 
-/// <summary>What the runs of one method came to, one for each seed that was begun. All numbers are of the finished runs, of which there must be one: see <see cref="IsMeasured"/>.</summary>
+/// <summary>What the runs of one method came to, one for each seed that was begun. All numbers are of the finished runs, of which there must be one: see
+/// <see cref="IsMeasured"/>.</summary>
 internal sealed class MethodResult(Method method, double learningRate, IReadOnlyList<Trial> trials, IReadOnlyList<RunOutcome> outcomes)
 {
     /// <value>The method.</value>
@@ -100,7 +101,8 @@ internal sealed class MethodResult(Method method, double learningRate, IReadOnly
             return "not begun";
 
         var parts = Outcomes.Where(outcome => !outcome.IsFinished)
-            .Select(outcome => (seeds.Count > 1 ? $"seed {outcome.Seed}: " : "") + (outcome.Failure ?? $"stopped after {outcome.Report?.Steps ?? 0} of {steps} steps"))
+            .Select(outcome =>
+                (seeds.Count > 1 ? $"seed {outcome.Seed}: " : "") + (outcome.Failure ?? $"stopped after {outcome.Report?.Steps ?? 0} of {steps} steps"))
             .Concat(seeds.Skip(Outcomes.Count).Select(seed => $"seed {seed}: not begun"))
             .ToList();
         return parts.Count == 0 ? null : string.Join("; ", parts);

@@ -55,7 +55,8 @@ internal sealed class Frame(string title, Axis across, Axis up, IReadOnlyList<st
         return Element(
             "svg",
             Set("viewBox", $"0 0 {Width} {Height}"), Set("role", "img"), Set("aria-label", title),
-            Element("clipPath", Set("id", clip), Element("rect", Set("x", Left), Set("y", Top - 4), Set("width", Edge - Left + 6), Set("height", Floor - Top + 4))),
+            Element("clipPath", Set("id", clip),
+                Element("rect", Set("x", Left), Set("y", Top - 4), Set("width", Edge - Left + 6), Set("height", Floor - Top + 4))),
             up.Ticks.Select(HorizontalLine),
             across.Ticks.Select(VerticalMark),
             Text((Left + Edge) / 2, Height - 10, across.Title, "axis middle"),

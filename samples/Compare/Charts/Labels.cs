@@ -3,7 +3,8 @@ namespace Compare.Charts;
 /// <summary>Keeps labels that would overlap apart.</summary>
 internal static class Labels
 {
-    /// <summary>Heights near <paramref name="wanted"/>, in the same order, at least <paramref name="gap"/> apart and at most <paramref name="lowest"/>.</summary>
+    /// <summary>Heights near <paramref name="wanted"/>, in the same order, at least <paramref name="gap"/> apart and at most
+    /// <paramref name="lowest"/>.</summary>
     public static double[] Spread(IReadOnlyList<double> wanted, double gap, double lowest)
     {
         var order = Enumerable.Range(0, wanted.Count).OrderBy(place => wanted[place]).ToArray();

@@ -7,7 +7,8 @@ namespace Compare.Charts;
 internal sealed record Series(string Name, int Color, IReadOnlyList<(double X, double Y)> Points)
 {
     /// <summary>The same series with every value the mean of those at most <paramref name="reach"/> places away.</summary>
-    public Series Smoothed(int reach) => this with { Points = [.. Enumerable.Range(0, Points.Count).Select(place => (Points[place].X, MeanAround(place, reach)))] };
+    public Series Smoothed(int reach) =>
+        this with { Points = [.. Enumerable.Range(0, Points.Count).Select(place => (Points[place].X, MeanAround(place, reach)))] };
 
     private double MeanAround(int place, int reach)
     {

@@ -22,7 +22,8 @@ internal static class Bars
             $"c{Palette.ColorOf(findings, result)}{(result.TiesWith(ranked[0]) ? " best" : "")}",
             (Palette.IsByFamily(findings) ? $"<small>{place + 1}</small> " : "") + ReportPage.Text(result.Method.Title),
             Piece("", result.Perplexity / most),
-            Describe.Fixed(result.Perplexity, 3) + (result.PerplexitySpread is { } spread ? $" <small>± {Describe.Fixed(result.Perplexity * spread, 3)}</small>" : ""))));
+            Describe.Fixed(result.Perplexity, 3)
+                + (result.PerplexitySpread is { } spread ? $" <small>± {Describe.Fixed(result.Perplexity * spread, 3)}</small>" : ""))));
     }
 
     /// <summary>The most bytes of tensors at once, by what they are, the fewest first; empty where they were not counted.</summary>

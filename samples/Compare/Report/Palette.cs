@@ -2,7 +2,8 @@ using LanguageModel.Methods;
 
 namespace Compare.Report;
 
-/// <summary>Tells methods apart: each by a color of its own while there are colors, and beyond that by their families, with numbers where names would not fit.</summary>
+/// <summary>Tells methods apart: each by a color of its own while there are colors, and beyond that by their families, with numbers where names would not
+/// fit.</summary>
 internal static class Palette
 {
     /// <summary>Number of colors in the style sheet.</summary>

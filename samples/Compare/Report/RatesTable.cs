@@ -24,11 +24,15 @@ internal static class RatesTable
 
     /// <summary>The methods whose rate was chosen, those that came furthest in their trials first.</summary>
     public static IReadOnlyList<MethodResult> Chosen(Findings findings) =>
-        [.. findings.Results.Where(result => result.Trials.Count > 0).OrderBy(result => result.Trials.Where(trial => trial.IsUsable).Select(trial => trial.Perplexity).DefaultIfEmpty(double.MaxValue).Min())];
+        [.. findings.Results.Where(result => result.Trials.Count > 0)
+            .OrderBy(result => result.Trials.Where(trial => trial.IsUsable).Select(trial => trial.Perplexity).DefaultIfEmpty(double.MaxValue).Min())];
 
     /// <summary>How rates were chosen, in a sentence.</summary>
-    public static string Note(CompareSettings settings) =>
-        $"The learning rate of each method is the best of these, by the perplexity after {Describe.Count(settings.Trials.Steps * settings.Batch * settings.Sequence)} tokens with seed {settings.Seeds[0]}.";
+    public static string Note(CompareSettings settings)
+    {
+        var tokens = Describe.Count(settings.Trials.Steps * settings.Batch * settings.Sequence);
+        return $"The learning rate of each method is the best of these, by the perplexity after {tokens} tokens with seed {settings.Seeds[0]}.";
+    }
 
     /// <summary>The perplexity of a trial.</summary>
     public static string Perplexity(Trial trial) => trial.IsUsable ? Describe.Fixed(trial.Perplexity, 2) : "diverged";
@@ -37,7 +41,9 @@ internal static class RatesTable
     public static string Rate(double rate) => rate.ToString("0.##e-0", CultureInfo.InvariantCulture);
 
     private static string Row(MethodResult result) =>
-        $"<tr><td>{ReportPage.Text(result.Method.Title)}</td>{string.Concat(result.Trials.Select(trial => Cell(trial, trial.LearningRate == result.LearningRate)))}</tr>";
+        $"<tr><td>{ReportPage.Text(result.Method.Title)}</td>"
+        + string.Concat(result.Trials.Select(trial => Cell(trial, trial.LearningRate == result.LearningRate))) + "</tr>";
 
-    private static string Cell(Trial trial, bool isChosen) => $"<td{(isChosen ? " class=\"best\"" : "")}>{Perplexity(trial)} <small>{Rate(trial.LearningRate)}</small></td>";
+    private static string Cell(Trial trial, bool isChosen) =>
+        $"<td{(isChosen ? " class=\"best\"" : "")}>{Perplexity(trial)} <small>{Rate(trial.LearningRate)}</small></td>";
 }

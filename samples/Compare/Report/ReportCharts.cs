@@ -17,21 +17,25 @@ internal static class ReportCharts
     public static XElement Validation(Findings findings)
     {
         var series = Curves(findings, result => result.Validation, Math.Exp);
-        return LineChart.Draw("Validation perplexity against tokens trained on", Tokens(findings), Visible("validation perplexity (log scale)", series, logarithmic: true), series, withDots: true);
+        return LineChart.Draw("Validation perplexity against tokens trained on", Tokens(findings),
+            Visible("validation perplexity (log scale)", series, logarithmic: true), series, withDots: true);
     }
 
     /// <summary>Training loss against tokens.</summary>
     public static XElement Training(Findings findings)
     {
         var series = Curves(findings, result => result.Training, loss => loss).Select(one => one.Smoothed(Math.Max(1, one.Points.Count / 50))).ToList();
-        return LineChart.Draw("Training loss against tokens trained on", Tokens(findings), Visible("training loss (nats a token)", series, logarithmic: false), series, withDots: false);
+        return LineChart.Draw("Training loss against tokens trained on", Tokens(findings), Visible("training loss (nats a token)", series, logarithmic: false),
+            series, withDots: false);
     }
 
     /// <summary>Perplexity against optimizer state.</summary>
     public static XElement TradeOff(Findings findings)
     {
         var series = findings.Ranked.Index()
-            .Select(entry => new Series(Palette.NameOf(findings, entry.Index), Palette.ColorOf(findings, entry.Item), [(100 * findings.StateShare(entry.Item), entry.Item.Perplexity)]))
+            .Select(entry =>
+                new Series(Palette.NameOf(findings, entry.Index), Palette.ColorOf(findings, entry.Item),
+                    [(100 * findings.StateShare(entry.Item), entry.Item.Perplexity)]))
             .ToList();
         var perplexities = findings.Measured.Select(result => result.Perplexity).ToList();
         var (low, high) = (perplexities.Min(), perplexities.Max());
@@ -40,7 +44,9 @@ internal static class ReportCharts
         return DotChart.Draw(
             "Validation perplexity against optimizer state",
             Axis.Linear("optimizer state (% of AdamW’s)", 0, Math.Max(100, series.Max(one => one.Points[0].X)) * 1.02),
-            isWide ? Axis.Logarithmic("validation perplexity (log scale)", low / 1.15, high * 1.15) : Axis.Linear("validation perplexity", low - margin, high + margin),
+            isWide
+                ? Axis.Logarithmic("validation perplexity (log scale)", low / 1.15, high * 1.15)
+                : Axis.Linear("validation perplexity", low - margin, high + margin),
             series,
             areNamesInside: Palette.IsByFamily(findings));
     }

@@ -68,16 +68,19 @@ internal static class ReportPage
         : Describe.Count(methods);
 
     private static string Lead(Findings findings) =>
-        $"A {findings.Settings.Model} language model ({Describe.Significant(findings.Parameters / 1e6)} million parameters), trained from the same initial weights "
-        + $"on the same {Describe.Count(findings.Settings.Steps * findings.Settings.Batch * findings.Settings.Sequence)} tokens in the same order, once by each method"
+        $"A {findings.Settings.Model} language model ({Describe.Significant(findings.Parameters / 1e6)} million parameters), "
+        + $"trained from the same initial weights on the same {Describe.Count(TokensOf(findings.Settings))} tokens in the same order, once by each method"
         + (findings.Settings.Seeds.Count > 1 ? $" and seed ({findings.Settings.Seeds.Count} seeds, means shown)." : ".");
+
+    private static long TokensOf(CompareSettings settings) => settings.Steps * settings.Batch * settings.Sequence;
 
     private static string TableNote(Findings findings)
     {
         var note = "Optimizer time is the median step, with the mean, refreshes and merges included, in parentheses.";
         return findings.Measured.Any(result => result.PeakTensorBytes is not null || result.PeakProcessBytes is not null)
             ? note + " Peak memory is the most at once in training: of all tensors (weights, gradients, activations, state and scratch), and of the process, "
-                + "less what it held before the model was made. Each method has a process of its own; a process takes more than its tensors, since its allocator keeps what was freed."
+                + "less what it held before the model was made. Each method has a process of its own; a process takes more than its tensors, since its "
+                + "allocator keeps what was freed."
             : note;
     }
 
@@ -105,7 +108,8 @@ internal static class ReportPage
         : "";
 
     private static string Legend(Findings findings) =>
-        $"<ul class=\"legend\">{string.Concat(Palette.Legend(findings).Select(entry => $"<li class=\"c{entry.Color}\"><span class=\"chip\"></span>{Text(entry.Name)}</li>"))}</ul>";
+        $"<ul class=\"legend\">{string.Concat(Palette.Legend(findings).Select(entry => $"<li class=\"c{entry.Color}\"><span "
+            + $"class=\"chip\"></span>{Text(entry.Name)}</li>"))}</ul>";
 
     private static string Chart(Findings findings, string title, string note, XElement chart) => $"""
         <section>
@@ -121,15 +125,23 @@ internal static class ReportPage
         var settings = findings.Settings;
         (string Name, string Value)[] conditions =
         [
-            ("Data", $"{findings.Corpus.Source}; {Describe.Bytes(findings.Corpus.Training.Length)} to train on, {Describe.Bytes(findings.Corpus.Validation.Length)} to validate on; a token is a byte"),
-            ("Steps", $"{settings.Steps} of {settings.Batch} × {settings.Sequence} tokens, learning rate rising over the first tenth and falling by a cosine to a tenth"),
-            ("Validation", $"mean over the same {Describe.Count(Math.Min(settings.EvaluationTokens, findings.Corpus.Validation.Length))} tokens for every method, each token weighing the same"),
+            ("Data",
+                $"{findings.Corpus.Source}; {Describe.Bytes(findings.Corpus.Training.Length)} to train on, "
+                    + $"{Describe.Bytes(findings.Corpus.Validation.Length)} to validate on; a token is a byte"),
+            ("Steps",
+                $"{settings.Steps} of {settings.Batch} × {settings.Sequence} tokens, learning rate rising over the first tenth and falling by a cosine to a "
+                    + $"tenth"),
+            ("Validation",
+                $"mean over the same {Describe.Count(Math.Min(settings.EvaluationTokens, findings.Corpus.Validation.Length))} tokens for every method, each "
+                    + $"token weighing the same"),
             ("Rank", $"{settings.Rank}"),
             ("Learning rates", string.Join(", ", findings.Results.Select(result => $"{result.Method.Title} {result.LearningRate}"))),
             (settings.Seeds.Count == 1 ? "Seed" : "Seeds", string.Join(", ", settings.Seeds)),
             ("Weights", settings.Dtype),
             ("Machine", findings.Machine),
-            ("Training time", string.Join(", ", findings.Measured.Select(result => $"{result.Method.Title} {Describe.Duration(TimeSpan.FromSeconds(result.Seconds))}")) + " a run"),
+            ("Training time",
+                string.Join(", ", findings.Measured.Select(result => $"{result.Method.Title} {Describe.Duration(TimeSpan.FromSeconds(result.Seconds))}"))
+                    + " a run"),
         ];
         return $"""
             <dl>

@@ -9,7 +9,8 @@ internal static class ReportTable
     /// <summary>One row for each method.</summary>
     public static string Render(Findings findings) => $"""
         <table>
-        <thead><tr><th>Method</th><th>Validation<br>perplexity</th><th>Optimizer state<br>share of AdamW’s</th><th>Optimizer<br>ms per step</th>{PeakHeadings(findings)}<th>Training<br>time</th></tr></thead>
+        <thead><tr><th>Method</th><th>Validation<br>perplexity</th><th>Optimizer state<br>share of AdamW’s</th><th>Optimizer<br>ms per step</th>
+        {PeakHeadings(findings)}<th>Training<br>time</th></tr></thead>
         <tbody>
         {string.Join('\n', Families(findings))}
         </tbody>
@@ -35,7 +36,8 @@ internal static class ReportTable
     /// <summary>The kinds of peak memory that were measured.</summary>
     private static List<(string Heading, Func<MethodResult, long?> Bytes)> Peaks(Findings findings)
     {
-        (string, Func<MethodResult, long?> Bytes)[] kinds = [("Peak memory<br>of tensors", result => result.PeakTensorBytes), ("Peak memory<br>of the process", result => result.PeakProcessBytes)];
+        (string, Func<MethodResult, long?> Bytes)[] kinds =
+            [("Peak memory<br>of tensors", result => result.PeakTensorBytes), ("Peak memory<br>of the process", result => result.PeakProcessBytes)];
         return [.. kinds.Where(kind => findings.Measured.Any(result => kind.Bytes(result) is not null))];
     }
 
@@ -53,14 +55,21 @@ internal static class ReportTable
         var all = findings.Measured.ToList();
         var share = findings.StateShare(result);
         var spread = result.PerplexitySpread is { } deviation ? $" <small>± {Describe.Fixed(result.Perplexity * deviation, 3)}</small>" : "";
-        return $"""
-            {Cell(result.TiesWith(all.MinBy(other => other.Perplexity)!), Describe.Fixed(result.Perplexity, 3) + spread)}
-            {Cell(result.StateBytes == all.Min(other => other.StateBytes), $"{Describe.Bytes(result.StateBytes)} <small>{Describe.Fixed(100 * share, 0)} %</small><span class=\"bar\"><i style=\"width:{Describe.Fixed(Math.Min(100, 100 * share), 1)}%\"></i></span>")}
-            {Cell(result.OptimizerMilliseconds == all.Min(other => other.OptimizerMilliseconds), $"{Describe.Significant(result.OptimizerMilliseconds)} <small>({Describe.Significant(result.OptimizerMeanMilliseconds)})</small>")}
-            {string.Concat(Peaks(findings).Select(peak => Cell(peak.Bytes(result) is { } bytes && bytes == all.Min(peak.Bytes), Describe.Bytes(peak.Bytes(result)))))}
-            {Cell(false, Describe.Duration(TimeSpan.FromSeconds(result.Seconds)))}
-            """;
+        return string.Join('\n',
+        [
+            Cell(result.TiesWith(all.MinBy(other => other.Perplexity)!), Describe.Fixed(result.Perplexity, 3) + spread),
+            Cell(
+                result.StateBytes == all.Min(other => other.StateBytes),
+                $"{Describe.Bytes(result.StateBytes)} <small>{Describe.Fixed(100 * share, 0)} %</small>{Bar(share)}"),
+            Cell(
+                result.OptimizerMilliseconds == all.Min(other => other.OptimizerMilliseconds),
+                $"{Describe.Significant(result.OptimizerMilliseconds)} <small>({Describe.Significant(result.OptimizerMeanMilliseconds)})</small>"),
+            .. Peaks(findings).Select(peak => Cell(peak.Bytes(result) is { } bytes && bytes == all.Min(peak.Bytes), Describe.Bytes(peak.Bytes(result)))),
+            Cell(false, Describe.Duration(TimeSpan.FromSeconds(result.Seconds))),
+        ]);
     }
+
+    private static string Bar(double share) => $"<span class=\"bar\"><i style=\"width:{Describe.Fixed(Math.Min(100, 100 * share), 1)}%\"></i></span>";
 
     private static string Cell(bool isBest, string content) => $"<td{(isBest ? " class=\"best\"" : "")}>{content}</td>";
 }

@@ -41,7 +41,9 @@ internal static class ResultsFile
     private static object Method(Findings findings, MethodResult result)
     {
         var shortfall = result.Shortfall(findings.Settings.Seeds, findings.Settings.Steps);
-        return result.IsMeasured ? Measured(findings, result, shortfall) : new { result.Method.Name, result.LearningRate, Trials = result.Trials.Count == 0 ? null : result.Trials, Shortfall = shortfall };
+        return result.IsMeasured
+            ? Measured(findings, result, shortfall)
+            : new { result.Method.Name, result.LearningRate, Trials = result.Trials.Count == 0 ? null : result.Trials, Shortfall = shortfall };
     }
 
     private static object Measured(Findings findings, MethodResult result, string? shortfall) => new

@@ -12,8 +12,9 @@ internal static class ResultsMarkdown
     {
         var settings = findings.Settings;
         var text = new StringBuilder();
-        text.AppendLine($"{settings.Model} model ({Describe.Count(findings.Parameters)} parameters), rank {settings.Rank}, {Describe.Count(settings.Steps * settings.Batch * settings.Sequence)} tokens "
-            + $"in {settings.Steps} steps of {settings.Batch} × {settings.Sequence}, {settings.Dtype}, {Seeds(settings)}. Text: {findings.Corpus.Source}.").AppendLine();
+        text.AppendLine($"{settings.Model} model ({Describe.Count(findings.Parameters)} parameters), rank {settings.Rank}, "
+            + $"{Describe.Count(settings.Steps * settings.Batch * settings.Sequence)} tokens in {settings.Steps} steps of {settings.Batch} × "
+            + $"{settings.Sequence}, {settings.Dtype}, {Seeds(settings)}. Text: {findings.Corpus.Source}.").AppendLine();
         text.AppendLine("```bash").AppendLine(settings.Command).AppendLine("```").AppendLine();
         AppendResults(text, findings);
         AppendTrials(text, findings);
@@ -26,21 +27,32 @@ internal static class ResultsMarkdown
 
     private static void AppendResults(StringBuilder text, Findings findings)
     {
-        var seeds = findings.Settings.Seeds;
-        var perSeed = seeds.Count > 1 ? string.Concat(seeds.Select(seed => $" {seed} |")) : "";
-        text.AppendLine($"| method | learning rate | perplexity |{perSeed} state | of AdamW's | optimizer, ms per step | peak of tensors |");
-        text.AppendLine($"|---|---|---|{(seeds.Count > 1 ? string.Concat(seeds.Select(_ => "---|")) : "")}---|---|---|---|");
+        var seeds = findings.Settings.Seeds.Count > 1 ? findings.Settings.Seeds : [];
+        AppendRow(text,
+            ["method", "learning rate", "perplexity", .. seeds.Select(seed => $"{seed}"), "state", "of AdamW's", "optimizer, ms per step", "peak of tensors"]);
+        AppendRow(text, Enumerable.Repeat("---", 7 + seeds.Count));
         foreach (var result in findings.Ranked)
-        {
-            string Of(long seed) => result.Outcomes.FirstOrDefault(outcome => outcome.Seed == seed) is { IsFinished: true } run ? Describe.Fixed(run.Report!.Perplexity!.Value, 3) : "–";
-            var spread = result.PerplexitySpread is { } share ? $" ± {Describe.Fixed(result.Perplexity * share, 3)}" : "";
-            text.AppendLine($"| {result.Method.Title} | {RatesTable.Rate(result.LearningRate)} | {Describe.Fixed(result.Perplexity, 3)}{spread} |{(seeds.Count > 1 ? string.Concat(seeds.Select(seed => $" {Of(seed)} |")) : "")}"
-                + $" {Describe.Bytes(result.StateBytes)} | {Describe.Fixed(100 * findings.StateShare(result), 0)} % | {Describe.Significant(result.OptimizerMeanMilliseconds)} | {Describe.Bytes(result.PeakTensorBytes)} |");
-        }
+            AppendRow(text,
+            [
+                result.Method.Title,
+                RatesTable.Rate(result.LearningRate),
+                Describe.Fixed(result.Perplexity, 3) + (result.PerplexitySpread is { } share ? $" ± {Describe.Fixed(result.Perplexity * share, 3)}" : ""),
+                .. seeds.Select(seed => PerplexityOf(result, seed)),
+                Describe.Bytes(result.StateBytes),
+                $"{Describe.Fixed(100 * findings.StateShare(result), 0)} %",
+                Describe.Significant(result.OptimizerMeanMilliseconds),
+                Describe.Bytes(result.PeakTensorBytes),
+            ]);
 
         foreach (var result in findings.Results.Where(result => result.HasFailed))
-            text.AppendLine($"| {result.Method.Title} | {RatesTable.Rate(result.LearningRate)} | failed: {result.Shortfall(seeds, findings.Settings.Steps)} |");
+            AppendRow(text,
+                [result.Method.Title, RatesTable.Rate(result.LearningRate), $"failed: {result.Shortfall(findings.Settings.Seeds, findings.Settings.Steps)}"]);
     }
+
+    private static void AppendRow(StringBuilder text, IEnumerable<string> cells) => text.AppendLine($"| {string.Join(" | ", cells)} |");
+
+    private static string PerplexityOf(MethodResult result, long seed) =>
+        result.Outcomes.FirstOrDefault(outcome => outcome.Seed == seed) is { IsFinished: true } run ? Describe.Fixed(run.Report!.Perplexity!.Value, 3) : "–";
 
     private static void AppendTrials(StringBuilder text, Findings findings)
     {

@@ -41,7 +41,9 @@ internal static class ResultsTable
             isWide ? ("Optimizer\nstate", result => $"{Describe.Bytes(result.StateBytes)} {Share(result)}") : ("State", Share),
             (isWide ? "Optimizer\nms/step" : "ms/step", result => Describe.Fixed(result.OptimizerMilliseconds, 1)),
             .. Peaks(findings, width).Select(peak => (peak.Heading, (Func<MethodResult, string>)(result => Describe.Bytes(peak.Bytes(result))))),
-            .. isWide || !hasSpread ? new[] { (isWide ? "Training\ntime" : "Time", (Func<MethodResult, string>)(result => Describe.Duration(TimeSpan.FromSeconds(result.Seconds)))) } : [],
+            .. isWide || !hasSpread
+            ? new[] { (isWide ? "Training\ntime" : "Time", (Func<MethodResult, string>)(result => Describe.Duration(TimeSpan.FromSeconds(result.Seconds)))) }
+            : [],
         ];
     }
 

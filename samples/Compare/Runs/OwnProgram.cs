@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace Compare.Runs;
 
-/// <summary>How this program is started once more, whether it was started by <c>dotnet run</c>, as <c>dotnet compare.dll</c> or as a program of its own.</summary>
+/// <summary>How this program is started once more, whether it was started by <c>dotnet run</c>, as <c>dotnet compare.dll</c> or as a program of its
+/// own.</summary>
 internal static class OwnProgram
 {
     /// <summary>This program with <paramref name="arguments"/>, its standard streams redirected.</summary>
@@ -27,13 +28,15 @@ internal static class OwnProgram
         return start;
     }
 
-    /// <summary>The host that runs this process, or the one of the runtime it runs on (<c>ROOT/shared/Microsoft.NETCore.App/VERSION</c>), or the one on the path.</summary>
+    /// <summary>The host that runs this process, or the one of the runtime it runs on (<c>ROOT/shared/Microsoft.NETCore.App/VERSION</c>), or the one on the
+    /// path.</summary>
     private static string DotnetHost(string? host)
     {
         if (Path.GetFileNameWithoutExtension(host) == "dotnet")
             return host!;
 
-        var ofRuntime = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
+        var ofRuntime =
+            Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
         return File.Exists(ofRuntime) ? ofRuntime : "dotnet";
     }
 }

@@ -18,7 +18,8 @@ internal static class ProcessEnd
             > 128 and < 192 when !OperatingSystem.IsWindows() => $"its process was ended by signal {exitCode - 128}",
             _ => $"its process ended with exit code {exitCode}",
         };
-        var why = LastWords.Select(word => errorLines.FirstOrDefault(line => line.TrimStart().StartsWith(word, StringComparison.Ordinal))).FirstOrDefault(line => line is not null)
+        var why = LastWords.Select(word => errorLines.FirstOrDefault(line => line.TrimStart().StartsWith(word, StringComparison.Ordinal)))
+            .FirstOrDefault(line => line is not null)
             ?? errorLines.LastOrDefault(line => !string.IsNullOrWhiteSpace(line));
         return why is null ? how : $"{how}: {why.Trim()}";
     }

@@ -27,6 +27,8 @@ internal sealed record RunOutcome(long Seed, TrainingReport? Report, string? Fai
     private static string Divergence(TrainingReport report)
     {
         var step = report.Training.FirstOrDefault(point => !double.IsFinite(point.Loss)).Step;
-        return step > 0 ? $"the loss was not a number from step {step} on; try a smaller learning rate" : $"the loss rose to {report.ValidationLoss:G3}; try a smaller learning rate";
+        return step > 0
+            ? $"the loss was not a number from step {step} on; try a smaller learning rate"
+            : $"the loss rose to {report.ValidationLoss:G3}; try a smaller learning rate";
     }
 }

@@ -4,7 +4,8 @@ using LanguageModel.Data;
 
 namespace Compare.Runs;
 
-/// <summary>What goes from a comparison to the process of a run: the request and the text; afterwards the wish to stop, or the end of the pipe when the comparison is gone.</summary>
+/// <summary>What goes from a comparison to the process of a run: the request and the text; afterwards the wish to stop, or the end of the pipe when the
+/// comparison is gone.</summary>
 /// <remarks>Three parts (request, training text, validation text), each after its length in 4 bytes.</remarks>
 internal static class RunPipe
 {

@@ -8,7 +8,8 @@ using LowRankTraining;
 namespace Compare.Runs;
 
 /// <summary>The finished runs of a folder, a line each in <c>runs.jsonl</c>, so that a comparison that was stopped goes on where it was.</summary>
-/// <remarks>A run is found again by all that was asked of it and by its text. The library's version is noted and not compared: a long comparison outlives versions.</remarks>
+/// <remarks>A run is found again by all that was asked of it and by its text. The library's version is noted and not compared: a long comparison outlives
+/// versions.</remarks>
 internal sealed class RunStore
 {
     private static readonly JsonSerializerOptions Format = new()

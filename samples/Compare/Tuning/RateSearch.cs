@@ -2,7 +2,8 @@ namespace Compare.Tuning;
 
 /// <summary>Finds the learning rate at which a method does best, among those a power of two from the first.</summary>
 /// <remarks>
-/// At least four rates are tried, each twice the one below. As long as the best of them stands at an end, the next one beyond is tried too, so that the end of a grid never passes for the best rate.
+/// At least four rates are tried, each twice the one below. As long as the best of them stands at an end, the next one beyond is tried too, so that the end
+/// of a grid never passes for the best rate.
 /// </remarks>
 internal sealed class RateSearch(double start)
 {
@@ -14,7 +15,8 @@ internal sealed class RateSearch(double start)
     public IReadOnlyList<Trial> Trials => [.. trials.Values];
 
     /// <value>The rate with the lowest perplexity; null where no trial gave a number.</value>
-    public double? Best => trials.Values.Where(trial => trial.IsUsable).OrderBy(trial => trial.Perplexity).Select(trial => (double?)trial.LearningRate).FirstOrDefault();
+    public double? Best =>
+        trials.Values.Where(trial => trial.IsUsable).OrderBy(trial => trial.Perplexity).Select(trial => (double?)trial.LearningRate).FirstOrDefault();
 
     /// <summary>The rate to try next; null when the search is over.</summary>
     public double? Next() => NextExponent() is { } exponent ? RateAt(exponent) : null;
