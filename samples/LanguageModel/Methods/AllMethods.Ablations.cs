@@ -7,7 +7,7 @@ namespace LanguageModel.Methods;
 public static partial class AllMethods
 {
     /// <value>Balanced without short states, without moments that follow the subspace, without the spike clip, and with all refreshes in the same step; GaLore
-    /// whose subspaces are found in the step before; Fira with short states.</value>
+    /// whose subspaces are found in the step before; Fira and GaLore with short states of either code.</value>
     public static IReadOnlyList<Method> Ablations =>
     [
         BalancedWith("float32", "Balanced, float32 states", new() { States = StateFormat.Float32, BasisFormat = StateFormat.Float32 }),
@@ -16,6 +16,8 @@ public static partial class AllMethods
         BalancedWith("in-phase", "Balanced, refreshes not staggered", new() { Staggered = false }),
         Projecting("galore-ahead", "GaLore, subspaces found a step ahead", 1e-2, new GaLore { Basis = new WarmStartedBasis { Ahead = true } }),
         Projecting("fira-8bit", "8-bit Fira", 1e-2, new Fira { States = StateFormat.Blockwise8Bit }),
+        Projecting("fira-companded", "8-bit Fira, companded", 1e-2, new Fira { States = StateFormat.Companded8Bit }),
+        Projecting("galore-companded", "8-bit GaLore, companded", 1e-2, new GaLore { States = StateFormat.Companded8Bit }),
     ];
 
     private static Method BalancedWith(string variant, string title, Balanced method) => Projecting($"balanced-{variant}", title, 1e-2, method);

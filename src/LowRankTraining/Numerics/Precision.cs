@@ -21,11 +21,12 @@ internal static class Precision
 
     /// <summary>2^−⌊log₂ max |x|⌋: brings the largest entry to between 1 and 2 without rounding anything, so that entries can be squared whatever their
     /// size; a scalar. The tensor must have entries.</summary>
+    /// <remarks>On the CPU libtorch looks for the largest one number at a time.</remarks>
     public static Tensor PowerIntoRange(this Tensor tensor)
     {
         using var scope = NewDisposeScope();
-        var largest = linalg.vector_norm(tensor, double.PositiveInfinity).clamp_min_(SmallestNormal);
-        return largest.log2_().floor_().neg_().exp2_().MoveToOuterDisposeScope();
+        var largest = tensor.IsOnHost() ? torch.tensor(Magnitudes.Largest(tensor.Floats())) : linalg.vector_norm(tensor, double.PositiveInfinity);
+        return largest.clamp_min_(SmallestNormal).log2_().floor_().neg_().exp2_().MoveToOuterDisposeScope();
     }
 
     /// <summary>float64 for float64, float32 for everything else.</summary>

@@ -51,6 +51,66 @@ public class StatelessRuleTests
         Draw.Error(Direction(new SinkhornRule(), gradient * size), Direction(new SinkhornRule(), gradient).to(ScalarType.Float64)).Should().BeLessThan(1e-4);
     }
 
+    [Theory]
+    [InlineData(200, 70), InlineData(70, 200), InlineData(1030, 1030)]
+    public void Sinkhorn_of_float32_is_that_of_float64_in_every_block_of_rows(int rows, int columns)
+    {
+        using var scope = NewDisposeScope();
+        var gradient = Draw.Normal(rows, columns, 5) * Draw.Normal(rows, 1, 6).exp();
+        var expected = Direction(new SinkhornRule(), gradient);
+        var (single, update) = (gradient.to(ScalarType.Float32), zeros(rows, columns));
+        using var state = new StateBag();
+
+        new SinkhornRule { Scale = 1 }.AddUpdate(single, update, 1, state, new StepContext { Step = 1 });
+
+        Draw.Error(Direction(new SinkhornRule(), single), expected).Should().BeLessThan(1e-5);
+        Draw.Error(update, expected).Should().BeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void Sinkhorn_updates_weights_however_they_lie_in_memory()
+    {
+        using var scope = NewDisposeScope();
+        using var state = new StateBag();
+        var gradient = Draw.Normal([4, 3, 2, 2], 7).to(ScalarType.Float32);
+        var (packed, turned) = (zeros(4, 3, 2, 2), zeros(4, 2, 2, 3).permute(0, 3, 1, 2));
+
+        new SinkhornRule().AddUpdate(gradient, packed, 1, state, new StepContext { Step = 1 });
+        new SinkhornRule().AddUpdate(gradient.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2), turned, 1, state, new StepContext { Step = 1 });
+
+        packed.square().mean().sqrt().ToDouble().Should().BeApproximately(0.05, 1e-3);
+        Draw.Error(turned, packed.to(ScalarType.Float64)).Should().BeLessThan(1e-5);
+    }
+
+    [Fact]
+    public void Sinkhorn_of_bfloat16_is_that_of_the_same_numbers()
+    {
+        using var scope = NewDisposeScope();
+        var gradient = Draw.Normal(6, 9, 8).to(ScalarType.BFloat16);
+
+        Draw.Error(Direction(new SinkhornRule(), gradient), Direction(new SinkhornRule(), gradient.to(ScalarType.Float64))).Should().BeLessThan(1e-5);
+    }
+
+    /// <summary>What is too small to be squared beside the rest has no direction of its own; nothing may become NaN, zeros in it least of all.</summary>
+    [Theory]
+    [InlineData(1e-12), InlineData(1e-20), InlineData(1e-30), InlineData(1e-44)]
+    public void Rows_and_columns_far_below_the_rest_leave_Sinkhorn_finite(double size)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var overall in new[] { 1, 1e-30 })
+        {
+            var gradient = Draw.Normal(6, 9, 9);
+            gradient[2] *= size;
+            gradient[TensorIndex.Colon, 4] *= size;
+            gradient[1, 1] = gradient[2, 3] = gradient[3, 4] = zeros(1, ScalarType.Float64).squeeze();
+
+            var direction = Direction(new SinkhornRule(), (gradient * overall).to(ScalarType.Float32));
+
+            direction.isfinite().all().ToBoolean().Should().BeTrue();
+            direction.square().mean().ToDouble().Should().BeInRange(0.5, 1.5);
+        }
+    }
+
     [Fact]
     public void Rows_and_columns_of_zeros_stay_zero()
     {

@@ -10,7 +10,8 @@ namespace LowRankTraining.Parts;
 /// α.</para>
 /// <para>X is diag(u) G diag(v), and with S = G ∘ G a pass is u² ← n / (S v²), v² ← m / (Sᵀ u²): two products with a vector. Rows and columns of zeros stay
 /// zero, and G is brought into range by a power of two before it is squared.</para>
-/// <para>State: none. Scratch: one tensor of the gradient's shape. A tensor of more than two dimensions is treated as out × rest. For matrices only.</para>
+/// <para>State: none. Scratch: none on the CPU, two tensors of the gradient's shape elsewhere. A tensor of more than two dimensions is treated as out × rest.
+/// For matrices only.</para>
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Scetbon, Ma, Gong and Meeds, Gradient Multi-Normalization for Stateless and Scalable LLM Training, arXiv 2502.06742, algorithms 3 and
 /// 4.</para>
@@ -38,12 +39,13 @@ public sealed record SinkhornRule : DirectionRule
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
+        this.RequireMatrix(gradient, step);
         if (!step.Accepts(gradient))
             return;
 
         using var scope = NewDisposeScope();
-        var (direction, correction) = Advance(gradient, state, step);
-        accumulator.add_(direction, scale * correction);
+        var matrix = gradient.Widened().AsMatrix();
+        Sinkhorn.Of(matrix, Iterations).AddTo(accumulator, matrix, scale * Scale);
     }
 
     /// <inheritdoc/>
@@ -53,27 +55,6 @@ public sealed record SinkhornRule : DirectionRule
         this.RequireMatrix(gradient, step);
         using var scope = NewDisposeScope();
         var matrix = gradient.Widened().AsMatrix();
-        var scaled = matrix * matrix.PowerIntoRange();
-        using var rows = ones(matrix.size(0), matrix.dtype, matrix.device);
-        using var columns = ones(matrix.size(1), matrix.dtype, matrix.device);
-        Balance(scaled.square(), rows, columns);
-
-        var direction = scaled.mul_(rows.sqrt_().unsqueeze(1)).mul_(columns.sqrt_());
-        return (direction.reshape(gradient.shape).MoveToOuterDisposeScope(), Scale);
+        return (Sinkhorn.Of(matrix, Iterations).Apply(matrix).reshape(gradient.shape).MoveToOuterDisposeScope(), Scale);
     }
-
-    /// <summary>Finds u² and v².</summary>
-    private void Balance(Tensor squares, Tensor rows, Tensor columns)
-    {
-        using var scope = NewDisposeScope();
-        using var transposed = squares.t();
-        for (var pass = 0; pass < Iterations; pass++)
-        {
-            rows.copy_(Shares(squares.mv(columns), squares.size(1)));
-            columns.copy_(Shares(transposed.mv(rows), squares.size(0)));
-        }
-    }
-
-    /// <summary>length / sums, or 0 where the sum is 0.</summary>
-    private static Tensor Shares(Tensor sums, long length) => where(sums > 0, sums.reciprocal().mul_(length), zeros_like(sums));
 }
