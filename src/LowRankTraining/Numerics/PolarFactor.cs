@@ -8,69 +8,57 @@ namespace LowRankTraining.Numerics;
 /// exact, then by its norm, so that nothing is squared before it is in range. Zero stays zero.</remarks>
 internal static class PolarFactor
 {
-    /// <summary>a, b and c of a step that takes singular values between 0.01 and 1 to within 0.3 of 1 in five steps.</summary>
-    /// <remarks>Source: Jordan et al., Muon, https://kellerjordan.github.io/posts/muon/ (2024).</remarks>
-    private const double A = 3.4445, B = -4.7750, C = 2.0315;
+    /// <summary>σ²_min / σ²_max above which a Gram matrix in float32 tells the polar factor to about two digits, and above which to one, so that a step of
+    /// Newton-Schulz makes two of it.</summary>
+    private const double WellConditioned = 1e-5, Polishable = 2e-6;
 
-    /// <summary>σ²_min / σ²_max above which a Gram matrix in float32 tells the polar factor to about three digits.</summary>
-    private const double WellConditioned = 1e-4;
-
-    /// <summary>Newton-Schulz: X ← (a I + b X Xᵀ + c (X Xᵀ)²) X, on the shorter side, from X = M / ‖M‖_F.</summary>
+    /// <summary>By <see cref="Numerics.NewtonSchulz"/> from X = M / ‖M‖_F.</summary>
     /// <param name="matrix">M, rows × columns, float32 or float64.</param>
     /// <param name="steps">How often.</param>
     /// <param name="inBFloat16">Whether the products are those of bfloat16; never for float64.</param>
     public static Tensor NewtonSchulz(Tensor matrix, int steps, bool inBFloat16)
     {
         using var scope = NewDisposeScope();
-        var polar = Unit(matrix, inBFloat16 && matrix.dtype != ScalarType.Float64 ? ScalarType.BFloat16 : matrix.dtype);
-
-        for (var step = 0; step < steps; step++)
-        {
-            using var before = polar;
-            polar = NewtonSchulzStep(before);
-        }
-
-        return polar.to(matrix.dtype).MoveToOuterDisposeScope();
+        using var unit = Unit(matrix, inBFloat16 && matrix.dtype != ScalarType.Float64 ? ScalarType.BFloat16 : matrix.dtype);
+        return Numerics.NewtonSchulz.Steep.Steps(unit, steps).to(matrix.dtype).MoveToOuterDisposeScope();
     }
 
-    private static Tensor NewtonSchulzStep(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        var square = Gram(x);
-        var polynomial = square.mm(square).mul_(C).add_(square, B);
-        return FromShorterSide(polynomial, x).add_(x, A).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>(M Mᵀ)^(−½) M by eigenvectors, in float64 where float32 would not do, and by SVD for float64.</summary>
+    /// <summary>(M Mᵀ)^(−½) M by the eigenvectors of M Mᵀ, whose condition is the square of M's: in float64 where float32 would not do, and by SVD for
+    /// float64.</summary>
     /// <param name="matrix">M, rows × columns, float32 or float64.</param>
     /// <returns>U Vᵀ over the singular values that rounding leaves distinct from zero: of a matrix of lower rank the directions that it has.</returns>
     public static Tensor Exact(Tensor matrix)
     {
         using var scope = NewDisposeScope();
         var unit = Unit(matrix, matrix.dtype);
-        var polar = matrix.dtype == ScalarType.Float64
-            ? BySvd(unit)
-            : TryByGram(unit, WellConditioned) ?? TryByGram(unit.to(ScalarType.Float64), leastRatio: 0)!;
-        return polar.to(matrix.dtype).MoveToOuterDisposeScope();
+        if (matrix.dtype == ScalarType.Float64)
+            return BySvd(unit).MoveToOuterDisposeScope();
+
+        var (values, vectors) = EigenvectorsOf(unit);
+        var condition = values[0].div(values[^1].clamp_min(Precision.SmallestNormal)).ToDouble();
+        if (condition < Polishable)
+        {
+            values.Dispose();
+            vectors.Dispose();
+            (values, vectors) = EigenvectorsOf(unit.to(ScalarType.Float64));
+        }
+
+        var polar = FromShorterSide(InverseRoot(values, vectors).to(matrix.dtype), unit);
+        return (condition is >= Polishable and < WellConditioned ? Numerics.NewtonSchulz.Last.Steps(polar, 1) : polar).MoveToOuterDisposeScope();
     }
 
-    /// <summary>By the eigenvectors of the Gram matrix, whose condition is the square of the matrix's; null where that is too much.</summary>
-    private static Tensor? TryByGram(Tensor unit, double leastRatio)
+    /// <summary>Λ and V of the Gram matrix.</summary>
+    private static (Tensor Values, Tensor Vectors) EigenvectorsOf(Tensor unit)
     {
-        using var root = TryInverseRoot(unit, leastRatio);
-        return root is null ? null : FromShorterSide(root, unit);
+        using var gram = SymmetricProducts.Gram(unit);
+        return linalg.eigh(gram);
     }
 
-    private static Tensor? TryInverseRoot(Tensor unit, double leastRatio)
+    /// <summary>V Λ^(−½) Vᵀ over the eigenvalues that are more than noise.</summary>
+    private static Tensor InverseRoot(Tensor values, Tensor vectors)
     {
-        using var scope = NewDisposeScope();
-        var (values, vectors) = linalg.eigh(Gram(unit));
-        var largest = values[^1];
-        if (leastRatio > 0 && !(values[0] > largest * leastRatio).ToBoolean())
-            return null;
-
-        var inverse = InverseWhere(values > largest * Noise(values.shape[0]).Square(), values.sqrt());
-        return (vectors * inverse).mm(vectors.t()).MoveToOuterDisposeScope();
+        var inverse = InverseWhere(values > values[^1] * Noise(values.shape[0]).Square(), values.sqrt());
+        return (vectors * inverse).mm(vectors.t());
     }
 
     private static Tensor BySvd(Tensor unit)
@@ -95,15 +83,6 @@ internal static class PolarFactor
         return unit.div_(unit.norm().clamp_min_(Precision.SmallestNormal)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>X Xᵀ, or XᵀX where there are more rows than columns.</summary>
-    private static Tensor Gram(Tensor x)
-    {
-        using var transposed = x.t();
-        return IsTall(x) ? transposed.mm(x) : x.mm(transposed);
-    }
-
     /// <summary>P X, or X P where there are more rows than columns.</summary>
-    private static Tensor FromShorterSide(Tensor square, Tensor x) => IsTall(x) ? x.mm(square) : square.mm(x);
-
-    private static bool IsTall(Tensor x) => x.size(0) > x.size(1);
+    private static Tensor FromShorterSide(Tensor square, Tensor x) => x.IsTall() ? x.mm(square) : square.mm(x);
 }

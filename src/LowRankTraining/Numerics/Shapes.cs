@@ -15,6 +15,9 @@ internal static class Shapes
     /// <summary>The shorter of both.</summary>
     public static long ShortSide(this IReadOnlyList<long> shape) => Math.Min(shape.Sides().Rows, shape.Sides().Columns);
 
+    /// <summary>Whether a matrix has more rows than columns.</summary>
+    public static bool IsTall(this Tensor matrix) => matrix.size(0) > matrix.size(1);
+
     /// <summary>The tensor as that matrix.</summary>
     public static Tensor AsMatrix(this Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(tensor.shape[0], -1);
 }

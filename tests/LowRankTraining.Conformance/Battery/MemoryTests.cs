@@ -118,7 +118,7 @@ public class MemoryTests
         "dion, orthonormal, 8-bit momentum" => 3,            // the momentum, decoded, the update, and factors
         "mofasgd" or "mofasgd, residual" => 4,               // the update, the residual, and factors of twice the rank
         "galore, sampled" => 5,                              // all eigenvectors of A Aᵀ
-        "sinkgd" => 3,                                       // the gradient in range, and its squares
+        "sinkgd" => 1,                                       // factors of rows and columns: the gradient is scaled into the weight
         "frugal, random" => 3,                               // the basis, drawn and orthonormalized at every use
         "frugal, blocks" => 5,                               // one parameter's moments come before another's go
         _ when method.StartsWith("gradnormlorp", StringComparison.Ordinal) => 4, // directions before and after
