@@ -71,7 +71,7 @@ public sealed class MemoryPlan
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);
-        if (strategy is not UpdateMethod update || update is QGaLore { QuantizesWeights: true })
+        if (strategy is not UpdateMethod { ChangesModel: false } update)
             return OfSketch(ModelSketch.Of([.. parameters], dtype), strategy, targets);
 
         using var scope = NewDisposeScope();

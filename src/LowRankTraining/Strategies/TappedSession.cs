@@ -105,7 +105,9 @@ internal sealed class TappedSession : ILowRankSession
 
     /// <summary>Whether a weight is one of those that the flow is about.</summary>
     private bool IsFor(NamedParameter weight, ParameterPlan plan) =>
-        plan.Rule.Projects || (_flow == GradientFlow.Stepped && weight.IsMatrix && weight.Places.Any(place => place.Module is Linear or Int8Linear));
+        plan.Rule.Projects || (_flow == GradientFlow.Stepped && weight.IsMatrix && weight.Places.Any(place => CanTap(place.Module)));
+
+    private static bool CanTap(nn.Module? module) => module is Linear or ReparameterizedLinear { Sink: not null };
 
     private void Tap(NamedParameter weight, ParameterPlan plan)
     {
@@ -115,9 +117,9 @@ internal sealed class TappedSession : ILowRankSession
             return;
         }
 
-        if (weight.Places[0].Module is Int8Linear quantized)
+        if (weight.Places[0].Module is ReparameterizedLinear { Sink: { } own })
         {
-            _sinks[plan.Name] = quantized.Sink;
+            _sinks[plan.Name] = own;
             return;
         }
 
@@ -130,7 +132,7 @@ internal sealed class TappedSession : ILowRankSession
     {
         _ when _flow == GradientFlow.Projected && plan.Rule.ObstacleToProjection is { } obstacle => obstacle,
         _ when weight.IsShared => $"several modules share it: {string.Join(", ", weight.Names)}",
-        Int8Linear => null,
+        ReparameterizedLinear { Sink: not null } => null,
         not Linear => "it is not the weight of a linear module",
         var linear when ForwardHooks.AnyOf(linear) && !TappedLinear.IsOn(linear) => "the layer has forward hooks of its own",
         _ => null,

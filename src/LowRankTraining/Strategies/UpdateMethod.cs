@@ -64,6 +64,9 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     /// <param name="role">The parameter, and what the method has to do with it.</param>
     protected abstract UpdateRule RuleFor(in ParameterRole role);
 
+    /// <value>Whether layers of the model are changed too, and not only how its parameters are updated.</value>
+    internal virtual bool ChangesModel => false;
+
     /// <summary>What the method does to the model itself. Nothing for most.</summary>
     /// <param name="model">The model.</param>
     /// <param name="session">The method at work on its parameters.</param>

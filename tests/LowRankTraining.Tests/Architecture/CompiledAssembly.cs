@@ -20,7 +20,7 @@ internal sealed class CompiledAssembly : IDisposable
     private readonly MetadataReaderProvider _symbolFile;
     private readonly MetadataReader _metadata, _symbols;
     private readonly Dictionary<TypeDefinitionHandle, SourceType> _types = [];
-    private readonly HashSet<Reference> _references = [];
+    private readonly HashSet<Reference> _references = [], _typeTests = [];
 
     private CompiledAssembly(string path, string folder)
     {
@@ -43,6 +43,14 @@ internal sealed class CompiledAssembly : IDisposable
     {
         using var compiled = new CompiledAssembly(assembly.Location, folder);
         return compiled._references;
+    }
+
+    /// <summary>Where code asks whether something is of a type: <c>is</c>, <c>as</c>, patterns.</summary>
+    /// <inheritdoc cref="ReferencesOf"/>
+    public static IReadOnlyCollection<Reference> TypeTestsIn(Assembly assembly, string folder)
+    {
+        using var compiled = new CompiledAssembly(assembly.Location, folder);
+        return compiled._typeTests;
     }
 
     public void Dispose()
@@ -134,8 +142,12 @@ internal sealed class CompiledAssembly : IDisposable
             Use(body.LocalSignature, member);
             foreach (var region in body.ExceptionRegions)
                 Use(region.CatchType, member);
-            foreach (var token in Instructions.Tokens(body.GetILBytes()!))
+            foreach (var (token, isTypeTest) in Instructions.Tokens(body.GetILBytes()!))
+            {
                 Use(token, member);
+                if (isTypeTest && token.Kind == HandleKind.TypeDefinition && _types.TryGetValue(Outermost((TypeDefinitionHandle)token).Type, out var asked) && asked != from)
+                    _typeTests.Add(new(from, member, asked));
+            }
         }
 
         void Use(EntityHandle used, string member)

@@ -10,8 +10,8 @@ internal static class Instructions
     private static readonly Dictionary<short, OperandType> Operands = typeof(OpCodes).GetFields()
         .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value, code => code.OperandType);
 
-    /// <summary>The types, methods, fields and signatures that the instructions name.</summary>
-    public static IEnumerable<EntityHandle> Tokens(byte[] code)
+    /// <summary>The types, methods, fields and signatures that the instructions name, and whether they are asked for (<c>is</c>, <c>as</c>, a pattern).</summary>
+    public static IEnumerable<(EntityHandle Token, bool IsTypeTest)> Tokens(byte[] code)
     {
         for (var at = 0; at < code.Length;)
         {
@@ -19,7 +19,7 @@ internal static class Instructions
             at += code[at] == 0xFE ? 2 : 1;
             var operand = Operands[instruction];
             if (operand is OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineType or OperandType.InlineTok or OperandType.InlineSig)
-                yield return MetadataTokens.EntityHandle(BitConverter.ToInt32(code, at));
+                yield return (MetadataTokens.EntityHandle(BitConverter.ToInt32(code, at)), instruction == OpCodes.Isinst.Value);
             at += operand switch
             {
                 OperandType.InlineNone => 0,

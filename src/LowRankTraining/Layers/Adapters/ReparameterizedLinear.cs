@@ -52,6 +52,9 @@ public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
     /// <value>Sees the inputs of training batches, N × n; or null.</value>
     internal InputWatch? Watch { get; set; }
 
+    /// <value>Takes the gradient of the weight as it arises in the backward pass; null for a layer that leaves this to libtorch.</value>
+    internal virtual GradientSink? Sink => null;
+
     /// <value>The trained parts, in the order in which they were registered.</value>
     internal IEnumerable<(string Name, Parameter Parameter)> Parts =>
         named_parameters(recurse: false).Where(own => own.name is not (WeightName or BiasName));

@@ -85,8 +85,8 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
         Zeros.copy_(zeros);
     }
 
-    /// <value>Takes the weight's gradient as it arises.</value>
-    internal GradientSink Sink { get; } = new();
+    /// <inheritdoc/>
+    internal override GradientSink Sink { get; } = new();
 
     private Tensor Codes => Buffer(CodesName);
 

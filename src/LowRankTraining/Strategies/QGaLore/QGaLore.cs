@@ -57,6 +57,9 @@ public sealed record QGaLore : GradientSpaceMethod
     };
 
     /// <inheritdoc/>
+    internal override bool ChangesModel => QuantizesWeights;
+
+    /// <inheritdoc/>
     protected override ILowRankSession Install(nn.Module model, ILowRankSession session) =>
         QuantizesWeights ? QuantizedSession.Over(model, session, WeightGroup, Logger) : session;
 
