@@ -11,7 +11,8 @@ internal static class PeftSavedModules
     private const string Plain = ".base_layer.";
 
     /// <summary>What is trained beside the factors, whole modules of it; and the biases of adapted layers, whose module is none of those.</summary>
-    /// <remarks>PEFT takes every module for a saved one whose name ends with that of a saved one, "in_norm" for "norm" too, and looks for its tensors.</remarks>
+    /// <remarks>PEFT takes every module for a saved one whose name ends with that of a saved one, "in_norm" for "norm" too, and looks for its
+    /// tensors.</remarks>
     public static (IReadOnlyList<(string Name, Tensor Tensor)> Tensors, IReadOnlyList<string> Modules) Of(AdapterSession session)
     {
         var trained = session.TrainedBeside.Select(plan => plan.Name).ToArray();
