@@ -7,13 +7,12 @@ namespace LowRankTraining.Distributed;
 /// <summary>The library's own sum, in whatever order it likes.</summary>
 internal static class PlainAllReduce
 {
-    /// <summary>Adds up over the processes, in place.</summary>
+    /// <summary>Adds up over the processes.</summary>
     /// <param name="numbers">float32, contiguous, on the CPU.</param>
-    public static unsafe void Sum(Tensor numbers)
+    /// <param name="sum">Of the same shape.</param>
+    public static unsafe void Sum(Tensor numbers, Tensor sum)
     {
-        using var sum = numbers.clone();
         fixed (byte* from = &MemoryMarshal.GetReference(numbers.bytes), to = &MemoryMarshal.GetReference(sum.bytes))
             _ = Unsafe.MPI_Allreduce((nint)from, (nint)to, (int)numbers.numel(), Unsafe.MPI_FLOAT, Unsafe.MPI_SUM, Unsafe.MPI_COMM_WORLD);
-        numbers.copy_(sum);
     }
 }

@@ -16,8 +16,8 @@ var rounds = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) 
 var whole = Payload.Whole(Payload.SixtyMillion);
 var lowRank = Payload.Projected(Payload.SixtyMillion, rank: 64);
 
-using var buffer = zeros(8 << 18, ScalarType.Float32);
-var (ours, theirs) = (Times(() => collective.AllReduce(buffer)), Times(() => PlainAllReduce.Sum(buffer)));
+using Tensor buffer = zeros(8 << 18, ScalarType.Float32), sum = zeros_like(buffer);
+var (ours, theirs) = (Times(() => collective.AllReduce(buffer)), Times(() => PlainAllReduce.Sum(buffer, sum)));
 var (wholeTime, lowRankTime) = (Times(() => Send(whole)), Times(() => Send(lowRank)));
 
 if (world.IsFirst)

@@ -20,6 +20,8 @@ namespace LowRankTraining.Mpi;
 /// </remarks>
 public sealed class MpiWorld : ICollective, IDisposable
 {
+    private const int PairTag = 1;
+
     private readonly Environment? _environment;
     private readonly Departure? _departure;
 
@@ -85,8 +87,8 @@ public sealed class MpiWorld : ICollective, IDisposable
         if (Size == 1)
             received.copy_(sent);
         else
-            Exchange(sent, received, static (from, to, bytes, size) =>
-                Unsafe.MPI_Alltoall(from, bytes / size, Unsafe.MPI_BYTE, to, bytes / size, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD));
+            Exchange(sent, received, (from, bytes, to, _) =>
+                Unsafe.MPI_Alltoall(from, bytes / Size, Unsafe.MPI_BYTE, to, bytes / Size, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD));
     }
 
     /// <inheritdoc/>
@@ -96,15 +98,14 @@ public sealed class MpiWorld : ICollective, IDisposable
         if (Size == 1)
             all.copy_(part);
         else
-            Exchange(part, all, static (from, to, bytes, _) =>
+            Exchange(part, all, static (from, bytes, to, _) =>
                 Unsafe.MPI_Allgather(from, bytes, Unsafe.MPI_BYTE, to, bytes, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD));
     }
 
     /// <inheritdoc/>
     public void Broadcast(Tensor tensor, int from)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(from);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(from, Size);
+        RequireRank(from, nameof(from));
         RequireMessage(tensor, tensor, tensor.numel());
         if (Size == 1)
             return;
@@ -115,6 +116,18 @@ public sealed class MpiWorld : ICollective, IDisposable
             tensor.copy_(host);
     }
 
+    /// <inheritdoc/>
+    public bool ExchangesInPairs => true;
+
+    /// <inheritdoc/>
+    public void Exchange(Tensor sent, Tensor received, int with)
+    {
+        RequireRank(with, nameof(with));
+        RequireMessage(sent, received, received.numel());
+        Exchange(sent, received, (from, bytes, to, count) => Unsafe.MPI_Sendrecv(
+            from, bytes, Unsafe.MPI_BYTE, with, PairTag, to, count, Unsafe.MPI_BYTE, with, PairTag, Unsafe.MPI_COMM_WORLD, out _));
+    }
+
     /// <summary>Leaves the others. Waits for them; when an exception is on its way through this process, it ends them.</summary>
     public void Dispose()
     {
@@ -123,11 +136,11 @@ public sealed class MpiWorld : ICollective, IDisposable
     }
 
     /// <summary>Has MPI read one tensor and write another, by way of host memory.</summary>
-    private void Exchange(Tensor from, Tensor to, Func<nint, nint, int, int, int> call)
+    private static void Exchange(Tensor from, Tensor to, Call call)
     {
         using var scope = NewDisposeScope();
         var (sent, received) = (from.cpu(), to.device_type == DeviceType.CPU ? to : empty_like(to, device: CPU));
-        Pinned(sent, (source, bytes) => Pinned(received, (target, _) => Require(call(source, target, bytes, Size))));
+        Pinned(sent, (source, bytes) => Pinned(received, (target, count) => Require(call(source, bytes, target, count))));
         if (!ReferenceEquals(received, to))
             to.copy_(received);
     }
@@ -138,6 +151,16 @@ public sealed class MpiWorld : ICollective, IDisposable
         var bytes = host.bytes;
         fixed (byte* address = &MemoryMarshal.GetReference(bytes))
             use((nint)address, bytes.Length);
+    }
+
+    /// <summary>A call of MPI that reads some bytes and writes others.</summary>
+    /// <returns>MPI's code.</returns>
+    private delegate int Call(nint from, int bytes, nint to, int count);
+
+    private void RequireRank(int rank, string name)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rank, name);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank, Size, name);
     }
 
     private static void RequireMessage(Tensor sent, Tensor received, long length)

@@ -46,8 +46,19 @@ public sealed partial class LowRankOptimizer
         if (!entry.Parameter.requires_grad)
             return Held.Nothing;
         if (LanesHere > 1)
-            return entry.InLanes;
-        return (AccumulatedIn(entry) is null ? Held.Nothing : Held.Projected) | (HasGradient(entry) ? Held.Whole : Held.Nothing);
+            return LocalTokens == 0 ? entry.InLanes & (Held.Whole | Held.Projected) : entry.InLanes;
+        return (AccumulatedIn(entry) is null ? Held.Nothing : Held.Projected) | HeldWhole(entry);
+    }
+
+    private Held HeldWhole(ParameterState entry)
+    {
+        if (!HasGradient(entry))
+            return Held.Nothing;
+        if (LocalTokens == 0 || !NeedsOnlyProducts(entry))
+            return Held.Whole;
+
+        using var scope = NewDisposeScope();
+        return Held.Whole | FitnessOf(Ready(DenseGradient(entry)!));
     }
 
     private static void RequireSame(Message[] messages, Func<Message, long> number, Func<int, long, long, string> difference)

@@ -12,8 +12,9 @@ public sealed partial class LowRankOptimizer
     /// name="max_norm"/>.</summary>
     /// <remarks>
     /// <para>‖·‖² = Σ‖R‖² + Σ‖G‖²: R = PᵀG, all that will be used of the gradient, for matrices whose rule accumulates in the subspace, taken already or not;
-    /// the whole gradient G of everything else, which is every matrix in a step that finds a new subspace. So the number does not depend on how a batch was
-    /// divided and accumulated, but for rounding. <c>torch.nn.utils.clip_grad_norm_</c> sees only what has not been accumulated, and all of that.</para>
+    /// the whole gradient G of everything else. Where a new subspace is due it is found here, before the step, so that R is that of the step. So the number
+    /// does not depend on how a batch was divided and accumulated, in one process or in several, but for rounding. <c>torch.nn.utils.clip_grad_norm_</c> sees
+    /// only what has not been accumulated, and all of that.</para>
     /// <para>Everything is multiplied by min(1, <paramref name="max_norm"/> / (‖·‖ + 1e-6)), as there. Where the norm is not finite the step cannot be taken
     /// by any parameter: all that waits is made NaN, which changes nothing and is counted.</para>
     /// <para>Frozen parameters do not count.</para>
@@ -45,6 +46,7 @@ public sealed partial class LowRankOptimizer
         return norm;
     }
 
+    /// <summary>Where a subspace is due, finds it first, so that what it holds of the gradient is known.</summary>
     private double SquaredNormOf(ParameterState entry)
     {
         if (!entry.Parameter.requires_grad)
@@ -58,6 +60,11 @@ public sealed partial class LowRankOptimizer
         var lowRank = entry.Plan.Rule.WhatCounts(Ready(gradient), entry.Bag, ContextFor(entry));
         if (lowRank is not null)
             return Square(GradientCheck.NormOf(accumulated is null ? lowRank : lowRank + accumulated));
+        if (entry.Plan.Rule.TryTakeWhole(Ready(gradient), entry.Bag, ContextFor(entry)))
+        {
+            entry.Parameter.grad = null;
+            return Square(GradientCheck.NormOf(AccumulatedIn(entry)!));
+        }
 
         return Square(GradientCheck.NormOf(gradient) / _divisor) + (accumulated is null ? 0 : Square(GradientCheck.NormOf(accumulated)));
     }

@@ -85,7 +85,7 @@ public sealed partial class LowRankOptimizer
         using (var buckets = new GradientBuckets(_world!, agreed.Share))
         {
             foreach (var (entry, held) in _entries.Zip(agreed.Held))
-                AddTo(buckets, entry, held, scope);
+                AddTo(buckets, entry, held, agreed.Share, scope);
             buckets.Flush();
         }
 
@@ -127,11 +127,12 @@ public sealed partial class LowRankOptimizer
             var gradient = DenseGradient(entry) is { } dense ? Ready(dense) : null;
             var isProjected = gradient is null ? AccumulatedIn(entry) is not null : entry.Plan.Rule.TryAccumulate(gradient, entry.Bag, ContextFor(entry));
             var lane = isProjected ? AccumulatedIn(entry) : gradient;
-            entry.Lanes.Add(lane?.clone());
+            var isApart = NeedsOnlyProducts(entry);
+            entry.Lanes.Add(lane?.clone(), isApart);
             if (lane is null)
                 continue;
 
-            entry.InLanes = isProjected ? Held.Projected : Held.Whole;
+            entry.InLanes |= isProjected ? Held.Projected : isApart ? Held.Whole | FitnessOf(lane) : Held.Whole;
             entry.Parameter.grad = null;
             taken++;
 
@@ -146,8 +147,14 @@ public sealed partial class LowRankOptimizer
     }
 
     /// <summary>Gives a parameter's tensors to the buckets: what this process has, or zeros where only others have something.</summary>
-    private void AddTo(GradientBuckets buckets, ParameterState entry, Held held, DisposeScope scope)
+    private void AddTo(GradientBuckets buckets, ParameterState entry, Held held, double share, DisposeScope scope)
     {
+        if (IsTakenTogether(held))
+        {
+            TakeTogether(entry, share);
+            return;
+        }
+
         var lanes = entry.Lanes.Take();
         if (lanes is not null)
             scope.Attach(lanes);
@@ -207,5 +214,14 @@ public sealed partial class LowRankOptimizer
         Nothing = 0,
         Whole = 1,
         Projected = 2,
+
+        /// <summary>It is whole, and products of it are all that is needed.</summary>
+        Usable = 4,
+
+        /// <summary>It is whole, and its products would tell nothing.</summary>
+        Unfit = 8,
     }
+
+    /// <summary>Whether the processes together have a gradient of which products are all that is needed.</summary>
+    private static bool IsTakenTogether(Held held) => held == (Held.Whole | Held.Usable);
 }

@@ -225,11 +225,11 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         public IWeightStore Store { get; }
 
-        /// <value>Micro-batches of this step, where they are added up lane by lane.</value>
-        public LaneSum Lanes { get; } = new();
-
-        /// <value>What of the gradient the micro-batches have in them.</value>
+        /// <value>What of the gradient the micro-batches have in them, where they are taken lane by lane.</value>
         public Held InLanes { get; set; }
+
+        /// <value>Micro-batches of this step, where they are taken lane by lane.</value>
+        public LaneGradients Lanes { get; } = new();
 
         public Parameter Parameter => _parameter;
 

@@ -47,7 +47,7 @@ internal static class TruncatedSvd
         for (var pass = 0; pass < powerIterations; pass++)
         {
             using var before = range;
-            range = Range(SubspaceIteration.Pass(matrix, before));
+            range = Range(SubspaceIteration.Pass(new HeldMatrix(matrix), before));
         }
 
         var (left, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);

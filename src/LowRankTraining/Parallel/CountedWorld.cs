@@ -43,6 +43,16 @@ internal sealed class CountedWorld(ICollective inner) : ICollective
     }
 
     /// <inheritdoc/>
+    public bool ExchangesInPairs => inner.ExchangesInPairs;
+
+    /// <inheritdoc/>
+    public void Exchange(Tensor sent, Tensor received, int with)
+    {
+        inner.Exchange(sent, received, with);
+        BytesSent += BytesOf(sent);
+    }
+
+    /// <inheritdoc/>
     public void ReduceScatter(Tensor tensor, Tensor part)
     {
         inner.ReduceScatter(tensor, part);

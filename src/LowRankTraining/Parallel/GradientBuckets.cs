@@ -39,6 +39,15 @@ internal sealed class GradientBuckets(ICollective world, double share) : IDispos
             bucket.Dispose();
     }
 
+    /// <summary>Multiplies by a share; with 0 whatever the numbers are.</summary>
+    public static void Weigh(Tensor numbers, double share)
+    {
+        if (share == 0)
+            numbers.zero_();
+        else if (share != 1)
+            numbers.mul_(share);
+    }
+
     private sealed class Bucket : IDisposable
     {
         private readonly ICollective _world;
@@ -75,10 +84,7 @@ internal sealed class GradientBuckets(ICollective world, double share) : IDispos
 
             using var scope = NewDisposeScope();
             var sum = _numbers.narrow(0, 0, _filled);
-            if (_share == 0)
-                sum.zero_();
-            else if (_share != 1)
-                sum.mul_(_share);
+            Weigh(sum, _share);
             _world.AllReduce(sum);
             foreach (var (start, target, first, count) in _pieces)
                 Put(sum.narrow(0, start, count), target, first, count);

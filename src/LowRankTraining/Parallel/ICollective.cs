@@ -7,9 +7,9 @@ namespace LowRankTraining;
 /// <remarks>
 /// <para>Every process calls the same methods in the same order, with tensors of the same shape and dtype: contiguous, on whatever device the engine can reach.
 /// A call returns when the result is there.</para>
-/// <para>An engine implements three exchanges; sums are made from them. A sum of parts x₀ … x₍P₋₁₎ is that of a fixed binary tree, (x₀ + x₁) + (x₂ + x₃) + …,
-/// in float32 for shorter numbers and rounded once: it has the same bits on every rank, whatever the engine and the network, and where P is a power of two also
-/// those that fewer processes get which add up their own parts by the same tree (<see cref="Lanes"/>).</para>
+/// <para>An engine implements three exchanges, or four; sums are made from them. A sum of parts x₀ … x₍P₋₁₎ is that of a fixed binary tree,
+/// (x₀ + x₁) + (x₂ + x₃) + …, in float32 for shorter numbers and rounded once: it has the same bits on every rank, whatever the engine and the network, and
+/// where P is a power of two also those that fewer processes get which add up their own parts by the same tree (<see cref="Lanes"/>).</para>
 /// </remarks>
 public interface ICollective
 {
@@ -38,6 +38,18 @@ public interface ICollective
     /// <param name="tensor">A vector: read on rank <paramref name="from"/>, written on the others.</param>
     /// <param name="from">The rank that has them.</param>
     void Broadcast(Tensor tensor, int from);
+
+    /// <value>Whether <see cref="Exchange"/> is there: sums of float32 and float64 over 2ᵏ processes then take k exchanges in either direction, each with one
+    /// other process. Default false.</value>
+    bool ExchangesInPairs => false;
+
+    /// <summary>Exchanges numbers with one other process, which calls it with this one.</summary>
+    /// <param name="sent">A vector, which may be empty.</param>
+    /// <param name="received">As long as what the other one sends. No part of <paramref name="sent"/>.</param>
+    /// <param name="with">The other process.</param>
+    /// <exception cref="NotSupportedException">The engine does not have it. Default.</exception>
+    void Exchange(Tensor sent, Tensor received, int with) =>
+        throw new NotSupportedException($"{GetType().Name} does not exchange in pairs.");
 
     /// <summary>Adds up over the ranks; each gets one part of the sum.</summary>
     /// <param name="tensor">A vector whose length is a multiple of P: what this process adds.</param>

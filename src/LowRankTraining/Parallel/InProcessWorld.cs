@@ -58,6 +58,12 @@ internal sealed class InProcessWorld : ICollective
             tensor.copy_(tensors[from]);
     });
 
+    /// <inheritdoc/>
+    public bool ExchangesInPairs => true;
+
+    /// <inheritdoc/>
+    public void Exchange(Tensor sent, Tensor received, int with) => _meeting.Exchange(Rank, sent, tensors => received.copy_(tensors[with]));
+
     /// <summary>Where the ranks wait for each other.</summary>
     private sealed class Meeting(int size, int lanes) : IDisposable
     {

@@ -16,13 +16,45 @@ internal static class TreeSum
         part.copy_(Of((received.is_floating_point() ? received.Widened() : received).chunk(world.Size)));
     }
 
-    /// <summary>A reduce-scatter, then an all-gather. A tensor whose length is no multiple of the number of ranks travels with zeros behind it.</summary>
+    /// <summary>Adds up over the ranks, in place, by the fastest way that the world has.</summary>
     public static void AllReduce(ICollective world, Tensor tensor)
     {
         if (world.Size == 1)
             return;
 
         using var scope = NewDisposeScope();
+        if (world.ExchangesInPairs && int.IsPow2(world.Size) && tensor.dtype.Computing() == tensor.dtype && tensor.numel() >= world.Size)
+            InPairs(world, tensor);
+        else
+            InParts(world, tensor);
+    }
+
+    /// <summary>Halves are exchanged with the neighbor, quarters with the neighbor's neighbor, and so on: after each exchange a level of the tree is added up.
+    /// Then back, with the sums.</summary>
+    private static void InPairs(ICollective world, Tensor tensor)
+    {
+        var received = empty((tensor.numel() + 1) / 2, tensor.dtype, tensor.device);
+        var levels = new Stack<(Tensor Mine, Tensor Theirs, int With)>();
+        var rest = tensor;
+        for (var distance = 1; distance < world.Size; distance *= 2)
+        {
+            var middle = rest.numel() / 2;
+            var (lower, upper) = (rest.narrow(0, 0, middle), rest.narrow(0, middle, rest.numel() - middle));
+            var (mine, theirs) = (world.Rank & distance) == 0 ? (lower, upper) : (upper, lower);
+            var addend = received.narrow(0, 0, mine.numel());
+            world.Exchange(theirs, addend, world.Rank ^ distance);
+            mine.add_(addend);
+            levels.Push((mine, theirs, world.Rank ^ distance));
+            rest = mine;
+        }
+
+        foreach (var (mine, theirs, with) in levels)
+            world.Exchange(mine, theirs, with);
+    }
+
+    /// <summary>A reduce-scatter, then an all-gather. A tensor whose length is no multiple of the number of ranks travels with zeros behind it.</summary>
+    private static void InParts(ICollective world, Tensor tensor)
+    {
         var length = tensor.numel();
         var padded = PaddedLength(length, world.Size);
         var whole = tensor;

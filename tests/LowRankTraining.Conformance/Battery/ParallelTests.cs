@@ -43,21 +43,21 @@ public class ParallelTests
 
     /// <summary>Trains on ranks that take turns in having so many rows of a batch.</summary>
     /// <returns>The values of the model on the last rank.</returns>
-    private static double[] Run(string method, int[] rows)
+    private static double[] Run(string method, int[] rows, ScalarType dtype = ScalarType.Float64, int steps = Steps)
     {
-        var models = rows.Select(_ => Model(ScalarType.Float64)).ToArray();
+        var models = rows.Select(_ => Model(dtype)).ToArray();
         InProcessWorld.Run(rows.Length, world =>
         {
             var session = Methods.Make(method).Attach(models[world.Rank]);
             using var optimizer = world.Size == 1 ? session.CreateOptimizer(lr: 0.01, weight_decay: 0.1) : session.CreateOptimizer(0.01, world, 0.1);
             optimizer.CompareEvery = 1;
-            for (var step = 1; step <= Steps; step++)
+            for (var step = 1; step <= steps; step++)
             {
                 using var scope = NewDisposeScope();
                 var turn = (world.Rank + step) % rows.Length;
                 optimizer.zero_grad();
                 if (rows[turn] > 0)
-                    Loss(models[world.Rank], step, rows[..turn].Sum(), rows[turn], ScalarType.Float64).backward();
+                    Loss(models[world.Rank], step, rows[..turn].Sum(), rows[turn], dtype).backward();
                 optimizer.LocalTokens = rows[turn];
                 optimizer.step();
             }

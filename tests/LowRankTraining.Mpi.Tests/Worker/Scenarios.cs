@@ -29,6 +29,16 @@ internal static class Scenarios
             Expect(one, Enumerable.Repeat(world.Size - 1L, 5));
         }
 
+        for (var (length, partner) = (0, world.Rank ^ 1); length < 2000 && partner < world.Size; length += 999)
+        {
+            var (sent, received) = (full([length], world.Rank, ScalarType.Float32), zeros(length));
+            world.Exchange(sent, received, partner);
+            Expect(received, Enumerable.Repeat((long)partner, length));
+        }
+
+        var many = full([1003L], world.Rank + 1, ScalarType.Float32);
+        ((ICollective)world).AllReduce(many);
+        Expect(many, Enumerable.Repeat(world.Size * (world.Size + 1L) / 2, 1003));
         var sum = full([7L], world.Rank + 1, ScalarType.BFloat16);
         ((ICollective)world).AllReduce(sum);
         Expect(sum, Enumerable.Repeat(world.Size * (world.Size + 1L) / 2, 7));

@@ -53,18 +53,42 @@ public class ClippingTests
         run.Optimizer.clip_grad_norm_(1).Should().BeApproximately(expected, 1e-9 * expected);
     }
 
-    [Fact]
-    public void Step_that_finds_a_subspace_counts_the_whole_gradient_as_torch_does()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void Step_that_finds_a_subspace_counts_what_the_new_one_holds(int window)
     {
         using var scope = NewDisposeScope();
-        using Run ours = new(), theirs = new();
-        ours.Sum(1);
-        theirs.Sum(1);
+        using var run = new Run();
+        run.UpTo(window);
+        run.Sum(window);
+        var refreshes = run.Optimizer.Refreshes;
 
-        var norm = ours.Optimizer.clip_grad_norm_(0.1);
+        var norm = run.Optimizer.clip_grad_norm_(0.1);
 
-        norm.Should().BeApproximately(nn.utils.clip_grad_norm_(theirs.Optimizer.parameters().Cast<Parameter>(), 0.1), 1e-6 * norm);
-        Draw.Error(ours.Weight.grad!, theirs.Weight.grad!).Should().BeLessThan(1e-9);
+        run.Optimizer.Refreshes.Should().Be(refreshes + 1);
+        var basis = run.Optimizer.For(run.Weight)["basis"];
+        var expected = Math.Sqrt(Math.Pow(basis.t().mm(Run.Gradients(window)).norm().ToDouble(), 2)
+            + Math.Pow(Run.Gradients(window).select(1, 0).norm().ToDouble(), 2));
+        norm.Should().BeApproximately(expected, 1e-9 * expected);
+    }
+
+    [Fact]
+    public void Clipping_that_cuts_nothing_leaves_a_step_that_finds_a_subspace_as_it_is()
+    {
+        using var scope = NewDisposeScope();
+        using Run measured = new(), plain = new();
+        for (var window = 1; window <= 6; window++)
+            foreach (var run in new[] { measured, plain })
+            {
+                run.Sum(window);
+                if (run == measured)
+                    run.Optimizer.clip_grad_norm_(double.PositiveInfinity);
+                run.Optimizer.step();
+            }
+
+        measured.Optimizer.Refreshes.Should().Be(2);
+        Draw.Error(measured.Weight.detach(), plain.Weight.detach()).Should().BeLessThan(1e-12);
     }
 
     [Theory]
@@ -94,7 +118,8 @@ public class ClippingTests
     {
         using var scope = NewDisposeScope();
         using var run = new Run();
-        run.Sum(1);
+        run.UpTo(2);
+        run.Sum(2);
         var before = run.Weight.grad!.clone();
 
         run.Optimizer.clip_grad_norm_(1e6);
@@ -109,7 +134,7 @@ public class ClippingTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(4, 4));
-        using var optimizer = GaLore.AdamW([("weight", weight)], rank: 2);
+        using var optimizer = GaLore.AdamW([("weight", weight)], rank: 4);
         weight.grad = full([4, 4], size);
 
         optimizer.clip_grad_norm_(double.PositiveInfinity).Should().BeApproximately(4 * size, 1e-6 * size);

@@ -29,6 +29,23 @@ public class CollectiveTests
         numbers.data<float>().ToArray().Should().Equal(2, 0);
     });
 
+    [Theory]
+    [InlineData(2, 5)]
+    [InlineData(4, 4)]
+    [InlineData(4, 1003)]
+    [InlineData(8, 4099)]
+    public void Sum_by_exchanges_in_pairs_is_that_of_the_tree(int size, int length) => InProcessWorld.Run(size, world =>
+    {
+        using var scope = NewDisposeScope();
+        var parts = Enumerable.Range(0, size).Select(rank => Draw.Normal([length], (ulong)rank).to(ScalarType.Float32)).ToArray();
+        var (sum, expected) = (parts[world.Rank].clone(), TreeSum.Of([.. parts.Select(part => part.clone())]));
+
+        world.ExchangesInPairs.Should().BeTrue();
+        world.AllReduce(sum);
+
+        sum.data<float>().ToArray().Should().Equal(expected.data<float>().ToArray());
+    });
+
     [Fact]
     public void Half_precision_is_rounded_once() => InProcessWorld.Run(4, world =>
     {

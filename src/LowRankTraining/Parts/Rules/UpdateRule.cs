@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -79,6 +80,16 @@ public abstract record UpdateRule : IPart
     /// is due, and accumulates what it holds of the gradient.</summary>
     /// <returns>Whether it has; otherwise nothing was changed. Default: it has not.</returns>
     public virtual bool TryTakeWhole(Tensor gradient, StateBag state, in StepContext step) => false;
+
+    /// <summary>Whether a new space is to be found, for the next update or in it, and products of the gradient are all that this takes. Default:
+    /// not.</summary>
+    internal virtual bool NeedsOnlyProducts(IReadOnlyList<long> shape, StateBag state, in StepContext step) => false;
+
+    /// <summary>The same as <see cref="TryTakeWhole"/>, by products of a gradient that can be used.</summary>
+    /// <param name="gradient">As a matrix.</param>
+    /// <param name="state">The parameter's memory.</param>
+    /// <param name="step">The step that the gradient is for.</param>
+    internal virtual void Take(SeenMatrix gradient, StateBag state, in StepContext step) { }
 
     /// <summary>All that the next update would use of a gradient that is not accumulated yet: what accumulating it would add; or null where that is the
     /// whole gradient. Nothing is changed.</summary>

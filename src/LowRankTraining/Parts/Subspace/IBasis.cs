@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -38,6 +39,14 @@ public interface IBasis : IPart
 
     /// <summary>Bytes of what is kept.</summary>
     long BytesFor(long length, long rank, StateFormat format) => format.BytesFor(length * rank);
+
+    /// <summary>How many numbers <see cref="Find"/> looks at, where products of the matrix are all that it does; null where it looks at the matrix itself.
+    /// Default: null.</summary>
+    /// <param name="length">s.</param>
+    /// <param name="width">l.</param>
+    /// <param name="rank">Number of columns.</param>
+    /// <param name="previousRank">That of the columns in use; null where there are none.</param>
+    internal long? NumbersSeen(long length, long width, long rank, long? previousRank) => null;
 
     /// <value>Whether columns that were found from the gradient are kept, so that they can be moved, gone on from, and stored in a short format.</value>
     internal bool KeepsColumns => IsStored && GivesColumns;
@@ -91,6 +100,8 @@ public interface IDrawnBasis : IBasis
     /// <inheritdoc/>
     long IBasis.LimitFor(long length, long width) => length;
 
+    long? IBasis.NumbersSeen(long length, long width, long rank, long? previousRank) => 0;
+
     /// <inheritdoc/>
     Tensor IBasis.Find(in SubspaceQuery query) => Draw(query.Matrix, query.Matrix.shape[0], query.Rank, query.Step);
 
@@ -141,4 +152,10 @@ public readonly record struct SubspaceQuery(Tensor Matrix, long Rank, Tensor? Pr
 {
     /// <value>Reads M̂, the bias-corrected first moment in the previous subspace, rank × l; null where there is none.</value>
     public Func<Tensor>? Momentum { get; init; }
+
+    /// <value>A as a sum whose addends are in different places, <see cref="Matrix"/> being zeros of its shape; null where that is A.</value>
+    internal SeenMatrix? Sum { get; init; }
+
+    /// <value>A, by its products.</value>
+    internal SeenMatrix Seen => Sum ?? new HeldMatrix(Matrix);
 }

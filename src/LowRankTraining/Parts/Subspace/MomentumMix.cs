@@ -31,12 +31,18 @@ public sealed record MomentumMix : IBasis
     public IBasis? Within => Of;
 
     /// <inheritdoc/>
+    long? IBasis.NumbersSeen(long length, long width, long rank, long? previousRank) => Of.NumbersSeen(length, width, rank, previousRank);
+
+    /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
         if (query.Previous is not { } previous || query.Momentum is not { } momentum)
             return Of.Find(query);
 
         using var scope = NewDisposeScope();
+        if (query.Sum is { } sum)
+            return Of.Find(query with { Sum = new MixedMatrix(sum, 1 - Share, previous.mm(momentum()).mul_(Share)) }).MoveToOuterDisposeScope();
+
         var mixed = query.Matrix.mul(1 - Share);
         mixed.AddProduct(previous, momentum(), Share);
         return Of.Find(query with { Matrix = mixed }).MoveToOuterDisposeScope();

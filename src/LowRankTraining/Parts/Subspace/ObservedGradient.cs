@@ -17,13 +17,13 @@ internal abstract class ObservedGradient
     public abstract Tensor Norm();
 }
 
-/// <summary>One that is there.</summary>
-internal sealed class WholeGradient(Tensor matrix) : ObservedGradient
+/// <summary>One that is there, or whose products are; the latter has no norm to be asked for.</summary>
+internal sealed class WholeGradient(SeenMatrix matrix) : ObservedGradient
 {
     public override Tensor Sketch(Projection projection, Tensor lowRank) =>
-        projection.RankAxis == 0 ? matrix.mm(lowRank.t()) : matrix.t().mm(lowRank);
+        projection.RankAxis == 0 ? matrix.Times(lowRank.t()) : matrix.TransposedTimes(lowRank);
 
-    public override Tensor Norm() => matrix.norm();
+    public override Tensor Norm() => matrix.Like.norm();
 }
 
 /// <summary>G = δᵀ x, which is not formed.</summary>

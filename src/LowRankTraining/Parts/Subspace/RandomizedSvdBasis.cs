@@ -27,18 +27,24 @@ public sealed record RandomizedSvdBasis : IBasis
         .AtLeast(0, Oversampling)
         .Between(0, MostIterations, PowerIterations);
 
+    /// <summary>A Ω; AᵀQ and A times that for each pass; QᵀA.</summary>
+    long? IBasis.NumbersSeen(long length, long width, long rank, long? previousRank) =>
+        WidthFor(length, rank) is var sketch && sketch < length ? (1 + PowerIterations) * sketch * (length + width) : null;
+
     /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
-        var width = Math.Min(query.Matrix.shape[0], query.Rank + Oversampling);
+        var width = WidthFor(query.Matrix.shape[0], query.Rank);
         if (width == query.Matrix.shape[0])
             return new GramBasis().Find(query);
 
         using var scope = NewDisposeScope();
-        return Orthonormal.WithCanonicalSigns(FromSketch(query.Matrix, query.Rank, width, query.Step)).MoveToOuterDisposeScope();
+        return Orthonormal.WithCanonicalSigns(FromSketch(query.Seen, query.Rank, width, query.Step)).MoveToOuterDisposeScope();
     }
 
-    private Tensor FromSketch(Tensor matrix, long rank, long width, in StepContext step)
+    private long WidthFor(long length, long rank) => Math.Min(length, rank + Oversampling);
+
+    private Tensor FromSketch(SeenMatrix matrix, long rank, long width, in StepContext step)
     {
         var range = Range(Sketch(matrix, width, step));
         for (var pass = 0; pass < PowerIterations; pass++)
@@ -57,17 +63,18 @@ public sealed record RandomizedSvdBasis : IBasis
     }
 
     /// <summary>(QᵀA)(QᵀA)ᵀ.</summary>
-    private static Tensor SquaredCore(Tensor matrix, Tensor range)
+    private static Tensor SquaredCore(SeenMatrix matrix, Tensor range)
     {
-        using var core = range.t().mm(matrix);
+        using var core = matrix.Within(range);
         return core.mm(core.t());
     }
 
     /// <summary>A Ω, with Gaussian Ω of so many columns.</summary>
-    internal static Tensor Sketch(Tensor matrix, long width, in StepContext step)
+    private static Tensor Sketch(SeenMatrix matrix, long width, in StepContext step)
     {
-        using var generator = step.Generator("sketch", matrix.device);
-        using var omega = randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator);
-        return matrix.mm(omega);
+        var like = matrix.Like;
+        using var generator = step.Generator("sketch", like.device);
+        using var omega = randn(like.shape[1], width, like.dtype, like.device, generator: generator);
+        return matrix.Times(omega);
     }
 }

@@ -19,21 +19,21 @@ internal readonly record struct RefreshMeasurement
         return new(Stopwatch.GetTimestamp());
     }
 
-    /// <param name="matrix">G.</param>
+    /// <param name="matrix">G; null where only products of it have been seen, which do not tell its energy.</param>
     /// <param name="old">The projection before, or null where there was none.</param>
     /// <param name="fresh">The projection found.</param>
     /// <param name="lowRank">G projected.</param>
     /// <param name="isOrthonormal">Whether bases have orthonormal columns: of others energy and overlap say nothing.</param>
-    public void Stop(Tensor matrix, Projection? old, Projection fresh, Tensor lowRank, bool isOrthonormal)
+    public void Stop(Tensor? matrix, Projection? old, Projection fresh, Tensor lowRank, bool isOrthonormal)
     {
         if (Instruments.RefreshDuration.Enabled && _started != 0)
         {
-            WaitFor(matrix);
+            WaitFor(lowRank);
             Instruments.RefreshDuration.Observe(Stopwatch.GetElapsedTime(_started).TotalSeconds);
         }
 
         using var scope = NewDisposeScope();
-        if (Instruments.CapturedEnergy.Enabled && isOrthonormal)
+        if (Instruments.CapturedEnergy.Enabled && isOrthonormal && matrix is not null)
             Record(Instruments.CapturedEnergy, Energy(lowRank) / Energy(matrix));
         if (Instruments.Overlap.Enabled && isOrthonormal && old is not null)
         {

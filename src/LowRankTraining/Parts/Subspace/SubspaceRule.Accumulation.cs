@@ -52,16 +52,30 @@ public sealed partial record SubspaceRule
         if (ObstacleToProjection is not null || GradientCheck.Judge(gradient) != GradientVerdict.Usable)
             return false;
 
+        Take(new HeldMatrix(gradient.AsMatrix()), state, step);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Where they are fewer than those of the gradient.</remarks>
+    internal override bool NeedsOnlyProducts(IReadOnlyList<long> shape, StateBag state, in StepContext step)
+    {
+        var (rows, columns) = shape.Sides();
+        return ObstacleToProjection is null && !Drifts(state) && !AsksForShare(state) && (IsDue(state, step) || FindsNext(state, step))
+            && NumbersSeen(rows, columns, state, step) < rows * columns;
+    }
+
+    /// <inheritdoc/>
+    internal override void Take(SeenMatrix gradient, StateBag state, in StepContext step)
+    {
         using var scope = NewDisposeScope();
-        var matrix = gradient.AsMatrix();
         var due = IsDue(state, step);
-        var (projection, lowRank) = due ? Renew(matrix, state, step) : Project(matrix, Current(matrix, state, step));
+        var (projection, lowRank) = due ? Renew(gradient, state, step) : Project(gradient, Current(gradient.Like, state, step));
         if (due)
             state.SetCounter(RenewedFor, state.Counter(Clock) + 1);
         if (LooksOutside(state, step))
-            Observe(new WholeGradient(matrix), projection, lowRank, state, step);
+            Observe(new WholeGradient(gradient), projection, lowRank, state, step);
         Accumulate(lowRank, state);
-        return true;
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using LowRankTraining.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,8 +32,9 @@ public sealed partial record SubspaceRule
     };
 
     /// <summary>Finds the subspace again, projects, and lets moments and error follow.</summary>
-    private (Projection Projection, Tensor LowRank) Renew(Tensor matrix, StateBag state, in StepContext step)
+    private (Projection Projection, Tensor LowRank) Renew(SeenMatrix seen, StateBag state, in StepContext step)
     {
+        var matrix = seen.Like;
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
         var side = Side.For(rows, columns);
         var rank = RankFor(rows, columns);
@@ -42,18 +44,31 @@ public sealed partial record SubspaceRule
 
         if (side != ProjectionSide.Right)
             Basis.Renew(side == ProjectionSide.Both ? BasisSlot.Left : BasisSlot.Only, BasisFormat,
-                new(matrix, rank, old?.Left, step) { Momentum = MomentumIn(old, matrix, state) }, state);
+                new(matrix, rank, old?.Left, step) { Momentum = MomentumIn(old, matrix, state), Sum = seen.IsHeld ? null : seen }, state);
         if (side != ProjectionSide.Left)
             Basis.Renew(side == ProjectionSide.Both ? BasisSlot.Right : BasisSlot.Only, BasisFormat,
-                new(matrix.t(), rank, old?.Right, step) { Momentum = MomentumIn(old, matrix, state) }, state);
+                new(matrix.t(), rank, old?.Right, step) { Momentum = MomentumIn(old, matrix, state), Sum = seen.IsHeld ? null : seen.Transposed }, state);
 
         step.Counters?.Refresh();
         var fresh = Current(matrix, state, step);
-        var lowRank = fresh.Project(matrix);
+        var lowRank = seen.Through(fresh.Project);
         if (old is not null)
             CarryOver(new(old, fresh, rows, columns, Inner, state, step), completed, matrix);
-        measurement.Stop(matrix, old, fresh, lowRank, Basis.IsOrthonormal);
+        measurement.Stop(seen.IsHeld ? matrix : null, old, fresh, lowRank, Basis.IsOrthonormal);
         return (fresh, lowRank);
+    }
+
+    /// <summary>Numbers in the products of a gradient that the next update looks at; null where it looks at more than products.</summary>
+    private long? NumbersSeen(long rows, long columns, StateBag state, in StepContext step)
+    {
+        var side = Side.For(rows, columns);
+        if (side == ProjectionSide.Both)
+            return null;
+
+        var (length, width) = side == ProjectionSide.Left ? (rows, columns) : (columns, rows);
+        var rank = RankFor(rows, columns);
+        long? previous = state.Counter(Clock) > 0 ? state.Counter(BasisSlot.Only.Rank) : null;
+        return rank * width + (IsDue(state, step) ? Basis.NumbersSeen(length, width, rank, previous) : 0) + (FindsNext(state, step) ? rank * length : 0);
     }
 
     /// <value>Whether nothing looks at the subspace that is left: a drawn one would be drawn once more for nothing.</value>

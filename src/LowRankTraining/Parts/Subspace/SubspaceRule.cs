@@ -95,7 +95,7 @@ public sealed partial record SubspaceRule : UpdateRule
             matrix = GradientCheck.InRange(matrix);
 
         var observed = Feedback?.Add(matrix, state) ?? matrix;
-        var (projection, lowRank) = due ? Renew(observed, state, step) : Project(observed, Current(matrix, state, step));
+        var (projection, lowRank) = due ? Renew(new HeldMatrix(observed), state, step) : Project(new HeldMatrix(observed), Current(matrix, state, step));
         var accumulated = TakeAccumulated(lowRank, state);
 
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
@@ -115,7 +115,7 @@ public sealed partial record SubspaceRule : UpdateRule
 
         Feedback?.Keep(observed, projection, lowRank, state, step);
         if (LooksOutside(state, step))
-            Observe(new WholeGradient(Feedback is null ? matrix : observed), projection, lowRank, state, step);
+            Observe(new WholeGradient(new HeldMatrix(Feedback is null ? matrix : observed)), projection, lowRank, state, step);
         Advance(new(matrix, projection, lowRank), squares, accumulator, scale, state, step);
         lowRank.Free();
         squares.Free();
@@ -150,7 +150,8 @@ public sealed partial record SubspaceRule : UpdateRule
         accumulator.copy_(packed);
     }
 
-    private static (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection) => (projection, projection.Project(matrix));
+    private static (Projection Projection, Tensor LowRank) Project(SeenMatrix matrix, Projection projection) =>
+        (projection, matrix.Through(projection.Project));
 
     /// <summary>A gradient and what is seen of it in the subspace.</summary>
     private readonly record struct Observation(Tensor Matrix, Projection Projection, Tensor LowRank);

@@ -27,6 +27,10 @@ public sealed record WarmStartedBasis : IBasis
 
     bool IBasis.GoesAhead => Ahead;
 
+    /// <summary>AᵀP and A times that.</summary>
+    long? IBasis.NumbersSeen(long length, long width, long rank, long? previousRank) =>
+        previousRank == rank ? rank * (width + length) : Start.NumbersSeen(length, width, rank, null);
+
     /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
     {
@@ -34,7 +38,7 @@ public sealed record WarmStartedBasis : IBasis
             return Start.Find(query);
 
         using var scope = NewDisposeScope();
-        var range = SubspaceIteration.Pass(query.Matrix, previous);
+        var range = SubspaceIteration.Pass(query.Seen, previous);
         return Orthonormal.Columns(range).MoveToOuterDisposeScope();
     }
 }

@@ -1,0 +1,70 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Numerics;
+
+/// <summary>A matrix A that is seen through linear functions of it, so that it may be the sum of matrices that lie in different places.</summary>
+internal abstract class SeenMatrix
+{
+    /// <value>A itself where it is held here; else zeros of its shape, dtype and device, which take no memory.</value>
+    public abstract Tensor Like { get; }
+
+    /// <value>Whether A is held here.</value>
+    public virtual bool IsHeld => false;
+
+    /// <value>Aᵀ.</value>
+    public abstract SeenMatrix Transposed { get; }
+
+    /// <summary>f(A).</summary>
+    /// <param name="linear">f, which must be linear: of a sum it is called for each addend.</param>
+    public abstract Tensor Through(Func<Tensor, Tensor> linear);
+
+    /// <summary>A X.</summary>
+    public Tensor Times(Tensor right) => Through(matrix => matrix.mm(right));
+
+    /// <summary>Aᵀ X.</summary>
+    public Tensor TransposedTimes(Tensor right) => Through(matrix => matrix.t().mm(right));
+
+    /// <summary>XᵀA.</summary>
+    public Tensor Within(Tensor columns) => Through(matrix => columns.t().mm(matrix));
+}
+
+/// <summary>One that is held.</summary>
+/// <param name="matrix">A.</param>
+internal sealed class HeldMatrix(Tensor matrix) : SeenMatrix
+{
+    public override Tensor Like => matrix;
+
+    public override bool IsHeld => true;
+
+    public override HeldMatrix Transposed => new(matrix.t());
+
+    public override Tensor Through(Func<Tensor, Tensor> linear) => linear(matrix);
+}
+
+/// <summary>A = A₁ + A₂ + …</summary>
+/// <param name="parts">Those addends that are here; null for one that is zero.</param>
+/// <param name="like">Zeros of their shape.</param>
+/// <param name="add">Adds up what a function has made of them, and of those elsewhere.</param>
+internal sealed class SummedMatrix(IReadOnlyList<Tensor?> parts, Tensor like, Func<IEnumerable<Tensor?>, Tensor> add) : SeenMatrix
+{
+    public override Tensor Like => like;
+
+    public override SummedMatrix Transposed => new([.. parts.Select(part => part?.t())], like.t(), add);
+
+    public override Tensor Through(Func<Tensor, Tensor> linear) =>
+        add(parts.All(part => part is null) ? [linear(like)] : parts.Select(part => part is null ? null : linear(part)));
+}
+
+/// <summary>k A + B, B held everywhere.</summary>
+/// <param name="seen">A.</param>
+/// <param name="scale">k.</param>
+/// <param name="added">B.</param>
+internal sealed class MixedMatrix(SeenMatrix seen, double scale, Tensor added) : SeenMatrix
+{
+    public override Tensor Like => seen.Like;
+
+    public override MixedMatrix Transposed => new(seen.Transposed, scale, added.t());
+
+    public override Tensor Through(Func<Tensor, Tensor> linear) => seen.Through(linear).mul_(scale).add_(linear(added));
+}
