@@ -13,7 +13,12 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  check-claims   compare the numbers on the pages with benchmarks/results, and measure the cheap ones again
+  bench  memory [MODEL] measure what training large models takes; also writes artifacts/memory.json
   bench  figures        measure what the library promises; also writes artifacts/figures.json
+  fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; test reads 300
+  soak   [STEPS]        train STEPS steps (default 200000) by each of five methods: nothing may grow
+  large  [BILLIONS]     save and load a tensor of so many times 2^30 numbers (default 1.2; 2.4 GB)
+  kill   [TIMES]        kill a training program TIMES times (default 1000) while it saves: nothing may be lost
   pack                  make and check the NuGet packages
   docs                  make the site with the API reference: artifacts/site
 
@@ -136,6 +141,22 @@ function Invoke-Bench([string[]] $arguments) {
     exit $LASTEXITCODE
 }
 
+# One of the long trials of the benchmarks' program.
+function Invoke-Endurance([string[]] $arguments) {
+    $project = 'benchmarks/LowRankTraining.Benchmarks'
+    Build-Project 'bench-build' 'Building the benchmarks (Release)' $project
+    & dotnet run --project (Join-Path $root $project) -c Release --no-build @backend -- @arguments
+    exit $LASTEXITCODE
+}
+
+function Invoke-Fuzz([string[]] $arguments) {
+    $project = 'tests/LowRankTraining.Tests'
+    Build-Project 'fuzz-build' 'Building the tests (Release)' $project
+    $env:LRT_FUZZ_INPUTS = if ($arguments.Count) { $arguments[0] } else { '100000' }
+    & dotnet test (Join-Path $root $project) -c Release --no-build --nologo --filter 'FullyQualifiedName~FuzzTests'
+    exit $LASTEXITCODE
+}
+
 # The site is made from the pages of docs, and from what the compiled libraries say about themselves; any warning, such as a dead link, ends it.
 function Invoke-Docs {
     $assemblies = Join-Path $root 'artifacts/docs/assemblies'
@@ -181,6 +202,8 @@ switch ($command) {
     'test' { Assert-Sdk; Build-Project 'build' 'Building (Release)' 'LowRankTraining.sln'; Invoke-Tests $rest }
     'demo' { Assert-Sdk; Invoke-Demo $rest }
     'bench' { Assert-Sdk; Invoke-Bench $rest }
+    'fuzz' { Assert-Sdk; Invoke-Fuzz $rest }
+    { $_ -in 'soak', 'kill', 'large' } { Assert-Sdk; Invoke-Endurance $words }
     'pack' { Assert-Sdk; Invoke-Pack }
     'docs' { Assert-Sdk; Invoke-Docs }
     default { Show-Usage; Stop-Build "Unknown command '$command'." }

@@ -18,6 +18,8 @@ internal static class FiguresCommand
         ("refresh", RefreshFigures.Measure),
         ("training", TrainingFigures.Measure),
         ("flow", FlowFigures.Measure),
+        ("flow-training", FlowTrainingFigures.Measure),
+        ("ahead", AheadFigures.Measure),
     ];
 
     /// <returns>0 whatever holds and whatever does not; 2 for arguments that mean nothing.</returns>

@@ -1,8 +1,4 @@
-using LanguageModel.Data;
-using LanguageModel.Model;
 using LowRankTraining.Strategies;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks.Figures;
 
@@ -12,7 +8,6 @@ namespace LowRankTraining.Benchmarks.Figures;
 internal static class TrainingFigures
 {
     private const string Model = "20m";
-    private const long Seed = 42;
 
     /// <summary>Above d/6 the ratio is only shown.</summary>
     private static readonly (string Name, Goal? Goal, Func<ILowRankStrategy> Make)[] Candidates =
@@ -25,8 +20,8 @@ internal static class TrainingFigures
 
     public static IEnumerable<Figure> Measure()
     {
-        using var tokens = Tokens(batch: 4, sequence: 257);
-        var runs = Candidates.Select(candidate => (candidate.Name, Run: Trained.By(candidate.Make()))).Prepend((Name: Methods.AdamW, Run: Trained.By(null))).ToArray();
+        using var tokens = TrainedModel.Tokens(batch: 4, sequence: 257);
+        var runs = Candidates.Select(candidate => (candidate.Name, Run: TrainedModel.By(Model, candidate.Make()))).Prepend((Name: Methods.AdamW, Run: TrainedModel.By(Model, null))).ToArray();
 
         var rounds = Rounds.Run(count: 15, warmUps: 3, round =>
         {
@@ -40,34 +35,5 @@ internal static class TrainingFigures
         yield return new($"training step of {Methods.AdamW}, {Model}", rounds.Median(Methods.AdamW), "ms");
         foreach (var (name, goal, _) in Candidates)
             yield return new($"training step of {name} / of {Methods.AdamW}, {Model}", rounds.Ratio(name, Methods.AdamW), "times", goal);
-    }
-
-    private static Tensor Tokens(long batch, long sequence)
-    {
-        using var generator = new Generator(Seed, CPU);
-        return randint(TextCorpus.Vocabulary, [batch, sequence], ScalarType.Int64, generator: generator);
-    }
-
-    private sealed record Trained(Llama Model, optim.Optimizer Optimizer) : IDisposable
-    {
-        public static Trained By(ILowRankStrategy? strategy)
-        {
-            var model = Llama.Create(LlamaConfigs.Find(TrainingFigures.Model) with { Vocabulary = TextCorpus.Vocabulary }, Seed, CPU, ScalarType.Float32);
-            return new(model, strategy is null ? optim.AdamW(model.parameters(), lr: 1e-3) : strategy.Attach(model).CreateOptimizer(lr: 1e-3));
-        }
-
-        public void Step(Tensor tokens)
-        {
-            using var scope = NewDisposeScope();
-            Optimizer.zero_grad();
-            Model.Loss(tokens[.., ..^1], tokens[.., 1..].contiguous()).backward();
-            Optimizer.step();
-        }
-
-        public void Dispose()
-        {
-            Optimizer.Dispose();
-            Model.Dispose();
-        }
     }
 }

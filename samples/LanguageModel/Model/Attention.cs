@@ -5,7 +5,7 @@ using static TorchSharp.torch.nn;
 namespace LanguageModel.Model;
 
 /// <summary>Causal self-attention: every position looks at itself and at those before it.</summary>
-public sealed class Attention : Module<Tensor, Tensor>
+public sealed class Attention : Module<Tensor, Tensor>, IKeepsKeyValues
 {
     // Declared as Module<Tensor, Tensor> rather than Linear, so that a method may put another module in their place.
     private readonly Module<Tensor, Tensor> q_proj;
@@ -29,15 +29,21 @@ public sealed class Attention : Module<Tensor, Tensor>
     }
 
     /// <inheritdoc/>
+    public KeyValueCache? Cache { get; set; }
+
+    /// <inheritdoc/>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
 
-        var query = rotary.Turn(Split(q_proj.call(input))).transpose(1, 2);
-        var key = Repeat(rotary.Turn(Split(k_proj.call(input))).transpose(1, 2));
-        var value = Repeat(Split(v_proj.call(input)).transpose(1, 2));
+        var seen = Cache?.Length ?? 0;
+        var query = rotary.Turn(Split(q_proj.call(input)), seen).transpose(1, 2);
+        var key = rotary.Turn(Split(k_proj.call(input)), seen).transpose(1, 2);
+        var value = Split(v_proj.call(input)).transpose(1, 2);
+        if (Cache is not null)
+            (key, value) = Cache.Add(key, value);
 
-        var mixed = functional.scaled_dot_product_attention(query, key, value, is_casual: true);
+        var mixed = functional.scaled_dot_product_attention(query, Repeat(key), Repeat(value), is_casual: seen == 0);
         return o_proj.call(mixed.transpose(1, 2).flatten(2)).MoveToOuterDisposeScope();
     }
 

@@ -79,7 +79,8 @@ internal sealed class Gpt2Decoder : Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
 
-        var stream = wte.call(input) + wpe.call(arange(input.shape[1], ScalarType.Int64, input.device));
+        var seen = h[0].Seen;
+        var stream = wte.call(input) + wpe.call(arange(seen, seen + input.shape[1], ScalarType.Int64, input.device));
         return ln_f.call(CheckpointedLayer.Run(h, stream, CheckpointsActivations)).MoveToOuterDisposeScope();
     }
 
@@ -108,6 +109,9 @@ internal sealed class Gpt2Layer : Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <value>Positions that it has kept.</value>
+    public long Seen => attn.Cache?.Length ?? 0;
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
@@ -118,7 +122,7 @@ internal sealed class Gpt2Layer : Module<Tensor, Tensor>
 }
 
 /// <summary>Causal self-attention, with queries, keys and values in one matrix.</summary>
-internal sealed class Gpt2Attention : Module<Tensor, Tensor>
+internal sealed class Gpt2Attention : Module<Tensor, Tensor>, IKeepsKeyValues
 {
     private readonly Module<Tensor, Tensor> c_attn;
     private readonly Module<Tensor, Tensor> c_proj;
@@ -132,12 +136,18 @@ internal sealed class Gpt2Attention : Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    public KeyValueCache? Cache { get; set; }
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
 
+        var seen = Cache?.Length ?? 0;
         var parts = c_attn.call(input).chunk(3, -1);
-        var mixed = functional.scaled_dot_product_attention(Split(parts[0]), Split(parts[1]), Split(parts[2]), is_casual: true);
+        var (key, value) = (Split(parts[1]), Split(parts[2]));
+        if (Cache is not null)
+            (key, value) = Cache.Add(key, value);
+        var mixed = functional.scaled_dot_product_attention(Split(parts[0]), key, value, is_casual: seen == 0);
         return c_proj.call(mixed.transpose(1, 2).flatten(2)).MoveToOuterDisposeScope();
     }
 

@@ -16,16 +16,17 @@ public sealed class RotaryPositions(long headDimension, double rotaryBase, Rotar
 
     /// <summary>Turns the features of <paramref name="heads"/>.</summary>
     /// <param name="heads">(batch, position, head, feature).</param>
-    public Tensor Turn(Tensor heads)
+    /// <param name="from">The first of their positions.</param>
+    public Tensor Turn(Tensor heads, long from = 0)
     {
         using var scope = NewDisposeScope();
-        Prepare(heads.shape[1], heads.dtype, heads.device);
+        Prepare(from + heads.shape[1], heads.dtype, heads.device);
 
         // Rolling by half swaps the two of each pair; the sines carry the sign of the first.
         var partners = heads.roll(headDimension / 2, -1);
-        return (heads * First(cosines!)).addcmul(partners, First(signedSines!), 1).MoveToOuterDisposeScope();
+        return (heads * Here(cosines!)).addcmul(partners, Here(signedSines!), 1).MoveToOuterDisposeScope();
 
-        Tensor First(Tensor table) => table.narrow(0, 0, heads.shape[1]);
+        Tensor Here(Tensor table) => table.narrow(0, from, heads.shape[1]);
     }
 
     /// <summary>Frees the tables.</summary>
@@ -40,6 +41,9 @@ public sealed class RotaryPositions(long headDimension, double rotaryBase, Rotar
         if (made.Length >= length && (made.Type, made.Device) == (type, device.ToString()))
             return;
 
+        // A text that grows asks for one position more each time.
+        if ((made.Type, made.Device) == (type, device.ToString()))
+            length = Math.Max(length, made.Length * 2);
         Dispose();
         var half = headDimension / 2;
         var (cosine, sine) = (new float[length * headDimension], new float[length * headDimension]);

@@ -7,7 +7,8 @@ namespace LanguageModel.Training;
 /// <summary>Lets a model write on.</summary>
 /// <param name="model">The model.</param>
 /// <param name="device">Where it is.</param>
-/// <remarks>Plain on purpose: every token is computed from the whole text before it. Keeping keys and values would make long texts faster.</remarks>
+/// <remarks>Keys and values of the text so far are kept, so that a token costs one position. When the text is as long as the model can see, its beginning is
+/// forgotten, all positions change, and every token is computed from the whole of what is left.</remarks>
 public sealed class Generation(CausalLanguageModel model, Device device)
 {
     /// <value>Divides the scores before a token is drawn; 0 for the most likely one. Default 0.</value>
@@ -19,29 +20,46 @@ public sealed class Generation(CausalLanguageModel model, Device device)
     /// <value>Seed of the draws.</value>
     public ulong Seed { get; init; }
 
+    /// <value>Whether keys and values are kept: the same tokens in less time. Default true.</value>
+    public bool KeepsKeyValues { get; init; } = true;
+
     /// <summary>The tokens after <paramref name="prompt"/>, one by one, until one of <paramref name="ends"/> or as many as <paramref name="count"/>.</summary>
     public IEnumerable<int> Continue(IReadOnlyList<int> prompt, int count, IReadOnlyList<int> ends)
     {
         var text = prompt.Select(token => (long)token).ToList();
         using var generator = new Generator(Seed, CPU);
-        for (var place = 0; place < count; place++)
+        var (memory, seen) = (KeepsKeyValues ? model.Remember() : null, 0);
+        try
         {
-            var next = Next(text, generator);
-            if (ends.Contains(next))
-                yield break;
+            for (var place = 0; place < count; place++)
+            {
+                if (text.Count > model.Positions)
+                {
+                    memory?.Dispose();
+                    (memory, seen) = (null, text.Count - model.Positions.Value);
+                }
 
-            yield return next;
-            text.Add(next);
+                var next = Next([.. text.Skip(seen)], generator);
+                if (ends.Contains(next))
+                    yield break;
+
+                yield return next;
+                seen = memory is null ? seen : text.Count;
+                text.Add(next);
+            }
+        }
+        finally
+        {
+            memory?.Dispose();
         }
     }
 
-    private int Next(List<long> text, Generator generator)
+    private int Next(long[] tokens, Generator generator)
     {
         using var frozen = no_grad();
         using var scope = NewDisposeScope();
-        var seen = text.Skip(Math.Max(0, text.Count - (model.Positions ?? text.Count))).ToArray();
         model.eval();
-        var scores = model.call(tensor(seen, [1, seen.Length]).to(device))[0, -1].cpu();
+        var scores = model.call(tensor(tokens, [1, tokens.Length]).to(device))[0, -1].cpu();
         return Temperature == 0 ? (int)scores.argmax().ToInt64() : Draw(softmax(scores / Temperature, 0), generator);
     }
 

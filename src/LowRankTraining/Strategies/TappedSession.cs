@@ -43,10 +43,7 @@ internal sealed class TappedSession : ILowRankSession
     /// <exception cref="NotSupportedException">No rule of the method can take gradients that way.</exception>
     public static void Require(ILowRankStrategy method, ILowRankSession session, GradientFlow gradients)
     {
-        if (!Enum.IsDefined(gradients))
-            throw new ArgumentException($"{gradients} is no {nameof(GradientFlow)}: take one of {string.Join(", ", Enum.GetNames<GradientFlow>())}.",
-                nameof(gradients));
-
+        GradientFlows.RequireDefined(gradients);
         var projecting = session.Parameters.Where(plan => plan.Rule.Projects).ToArray();
         if (gradients == GradientFlow.Stepped || projecting.Any(plan => plan.Rule.ObstacleToProjection is null))
             return;

@@ -104,10 +104,30 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     /// method that starts from scratch and says so.</summary>
     /// <param name="model">The model. The optimizer is made after it has been moved to its device and dtype.</param>
     /// <param name="targets">The matrices to adapt; all linear weights but the output head when null.</param>
+    /// <param name="gradients">What becomes of the gradients of weights under <see cref="Injection.Shadow"/>, the only ones that are formed: with
+    /// <see cref="GradientFlow.Projected"/> those of the factors are computed in the backward pass, ∂A = s (δ B)ᵀ x and ∂B = s δᵀ(x Aᵀ), in their place.
+    /// Default: whole gradients.</param>
     /// <exception cref="OptionsValidationException">Options out of range, or without effect beside the others; all of them are listed.</exception>
-    public virtual AdapterSession Attach(nn.Module model, Targets? targets = null) => AdapterPlanner.Attach(model, targets, Checks.Require(this).Method);
+    /// <exception cref="NotSupportedException"><see cref="GradientFlow.Stepped"/>. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">Another session takes the gradients of a layer already. Nothing was changed.</exception>
+    public virtual AdapterSession Attach(nn.Module model, Targets? targets = null, GradientFlow gradients = GradientFlow.Whole)
+    {
+        RequireFlow(gradients);
+        return AdapterPlanner.Attach(model, targets, Checks.Require(this).Method, gradients);
+    }
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
+
+    ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets, GradientFlow gradients) => Attach(model, targets, gradients);
+
+    /// <summary>Refuses a flow that factors cannot have.</summary>
+    private protected void RequireFlow(GradientFlow gradients)
+    {
+        GradientFlows.RequireDefined(gradients);
+        if (gradients == GradientFlow.Stepped)
+            throw new NotSupportedException($"'{Name}' cannot take gradients by {nameof(GradientFlow)}.{gradients}, only by {GradientFlow.Whole} and "
+                + $"{GradientFlow.Projected}: factors are merged, restarted and resized between steps, and not in the backward pass.");
+    }
 
     /// <summary>The method in its text form, with the options that are not as by default: <c>{"Method":"lora","Rank":64}</c>;
     /// <see cref="LowRankStrategies.Parse(string)"/> reads it.</summary>

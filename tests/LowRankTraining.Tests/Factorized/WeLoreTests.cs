@@ -36,10 +36,10 @@ public class WeLoreTests
         var ranks = WeLorePlan.For(model, ratio: 0.5).Ranks.WithMean(4);
         ranks.Ranks.Values.Should().OnlyContain(rank => rank >= 1).And.HaveCount(2);
 
-        RanksOf(new LowRankFactorization { Ranks = ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
-        RanksOf(new SLTrain { Ranks = ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
-        RanksOf(new LoRA { RankPattern = ranks.Ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
-        RanksOf(new ReLoRA { RankPattern = ranks.Ranks }.Attach).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf((open, targets) => new LowRankFactorization { Ranks = ranks }.Attach(open, targets)).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf((open, targets) => new SLTrain { Ranks = ranks }.Attach(open, targets)).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf((open, targets) => new LoRA { RankPattern = ranks.Ranks }.Attach(open, targets)).Should().BeEquivalentTo(ranks.Ranks);
+        RanksOf((open, targets) => new ReLoRA { RankPattern = ranks.Ranks }.Attach(open, targets)).Should().BeEquivalentTo(ranks.Ranks);
 
         Dictionary<string, int> RanksOf(Func<nn.Module, Targets?, AdapterSession> attach)
         {

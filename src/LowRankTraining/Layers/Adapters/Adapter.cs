@@ -23,6 +23,9 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
 
     public string Reason { get; protected set; } = reason;
 
+    /// <value>What becomes of the weight's gradient, where a reader should know; else null.</value>
+    public string? GradientNote => Entry.GradientNote;
+
     public virtual Injection Injection => Entry.Injection;
 
     /// <value>The rank of the factors now.</value>
@@ -61,6 +64,15 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
 
     /// <summary>Brings parts of the adapter to where the model has been moved to, as far as the model has not done so itself.</summary>
     public void Follow() => Entry.Follow();
+
+    /// <inheritdoc cref="Entry.TakeGradient"/>
+    public void TakeGradient() => Entry.TakeGradient();
+
+    /// <inheritdoc cref="Entry.LeaveGradient"/>
+    public void LeaveGradient() => Entry.LeaveGradient();
+
+    /// <inheritdoc cref="Entry.FindGradient"/>
+    public void FindGradient() => Entry.FindGradient();
 
     /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
     public virtual void Install() => Entry.Install();

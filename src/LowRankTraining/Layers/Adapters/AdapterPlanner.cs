@@ -11,7 +11,7 @@ internal static class AdapterPlanner
     /// <summary>The matrices that ReLoRA's scripts adapt: everything linear but the output head.</summary>
     public static readonly Targets DefaultTargets = Targets.AllLinear().ExceptTablesAndHead();
 
-    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method)
+    public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, GradientFlow gradients)
     {
         var settings = method.Settings;
         targets ??= DefaultTargets;
@@ -33,6 +33,8 @@ internal static class AdapterPlanner
 
         var adapters = Adapt(method, [.. sites.Select((site, index) => new AdapterRequest(
             site, ranks[index], choices[index].Way!.Value, choices[index].Reason, MayShadow: settings.Injection == Injection.Auto))]);
+        if (gradients == GradientFlow.Projected)
+            TakeGradients(adapters, settings);
         foreach (var adapter in adapters)
             adapter.Install();
 
@@ -83,6 +85,27 @@ internal static class AdapterPlanner
         : other.IsOnlyEmbedding ? "the table of an embedding"
         : !targets.Includes(other) ? $"not matched by the targets, {targets}"
         : $"frozen, and {method.Strategy} changes weights that are trained only";
+
+    /// <summary>Lets shadowed weights have the gradients of their parts as they arise: those of all other ways in are formed in no other way.</summary>
+    /// <exception cref="InvalidOperationException">Another session takes them. Nothing was changed.</exception>
+    private static void TakeGradients(Adapter[] adapters, AdapterSettings settings)
+    {
+        try
+        {
+            foreach (var adapter in adapters)
+                adapter.TakeGradient();
+        }
+        catch
+        {
+            foreach (var adapter in adapters)
+                adapter.LeaveGradient();
+            throw;
+        }
+
+        var held = adapters.Where(adapter => adapter.GradientNote is not null).ToArray();
+        if (held.Length > 0)
+            settings.Logger?.GradientsHeld(settings.Strategy, held.Length, string.Join("; ", held.Take(8).Select(one => $"{one.Name} ({one.GradientNote})")));
+    }
 
     /// <summary>The adapters, of which none is in the model yet. A layer freezes the weight that it is made for; if one cannot be made, all are as they
     /// were.</summary>

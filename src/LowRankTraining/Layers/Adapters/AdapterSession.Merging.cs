@@ -72,7 +72,10 @@ public sealed partial class AdapterSession
         RequireReached();
         _ties.Require();
         foreach (var adapter in _adapters)
+        {
+            adapter.FindGradient();
             adapter.Prepare();
+        }
     }
 
     private void RequireUnmerged()

@@ -67,7 +67,7 @@ public sealed partial class AdapterSession : ILowRankSession
 
     /// <value>The adapted matrices in the model's order, with how their factors entered the model and why.</value>
     public IReadOnlyList<AdaptedLayer> Layers =>
-        [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, adapter.Reason))];
+        [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, ReasonOf(adapter)))];
 
     /// <value>The factors that are parameters of the model and are trained now, and so have gradients of their own.</value>
     internal IReadOnlyList<Parameter> FactorParameters =>
@@ -150,9 +150,16 @@ public sealed partial class AdapterSession : ILowRankSession
             return;
 
         foreach (var adapter in _adapters)
+        {
+            adapter.LeaveGradient();
             adapter.Release();
+        }
+
+
         _released = _finished;
     }
+
+    private static string ReasonOf(Adapter adapter) => adapter.GradientNote is { } note ? $"{adapter.Reason}; {note}" : adapter.Reason;
 
     private IEnumerable<Parameter> Frozen => _frozen.Select(name => _model.At(name)).OfType<Parameter>();
 

@@ -8,6 +8,12 @@ internal abstract class Entry
     /// <value>Whether the parts have run since this was last set to false. Parts that are in the weight itself run with it, whoever uses it.</value>
     public virtual bool HasRun { get => true; set { } }
 
+    /// <value>Where the gradient of the weight goes as it arises; null where it is held, or where there is none.</value>
+    public virtual GradientSink? Sink => null;
+
+    /// <value>What becomes of the weight's gradient, where a reader should know; else null.</value>
+    public virtual string? GradientNote => null;
+
     /// <summary>The way in for a layer.</summary>
     public static LayerEntry For(Injection way, Site site) => way == Injection.Replace ? new ReplaceEntry(site) : new HookEntry(site.Linear!);
 
@@ -16,6 +22,16 @@ internal abstract class Entry
 
     /// <summary>Undoes <see cref="Install"/>.</summary>
     public abstract void TakeOut();
+
+    /// <summary>Takes the gradient of the weight as it arises, where there is one and that is possible.</summary>
+    /// <exception cref="InvalidOperationException">Another session takes it. Nothing was changed.</exception>
+    public virtual void TakeGradient() { }
+
+    /// <summary>Undoes <see cref="TakeGradient"/>.</summary>
+    public virtual void LeaveGradient() { }
+
+    /// <summary>Finds out, before a step, whether the gradient has come the way that was meant for it.</summary>
+    public virtual void FindGradient() { }
 
     /// <summary>Brings the parts to where the model has been moved to, as far as the model has not done so itself.</summary>
     public virtual void Follow() { }

@@ -8,7 +8,7 @@ internal sealed class ShadowAdapter(Site site, FactorSettings settings, string r
 
     public override long Rank => RankAfter(_completed);
 
-    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0 }];
+    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0, Sink = Entry.Sink }];
 
     /// <value>The weight is the merged one at all times.</value>
     public override bool CanMerge => true;

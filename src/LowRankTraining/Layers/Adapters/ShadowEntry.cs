@@ -1,11 +1,52 @@
 namespace LowRankTraining.Layers;
 
-/// <summary>Parts that live with the optimizer and learn from the weight's gradient; the model knows nothing of them.</summary>
+/// <summary>Parts that live with the optimizer and learn from the weight's gradient, or from its factors; the model knows nothing of them.</summary>
 internal sealed class ShadowEntry(Site site) : Entry
 {
+    private TappedLinear? _tap;
+    private GradientSink? _sink;
+    private string? _objection;
+
     public override Injection Injection => Injection.Shadow;
+
+    public override GradientSink? Sink => _sink;
+
+    public override string? GradientNote => _objection is null ? null : $"whole gradient: {_objection}";
 
     public override void Install() => site.Weight.requires_grad = true;
 
-    public override void TakeOut() => site.Weight.requires_grad = !site.WasFrozen;
+    public override void TakeOut()
+    {
+        LeaveGradient();
+        site.Weight.requires_grad = !site.WasFrozen;
+    }
+
+    public override void TakeGradient()
+    {
+        _objection = site switch
+        {
+            { IsTied: true } => $"several modules share it: {string.Join(", ", site.Names)}",
+            { Linear: null } => "it is not the weight of a linear module",
+            { Linear: var linear } when ForwardHooks.AnyOf(linear) && !TappedLinear.IsOn(linear) => "the layer has forward hooks of its own",
+            _ => null,
+        };
+        if (_objection is not null)
+            return;
+
+        var sink = new GradientSink();
+        _tap = TappedLinear.On(site.Name, site.Linear!, sink);
+        _sink = sink;
+    }
+
+    public override void LeaveGradient()
+    {
+        _tap?.Dispose();
+        _tap = null;
+    }
+
+    public override void FindGradient()
+    {
+        if (_tap is { IsPassedBy: true })
+            _objection = "the model runs the layer by forward(), which passes hooks by";
+    }
 }

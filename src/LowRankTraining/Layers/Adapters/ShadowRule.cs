@@ -14,44 +14,49 @@ namespace LowRankTraining.Layers;
 /// two dimensions is treated as out × rest.</para>
 /// <para>Before the factors take over, plain Adam on the weight. A zero or non-finite gradient changes nothing.</para>
 /// </remarks>
-internal sealed record ShadowRule(FactorSettings Settings) : UpdateRule
+internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
 {
     private static readonly StateSlot Factors = new("factors");
 
     public override (double Beta1, double Beta2)? Betas => Settings.Adam.Betas;
 
-    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    protected override StateSlot Parts => Factors;
+
+    protected override bool TrainsParts(in StepContext step) => Settings.IsActiveAfter(step.Step - 1);
+
+    protected override void AddFullRank(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
+        Settings.Adam.AddUpdate(gradient, accumulator, scale, state, step);
+
+    protected override Tensor? Draw(long rows, long columns, Tensor like, in StepContext step) =>
+        Settings.Start.ChangesBase && step.Weight is null ? null : Draw(step.Parameter, Like(like, rows, columns), step.Weight, step.Step - 1);
+
+    /// <summary>s [Bᵀ G, A Gᵀ].</summary>
+    protected override Tensor Slope(Tensor gradient, Tensor parts, StateBag state, in StepContext step)
     {
-        var completed = step.Step - 1;
-        if (!Settings.IsActiveAfter(completed))
-        {
-            Settings.Adam.AddUpdate(gradient, accumulator, scale, state, step);
-            return;
-        }
+        var (a, b) = Cut(parts, gradient.size(1), gradient.size(0));
+        return cat([b.mm(gradient), a.mm(gradient.t())], 1).mul_(Settings.Scale);
+    }
 
-        using var scope = NewDisposeScope();
-        var matrix = gradient.AsMatrix();
-        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
+    /// <summary>s [(δ B)ᵀ x, (x Aᵀ)ᵀ δ].</summary>
+    protected override Tensor Slope(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step)
+    {
+        var (a, b) = Cut(parts, input.size(1), delta.size(1));
+        return cat([delta.mm(b.t()).t().mm(input), input.mm(a.t()).t().mm(delta)], 1).mul_(Settings.Scale);
+    }
 
-        if (!state.TryGet(Factors, out var factors))
-            factors = Draw(step.Parameter, matrix, step.Weight, completed);
-        var (a, b) = (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
-
-        var lowRank = cat([b.mm(matrix), a.mm(matrix.t())], 1).mul_(Settings.Scale);
-        if (!step.Accepts(lowRank, matrix))
-            return;
-
-        state.Set(Factors, factors);
-        var (direction, correction) = Settings.Adam.Advance(lowRank, state, step);
+    protected override void Step(Tensor slope, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        var (rows, columns) = accumulator.shape.Sides();
+        var (direction, correction) = Settings.Adam.Advance(slope, state, step);
         if (Settings.LearningRateRatio != 1)
             direction.narrow(1, columns, rows).mul_(Settings.LearningRateRatio);
-        var before = factors.clone();
-        factors.add_(direction, scale * correction);
+        var before = parts.clone();
+        parts.add_(direction, scale * correction);
 
         // The change that the factors really made, rounding included, so that the weight does not drift away from W₀ + s B A.
-        var change = factors - before;
+        var change = parts - before;
         var left = cat([change.narrow(1, columns, rows), before.narrow(1, columns, rows)], 0).mul_(Settings.Scale);
-        var right = cat([a, change.narrow(1, 0, columns)], 0);
+        var right = cat([parts.narrow(1, 0, columns), change.narrow(1, 0, columns)], 0);
         Add(accumulator, left.t(), right);
     }
 
@@ -117,7 +122,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : UpdateRule
         return $"shadowed factors of rank {Settings.RankAfter(0, limit)} of {limit}";
     }
 
-    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Settings.Adam.SlotsFor(shape).Append(Factors);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [.. base.SlotsFor(shape), .. Settings.Adam.SlotsFor(shape), Factors];
 
     /// <remarks>At the most: of the warm start and of the factors, which follow it.</remarks>
     public override long BytesFor(IReadOnlyList<long> shape)
@@ -138,6 +143,13 @@ internal sealed record ShadowRule(FactorSettings Settings) : UpdateRule
         var (a, b) = Settings.Start.FromWeight(whole, RankFor(matrix, completed), Settings.Scale, Settings.DrawKey(name, completed));
         return cat([a, b.t()], 1).to(matrix.dtype).MoveToOuterDisposeScope();
     }
+
+    /// <summary>A, r × n, and Bᵀ, r × m.</summary>
+    private static (Tensor A, Tensor TransposedB) Cut(Tensor factors, long columns, long rows) =>
+        (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
+
+    /// <summary>Stands for a matrix where its shape, dtype and device are asked for, and has no memory.</summary>
+    private static Tensor Like(Tensor like, long rows, long columns) => zeros(1, 1, like.dtype, like.device).expand(rows, columns);
 
     private long RankFor(Tensor matrix, long completed) =>
         Settings.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));

@@ -25,7 +25,7 @@ internal sealed class SparseShadow : Adapter
 
     public override long Rank { get; }
 
-    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0 }];
+    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0, Sink = Entry.Sink }];
 
     /// <summary>The weight becomes the one of the parts. Those that are drawn are drawn again by the first step; those that are made from the weight wait for
     /// the optimizer.</summary>

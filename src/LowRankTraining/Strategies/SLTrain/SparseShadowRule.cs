@@ -1,3 +1,4 @@
+using LowRankTraining.Layers;
 using LowRankTraining.Numerics;
 using LowRankTraining.Parts;
 using TorchSharp;
@@ -13,39 +14,46 @@ namespace LowRankTraining.Strategies;
 /// the support is kept by number; Adam's moments in the shape of the parts. A tensor of more than two dimensions is treated as out × rest. A zero or
 /// non-finite gradient changes nothing.</para>
 /// </remarks>
-internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
+internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
 {
-    private static readonly StateSlot Parts = new("parts"), Indices = new("indices");
+    private static readonly StateSlot Flat = new("parts"), Indices = new("indices");
 
     public override (double Beta1, double Beta2)? Betas => Recipe.Adam.Betas;
 
-    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    protected override StateSlot Parts => Flat;
+
+    protected override Tensor Draw(long rows, long columns, Tensor like, in StepContext step) =>
+        Join(Recipe.Fresh(step.Parameter, rows, columns, like.dtype, like.device));
+
+    /// <summary>The gradient of all parts, one after the other.</summary>
+    protected override Tensor Slope(Tensor gradient, Tensor parts, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        var matrix = gradient.AsMatrix();
-        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
-        var support = Recipe.SupportOf(step.Parameter, rows, columns);
+        var (rows, columns) = (gradient.size(0), gradient.size(1));
+        var cut = Cut(parts, rows, columns);
+        return Join(new(
+            SparseLowRank.GradientOfA(gradient, cut.B, Recipe.Scale),
+            SparseLowRank.GradientOfB(gradient, cut.A, Recipe.Scale),
+            SparseLowRank.OnSupport(gradient, IndicesFor(rows, columns, gradient, state, step)))).MoveToOuterDisposeScope();
+    }
 
-        var isFirst = !state.TryGet(Parts, out var flat);
-        if (isFirst)
-            flat = Join(Recipe.Fresh(step.Parameter, rows, columns, matrix.dtype, matrix.device));
-        if (!state.TryGet(Indices, out var indices))
-            indices = support.Indices(matrix.device);
+    /// <remarks>The support takes entries from all over G, which is formed for that, of one layer, and freed.</remarks>
+    protected override Tensor Slope(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step) =>
+        Slope(delta.t().mm(input), parts, state, step);
 
-        var parts = Cut(flat!, rows, columns);
-        var slope = Slope(matrix, parts, indices);
-        if (!step.Accepts(slope, matrix))
-            return;
-
-        if (isFirst)
-            Save(state, flat!, indices);
+    protected override void Step(Tensor slope, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        var (rows, columns) = accumulator.shape.Sides();
+        var indices = IndicesFor(rows, columns, accumulator, state, step);
+        if (Recipe.Storage == SupportStorage.Indices && !state.TryGet(Indices, out _))
+            state.Set(Indices, indices);
 
         var (direction, correction) = Recipe.Adam.Advance(slope, state, step);
         slope.Dispose();
-        var before = flat!.clone();
+        var before = parts.clone();
         using (direction)
-            flat.add_(direction, scale * correction);
-        Add(accumulator, Cut(before, rows, columns), parts, Cut(flat - before, rows, columns), indices);
+            parts.add_(direction, scale * correction);
+        Add(accumulator, Cut(before, rows, columns), Cut(parts, rows, columns), Cut(parts - before, rows, columns), indices);
     }
 
     public override string LayoutFor(IReadOnlyList<long> shape)
@@ -61,7 +69,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
         var support = Recipe.SupportOf("", rows, columns);
         var numbers = Recipe.RankOf(rows, columns) * (rows + columns) + support.Count;
         var indices = Indices with { Bytes = Recipe.Storage == SupportStorage.Indices ? support.IndexBytes : 0 };
-        return [Parts.Of(numbers), indices, .. Recipe.Adam.SlotsFor([numbers])];
+        return [.. base.SlotsFor(shape), Flat.Of(numbers), indices, .. Recipe.Adam.SlotsFor([numbers])];
     }
 
     /// <summary>Begins with parts that are known, one after the other: the weight is theirs already.</summary>
@@ -72,17 +80,12 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : UpdateRule
         Save(state, parts.to(weight.dtype.Computing(), weight.device, copy: true), Recipe.SupportOf(name, rows, columns).Indices(weight.device));
     }
 
-    /// <summary>The gradient of all parts, one after the other.</summary>
-    private Tensor Slope(Tensor gradient, in SparseLowRankParts parts, Tensor indices)
-    {
-        using var scope = NewDisposeScope();
-        var (a, b) = (SparseLowRank.GradientOfA(gradient, parts.B, Recipe.Scale), SparseLowRank.GradientOfB(gradient, parts.A, Recipe.Scale));
-        return Join(new(a, b, SparseLowRank.OnSupport(gradient, indices))).MoveToOuterDisposeScope();
-    }
+    private Tensor IndicesFor(long rows, long columns, Tensor like, StateBag state, in StepContext step) =>
+        state.TryGet(Indices, out var known) ? known : Recipe.SupportOf(step.Parameter, rows, columns).Indices(like.device);
 
     private void Save(StateBag state, Tensor flat, Tensor indices)
     {
-        state.Set(Parts, flat);
+        state.Set(Flat, flat);
         if (Recipe.Storage == SupportStorage.Indices)
             state.Set(Indices, indices);
     }

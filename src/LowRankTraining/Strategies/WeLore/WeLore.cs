@@ -54,9 +54,11 @@ public sealed record WeLore : FactorizedLayerMethod
     /// <summary>Puts factors in the place of the weights that are nearly of low rank, and freezes the others.</summary>
     /// <param name="model">A trained model, already on its device and in its dtype.</param>
     /// <param name="targets">The matrices to look at; all linear weights but the output head when null.</param>
+    /// <param name="gradients">Without effect: the frozen weights have no gradients.</param>
     /// <exception cref="ArgumentException">No matrix is a low-rank component. Nothing was changed.</exception>
-    public override AdapterSession Attach(nn.Module model, Targets? targets = null)
+    public override AdapterSession Attach(nn.Module model, Targets? targets = null, GradientFlow gradients = GradientFlow.Whole)
     {
+        RequireFlow(gradients);
         var plan = Checks.Require(this).PlanFor(model, targets);
         var components = plan.Layers.Where(layer => layer.IsLowRank).Select(layer => layer.Name).ToHashSet();
         if (components.Count == 0)
@@ -65,7 +67,7 @@ public sealed record WeLore : FactorizedLayerMethod
                 + "Raise Ratio, lower MinRatio, or take WeLoreChoice.BreakEven. Nothing was changed.");
 
         Logger?.Planned(Name, plan);
-        return AdapterPlanner.Attach(model, Targets.Exactly("the components of low rank", components), (this with { Plan = plan }).Method);
+        return AdapterPlanner.Attach(model, Targets.Exactly("the components of low rank", components), (this with { Plan = plan }).Method, gradients);
     }
 
     /// <inheritdoc/>
