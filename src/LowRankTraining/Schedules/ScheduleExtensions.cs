@@ -9,17 +9,18 @@ public static class ScheduleExtensions
     /// <param name="schedule">What to follow.</param>
     /// <param name="optimizer">Its groups' initial rates are what the schedule multiplies. Load its state first
     /// when a run goes on: initial rates are part of it.</param>
-    /// <param name="completedSteps">Updates made so far. Default 0.</param>
+    /// <param name="completedSteps">Updates made so far. Default: those that a <see cref="LowRankOptimizer"/> has counted, and 0 for others; give 0 to begin a
+    /// schedule anew.</param>
     /// <returns>Call its <c>step()</c> after every <c>optimizer.step()</c>.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The schedule contradicts itself; everything that is wrong is listed. The
     /// optimizer is as it was.</exception>
-    public static BoundSchedule Bind(this ILrSchedule schedule, optim.Optimizer optimizer, long completedSteps = 0)
+    public static BoundSchedule Bind(this ILrSchedule schedule, optim.Optimizer optimizer, long? completedSteps = null)
     {
         ArgumentNullException.ThrowIfNull(schedule);
         ArgumentNullException.ThrowIfNull(optimizer);
-        ArgumentOutOfRangeException.ThrowIfNegative(completedSteps);
+        ArgumentOutOfRangeException.ThrowIfNegative(completedSteps ?? 0, nameof(completedSteps));
         Checks.Require(schedule);
 
-        return new BoundSchedule(schedule, optimizer, completedSteps);
+        return new BoundSchedule(schedule, optimizer, completedSteps ?? (optimizer as LowRankOptimizer)?.CompletedSteps ?? 0);
     }
 }
