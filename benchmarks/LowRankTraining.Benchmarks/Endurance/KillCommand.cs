@@ -46,6 +46,9 @@ internal static class KillCommand
                 faults++;
                 Console.WriteLine($"kill {time}: {fault.Message}");
             }
+
+            if (time % 100 == 0 && time < times)
+                Console.WriteLine($"{time} kills, {last} steps saved; {faults} checkpoints lost or unloadable so far");
         }
 
         using (var run = new Trainee())
