@@ -18,6 +18,7 @@ internal static class FiguresCommand
         ("refresh", RefreshFigures.Measure),
         ("training", TrainingFigures.Measure),
         ("flow", FlowFigures.Measure),
+        ("flow-convolution", FlowConvolutionFigures.Measure),
         ("flow-training", FlowTrainingFigures.Measure),
         ("ahead", AheadFigures.Measure),
     ];

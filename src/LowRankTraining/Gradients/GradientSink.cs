@@ -56,19 +56,23 @@ internal sealed class GradientSink
         return gradient is not null;
     }
 
-    /// <summary>∂W += δᵀ x, without a second matrix where there is one already.</summary>
+    /// <summary>∂W += δᵀ x, in the weight's shape, without a second matrix where there is one already.</summary>
     private static void Hold(Parameter weight, Tensor delta, Tensor input)
     {
-        using var transposed = delta.t();
-        using var sum = weight.grad;
-        if (sum is not null)
+        using var scope = NewDisposeScope();
+        var transposed = delta.t();
+        switch (weight.grad)
         {
-            sum.addmm_(transposed, input);
-            return;
+            case null:
+                weight.grad = weight.dim() > 2 ? transposed.mm(input).reshape(weight.shape) : transposed.mm(input);
+                break;
+            case { } sum when sum.dim() == 2:
+                sum.addmm_(transposed, input);
+                break;
+            case { } sum:
+                sum.add_(transposed.mm(input).reshape(sum.shape));
+                break;
         }
-
-        using var first = transposed.mm(input);
-        weight.grad = first;
     }
 }
 

@@ -11,6 +11,9 @@ namespace LowRankTraining;
 /// <remarks>∂x = δ W and ∂b = Σ δ go back through the graph, as the layer's own do.</remarks>
 internal sealed class TappedProduct : LeanFunction<TappedProduct>
 {
+    internal const string NoSecondDerivatives =
+        "Gradients that are projected in the backward pass have no derivative (create_graph: true): train such a loss with GradientFlow.Whole.";
+
     private const string Tap = "tap";
 
     /// <param name="ctx">Keeps x and W, and finds out in the backward pass whether they have been changed in place.</param>
@@ -25,8 +28,7 @@ internal sealed class TappedProduct : LeanFunction<TappedProduct>
         return call.Output!.detach();
     }
 
-    protected override string RefusalOfSecondDerivatives =>
-        "Gradients that are projected in the backward pass have no derivative (create_graph: true): train such a loss with GradientFlow.Whole.";
+    protected override string RefusalOfSecondDerivatives => NoSecondDerivatives;
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {

@@ -14,7 +14,7 @@ internal sealed class TappedSession : ILowRankSession
     private readonly ILowRankSession _inner;
     private readonly GradientFlow _flow;
     private readonly Dictionary<string, GradientSink> _sinks = [];
-    private readonly Dictionary<string, TappedLinear> _taps = [];
+    private readonly Dictionary<string, TappedLayer> _taps = [];
     private readonly Dictionary<string, string> _held = [];
     private readonly ILogger? _logger;
     private bool _knowsWhatRuns;
@@ -104,7 +104,7 @@ internal sealed class TappedSession : ILowRankSession
     private bool IsFor(NamedParameter weight, ParameterPlan plan) =>
         plan.Rule.Projects || (_flow == GradientFlow.Stepped && weight.IsMatrix && weight.Places.Any(place => CanTap(place.Module)));
 
-    private static bool CanTap(nn.Module? module) => module is Linear or ReparameterizedLinear { Sink: not null };
+    private static bool CanTap(nn.Module? module) => module is ReparameterizedLinear { Sink: not null } || TappedLayer.ObjectionTo(module) is null;
 
     private void Tap(NamedParameter weight, ParameterPlan plan)
     {
@@ -121,7 +121,7 @@ internal sealed class TappedSession : ILowRankSession
         }
 
         var sink = new GradientSink();
-        _taps[plan.Name] = TappedLinear.On(plan.Name, (Linear)weight.Places[0].Module!, sink);
+        _taps[plan.Name] = TappedLayer.On(plan.Name, weight.Places[0].Module!, sink);
         _sinks[plan.Name] = sink;
     }
 
@@ -130,8 +130,8 @@ internal sealed class TappedSession : ILowRankSession
         _ when _flow == GradientFlow.Projected && plan.Rule.ObstacleToProjection is { } obstacle => obstacle,
         _ when weight.IsShared => $"several modules share it: {string.Join(", ", weight.Names)}",
         ReparameterizedLinear { Sink: not null } => null,
-        not Linear => "it is not the weight of a linear module",
-        var linear when ForwardHooks.AnyOf(linear) && !TappedLinear.IsOn(linear) => "the layer has forward hooks of its own",
+        var module when TappedLayer.ObjectionTo(module) is { } objection => objection,
+        { } layer when ForwardHooks.AnyOf(layer) && !TappedLayer.IsOn(layer) => "the layer has forward hooks of its own",
         _ => null,
     };
 

@@ -113,7 +113,7 @@ public class TapTests
         using var session = Method.Attach(model, gradients: GradientFlow.Projected);
 
         var notes = session.Parameters.ToDictionary(plan => plan.Name, plan => plan.Note);
-        notes["conv.weight"].Should().Contain("not the weight of a linear module");
+        notes["conv.weight"].Should().Contain("not the weight of a linear layer, nor of a convolution in two dimensions");
         notes["first.weight"].Should().Contain("several modules share it: first.weight, second.weight");
         notes["hooked.weight"].Should().Contain("hooks of its own");
         notes["plain.weight"].Should().BeNull();
@@ -182,6 +182,27 @@ public class TapTests
     }
 
     [Fact]
+    public void Exception_of_a_part_in_the_backward_pass_is_thrown_by_the_step_and_nothing_is_updated()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TappedModel();
+        var refresh = new Failing();
+        using var optimizer = new GaLore { Rank = 4, Refresh = refresh }.Attach(model, Targets.AllLinear(), GradientFlow.Projected).CreateOptimizer(0.01);
+        Train(model, optimizer, 1);
+        var before = model.parameters().Select(parameter => parameter.detach().clone()).ToArray();
+        refresh.Fails = true;
+
+        model.Loss(1, 12).backward();
+
+        optimizer.Invoking(o => o.step()).Should().Throw<DivideByZeroException>().WithMessage("On purpose.");
+        model.parameters().Zip(before).Should().OnlyContain(pair => pair.First.equal(pair.Second).all().ToBoolean());
+        optimizer.CompletedSteps.Should().Be(1);
+        refresh.Fails = false;
+        Train(model, optimizer, 1);
+        optimizer.CompletedSteps.Should().Be(2);
+    }
+
+    [Fact]
     public void Second_derivatives_are_refused_by_the_step()
     {
         using var scope = NewDisposeScope();
@@ -211,6 +232,15 @@ public class TapTests
             model.Loss(step, 12).backward();
             optimizer.step();
         }
+    }
+
+    private sealed record Failing : IRefreshPolicy
+    {
+        public bool Fails { get; set; }
+
+        public void Check(Checks checks) { }
+
+        public bool IsDue(long completed, int index, StateBag state) => Fails ? throw new DivideByZeroException("On purpose.") : false;
     }
 
     /// <summary>A method that knows nothing of flows.</summary>

@@ -3,7 +3,7 @@ namespace LowRankTraining.Layers;
 /// <summary>Parts that live with the optimizer and learn from the weight's gradient, or from its factors; the model knows nothing of them.</summary>
 internal sealed class ShadowEntry(Site site) : Entry
 {
-    private TappedLinear? _tap;
+    private TappedLayer? _tap;
     private GradientSink? _sink;
     private string? _objection;
 
@@ -27,14 +27,14 @@ internal sealed class ShadowEntry(Site site) : Entry
         {
             { IsTied: true } => $"several modules share it: {string.Join(", ", site.Names)}",
             { Linear: null } => "it is not the weight of a linear module",
-            { Linear: var linear } when ForwardHooks.AnyOf(linear) && !TappedLinear.IsOn(linear) => "the layer has forward hooks of its own",
+            { Linear: var linear } when ForwardHooks.AnyOf(linear) && !TappedLayer.IsOn(linear) => "the layer has forward hooks of its own",
             _ => null,
         };
         if (_objection is not null)
             return;
 
         var sink = new GradientSink();
-        _tap = TappedLinear.On(site.Name, site.Linear!, sink);
+        _tap = TappedLayer.On(site.Name, site.Linear!, sink);
         _sink = sink;
     }
 
