@@ -39,6 +39,7 @@ internal static class Methods
         ["GaLore with Adafactor"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore { Rank = rank, Inner = new AdafactorRule() }).Attach(parameters),
         ["GaLore 2"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore2 { Rank = rank }).Attach(parameters),
         ["GradNormLoRP"] = (parameters, rank, refreshing) => refreshing.Of(new GradNormLoRP { Rank = rank }).Attach(parameters),
+        ["GUM"] = (parameters, rank, refreshing) => new Gum { Rank = rank, RefreshEvery = refreshing.Every }.Attach(parameters),
         ["InRank"] = (parameters, rank, refreshing) => Layered.Attach(new InRank { Rank = rank / 2, Buffer = rank - rank / 2, WarmupSteps = 0, CheckEvery = refreshing.Every, AllowUnreached = true }, parameters),
         ["LDAdam"] = (parameters, rank, _) => new LDAdam { Rank = rank }.Attach(parameters),
         ["MoFaSGD"] = (parameters, rank, _) => new MoFaSgd { Rank = rank }.Attach(parameters),

@@ -21,6 +21,7 @@ public static class LowRankStrategies
         new("galore", () => new GaLore(), "Adam in a small subspace of each gradient."),
         new("galore2", () => new GaLore2(), "GaLore with a randomized SVD, for long runs of large models."),
         new("gradnormlorp", () => new GradNormLoRP(), "Magnitude and direction of rows apart, the direction's gradient projected from both sides."),
+        new("gum", () => new Gum(), "Muon in a subspace, and outside of it for matrices that are drawn, so that on average nothing of a gradient is lost."),
         new("ldadam", () => new LDAdam(), "Adam in a subspace that moves with every step, with error feedback."),
         new("mofasgd", () => new MoFaSgd(), "Momentum kept as its singular value decomposition of low rank, with steps along its polar factor."),
         new("muon", () => new Muon(), "Momentum whose singular values are all brought to 1, and AdamW for what is no matrix of a layer."),

@@ -31,6 +31,7 @@ public static partial class AllMethods
         Projecting("galore-adafactor", "GaLore with Adafactor", 1e-2, new GaLore { Inner = new AdafactorRule() }),
         Projecting("galore2", "GaLore 2", 1e-2),
         Projecting("gradnormlorp", "GradNormLoRP", 2e-3),
+        new("gum", "GUM", 2e-3, Gum),
         Projecting("ldadam", "LDAdam", 2e-3),
         new("mofasgd", "MoFaSGD", 2e-3, MoFaSgd),
         new("muon", "Muon", 2e-3, Muon),
@@ -110,6 +111,12 @@ public static partial class AllMethods
 
     private static AttachedMethod MoFaSgd(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new MoFaSgd { Rank = settings.Rank, Seed = (ulong)settings.Seed });
+
+    private static AttachedMethod Gum(Llama model, MethodSettings settings)
+    {
+        var method = new Gum { Rank = settings.Rank, Seed = (ulong)settings.Seed };
+        return LowRank(model, settings, Cosine(settings), method with { RefreshEvery = settings.RefreshEvery ?? method.RefreshEvery });
+    }
 
     private static AttachedMethod Muon(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new Muon { Seed = (ulong)settings.Seed });

@@ -21,7 +21,10 @@ public abstract record FactorizedLayerMethod : WeightSpaceMethod
     /// <value>Ranks by name; null for the same everywhere.</value>
     private protected virtual RankAllocation? RanksByName => null;
 
-    private protected override AdapterMethod Method => new ReplacingMethod(Settings, LayerFor) { Ranks = RanksByName };
+    /// <value>Steps from one decomposition of the factors' product to the next; null for none.</value>
+    private protected virtual long? StepsToRefactoring => null;
+
+    private protected override AdapterMethod Method => new ReplacingMethod(Settings, LayerFor) { Ranks = RanksByName, RefactorEvery = StepsToRefactoring };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

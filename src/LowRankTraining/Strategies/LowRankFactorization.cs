@@ -26,7 +26,15 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
     public FactorizedInit Init { get; init; }
 
+    /// <value>T, steps after which U and V become the halves U_k √Σ_k and √Σ_k V_kᵀ of their product's singular value decomposition, and their moments
+    /// start from zero; at least 1, or null for never. The learning rate should start from 0 again with them: <see cref="Schedules.JaggedCosineSchedule"/>.
+    /// Default null.</value>
+    /// <remarks>U V stays what it is. Glentis et al., Scalable Parameter and Memory Efficient Pretraining for LLM, arXiv 2505.22922.</remarks>
+    public long? RefactorEvery { get; init; }
+
     private protected override RankAllocation? RanksByName => Ranks;
+
+    private protected override long? StepsToRefactoring => RefactorEvery;
 
     /// <inheritdoc/>
     protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => new FactorizedLinear(
@@ -36,6 +44,6 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     public override void Check(Checks checks)
     {
         base.Check(checks);
-        checks.OptionalPart(Ranks).Defined(Init);
+        checks.OptionalPart(Ranks).Defined(Init).AtLeast(1, RefactorEvery ?? 1, nameof(RefactorEvery));
     }
 }

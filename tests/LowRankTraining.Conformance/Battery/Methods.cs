@@ -51,6 +51,15 @@ public static class Methods
         ["mofasgd, residual"] = rank => new MoFaSgd { Rank = rank, ResidualScale = 0.03 },
         ["sumo"] = rank => new Sumo { Rank = rank, RefreshEvery = Period },
         ["sumo, Newton-Schulz, 8-bit momentum"] = rank => new Sumo { Rank = rank, RefreshEvery = Period, NewtonSchulzSteps = 5, ResidualScale = 0, States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
+        ["gum"] = rank => new Gum { Rank = rank, RefreshEvery = Period },
+        ["gum, exact, 8-bit momentum"] = rank => new Gum
+        {
+            Rank = rank,
+            RefreshEvery = Period,
+            OutsideShare = 0.3,
+            NewtonSchulzSteps = null,
+            States = StateFormat.Blockwise8Bit with { Threshold = Quantized },
+        },
         ["sinkgd"] = _ => new SinkGD { Scale = 0.5 },
         ["scale"] = _ => new Scale(),
         ["galore, sampled"] = rank => new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1, Basis = new SampledSvdBasis(), OnRefresh = MomentCarryOver.Rotate },
@@ -106,6 +115,7 @@ public static class Methods
         ["lora, NF4, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace, format: BaseFormat.NF4),
         ["lora"] = rank => LoRA(rank, new()),
         ["factorized"] = rank => new LowRankFactorization { Rank = rank },
+        ["factorized, decomposed anew"] = rank => new LowRankFactorization { Rank = rank, RefactorEvery = 2 * Period },
         ["factorized, random"] = rank => new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random },
         ["cola"] = rank => new CoLA { Rank = rank },
         ["welore"] = _ => new WeLore { Ratio = 0.1, MinRatio = 0 },

@@ -57,6 +57,31 @@ public class FactorizedTests
         trained.Should().OnlyContain(plan => plan.Note!.Contains("lowered to"));
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float32, 1e-5), InlineData(ScalarType.Float64, 1e-12), InlineData(ScalarType.BFloat16, 0.05)]
+    public void Factors_decomposed_anew_are_balanced_and_do_what_they_did(ScalarType dtype, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork(dtype));
+        using var other = Seeded(new OpenNetwork(dtype));
+        using var optimizer = new LowRankFactorization { Rank = 4, RefactorEvery = 3 }.Attach(model).CreateOptimizer(0.01);
+        using var plain = new LowRankFactorization { Rank = 4 }.Attach(other).CreateOptimizer(0.01);
+
+        Run(model, optimizer, 3);
+        Run(other, plain, 3);
+
+        Distance(Output(model), Output(other)).Should().BeLessThan(tolerance);
+        var layer = (FactorizedLinear)model.named_children().First().module;
+        var (u, v) = (layer.factor_U.to(ScalarType.Float64), layer.factor_V.to(ScalarType.Float64));
+        var values = MathNet.Numerics.LinearAlgebra.Matrix<double>.Build
+            .DenseOfRowMajor((int)u.shape[0], (int)v.shape[1], [.. u.mm(v).reshape(-1).data<double>()]).Svd(computeVectors: false).S;
+        foreach (var gram in new[] { u.t().mm(u), v.mm(v.t()) })
+            Draw.Error(gram, tensor(values.Take(4).ToArray()).diag()).Should().BeLessThan(dtype == ScalarType.BFloat16 ? 0.02 : 1e-5);
+        optimizer.For(layer.factor_U).Bytes.Should().Be(0, "the moments are those of other numbers");
+        optimizer.For(layer.factor_V).Bytes.Should().Be(0);
+        optimizer.For(model.get_parameter("lm_head.weight")!).Bytes.Should().BePositive();
+    }
+
     [Fact]
     public void Ranks_can_differ_by_name()
     {

@@ -61,6 +61,7 @@ public class OptionEffectTests
         Flora flora => flora with { Rank = 4, ResampleEvery = 2 },
         Dion dion => dion with { Rank = 4 },
         MoFaSgd factored => factored with { Rank = 4 },
+        Gum drawn => drawn with { Rank = 4, RefreshEvery = 2, OutsideShare = 0.5 },
         Spam spam => spam with { Threshold = 1.5, ResetEvery = 3, WarmupAfterReset = 2, ClipStart = 1 },
         StableSpam stable => stable with { ResetEvery = 3, TotalSteps = 4 },
         ReLoRA relora => relora with { Rank = 4, MergeEvery = 2, Base = LowRankTraining.Layers.BaseFormat.Blockwise8Bit },

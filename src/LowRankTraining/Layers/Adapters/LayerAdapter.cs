@@ -39,6 +39,14 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
 
     public override void After(long completed) => Layer.After(completed);
 
+    /// <summary>Decomposes the product of the parts anew, and clears their moments, which are those of other numbers.</summary>
+    public void Refactor(IOptimizerState state)
+    {
+        Layer.Refactor();
+        foreach (var (_, part) in Layer.Parts)
+            settings.Adam.Reset(state.For(part));
+    }
+
     /// <summary>Puts the plain layer back, with what has been learned. A layer without a plain form stays.</summary>
     public override void Finish(long completed)
     {

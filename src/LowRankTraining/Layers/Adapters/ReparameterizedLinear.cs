@@ -93,6 +93,10 @@ public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
     /// <summary>Begins the step that follows after so many.</summary>
     internal virtual void After(long completed) { }
 
+    /// <summary>Gives the parts other values with which the layer does what it did, up to their rounding.</summary>
+    /// <exception cref="NotSupportedException">The layer cannot.</exception>
+    internal virtual void Refactor() => throw new NotSupportedException($"The parts of a {GetType().Name} are not a product alone.");
+
     /// <summary>Shares parameters with a plain layer from now on, also when they are moved.</summary>
     /// <param name="source">The layer whose weight or bias this one has.</param>
     protected internal void ShareWith(Linear source) => _source = new(source);

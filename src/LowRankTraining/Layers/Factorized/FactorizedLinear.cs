@@ -116,6 +116,12 @@ public sealed class FactorizedLinear : ReparameterizedLinear
         factor_V.set_(factors.V.to(factor_V.dtype).contiguous().clone());
     }
 
+    internal override void Refactor()
+    {
+        using var balanced = RankReduction.Reduce(factor_V, factor_U, Rank);
+        Take(new(balanced.B, balanced.A));
+    }
+
     private Tensor Activate(Tensor hidden) => Activation switch
     {
         FactorActivation.SiLU => nn.functional.silu(hidden),

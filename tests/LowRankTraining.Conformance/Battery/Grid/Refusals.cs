@@ -14,7 +14,10 @@ internal static class Refusals
         NotLinear = ["Conv1d", "Conv2d", "depthwise Conv2d", "MultiheadAttention", "TransformerEncoderLayer", "GRU"];
 
     private static readonly string[]
-        LayersOfTheirOwn = ["factorized", "factorized, random", "cola", "welore", "inrank", "inrank, kept weight", "inrank, as the code measures"],
+        LayersOfTheirOwn =
+        [
+            "factorized", "factorized, decomposed anew", "factorized, random", "cola", "welore", "inrank", "inrank, kept weight", "inrank, as the code measures",
+        ],
         AskedToReplace = ["relora", "lora, falling rank", "lora, NF4, falling rank", "lora, growing rank"],
         AskedToHook = ["relora, hook", "lora+, hook", "lora, OLoRA, hook", "lora, falling rank, hook"],
         NeverShadowed = ["prilora, hook", "dora", "dora, hook, full gradient", "dora, projected", "switchlora", "switchlora, hook, ever rarer"],

@@ -1,0 +1,132 @@
+using LowRankTraining.Numerics;
+using LowRankTraining.Parts;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>A polar step inside a subspace, or outside of it where a draw has said so: see <see cref="Gum"/>.</summary>
+/// <remarks>State: <c>basis</c>, s × r, and <c>momentum_buffer</c>, r × l inside and m × n outside; counters. What has its turn when follows from seed, name
+/// and number of the period alone. A zero or non-finite gradient changes nothing, and the clock stands still.</remarks>
+internal sealed record GumRule : UpdateRule
+{
+    /// <summary>‖G − P PᵀG‖ / ‖G‖ that the rounding of float32 may leave of a gradient inside.</summary>
+    private const double Noise = 1e-5;
+
+    private static readonly StateSlot Clock = new("updates");
+
+    /// <value>r.</value>
+    public required int Rank { get; init; }
+
+    /// <value>K.</value>
+    public required long Every { get; init; }
+
+    /// <value>q.</value>
+    public required double OutsideShare { get; init; }
+
+    public required IBasis Basis { get; init; }
+
+    /// <value>What is done with the momentum, inside and outside.</value>
+    public required PolarRule Polar { get; init; }
+
+    /// <inheritdoc/>
+    public override void Check(Checks checks) => checks.AtLeast(1, Rank).AtLeast(1, Every).Above(0, OutsideShare).Part(Basis).Part(Polar);
+
+    /// <inheritdoc/>
+    public override bool NeedsMatrix => true;
+
+    /// <inheritdoc/>
+    public override GumRule WithStates(StateFormat states) => this with { Polar = Polar.WithStates(states) };
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The gradient is a vector.</exception>
+    public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    {
+        this.RequireMatrix(gradient, step);
+        if (!step.AcceptsSquared(gradient, null, out var isHuge))
+            return;
+
+        using var scope = NewDisposeScope();
+        var matrix = (isHuge ? GradientCheck.InRange(gradient) : gradient).Widened().AsMatrix();
+        var completed = state.Counter(Clock);
+        if (completed % Every == 0)
+            Begin(matrix, state, step);
+
+        var projection = Current(matrix, state, step);
+        var size = scale * Polar.Scaling.Factor(matrix.size(0), matrix.size(1));
+        if (IsOutside(completed / Every, matrix.shape, step))
+            accumulator.add_(Direction(Outside(matrix, projection), state, step).reshape(gradient.shape), size);
+        else
+            AddInside(accumulator, projection, Direction(projection.Project(matrix), state, step), size);
+        state.Advance(Clock);
+    }
+
+    /// <summary>A new subspace, and a momentum that starts from zero.</summary>
+    private void Begin(Tensor matrix, StateBag state, in StepContext step)
+    {
+        Polar.Reset(state);
+        var oriented = IsWide(matrix.shape) ? matrix : matrix.t();
+        Basis.Renew(BasisSlot.Only, StateFormat.Float32, new(oriented, RankFor(matrix.shape), Previous: null, step), state);
+        step.Counters?.Refresh();
+    }
+
+    private Projection Current(Tensor matrix, StateBag state, in StepContext step)
+    {
+        var columns = Basis.Open(BasisSlot.Only, StateFormat.Float32, matrix, matrix.shape.ShortSide(), state, step);
+        return IsWide(matrix.shape) ? new LeftProjection(columns) : new RightProjection(columns);
+    }
+
+    /// <summary>Whether the draw says so; never where the subspace is all there is.</summary>
+    private bool IsOutside(long period, IReadOnlyList<long> shape, in StepContext step)
+    {
+        const int Digits = 53;
+        if (RankFor(shape) == shape.ShortSide())
+            return false;
+
+
+        var draw = RandomKey.For(step.Seed, step.Parameter, "turn outside the subspace", period, step.Part) >> (63 - Digits);
+        return draw < OutsideShare * (1L << Digits);
+    }
+
+    /// <summary>G − P PᵀG; taken away once more where the exact polar factor would make a full step of what rounding leaves inside. Zero where all that is
+    /// left is rounding: a polar factor has no size.</summary>
+    private Tensor Outside(Tensor matrix, Projection projection)
+    {
+        var outside = matrix.clone();
+        for (var times = Polar.NewtonSchulzSteps is null ? 2 : 1; times > 0; times--)
+            projection.AddBack(outside, projection.Project(outside), -1);
+        return outside.mul_(outside.norm() > matrix.norm() * Noise);
+    }
+
+    private Tensor Direction(Tensor seen, StateBag state, in StepContext step) => Polar.Advance(seen, state, step).Direction;
+
+    private static void AddInside(Tensor accumulator, Projection projection, Tensor direction, double size)
+    {
+        var packed = accumulator.Packed();
+        projection.AddBack(packed.AsMatrix(), direction, size);
+        if (!ReferenceEquals(packed, accumulator))
+            accumulator.copy_(packed);
+    }
+
+    /// <summary>A square matrix counts as tall, as in GaLore.</summary>
+    private static bool IsWide(IReadOnlyList<long> shape) => ProjectionSide.Short.For(shape.Sides().Rows, shape.Sides().Columns) == ProjectionSide.Left;
+
+    private long RankFor(IReadOnlyList<long> shape) => Math.Min(Rank, shape.ShortSide());
+
+    /// <inheritdoc/>
+    public override string LayoutFor(IReadOnlyList<long> shape) =>
+        $"{nameof(GumRule)} of rank {RankFor(shape)}, {Basis.GetType().Name}, {Polar.LayoutFor(shape)}, a draw every {Every}";
+
+    /// <inheritdoc/>
+    /// <remarks>At its turn outside; r l numbers of momentum at others.</remarks>
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
+    [
+        .. Basis.SlotsFor(BasisSlot.Only, shape.ShortSide(), RankFor(shape), StateFormat.Float32),
+        .. Polar.SlotsFor([shape.Sides().Rows, shape.Sides().Columns]),
+        Clock,
+    ];
+
+    /// <inheritdoc/>
+    public override string? NoteFor(IReadOnlyList<long> shape) =>
+        Rank <= shape.ShortSide() ? null : $"rank {Rank} lowered to {shape.ShortSide()}, the length of the short side";
+}
