@@ -149,7 +149,12 @@ public sealed partial class LowRankOptimizer
 
     /// <summary>What of the gradient of this step has not been accumulated; null where there is nothing, or where one from before it was frozen is
     /// left.</summary>
-    private Tensor? GradientOf(ParameterState entry) => DenseGradient(entry) is { } gradient ? Ready(gradient) : null;
+    private Tensor? GradientOf(ParameterState entry) => DenseGradient(entry) switch
+    {
+        null => null,
+        var gradient when _divisor == 1 && entry.Plan.Rule.WidensGradients => gradient.Packed(),
+        var gradient => Ready(gradient),
+    };
 
     private static Tensor? AccumulatedIn(ParameterState entry) => entry.Plan.Rule.AccumulatedIn(entry.Bag);
 }

@@ -244,12 +244,14 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             return ((isAll && !Owner.IsParallel) || Plan.Rule.NeedsOnlyProjection(Bag, step)) && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
         }
 
-        bool IGradientTaker.TakeComplete(Tensor gradient)
+        bool IGradientTaker.TakeComplete(Tensor? held)
         {
-            using var scope = NewDisposeScope();
-
             // Those of the other processes are not in it yet.
-            return !Owner.IsParallel && (Plan.Rule.TryTakeWhole(Owner.Ready(gradient), Bag, Owner.ContextFor(this)) || Owner.TryUpdateInBackward(this));
+            if (Owner.IsParallel)
+                return false;
+
+            using var scope = NewDisposeScope();
+            return Owner.TryUpdateInBackward(this) || (held is not null && Plan.Rule.TryTakeWhole(Owner.Ready(held), Bag, Owner.ContextFor(this)));
         }
 
         /// <summary>What is saved of it, for a weight of some shape.</summary>

@@ -119,11 +119,23 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
     private void UpdateAll(Dictionary<ParameterState, GradientVerdict?>? verdicts)
     {
+        // What has been accumulated is freed by its update: there is room then for the copies that large tables are updated in.
+        var projected = _entries.Where(entry => AccumulatedIn(entry) is not null).ToHashSet();
+        if (projected.Count > 0)
+            UpdateThose(projected.Contains, verdicts);
+        UpdateThose(entry => !projected.Contains(entry), verdicts);
+    }
+
+    private void UpdateThose(Predicate<ParameterState> which, Dictionary<ParameterState, GradientVerdict?>? verdicts)
+    {
         using var scope = NewDisposeScope();
         foreach (ParamGroup group in _parameter_groups)
             foreach (var parameter in group.Parameters)
             {
                 var entry = (ParameterState)_state[parameter.Handle];
+                if (!which(entry))
+                    continue;
+
                 ClipByLast(entry);
                 Update(entry, group, StepOf(entry) with { Verdict = verdicts?.GetValueOrDefault(entry) });
 

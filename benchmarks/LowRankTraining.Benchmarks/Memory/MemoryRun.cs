@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using LanguageModel.Model;
+using LowRankTraining.ByteCounting;
 using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using TorchSharp;
@@ -22,9 +24,13 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     /// <value>What is measured, small models first.</value>
     public static IReadOnlyList<MemoryRun> All { get; } =
     [
-        .. from model in new[] { "350m", "1b" } from run in Of(model) select run,
-        Projected("7b"),
+        .. from model in new[] { "60m", "350m", "1b" } from run in Of(model) select run,
+        EightBit("7b", GradientFlow.Projected),
+        Quantized("7b"),
     ];
+
+    /// <value>Whether layers keep their inputs alone, and are run again in the backward pass.</value>
+    public bool Checkpoints { get; init; }
 
     /// <value>By which a process is asked for it.</value>
     public string Name => NameOf(Model, Method, Flow.ToString(), Type.ToString());
@@ -32,25 +38,28 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     /// <value>Bytes of the weights, and with AdamW of gradients and two moments, all in the weights' dtype: below what the run takes.</value>
     public long LeastBytes => LlamaConfigs.Find(Model).Parameters * Type.ElementSize() * (Method == AdamW ? 4 : 1);
 
+    private LlamaConfig Config => LlamaConfigs.Find(Model) with { Vocabulary = Vocabulary };
+
     /// <summary>The name of a run, as in <c>7b/galore-8bit/projected/bfloat16</c>.</summary>
     public static string NameOf(string model, string method, string flow, string weights) => $"{model}/{method}/{flow}/{weights}".ToLowerInvariant();
 
     /// <summary>Trains, and measures.</summary>
     public MemoryReport Measure()
     {
+        _ = ByteCounter.IsAvailable;
         var baseline = ResidentMemory.Now;
         using var model = NewModel();
         using var optimizer = Make(model);
         var losses = new List<double>();
-        var time = new System.Diagnostics.Stopwatch();
+        var time = new Stopwatch();
         for (var step = 0; step < Steps; step++)
         {
             if (step == 1)
                 time.Start();
             using var scope = NewDisposeScope();
-            optimizer.zero_grad();
+            model.zero_grad();
             var tokens = Batch(step);
-            using (var loss = nn.functional.cross_entropy(model.call(tokens[.., ..^1]).view(-1, Vocabulary), tokens[.., 1..].reshape(-1)))
+            using (var loss = model.Loss(tokens[.., ..^1], tokens[.., 1..].contiguous()))
             {
                 losses.Add(loss.ToDouble());
                 loss.backward();
@@ -59,22 +68,29 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
             optimizer.step();
         }
 
-        return new(Model, Method, Flow.ToString().ToLowerInvariant(), Type.ToString().ToLowerInvariant(), ResidentMemory.Peak - baseline,
-            time.Elapsed.TotalSeconds / (Steps - 1), losses, PlannedBytes(model, optimizer));
+        return new(
+            Model, Method, Flow.ToString().ToLowerInvariant(), Type.ToString().ToLowerInvariant(), Checkpoints, ResidentMemory.Peak - baseline,
+            ByteCounter.IsAvailable ? ByteCounter.Peak : null, time.Elapsed.TotalSeconds / (Steps - 1), losses, PlannedBytes(optimizer));
     }
 
     private static IEnumerable<MemoryRun> Of(string model) =>
     [
         new(model, AdamW, made => optim.AdamW(made.named_parameters(), lr: 1e-3), ScalarType.Float32, GradientFlow.Whole),
-        Projected(model) with { Flow = GradientFlow.Whole, Make = GaLore(GradientFlow.Whole) },
-        Projected(model),
+        EightBit(model, GradientFlow.Whole),
+        EightBit(model, GradientFlow.Projected),
+        EightBit(model, GradientFlow.Stepped) with { Checkpoints = true },
+        Quantized(model),
     ];
 
-    private static MemoryRun Projected(string model) => new(model, "galore-8bit", GaLore(GradientFlow.Projected), ScalarType.BFloat16, GradientFlow.Projected);
+    private static MemoryRun EightBit(string model, GradientFlow flow) => new(model, "galore-8bit", Attached(
+        new GaLore { Rank = Rank, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit, BasisFormat = StateFormat.BFloat16 }, flow),
+        ScalarType.BFloat16, flow);
 
-    private static readonly GaLore EightBit = new() { Rank = Rank, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit };
+    private static MemoryRun Quantized(string model) => new(model, "q-galore", Attached(
+        new QGaLore { Rank = Rank, TableStates = StateFormat.Blockwise8Bit }, GradientFlow.Stepped), ScalarType.BFloat16, GradientFlow.Stepped) { Checkpoints = true };
 
-    private static Func<nn.Module, optim.Optimizer> GaLore(GradientFlow flow) => model => EightBit.Attach(model, gradients: flow).CreateOptimizer(lr: 0.01);
+    private static Func<nn.Module, optim.Optimizer> Attached(UpdateMethod method, GradientFlow flow) =>
+        model => method.Attach(model, gradients: flow).CreateOptimizer(lr: 0.01);
 
     /// <summary>The weights are made in the dtype that they are trained in, one after the other.</summary>
     private Llama NewModel()
@@ -83,7 +99,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         set_default_dtype(Type);
         try
         {
-            return new Llama(LlamaConfigs.Find(Model) with { Vocabulary = Vocabulary }, seed: 1);
+            return new Llama(Config, seed: 1) { CheckpointsActivations = Checkpoints };
         }
         finally
         {
@@ -97,22 +113,27 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         return randint(0, Vocabulary, [1, Tokens + 1], ScalarType.Int64, generator: generator);
     }
 
-    /// <summary>Weights, state and gradients; activations are not in it.</summary>
-    private static long PlannedBytes(nn.Module model, optim.Optimizer optimizer)
+    /// <summary>All that is planned. TorchSharp's AdamW frees the temporaries of a step, two for each weight, at its end.</summary>
+    private long PlannedBytes(optim.Optimizer optimizer)
     {
-        if (optimizer is not LowRankOptimizer { Session: var session })
-            return 4 * model.parameters().Sum(parameter => parameter.numel() * parameter.element_size());
-
-        var plan = MemoryPlan.For(session);
-        return plan.WeightBytes + plan.StateBytes + session.Parameters.Sum(GradientBytes);
-
-        // Where the gradient has a sink, it is held projected, in float32.
-        static long GradientBytes(ParameterPlan held) => held.Sink is null
-            ? held.Parameter.numel() * held.Parameter.element_size()
-            : Math.Min(Rank, held.Shape.Min()) * held.Shape.Max() * sizeof(float);
+        var activations = new LlamaActivations(Config, Tokens, Type, Checkpoints);
+        return optimizer is LowRankOptimizer { Session: var session }
+            ? MemoryPlan.For(session).PeakBytes(activations.LayerBytes, activations.PassingBytes)
+            : 6 * Config.Parameters * Type.ElementSize();
     }
 }
 
 /// <summary>What a run has taken.</summary>
+/// <param name="Model">The configuration.</param>
+/// <param name="Method">The method.</param>
+/// <param name="Flow">What became of gradients.</param>
+/// <param name="Weights">Dtype of the weights.</param>
+/// <param name="Checkpoints">Whether layers were run again in the backward pass.</param>
+/// <param name="PeakBytes">The most that the process had resident, less what it had before there was a model.</param>
+/// <param name="TensorBytes">The most bytes of tensors at once; null where they cannot be counted.</param>
+/// <param name="SecondsPerStep">After the first step.</param>
+/// <param name="Losses">Of every step.</param>
+/// <param name="PlannedBytes">The most bytes of tensors at once, as planned.</param>
 internal sealed record MemoryReport(
-    string Model, string Method, string Flow, string Weights, long PeakBytes, double SecondsPerStep, IReadOnlyList<double> Losses, long PlannedBytes);
+    string Model, string Method, string Flow, string Weights, bool Checkpoints, long PeakBytes, long? TensorBytes, double SecondsPerStep,
+    IReadOnlyList<double> Losses, long PlannedBytes);

@@ -12,8 +12,8 @@ public enum GradientFlow
     /// projection of a gradient.</summary>
     Projected,
 
-    /// <summary>As <see cref="Projected"/> where the rule allows it. Of every other linear layer the gradient is formed, the weight updated as soon as it is
-    /// complete, and the gradient freed: one layer's at a time. For rules that need the whole gradient, and for the output head. One backward pass a step:
-    /// no accumulation; clipping by the norm of the step before (<see cref="LowRankOptimizer.ClipByLastNorm"/>); no loss scaling.</summary>
+    /// <summary>The weight of every linear layer is updated as soon as its gradient is complete, and the gradient freed: one layer's at a time, which is
+    /// projected as in <see cref="Projected"/> where the rule allows it. For every rule, and for the output head too. One backward pass a step: no
+    /// accumulation; clipping by the norm of the step before (<see cref="LowRankOptimizer.ClipByLastNorm"/>); no loss scaling.</summary>
     Stepped,
 }

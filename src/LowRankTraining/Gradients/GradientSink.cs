@@ -38,15 +38,16 @@ internal sealed class GradientSink
     public void Receive(Parameter weight, Tensor delta, Tensor input)
     {
         _expected = Math.Max(0, _expected - 1);
-        if (!weight.requires_grad || _taker?.TakeProduct(delta, input, isAll: _expected == 0 && !IsHeld(weight)) == true)
+        if (!weight.requires_grad)
             return;
 
-        Hold(weight, delta, input);
+        if (_taker?.TakeProduct(delta, input, isAll: _expected == 0 && !IsHeld(weight)) != true)
+            Hold(weight, delta, input);
         if (_expected > 0 || _taker is null)
             return;
 
-        using var complete = weight.grad!;
-        if (_taker.TakeComplete(complete))
+        using var held = weight.grad;
+        if (_taker.TakeComplete(held))
             weight.grad = null;
     }
 
@@ -87,6 +88,7 @@ internal interface IGradientTaker
     bool TakeProduct(Tensor delta, Tensor input, bool isAll);
 
     /// <summary>Takes the gradient that is held, once all passes through the layer have added to it.</summary>
+    /// <param name="held">The gradient; null where all of it has been taken by its factors.</param>
     /// <returns>Whether it has; then it is freed.</returns>
-    bool TakeComplete(Tensor gradient);
+    bool TakeComplete(Tensor? held);
 }

@@ -46,6 +46,10 @@ internal static class StochasticRounding
         }
     }
 
+    /// <summary>What <see cref="Copy"/> needs beside both tensors: a mantissa, an exponent, a power, its mask, a floor and a uniform number for each number
+    /// of a chunk.</summary>
+    public static long BytesFor(long elements) => 24 * Math.Min(elements, ChunkElements);
+
     private static Tensor Round(Tensor x, int bits, Generator generator)
     {
         var unit = Math.Pow(2, bits);

@@ -11,7 +11,8 @@ namespace LowRankTraining;
 /// <remarks>
 /// <para>State is that between steps, of float32 and half-precision parameters; it equals <see cref="LowRankOptimizer.StateBytes"/> once every part of a rule
 /// has been used, and is an upper bound where ranks fall or parameters take turns. Weights that a weight-space method has frozen are in
-/// <see cref="FrozenBytes"/>; other weights that are not trained, activations, and a step's scratch are not counted.</para>
+/// <see cref="FrozenBytes"/>; other weights that are not trained are not counted. <see cref="PeakBytes"/> adds gradients, the copies that updates need, and the
+/// activations, which only the model knows.</para>
 /// <para>Print it: <c>Console.WriteLine(MemoryPlan.For(session))</c>.</para>
 /// </remarks>
 public sealed class MemoryPlan
@@ -27,7 +28,7 @@ public sealed class MemoryPlan
     /// <value>Bytes of the weights that a weight-space method has frozen, as they are kept: in their dtype, or quantized.</value>
     public long FrozenBytes { get; }
 
-    /// <value>Bytes of all their gradients, as they are after a backward pass.</value>
+    /// <value>Bytes of all their gradients, as they are held after a backward pass.</value>
     public long GradientBytes => Parameters.Sum(parameter => parameter.GradientBytes);
 
     /// <value>Bytes of all optimizer state that is known.</value>
@@ -38,6 +39,30 @@ public sealed class MemoryPlan
 
     /// <value><see cref="StateBytes"/> as a share of <see cref="AdamWBytes"/>.</value>
     public double ShareOfAdamW => AdamWBytes == 0 ? 0 : (double)StateBytes / AdamWBytes;
+
+    /// <summary>The most bytes of tensors that a training step has at once, on the CPU.</summary>
+    /// <remarks>The largest of what there is when the loss is computed, when the first gradient arises, at the end of the backward pass, and while parameters
+    /// are updated. Gradients are those of the plan's flow, and those of the step before are freed before the forward pass
+    /// (<c>model.zero_grad()</c>).</remarks>
+    /// <param name="activationBytes">What layers keep for the backward pass, for the batch and the sequence that are trained on. Default 0.</param>
+    /// <param name="passingBytes">What is there for a while beside that: of the loss while its gradient is computed, or of a layer that is run again. Default
+    /// 0.</param>
+    public long PeakBytes(long activationBytes = 0, long passingBytes = 0)
+    {
+        var held = WeightBytes + FrozenBytes + StateBytes;
+        var unsummed = Parameters.Where(parameter => !parameter.IsSummed).ToArray();
+        long[] moments =
+        [
+            activationBytes + passingBytes,
+            activationBytes + Most(Parameters, parameter => parameter.BackwardBytes),
+            GradientBytes + passingBytes,
+            GradientBytes + Most(Parameters.Where(parameter => parameter.IsSummed), parameter => parameter.UpdateBytes),
+            unsummed.Sum(parameter => parameter.GradientBytes) + Most(unsummed, parameter => parameter.UpdateBytes),
+        ];
+        return held + moments.Max();
+
+        static long Most(IEnumerable<ParameterMemory> parameters, Func<ParameterMemory, long> bytes) => parameters.Select(bytes).DefaultIfEmpty().Max();
+    }
 
     /// <summary>The plan of a session.</summary>
     /// <param name="session">A strategy at work on a model, before or while it is trained.</param>
@@ -51,13 +76,14 @@ public sealed class MemoryPlan
     /// <param name="model">The model. It is copied, weights included, and the copy disposed: some methods go by them.</param>
     /// <param name="strategy">The method, of gradient or weight space.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
+    /// <param name="gradients">What becomes of gradients in the backward pass. Default: they are held whole.</param>
     /// <remarks>As if every linear layer could be replaced; layers that have to be shadowed keep their factors in the optimizer's state instead.</remarks>
     /// <exception cref="ArgumentException">What attaching the method to such a model would be refused for.</exception>
-    public static MemoryPlan For(nn.Module model, ILowRankStrategy strategy, Targets? targets = null)
+    public static MemoryPlan For(nn.Module model, ILowRankStrategy strategy, Targets? targets = null, GradientFlow gradients = GradientFlow.Whole)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(strategy);
-        return OfSketch(ModelSketch.Of(model), strategy, targets);
+        return OfSketch(ModelSketch.Of(model), strategy, targets, gradients);
     }
 
     /// <summary>The plan for a model that need not exist.</summary>
@@ -65,25 +91,29 @@ public sealed class MemoryPlan
     /// <param name="strategy">The method. One of gradient space allocates nothing; one of weight space makes the model and disposes it.</param>
     /// <param name="dtype">The weights' dtype. Default: float32.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
+    /// <param name="gradients">What becomes of gradients in the backward pass. Default: they are held whole.</param>
     /// <exception cref="ArgumentException">What attaching the method to such a model would be refused for.</exception>
     public static MemoryPlan For(
-        IEnumerable<(string name, long[] shape)> parameters, ILowRankStrategy strategy, ScalarType dtype = ScalarType.Float32, Targets? targets = null)
+        IEnumerable<(string name, long[] shape)> parameters, ILowRankStrategy strategy, ScalarType dtype = ScalarType.Float32, Targets? targets = null,
+        GradientFlow gradients = GradientFlow.Whole)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);
         if (strategy is not UpdateMethod { ChangesModel: false } update)
-            return OfSketch(ModelSketch.Of([.. parameters], dtype), strategy, targets);
+            return OfSketch(ModelSketch.Of([.. parameters], dtype, CPU), strategy, targets, gradients);
+        if (gradients != GradientFlow.Whole)
+            return OfSketch(ModelSketch.Of([.. parameters], dtype, META), strategy, targets, gradients);
 
         using var scope = NewDisposeScope();
         using var session = update.Attach(parameters.Select(pair => (pair.name, new Parameter(empty(pair.shape, dtype, META)))), targets);
         return For(session);
     }
 
-    private static MemoryPlan OfSketch(nn.Module sketch, ILowRankStrategy strategy, Targets? targets)
+    private static MemoryPlan OfSketch(nn.Module sketch, ILowRankStrategy strategy, Targets? targets, GradientFlow gradients)
     {
         using var scope = NewDisposeScope();
         using (sketch)
-        using (var session = strategy.Attach(sketch, targets))
+        using (var session = strategy.Attach(sketch, targets, gradients))
             return For(session);
     }
 
@@ -96,8 +126,26 @@ public sealed class MemoryPlan
         var elements = shape.Elements();
         var gradient = elements * plan.Parameter.ElementSize;
         var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
+        var summed = plan.Sink is not null && plan.Rule.ObstacleToProjection is null ? plan.Rule.BytesOfProjection(shape) : (long?)null;
+        var copies = CopiesOf(plan, elements, isSummed: summed is not null);
         return new(
-            plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, gradient,
-            plan.Rule.BytesFor(shape) + (plan.HasRemainder ? elements : 0), 2 * moment, plan.Rule.LayoutFor(shape));
+            plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, plan.StepsInBackward ? 0 : summed ?? gradient,
+            plan.Rule.BytesFor(shape) + (plan.HasRemainder ? elements : 0), 2 * moment, plan.Rule.LayoutFor(shape))
+        {
+            BackwardBytes = (summed ?? gradient) + (plan.StepsInBackward ? copies : 0),
+            UpdateBytes = plan.StepsInBackward ? 0 : copies,
+            IsSummed = summed is not null,
+        };
+    }
+
+    /// <summary>What an update copies: a weight that is not kept in computing precision, a gradient that is not, and numbers for rounding, a chunk at a
+    /// time.</summary>
+    private static long CopiesOf(ParameterPlan plan, long elements, bool isSummed)
+    {
+        if (plan.Store is null && plan.Parameter.dtype == plan.Parameter.dtype.Computing())
+            return 0;
+
+        var gradient = isSummed || plan.Rule.WidensGradients ? 0 : elements * sizeof(float);
+        return elements * sizeof(float) + gradient + (plan.HasRemainder ? 0 : StochasticRounding.BytesFor(elements));
     }
 }

@@ -38,7 +38,7 @@ internal static class ModelSketch
     }
 
     /// <summary>A model of names and shapes. What is called "weight" and has two dimensions is of a linear layer, unless "embed" is in its name.</summary>
-    public static nn.Module Of(IReadOnlyList<(string Name, long[] Shape)> parameters, ScalarType dtype)
+    public static nn.Module Of(IReadOnlyList<(string Name, long[] Shape)> parameters, ScalarType dtype, Device device)
     {
         var sketch = new Node("model");
         var names = parameters.Select(parameter => parameter.Name).ToHashSet();
@@ -47,10 +47,10 @@ internal static class ModelSketch
             var (path, local) = Split(name);
             if (local == "weight" && shape.Length == 2 && path.Length > 0)
                 sketch.Put(path, name.Contains("embed", StringComparison.Ordinal)
-                    ? nn.Embedding(shape[0], shape[1], dtype: dtype)
-                    : nn.Linear(shape[1], shape[0], names.Contains($"{path}.bias"), dtype: dtype));
+                    ? nn.Embedding(shape[0], shape[1], device: device, dtype: dtype)
+                    : nn.Linear(shape[1], shape[0], names.Contains($"{path}.bias"), device, dtype));
             else if (local != "bias" || sketch.get_parameter(name) is null)
-                sketch.Put(name, new Parameter(zeros(shape, dtype)));
+                sketch.Put(name, new Parameter(zeros(shape, dtype, device)));
         }
 
         return sketch;

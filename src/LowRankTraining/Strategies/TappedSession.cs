@@ -36,7 +36,7 @@ internal sealed class TappedSession : ILowRankSession
     public IReadOnlyList<ParameterPlan> Parameters => [.. _inner.Parameters.Select(plan =>
         _held.TryGetValue(plan.Name, out var reason) ? plan.WithNote($"whole gradient: {reason}")
         : !_sinks.TryGetValue(plan.Name, out var sink) ? plan
-        : plan.Rule.ObstacleToProjection is null ? plan with { Sink = sink }
+        : _flow == GradientFlow.Projected ? plan with { Sink = sink }
         : (plan with { Sink = sink, StepsInBackward = true }).WithNote("updated in the backward pass"))];
 
     /// <exception cref="ArgumentException">The value is not one of the flows.</exception>

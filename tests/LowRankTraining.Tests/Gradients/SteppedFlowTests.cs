@@ -49,6 +49,22 @@ public class SteppedFlowTests
     }
 
     [Fact]
+    public void Projection_is_not_held_either()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TappedModel();
+        using var optimizer = Named["galore with a full-rank head"].Attach(model, Targets.AllLinear(), GradientFlow.Stepped).CreateOptimizer(0.01);
+        Step(model, optimizer, 0);
+        var before = model.get_parameter("twice.weight")!.detach().clone();
+
+        Backward(model, 1);
+
+        foreach (var name in new[] { "tall.weight", "twice.weight", "wide.weight" })
+            optimizer.For(model.get_parameter(name)!).TryGet("accumulated", out _).Should().BeFalse(name);
+        model.get_parameter("twice.weight")!.equal(before).all().ToBoolean().Should().BeFalse("it is updated after the second of its two passes");
+    }
+
+    [Fact]
     public void Weight_is_updated_before_the_step()
     {
         using var scope = NewDisposeScope();

@@ -79,6 +79,9 @@ public sealed record AdamRule : DirectionRule
     public override (double Beta1, double Beta2)? Betas => (Beta1, Beta2);
 
     /// <inheritdoc/>
+    internal override bool WidensGradients => true;
+
+    /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
@@ -97,7 +100,7 @@ public sealed record AdamRule : DirectionRule
 
         using var scope = NewDisposeScope();
         var numbers = Next(state, gradient, step);
-        var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
+        var (mean, root) = AdvanceMoments(gradient.Widened(), numbers, state, step);
         if (double.IsFinite(numbers.Longest))
             accumulator.add_(numbers.Direction(mean, root), scale * numbers.Correction);
         else

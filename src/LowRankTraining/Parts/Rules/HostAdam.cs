@@ -9,7 +9,7 @@ namespace LowRankTraining.Parts;
 /// <remarks>It goes piece by piece, so that what was decoded is encoded while it is in the cache.</remarks>
 internal readonly struct HostAdam
 {
-    /// <summary>Numbers of a piece: six of them lie in 48 KB.</summary>
+    /// <summary>Numbers of a piece: seven of them lie in 56 KB.</summary>
     private const int Piece = 2048;
 
     private readonly HostMoment _mean, _square;
@@ -19,7 +19,7 @@ internal readonly struct HostAdam
     /// <summary>The moments of a gradient, where they and it lie in the processor's memory and can be worked on in pieces; else null.</summary>
     public static HostAdam? TryOpen(MomentSlot mean, MomentSlot square, Tensor gradient, StateBag state)
     {
-        if (!gradient.IsOnHost())
+        if (!gradient.HasPieces())
             return null;
 
         var kind = new TensorKind(gradient);
@@ -57,19 +57,18 @@ internal readonly struct HostAdam
     private void AdvanceRange(Tensor gradient, Tensor target, in SpanAdam numbers, float? factor, int from, int count)
     {
         var piece = PieceLength;
-        var rented = ArrayPool<float>.Shared.Rent(3 * piece);
-        ReadOnlySpan<float> gradients = gradient.Floats();
+        var rented = ArrayPool<float>.Shared.Rent(4 * piece);
         var targets = target.Floats();
         for (var start = from; start < from + count; start += piece)
         {
             var length = Math.Min(piece, from + count - start);
-            var room = rented.AsSpan(0, 3 * length);
+            var room = rented.AsSpan(0, 4 * length);
             var mean = _mean.Open(start, room[..length]);
             var square = _square.Open(start, room[length..(2 * length)]);
 
             var result = targets.Slice(start, length);
-            var direction = factor is null ? result : room[(2 * length)..];
-            numbers.Advance(gradients.Slice(start, length), mean, square, direction);
+            var direction = factor is null ? result : room[(2 * length)..(3 * length)];
+            numbers.Advance(gradient.Piece(start, room[(3 * length)..]), mean, square, direction);
             if (factor is { } share)
                 SpanScaling.Add(result, direction, share);
 

@@ -57,6 +57,13 @@ public abstract record UpdateRule : IPart
     /// <returns>A scalar on the weight's device: nothing is read back to the host.</returns>
     public virtual Tensor? RelativeRate(Tensor weight, StateBag state) => null;
 
+    /// <summary>Bytes of what <see cref="TryAccumulateProduct"/> sums up for a parameter of this shape, between two updates. Default 0: nothing is.</summary>
+    internal virtual long BytesOfProjection(IReadOnlyList<long> shape) => 0;
+
+    /// <value>Whether <see cref="AddUpdate"/> takes gradients in half precision as they are: a copy of the largest ones is then never made. Default
+    /// false.</value>
+    internal virtual bool WidensGradients => false;
+
     /// <value>Whether it runs in a subspace of the gradient's rows or columns. Default false.</value>
     public virtual bool Projects => false;
 
