@@ -19,6 +19,10 @@ public static class Methods
     {
         ["galore"] = rank => new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1 },
         ["galore, staggered"] = rank => new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true },
+        ["galore, a step ahead"] = rank => new GaLore
+        {
+            Rank = rank, RefreshEvery = Period, Scale = 1, Staggered = true, OnRefresh = MomentCarryOver.Rotate, Basis = new WarmStartedBasis { Ahead = true },
+        },
         ["galore, 8-bit states"] = rank => GaLore(rank, StateFormat.Blockwise8Bit with { Threshold = Quantized }),
         ["galore, companded 8-bit states"] = rank => GaLore(rank, StateFormat.Companded8Bit with { Threshold = Quantized }),
         ["galore, 4-bit states"] = rank => GaLore(rank, StateFormat.Blockwise4Bit with { Threshold = Quantized }),

@@ -31,6 +31,7 @@ public class ParallelTests
     }
 
     [Theory, InlineData("galore"), InlineData("galore, both sides, rotated"), InlineData("galore, DCT, lazy"), InlineData("online-subspace-descent")]
+    [InlineData("galore, a step ahead"), InlineData("relora, shadow")]
     public void Gradients_that_are_projected_in_the_backward_pass_are_added_up_as_well(string method)
     {
         var expected = Lanes(method, ScalarType.Float32, ranks: 4, GradientFlow.Projected);
@@ -75,7 +76,7 @@ public class ParallelTests
         InProcessWorld.Run(ranks, world =>
         {
             var (strategy, model) = (Methods.Make(method), models[world.Rank]);
-            var session = gradients == GradientFlow.Whole ? strategy.Attach(model) : ((UpdateMethod)strategy).Attach(model, gradients: gradients);
+            var session = gradients == GradientFlow.Whole ? strategy.Attach(model) : strategy.Attach(model, null, gradients);
             using var optimizer = session.CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
             optimizer.CompareEvery = 1;
             for (var step = 1; step <= Steps; step++)
