@@ -248,6 +248,45 @@ public class InjectionTests
         ((AdapterSession)optimizer.Session).Layers.Should().OnlyContain(layer => layer.Injection == Injection.Shadow && layer.Reason.Contains("forward()"));
     }
 
+    /// <summary>DoRA and PRILoRA need the frozen weight or the inputs, InRank and CoLA a layer of their own: such a model, the commonest kind, is refused with
+    /// what works, and that does.</summary>
+    [Theory]
+    [InlineData("dora", 0), InlineData("prilora", 0), InlineData("inrank", 0), InlineData("cola", 0)]
+    [InlineData("dora", 1), InlineData("prilora", 1), InlineData("inrank", 1), InlineData("cola", 1)]
+    [InlineData("dora", 2), InlineData("prilora", 2), InlineData("inrank", 2), InlineData("cola", 2)]
+    public void Model_of_sealed_fields_that_passes_hooks_by_is_refused_with_advice_that_works(string name, int advice)
+    {
+        using var model = Seeded(new SealedNetwork(passesHooksBy: true));
+        var before = Weights(model);
+        FluentActions.Invoking(() =>
+        {
+            using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer();
+            try
+            {
+                Step(model, optimizer);
+            }
+            finally
+            {
+                optimizer.Session.Finish();
+            }
+        }).Should().Throw<Exception>().WithMessage("*Module<Tensor, Tensor>*GaLore, or LoRA under Injection.Shadow*");
+        Weights(model).Should().BeEquivalentTo(before);
+
+        using nn.Module<Tensor, Tensor> other = advice == 0 ? Seeded(new OpenNetwork()) : Seeded(new SealedNetwork(passesHooksBy: true));
+        var method = advice switch
+        {
+            0 => LowRankStrategies.Create(name),
+            1 => new GaLore { Rank = 4 },
+            _ => LoRA(Injection.Shadow),
+        };
+        using var working = method.Attach(other).CreateOptimizer(0.01);
+        var (first, last) = (Step(other, working), 0.0);
+        for (var step = 0; step < 20; step++)
+            last = Step(other, working);
+
+        last.Should().BeLessThan(first);
+    }
+
     [Fact]
     public void Tied_weights_are_shadowed_and_refused_elsewhere()
     {
