@@ -12,7 +12,7 @@ namespace LowRankTraining.Strategies;
 /// <para>State: <c>momentum_buffer</c>, m × n and in <see cref="States"/>, and <c>right_factor</c>, n × r, drawn at the first update. A tensor of more than two
 /// dimensions is treated as out × rest; a rank above the short side is lowered to it. For matrices only.</para>
 /// <para>Directions that a momentum of lower rank does not have take no step, and their columns of Q wait. A zero or non-finite gradient changes
-/// nothing.</para>
+/// nothing, and one whose squares are zero in float32, below 1e-22, makes no step.</para>
 /// <para>Source: Ahn et al., Dion: Distributed Orthonormalized Updates, arXiv 2504.05295, algorithm 1; Nakamori et al., Orth-Dion, arXiv 2605.16341.</para>
 /// </remarks>
 public sealed record DionRule : UpdateRule
@@ -63,12 +63,10 @@ public sealed record DionRule : UpdateRule
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        this.RequireMatrix(gradient, step);
-        if (!step.AcceptsSquared(gradient, null, out var isHuge))
+        using var scope = NewDisposeScope();
+        if (this.MatrixOf(gradient, step) is not { } matrix)
             return;
 
-        using var scope = NewDisposeScope();
-        var matrix = (isHuge ? GradientCheck.InRange(gradient) : gradient).AsMatrix();
         var momentum = Buffer.Read(state, matrix).add_(matrix);
         var (rows, columns) = (matrix.size(0), matrix.size(1));
         var isTransposed = IsTransposed(rows, columns);
@@ -97,25 +95,22 @@ public sealed record DionRule : UpdateRule
     private Tensor RightFactor(Tensor momentum, StateBag state, in StepContext step)
     {
         var context = step;
-        return state.GetOrAdd(Right, () => Start.Draw(momentum, momentum.size(1), RankFor(momentum.shape), context));
+        return state.GetOrAdd(Right, () => Start.Draw(momentum, momentum.size(1), Rank.Within(momentum.shape), context));
     }
 
     private bool IsTransposed(long rows, long columns) => TransposesWide && rows < columns;
 
-    private long RankFor(IReadOnlyList<long> shape) => Math.Min(Rank, shape.ShortSide());
-
     /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
-        $"{nameof(DionRule)} (momentum_buffer {States}, right_factor of rank {RankFor(shape)}{(TransposesWide ? ", wide matrices transposed" : "")})";
+        $"{nameof(DionRule)} (momentum_buffer {States}, right_factor of rank {Rank.Within(shape)}{(TransposesWide ? ", wide matrices transposed" : "")})";
 
     /// <inheritdoc/>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
-        return [.. Buffer.SlotsFor(shape), Right.Of(RankFor(shape) * (IsTransposed(rows, columns) ? rows : columns))];
+        return [.. Buffer.SlotsFor(shape), Right.Of(Rank.Within(shape) * (IsTransposed(rows, columns) ? rows : columns))];
     }
 
     /// <inheritdoc/>
-    public override string? NoteFor(IReadOnlyList<long> shape) =>
-        Rank <= shape.ShortSide() ? null : $"rank {Rank} lowered to {shape.ShortSide()}, the length of the short side";
+    public override string? NoteFor(IReadOnlyList<long> shape) => MatrixRules.NoteOnRank(Rank, shape);
 }

@@ -42,12 +42,10 @@ internal sealed record GumRule : UpdateRule
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        this.RequireMatrix(gradient, step);
-        if (!step.AcceptsSquared(gradient, null, out var isHuge))
+        using var scope = NewDisposeScope();
+        if (this.MatrixOf(gradient, step) is not { } matrix)
             return;
 
-        using var scope = NewDisposeScope();
-        var matrix = (isHuge ? GradientCheck.InRange(gradient) : gradient).Widened().AsMatrix();
         var completed = state.Counter(Clock);
         if (completed % Every == 0)
             Begin(matrix, state, step);
@@ -66,7 +64,7 @@ internal sealed record GumRule : UpdateRule
     {
         Polar.Reset(state);
         var oriented = IsWide(matrix.shape) ? matrix : matrix.t();
-        Basis.Renew(BasisSlot.Only, StateFormat.Float32, new(oriented, RankFor(matrix.shape), Previous: null, step), state);
+        Basis.Renew(BasisSlot.Only, StateFormat.Float32, new(oriented, Rank.Within(matrix.shape), Previous: null, step), state);
         step.Counters?.Refresh();
     }
 
@@ -80,7 +78,7 @@ internal sealed record GumRule : UpdateRule
     private bool IsOutside(long period, IReadOnlyList<long> shape, in StepContext step)
     {
         const int Digits = 53;
-        if (RankFor(shape) == shape.ShortSide())
+        if (Rank.Within(shape) == shape.ShortSide())
             return false;
 
 
@@ -111,22 +109,19 @@ internal sealed record GumRule : UpdateRule
     /// <summary>A square matrix counts as tall, as in GaLore.</summary>
     private static bool IsWide(IReadOnlyList<long> shape) => ProjectionSide.Short.For(shape.Sides().Rows, shape.Sides().Columns) == ProjectionSide.Left;
 
-    private long RankFor(IReadOnlyList<long> shape) => Math.Min(Rank, shape.ShortSide());
-
     /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
-        $"{nameof(GumRule)} of rank {RankFor(shape)}, {Basis.GetType().Name}, {Polar.LayoutFor(shape)}, a draw every {Every}";
+        $"{nameof(GumRule)} of rank {Rank.Within(shape)}, {Basis.GetType().Name}, {Polar.LayoutFor(shape)}, a draw every {Every}";
 
     /// <inheritdoc/>
     /// <remarks>At its turn outside; r l numbers of momentum at others.</remarks>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
     [
-        .. Basis.SlotsFor(BasisSlot.Only, shape.ShortSide(), RankFor(shape), StateFormat.Float32),
+        .. Basis.SlotsFor(BasisSlot.Only, shape.ShortSide(), Rank.Within(shape), StateFormat.Float32),
         .. Polar.SlotsFor([shape.Sides().Rows, shape.Sides().Columns]),
         Clock,
     ];
 
     /// <inheritdoc/>
-    public override string? NoteFor(IReadOnlyList<long> shape) =>
-        Rank <= shape.ShortSide() ? null : $"rank {Rank} lowered to {shape.ShortSide()}, the length of the short side";
+    public override string? NoteFor(IReadOnlyList<long> shape) => MatrixRules.NoteOnRank(Rank, shape);
 }

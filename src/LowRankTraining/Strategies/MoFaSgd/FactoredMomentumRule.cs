@@ -66,13 +66,11 @@ public sealed record FactoredMomentumRule : UpdateRule
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        this.RequireMatrix(gradient, step);
-        if (!step.AcceptsSquared(gradient, null, out var isHuge))
+        using var scope = NewDisposeScope();
+        if (this.MatrixOf(gradient, step) is not { } matrix)
             return;
 
-        using var scope = NewDisposeScope();
-        var matrix = (isHuge ? GradientCheck.InRange(gradient) : gradient).Widened().AsMatrix();
-        var rank = RankFor(matrix.shape);
+        var rank = Rank.Within(matrix.shape);
         var before = state.TryGet(Left, out var left) ? new Triplets(left, state[Values], state[Right]) : Start(matrix, rank, step);
         var after = before is { } momentum ? Advance(momentum, matrix, rank) : First(matrix, rank, step);
 
@@ -122,21 +120,18 @@ public sealed record FactoredMomentumRule : UpdateRule
         return where(counts, weights, zeros_like(weights));
     }
 
-    private long RankFor(IReadOnlyList<long> shape) => Math.Min(Rank, shape.ShortSide());
-
     /// <inheritdoc/>
-    public override string LayoutFor(IReadOnlyList<long> shape) => $"{nameof(FactoredMomentumRule)} of rank {RankFor(shape)}";
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"{nameof(FactoredMomentumRule)} of rank {Rank.Within(shape)}";
 
     /// <inheritdoc/>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
-        var ((rows, columns), rank) = (shape.Sides(), RankFor(shape));
+        var ((rows, columns), rank) = (shape.Sides(), Rank.Within(shape));
         return [Left.Of(rows * rank), Values.Of(rank), Right.Of(columns * rank)];
     }
 
     /// <inheritdoc/>
-    public override string? NoteFor(IReadOnlyList<long> shape) =>
-        Rank <= shape.ShortSide() ? null : $"rank {Rank} lowered to {shape.ShortSide()}, the length of the short side";
+    public override string? NoteFor(IReadOnlyList<long> shape) => MatrixRules.NoteOnRank(Rank, shape);
 
     /// <summary>U (m × r), S (r) and V (n × r).</summary>
     private readonly record struct Triplets(Tensor Left, Tensor Values, Tensor Right)
