@@ -92,11 +92,27 @@ public sealed partial class LowRankOptimizer
         return entry.Parameter.grad;
     }
 
+    /// <summary>The gradient to be written to, or null. One that shows a number in several places, as <c>expand</c> makes it, gets memory for each
+    /// first.</summary>
+    private static Tensor? WritableGradient(ParameterState entry)
+    {
+        var gradient = entry.Parameter.grad;
+        if (gradient is null || gradient.is_sparse || !gradient.stride().Zip(gradient.shape).Any(axis => axis is { First: 0, Second: > 1 }))
+            return gradient;
+
+        using (gradient)
+        using (var own = gradient.contiguous())
+            entry.Parameter.grad = own;
+        return entry.Parameter.grad;
+    }
+
     /// <summary>Zeroes every gradient, and drops what <see cref="accumulate"/> has taken.</summary>
     /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made.</exception>
     public override void zero_grad()
     {
         RequireLiveParameters();
+        foreach (var entry in _entries)
+            WritableGradient(entry)?.Dispose();
         base.zero_grad();
         DropAccumulated();
     }

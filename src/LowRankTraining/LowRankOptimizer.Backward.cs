@@ -88,7 +88,7 @@ public sealed partial class LowRankOptimizer
 
     private static void Scale(ParameterState entry, double factor)
     {
-        using var gradient = entry.Parameter.grad;
+        using var gradient = WritableGradient(entry);
         gradient?.mul_(factor);
         AccumulatedIn(entry)?.mul_(factor);
     }

@@ -17,6 +17,9 @@ internal static class SoakCommand
     private const int Warmup = 2000;
     private const long MayGrow = 16 << 20;
 
+    /// <summary>Files that the runtime opens for itself now and then: a leak would be one a step, or one a refresh.</summary>
+    private const int MayOpen = 8;
+
     private static readonly (string Name, ILowRankStrategy Method)[] Methods =
     [
         ("galore, 8-bit states", new GaLore { Rank = 4, RefreshEvery = 50, States = StateFormat.Blockwise8Bit with { Threshold = 16 } }),
@@ -48,7 +51,7 @@ internal static class SoakCommand
         Train(model, optimizer, steps - steps / 2);
         var (time, after) = (Stopwatch.GetElapsedTime(start), Taken.Now());
 
-        var holds = after.Files <= middle.Files && after.Tensors <= before.Tensors && after.Resident - middle.Resident < MayGrow;
+        var holds = after.Files <= middle.Files + MayOpen && after.Tensors <= before.Tensors && after.Resident - middle.Resident < MayGrow;
         string[] cells =
         [
             name, $"{steps}", $"{time.TotalMicroseconds / steps:F0}", $"{before.Files} → {middle.Files} → {after.Files}",

@@ -61,7 +61,8 @@ public sealed class SituationTests : IDisposable
         Weights(model)["bank"].Should().BeEmpty();
     }
 
-    public static TheoryData<string> GradientSpace => [.. LowRankStrategies.All.Select(method => method.Name).Where(name => LowRankStrategies.Create(name) is UpdateMethod)];
+    public static TheoryData<string> GradientSpace =>
+        [.. LowRankStrategies.All.Select(method => method.Name).Where(name => LowRankStrategies.Create(name) is UpdateMethod)];
 
     /// <summary>pytorch#192202, composer#1002: what is frozen when a checkpoint is loaded loses its state, or loading fails.</summary>
     [Fact]
@@ -231,7 +232,111 @@ public sealed class SituationTests : IDisposable
         resumed.ParamGroups.Single().LearningRate.Should().BeApproximately(0.5 * 0.7, 1e-12);
     }
 
+    /// <summary>A program that makes everything in a scope of its set-up, and trains after it.</summary>
+    [Theory, MemberData(nameof(Methods))]
+    public void What_was_made_in_a_scope_outlives_it(string name)
+    {
+        using var model = Seeded(new OpenNetwork());
+        LowRankOptimizer optimizer;
+        using (NewDisposeScope())
+        {
+            optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(1e-3);
+            Run(model, optimizer, 1);
+            TrainingCheckpoint.Save(_folder.Path, model, optimizer);
+            TrainingCheckpoint.Load(_folder.Path, model, optimizer);
+        }
+
+        Run(model, optimizer, 2);
+        using (NewDisposeScope())
+            optimizer.Session.Finish();
+
+        Output(model).Should().OnlyContain(value => double.IsFinite(value));
+        optimizer.Dispose();
+    }
+
+    /// <summary>Gradients that a program has made itself: one number seen as a matrix, a transposed one, part of another.</summary>
+    [Theory]
+    [InlineData("galore"), InlineData("fira"), InlineData("apollo"), InlineData("muon"), InlineData("lora"), InlineData("spam")]
+    public void Gradients_may_lie_in_memory_as_they_like(string name)
+    {
+        using var scope = NewDisposeScope();
+        var expected = Stepped(name, (shape, seed) => Made(shape, seed).contiguous());
+
+        foreach (var (parameter, values) in Stepped(name, Made))
+            Distance(values, expected[parameter]).Should().BeLessThan(1e-5, "norms are added up in another order");
+
+        static Tensor Made(long[] shape, ulong seed) => (shape.Length, seed % 3) switch
+        {
+            (2, 0) => tensor(0.5f).expand(shape),
+            (2, 1) => Normal(seed, ScalarType.Float32, shape[1], shape[0]).t(),
+            (2, _) => Normal(seed, ScalarType.Float32, shape[0], 2 * shape[1]).narrow(1, shape[1], shape[1]),
+            _ => tensor(0.25f).expand(shape),
+        };
+    }
+
+    private static Dictionary<string, double[]> Stepped(string name, Func<long[], ulong, Tensor> gradient)
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(1e-2);
+        for (ulong step = 1; step <= 6; step++)
+        {
+            using (no_grad())
+                model.call(zeros(1, 12)).Dispose();
+            foreach (var parameter in model.parameters().Where(parameter => parameter.requires_grad))
+                parameter.grad = gradient(parameter.shape, step);
+            optimizer.clip_grad_norm_(0.5);
+            optimizer.step();
+            optimizer.zero_grad();
+        }
+
+        return Weights(model);
+    }
+
+    /// <summary>LLaMA's own code keeps its rotations as complex numbers, which a file must bring back.</summary>
+    [Fact]
+    public void Complex_buffers_come_back()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Rotating();
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model, Targets.AllMatrices()).CreateOptimizer();
+        var expected = model.get_buffer("rotations")!.clone();
+        TrainingCheckpoint.Save(_folder.Path, model, optimizer);
+        using (no_grad())
+            model.get_buffer("rotations")!.zero_();
+
+        TrainingCheckpoint.Load(_folder.Path, model, optimizer);
+
+        model.get_buffer("rotations")!.eq(expected).all().ToBoolean().Should().BeTrue();
+    }
+
+    /// <summary>A first step before any backward pass changes nothing, as in PyTorch.</summary>
+    [Theory]
+    [InlineData("galore"), InlineData("fira"), InlineData("muon"), InlineData("q-galore")]
+    public void Step_without_gradients_changes_no_weight(string name)
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(0.1, weight_decay: 0.1);
+        var before = Weights(model);
+
+        optimizer.step();
+
+        Weights(model).Should().BeEquivalentTo(before);
+    }
+
     public void Dispose() => _folder.Dispose();
+
+    private sealed class Rotating : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> layer = nn.Linear(8, 8);
+
+        public Rotating() : base(nameof(Rotating))
+        {
+            RegisterComponents();
+            register_buffer("rotations", polar(ones(4), arange(4, ScalarType.Float32)));
+        }
+
+        public override Tensor forward(Tensor input) => layer.call(input);
+    }
 
     /// <summary>Layers of their own know that they have run by their forward pass.</summary>
     private static void MarkRun(nn.Module<Tensor, Tensor> model)
