@@ -57,6 +57,9 @@ public interface ILowRankSession : IDisposable
     /// <param name="state">The optimizer's memory of each parameter, loaded already.</param>
     void ResumeAt(long step, IOptimizerState state);
 
+    /// <value>Whether rules alone look at states and gradients, so that one process may have those of a parameter for all. Default false.</value>
+    internal bool LeavesStatesToRules => false;
+
     /// <summary>Folds every factor back into the weight that it belongs to: a plain model again.</summary>
     void Finish();
 }

@@ -35,7 +35,7 @@ public sealed partial class LowRankOptimizer
 
         using var guard = no_grad();
         ReduceGradients();
-        var norm = Math.Sqrt(_entries.Sum(SquaredNormOf));
+        var norm = Math.Sqrt(SquaredNorms().Sum());
         var factor = double.IsFinite(norm) ? Math.Min(1, max_norm / (norm + 1e-6)) : double.NaN;
         if (factor == 1)
             return norm;

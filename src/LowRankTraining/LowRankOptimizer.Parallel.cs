@@ -19,6 +19,9 @@ public sealed partial class LowRankOptimizer
     /// Every process then takes the same step, so that weights and state stay equal bit for bit, which is checked (<see cref="CompareEvery"/>).</para>
     /// <para>Every process calls <see cref="clip_grad_norm_"/> and <see cref="step"/> as often as the others. Do not scale gradients by other means: they are
     /// those of a part of the batch.</para>
+    /// <para>Where rules need the whole gradient, and there is enough for every process to have its share, each process has the state of some parameters and
+    /// takes their steps for all (<see cref="Describe"/> says which): gradients travel there, and updated weights back. What saves the state is then to be
+    /// called on all processes.</para>
     /// </remarks>
     /// <param name="session">A strategy at work on a model.</param>
     /// <param name="lr">Learning rate η, at least 0.</param>
@@ -43,6 +46,7 @@ public sealed partial class LowRankOptimizer
         session.Join(_world);
         RequireEqualSetUp();
         RequireEqualReplicas("when the optimizer was made", ReplicatedTensors());
+        DivideWork();
     }
 
     /// <value>The processes that train together; null where this one trains alone.</value>
@@ -88,6 +92,8 @@ public sealed partial class LowRankOptimizer
                 AddTo(buckets, entry, held, agreed.Share, scope);
             buckets.Flush();
         }
+
+        ReduceToOwners(agreed.Share);
 
         _isReduced = true;
     }
@@ -149,6 +155,12 @@ public sealed partial class LowRankOptimizer
     /// <summary>Gives a parameter's tensors to the buckets: what this process has, or zeros where only others have something.</summary>
     private void AddTo(GradientBuckets buckets, ParameterState entry, Held held, double share, DisposeScope scope)
     {
+        if (entry.Owner is { } owner && held == Held.Whole)
+        {
+            _reducedToOwners.Add((entry, owner));
+            return;
+        }
+
         if (IsTakenTogether(held))
         {
             TakeTogether(entry, share);
@@ -200,6 +212,7 @@ public sealed partial class LowRankOptimizer
     private void StartWindow()
     {
         (_isReduced, _lane) = (false, 0);
+        _reducedToOwners.Clear();
         foreach (var entry in _entries)
         {
             entry.Lanes.Dispose();

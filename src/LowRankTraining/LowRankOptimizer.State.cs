@@ -27,9 +27,12 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             throw new InvalidDataException(
                 "The state is not of a LowRankOptimizer with the same parameters. Load into an optimizer made like the one that saved it.");
 
-        var source = sources[0].Owner;
+        var source = sources[0].Optimizer;
         if (ReferenceEquals(source, this))
             return;
+        if (_entries.Zip(sources).Any(pair => source.IsElsewhere(pair.Second) && !IsElsewhere(pair.First)))
+            throw new InvalidDataException("The state is divided among processes, and this process has a part of it: save a checkpoint and load that. "
+                + "Nothing was changed.");
 
         var saved = source.ManifestOfState();
         RequireFits(saved);
@@ -78,6 +81,8 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             throw new InvalidOperationException("What has been accumulated for the next step is of this process alone, and a checkpoint is of all: "
                 + $"call step() first, or zero_grad() to drop it. Nothing was {done}.");
     }
+
+    IDisposable? ISavedOptimizer.Collect() => CollectStates(keeps: ((ISavedOptimizer)this).Writes);
 
     bool ISavedOptimizer.Writes => _world is not { Rank: > 0 };
 
@@ -161,6 +166,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         ResumeWindow();
         StartWindow();
         _comparesNext = true;
+        DropStatesElsewhere();
         CompletedSteps = saved.Step;
         _lastNorm = saved.LastNorm;
         Session.ResumeAt(saved.Step, this);
@@ -177,7 +183,11 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
     private bool IsFirst(ParamGroup group) => ReferenceEquals(group, _parameter_groups[0]);
 
-    private void Save(Stream stream) => ((ISavedOptimizer)this).Show((manifest, tensors) => SafeTensorsFile.Write(stream, tensors, manifest));
+    private void Save(Stream stream)
+    {
+        using var states = CollectStates(keeps: true);
+        ((ISavedOptimizer)this).Show((manifest, tensors) => SafeTensorsFile.Write(stream, tensors, manifest));
+    }
 
     private void Load(Stream stream)
     {
@@ -197,7 +207,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         {
             Plan = plan;
             Index = index;
-            Owner = owner;
+            Optimizer = owner;
             Bag = plan.NewState(PendingGradient);
             Store = plan.Store ?? (plan.HasRemainder ? new RemainderStore(parameter, Bag) : new ParameterStore(parameter));
             _madeFor = Placement;
@@ -211,9 +221,12 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         public ParameterPlan Plan { get; }
 
+        /// <value>The process that has the state and takes the step; null where all do.</value>
+        public int? Owner { get; set; }
+
         public int Index { get; }
 
-        public LowRankOptimizer Owner { get; }
+        public LowRankOptimizer Optimizer { get; }
 
         /// <value>The group that it is in.</value>
         public required ParamGroup Group { get; init; }
@@ -240,18 +253,19 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         bool IGradientTaker.TakeProduct(Tensor delta, Tensor input, bool isAll)
         {
             // What is looked at besides the projection has to be of the whole gradient: of all passes through the layer, and of all processes.
-            var step = Owner.ContextFor(this);
-            return ((isAll && !Owner.IsParallel) || Plan.Rule.NeedsOnlyProjection(Bag, step)) && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
+            var step = Optimizer.ContextFor(this);
+            return ((isAll && !Optimizer.IsParallel) || Plan.Rule.NeedsOnlyProjection(Bag, step)) && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
         }
 
         bool IGradientTaker.TakeComplete(Tensor? held)
         {
             // Those of the other processes are not in it yet.
-            if (Owner.IsParallel)
+            if (Optimizer.IsParallel)
                 return false;
 
             using var scope = NewDisposeScope();
-            return Owner.TryUpdateInBackward(this) || (held is not null && Plan.Rule.TryTakeWhole(Owner.Ready(held), Bag, Owner.ContextFor(this)));
+            return Optimizer.TryUpdateInBackward(this)
+                || (held is not null && Plan.Rule.TryTakeWhole(Optimizer.Ready(held), Bag, Optimizer.ContextFor(this)));
         }
 
         /// <summary>What is saved of it, for a weight of some shape.</summary>

@@ -103,6 +103,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         {
             ReduceGradients();
             UpdateAll(JudgeOnDevice());
+            GatherFromOwners();
             KeepNorm();
             DropAccumulated();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
@@ -149,7 +150,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     {
         Step = CompletedSteps + 1,
         Seed = Session.Seed,
-        Counters = _counters,
+        Counters = entry.Owner is null ? _counters : _countersOfOwned,
         Parameter = entry.Plan.Name,
         Index = entry.Index,
         AcceptZeroGradient = entry.Plan.AcceptZeroGradient,
@@ -165,7 +166,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
     private void Update(ParameterState entry, ParamGroup group, StepContext step)
     {
-        if (!entry.Parameter.requires_grad)
+        if (!entry.Parameter.requires_grad || IsElsewhere(entry))
             return;
 
         var plan = entry.Plan;

@@ -9,6 +9,18 @@ internal sealed class StepCounters
 
     public long Refreshes { get; private set; }
 
+    /// <summary>All that has been counted, which is forgotten.</summary>
+    public long[] Take()
+    {
+        long[] counts = [ZeroGradients, NonFiniteGradients, Refreshes];
+        (ZeroGradients, NonFiniteGradients, Refreshes) = (0, 0, 0);
+        return counts;
+    }
+
+    /// <summary>Adds what <see cref="Take"/> gave, elsewhere too.</summary>
+    public void Add(long[] counts) =>
+        (ZeroGradients, NonFiniteGradients, Refreshes) = (ZeroGradients + counts[0], NonFiniteGradients + counts[1], Refreshes + counts[2]);
+
     public void Refuse(GradientVerdict verdict)
     {
         if (verdict == GradientVerdict.Zero)

@@ -42,6 +42,7 @@ public static class TrainingCheckpoint
         var saved = ISavedOptimizer.Of(optimizer, model);
         saved.RequireReady("and a checkpoint would hold them twice", "saved");
         var steps = StepsOf(optimizer, saved.CompletedSteps, scheduler, completedSteps);
+        using var states = saved.Collect();
         if (!saved.Writes)
             return;
 

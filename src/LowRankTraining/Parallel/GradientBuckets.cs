@@ -48,6 +48,20 @@ internal sealed class GradientBuckets(ICollective world, double share) : IDispos
             numbers.mul_(share);
     }
 
+    /// <summary>Numbers go where they belong in row order, whatever the layout of the target.</summary>
+    public static void Put(Tensor numbers, Tensor target, long first, long count)
+    {
+        if (target.is_contiguous())
+        {
+            target.view(-1).narrow(0, first, count).copy_(numbers);
+            return;
+        }
+
+        var packed = target.contiguous();
+        packed.view(-1).narrow(0, first, count).copy_(numbers);
+        target.copy_(packed);
+    }
+
     private sealed class Bucket : IDisposable
     {
         private readonly ICollective _world;
@@ -93,19 +107,5 @@ internal sealed class GradientBuckets(ICollective world, double share) : IDispos
         }
 
         public void Dispose() => _numbers.Dispose();
-
-        /// <summary>Numbers go where they belong in row order, whatever the layout of the target.</summary>
-        private static void Put(Tensor numbers, Tensor target, long first, long count)
-        {
-            if (target.is_contiguous())
-            {
-                target.view(-1).narrow(0, first, count).copy_(numbers);
-                return;
-            }
-
-            var packed = target.contiguous();
-            packed.view(-1).narrow(0, first, count).copy_(numbers);
-            target.copy_(packed);
-        }
     }
 }

@@ -23,6 +23,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
 
+    bool ILowRankSession.LeavesStatesToRules => true;
+
     private Ties? Ties { get; init; }
 
     public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);

@@ -29,6 +29,8 @@ internal sealed class TappedSession : ILowRankSession
 
     public nn.Module? Model => _inner.Model;
 
+    bool ILowRankSession.LeavesStatesToRules => _inner.LeavesStatesToRules;
+
     public bool IsMerged => _inner.IsMerged;
 
     public IReadOnlyList<Parameter>? FactorParameters => _inner.FactorParameters;

@@ -22,6 +22,14 @@ public class ParallelTests
     }
 
     [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    public void Four_ranks_equal_one_process_in_float32(string method)
+    {
+        var expected = Run(method, [Rows], ScalarType.Float32, steps: 50);
+
+        Distance(Run(method, [Rows / 4, Rows / 4, Rows / 4, Rows / 4], ScalarType.Float32, steps: 50), expected).Should().BeLessThan(1e-5);
+    }
+
+    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
     public void Lanes_have_the_same_bits_on_one_two_and_four_ranks(string method)
     {
         var expected = Lanes(method, ScalarType.BFloat16, ranks: 4);

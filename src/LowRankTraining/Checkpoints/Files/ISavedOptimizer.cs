@@ -19,6 +19,10 @@ internal interface ISavedOptimizer
     /// <summary>Returns once every process that trains together is here, so that what the first one has written is complete.</summary>
     void Meet() { }
 
+    /// <summary>Where processes have divided the state, brings it to the one that writes. All of them call it.</summary>
+    /// <returns>Disposed when it is written; null where nothing had to be brought.</returns>
+    IDisposable? Collect() => null;
+
     /// <summary>Calls <paramref name="use"/> with what the optimizer is and with its state, which may change afterwards.</summary>
     void Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use);
 

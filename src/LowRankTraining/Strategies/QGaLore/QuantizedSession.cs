@@ -31,6 +31,8 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public nn.Module? Model => _model;
 
+    bool ILowRankSession.LeavesStatesToRules => _inner.LeavesStatesToRules;
+
     public void Join(ICollective world) => _inner.Join(world);
 
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
