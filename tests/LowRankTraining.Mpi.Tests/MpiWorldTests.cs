@@ -30,6 +30,16 @@ public sealed class MpiWorldTests : IDisposable
         Succeeded(Processes.StartAlone(["resume", _folder.FullName, "4"])).Should().Be(expected);
     }
 
+    [MpiFact]
+    public void Checkpoint_that_cannot_be_written_ends_the_run_with_the_reason_or_is_caught_and_all_go_on()
+    {
+        var outcome = Processes.Start(2, "fail-to-save", _folder.FullName, "throw");
+        outcome.ExitCode.Should().NotBe(0);
+        outcome.Error.Should().Contain("Process 0 of 2 has ended by IOException").And.Contain("blocked");
+
+        Succeeded(Processes.Start(2, "fail-to-save", _folder.FullName, "catch")).Should().Be(InThisProcess("galore", lanes: 4));
+    }
+
     [MpiTheory]
     [InlineData("throw", "Process 1 of 3 has ended by InvalidDataException: Row 17 of the data is damaged. All others are ended with it.")]
     [InlineData("catch", "Process 1 of 3 has ended by InvalidDataException: Row 17 of the data is damaged. All others are ended with it.")]

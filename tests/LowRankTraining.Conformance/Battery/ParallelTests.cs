@@ -21,7 +21,17 @@ public class ParallelTests
         Distance(Run(method, [5, 0, Rows - 5]), expected).Should().BeLessThan(1e-9);
     }
 
-    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    /// <value>Where a difference in the last bit grows: numbers are rounded to codes or to bfloat16 on the way, vectors are drawn, entries come to stand on the
+    /// other side of the noise floor, or Adam divides by what is rounding alone.</value>
+    private static readonly string[] Rounding =
+    [
+        "relora, NF4, carried residual", "ldadam, 8-bit error", "muon, reference code", "galore, Lion in bfloat16", "galore, bfloat16 basis and states",
+        "galore, sampled", "galore, both sides, rotated", "gradnormlorp",
+    ];
+
+    public static TheoryData<string> InFloat32 => [.. Methods.ByName.Keys.Except(Rounding)];
+
+    [Theory, MemberData(nameof(InFloat32))]
     public void Four_ranks_equal_one_process_in_float32(string method)
     {
         var expected = Run(method, [Rows], ScalarType.Float32, steps: 50);

@@ -14,6 +14,7 @@ internal static class Program
             case "train": Scenarios.Train(args, method: args[1], lanes: Number(args[2])); break;
             case "save": Scenarios.Save(args, folder: args[1], lanes: Number(args[2])); break;
             case "resume": Scenarios.Resume(args, folder: args[1], lanes: Number(args[2])); break;
+            case "fail-to-save": Scenarios.FailToSave(args, folder: args[1], catches: args[2] == "catch"); break;
             case "throw": Scenarios.Throw(args); break;
             case "catch": return Scenarios.Catch(args);
             case "exit": Scenarios.Exit(args); break;

@@ -75,6 +75,27 @@ internal static class Scenarios
         Say(world, run.Weights);
     }
 
+    /// <summary>The first process cannot write its checkpoint: in the place of the folder stands a file.</summary>
+    public static void FailToSave(string[] args, string folder, bool catches)
+    {
+        using var world = MpiWorld.Join(ref args, lanes: 4);
+        using var run = new Run("galore", world);
+        var blocked = Path.Combine(folder, "blocked");
+        if (world.IsFirst)
+            File.WriteAllText(blocked, "");
+        run.Steps(1, Run.Middle);
+        try
+        {
+            TrainingCheckpoint.Save(blocked, run.Model, run.Optimizer);
+        }
+        catch (IOException) when (catches && world.IsFirst)
+        {
+        }
+
+        run.Steps(Run.Middle + 1, Run.Last);
+        Say(world, run.Weights);
+    }
+
     /// <summary>One process fails, and nobody catches it.</summary>
     public static void Throw(string[] args)
     {

@@ -47,6 +47,29 @@ public class WorldTests
     }).WithMessage("*'first.weight: Float32 [7, 4]*where process 0 has 'first.weight: Float32 [6, 4]*");
 
     [Fact]
+    public void Dtypes_that_differ_are_named() => Refused(2, (world, model) =>
+    {
+        if (world.Rank == 1)
+            model.bfloat16();
+        using var optimizer = Make(world, model);
+    }).WithMessage("Process 1 is not set up like process 0: it has 'first.weight: BFloat16 *where process 0 has 'first.weight: Float32 *");
+
+    [Fact]
+    public void Parts_of_different_size_count_by_their_tokens() => InProcessWorld.Run(2, world =>
+    {
+        // Three rows of four here, one there: the mean over all is (3 a + b) / 4.
+        var model = _models[world.Rank];
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer(lr: 0.1, world);
+        foreach (var parameter in model.parameters())
+            parameter.grad = full_like(parameter, world.Rank == 0 ? 1 : 5);
+        optimizer.LocalTokens = world.Rank == 0 ? 3 : 1;
+
+        optimizer.clip_grad_norm_(double.PositiveInfinity);
+
+        model.state_dict()["first.bias"].grad!.eq(2).all().ToBoolean().Should().BeTrue();
+    });
+
+    [Fact]
     public void Replica_that_comes_to_differ_stops_the_run() => Refused(2, (world, model) =>
     {
         using var optimizer = Make(world, model);
