@@ -38,7 +38,7 @@ public sealed partial class LowRankOptimizer
         if (world.Lanes < 1 || world.Lanes % world.Size != 0)
             throw new ArgumentException($"{world.Lanes} lanes cannot be divided among {world.Size} processes: take a multiple of {world.Size}.", nameof(world));
 
-        if (UpdatesInBackward)
+        if (UpdatesInBackward && world.Lanes > 1)
             throw new NotSupportedException($"Under {nameof(GradientFlow)}.{GradientFlow.Stepped} weights are updated before the processes have exchanged "
                 + $"gradients: attach with {GradientFlow.Projected} or {GradientFlow.Whole}.");
 

@@ -15,7 +15,7 @@ internal static class MemoryCommand
     public static int Run(string[] words)
     {
         var reports = new List<MemoryReport>();
-        Console.WriteLine("| model | method | gradients | weights | peak, GiB | planned without activations, GiB | seconds per step | losses |\n|---|---|---|---|---|---|---|---|");
+        Console.WriteLine("| model | method | gradients | weights | peak, GiB | of tensors | planned | seconds per step | losses |\n|---|---|---|---|---|---|---|---|---|");
         foreach (var run in MemoryRun.All.Where(run => words.Length == 0 || words.Any(run.Name.Contains)))
         {
             // Activations and the rest of the machine take the last fifth.
@@ -29,7 +29,7 @@ internal static class MemoryCommand
                 continue;
             reports.Add(report);
             Console.WriteLine(FormattableString.Invariant(
-                $"| {report.Model} | {report.Method} | {report.Flow} | {report.Weights} | {InGiB(report.PeakBytes):0.00} | {InGiB(report.PlannedBytes):0.00} | ")
+                $"| {report.Model} | {report.Method} | {report.Flow} | {report.Weights} | {InGiB(report.PeakBytes):0.00} | {InGiB(report.TensorBytes ?? 0):0.00} | {InGiB(report.PlannedBytes):0.00} | ")
                 + FormattableString.Invariant($"{report.SecondsPerStep:0.0} | {string.Join(", ", report.Losses.Select(loss => $"{loss:0.00}"))} |"));
             Directory.CreateDirectory("artifacts");
             File.WriteAllText("artifacts/memory.json", JsonSerializer.Serialize(reports, Json));

@@ -26,6 +26,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     [
         .. from model in new[] { "60m", "350m", "1b" } from run in Of(model) select run,
         EightBit("7b", GradientFlow.Projected),
+        Smallest("7b"),
         Quantized("7b"),
     ];
 
@@ -78,19 +79,23 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         new(model, AdamW, made => optim.AdamW(made.named_parameters(), lr: 1e-3), ScalarType.Float32, GradientFlow.Whole),
         EightBit(model, GradientFlow.Whole),
         EightBit(model, GradientFlow.Projected),
-        EightBit(model, GradientFlow.Stepped) with { Checkpoints = true },
+        Smallest(model),
         Quantized(model),
     ];
 
-    private static MemoryRun EightBit(string model, GradientFlow flow) => new(model, "galore-8bit", Attached(
-        new GaLore { Rank = Rank, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit, BasisFormat = StateFormat.BFloat16 }, flow),
-        ScalarType.BFloat16, flow);
+    private static readonly GaLore Short = new() { Rank = Rank, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit };
 
-    private static MemoryRun Quantized(string model) => new(model, "q-galore", Attached(
-        new QGaLore { Rank = Rank, TableStates = StateFormat.Blockwise8Bit }, GradientFlow.Stepped), ScalarType.BFloat16, GradientFlow.Stepped) { Checkpoints = true };
+    private static MemoryRun EightBit(string model, GradientFlow flow) => Of(model, "galore-8bit", Short, flow);
 
-    private static Func<nn.Module, optim.Optimizer> Attached(UpdateMethod method, GradientFlow flow) =>
-        model => method.Attach(model, gradients: flow).CreateOptimizer(lr: 0.01);
+    /// <summary>All that saves memory and leaves the weights in bfloat16.</summary>
+    private static MemoryRun Smallest(string model) =>
+        Of(model, "galore-8bit", Short with { BasisFormat = StateFormat.BFloat16 }, GradientFlow.Stepped) with { Checkpoints = true };
+
+    private static MemoryRun Quantized(string model) =>
+        Of(model, "q-galore", new QGaLore { Rank = Rank, TableStates = StateFormat.Blockwise8Bit }, GradientFlow.Stepped) with { Checkpoints = true };
+
+    private static MemoryRun Of(string model, string name, UpdateMethod method, GradientFlow flow) =>
+        new(model, name, made => method.Attach(made, gradients: flow).CreateOptimizer(lr: 0.01), ScalarType.BFloat16, flow);
 
     /// <summary>The weights are made in the dtype that they are trained in, one after the other.</summary>
     private Llama NewModel()

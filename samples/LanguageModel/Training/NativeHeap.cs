@@ -4,17 +4,24 @@ namespace LanguageModel.Training;
 
 /// <summary>The heap of the C library, in which libtorch keeps tensors on the CPU.</summary>
 /// <remarks>glibc keeps what is freed between blocks in use: a process that makes and frees tensors of many sizes grows for hundreds of steps, to several times
-/// what its tensors ever took. <c>malloc_trim</c> gives all pages that nothing lies in back to the system.</remarks>
-internal static class NativeHeap
+/// what its tensors ever took. <c>malloc_trim</c> gives all pages that nothing lies in back to the system; what is given back has to be taken again.</remarks>
+internal sealed class NativeHeap
 {
-    private const int Every = 10;
+    /// <summary>A process that has grown by a quarter holds memory that no step needs.</summary>
+    private const double MostGrowth = 1.25;
 
-    private static bool isGlibc = OperatingSystem.IsLinux();
+    private bool isGlibc = OperatingSystem.IsLinux();
+    private long smallest = long.MaxValue;
 
-    /// <summary>Gives free memory back, once in a few steps: what is given back has to be taken again.</summary>
-    public static void GiveBack(long step)
+    /// <summary>Gives free memory back, at the end of a step after which the process is much larger than it was after others.</summary>
+    public void GiveBack()
     {
-        if (!isGlibc || step % Every != 0)
+        if (!isGlibc)
+            return;
+
+        var now = Environment.WorkingSet;
+        smallest = Math.Min(smallest, now);
+        if (now <= MostGrowth * smallest)
             return;
 
         try

@@ -19,6 +19,7 @@ public sealed class Trainer
     private readonly PhaseClock update;
     private readonly TimeLeft timeLeft;
     private readonly MemoryMeter memory;
+    private readonly NativeHeap heap = new();
     private readonly List<LossPoint> trainingLosses = [];
     private readonly List<LossPoint> validationLosses = [];
     private readonly List<MixturePoint> mixtures = [];
@@ -106,7 +107,7 @@ public sealed class Trainer
             method.Scheduler.step();
         });
         memory.Sample();
-        NativeHeap.GiveBack(step);
+        heap.GiveBack();
         return value;
     }
 

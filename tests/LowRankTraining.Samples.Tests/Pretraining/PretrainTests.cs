@@ -20,7 +20,7 @@ public sealed class PretrainTests : IDisposable
     [InlineData("gpt2")]
     public void Run_from_a_file_is_validated_and_writes_on(string tokenizer)
     {
-        var text = folder.Write("text.txt", string.Concat(Enumerable.Range(0, 3000).Select(number => $"The square of {number} is {number * number}.\n")));
+        var text = Text();
         var config = folder.Write("run.json", $$"""
             { "strategy": "fira", "model": "tiny", "rank": 4, "steps": 3, "batch": 2, "seq": 32, "weight_decay": 0.1, "tokenizer": "{{tokenizer}}",
               "data": ["{{text}}"], "device": "cpu", "out": "{{run}}" }
@@ -32,6 +32,28 @@ public sealed class PretrainTests : IDisposable
         File.ReadAllText(Path.Combine(run, "settings.json")).Should().Contain("\"weight_decay\": 0.1").And.Contain($"\"tokenizer\": \"{tokenizer}\"");
     }
 
+    [Fact]
+    public void Run_that_saves_memory_in_every_way_is_resumed()
+    {
+        string[] arguments =
+        [
+            "--strategy", "galore", "--model", "tiny", "--rank", "4", "--steps", "3", "--batch", "2", "--seq", "32", "--device", "cpu", "--data", Text(), "--out", run,
+            "--dtype", "bfloat16", "--keep-remainders", "--checkpoint-activations", "--gradients", "stepped",
+        ];
+
+        Execute(arguments).Should().Be(0);
+        Execute("--out", run, "--resume").Should().Be(0);
+        File.ReadAllText(Path.Combine(run, "settings.json")).Should().Contain("\"keep_remainders\": true").And.Contain("\"checkpoint_activations\": true");
+    }
+
+    [Theory]
+    [InlineData("galore", "float32")]
+    [InlineData("adamw", "bfloat16")]
+    [InlineData("lora", "bfloat16")]
+    public void Remainders_that_there_are_not_are_refused(string strategy, string dtype) =>
+        Execute("--strategy", strategy, "--dtype", dtype, "--keep-remainders", "--model", "tiny", "--device", "cpu", "--data", Text(), "--out", run)
+            .Should().Be(SampleCommand.Failed);
+
     [Theory]
     [InlineData("--eval-only")]
     [InlineData("--threads", "0")]
@@ -39,6 +61,8 @@ public sealed class PretrainTests : IDisposable
     [InlineData("--tokenizer", "words")]
     [InlineData("--config", "none.json")]
     public void What_cannot_be_done_ends_with_an_error(params string[] arguments) => Execute(arguments).Should().Be(SampleCommand.Failed);
+
+    private string Text() => folder.Write("text.txt", string.Concat(Enumerable.Range(0, 3000).Select(number => $"The square of {number} is {number * number}.\n")));
 
     private static int Execute(params string[] arguments)
     {
