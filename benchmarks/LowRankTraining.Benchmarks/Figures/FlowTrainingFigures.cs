@@ -15,7 +15,7 @@ internal static class FlowTrainingFigures
         using TrainedModel adamW = TrainedModel.By(Model, null), whole = TrainedModel.By(Model, new GaLore { Rank = 128 }),
             projected = TrainedModel.By(Model, new GaLore { Rank = 128 }, GradientFlow.Projected);
 
-        var rounds = Rounds.Run(count: 9, warmUps: 2, round =>
+        var rounds = Rounds.Run(count: 5, warmUps: 2, round =>
         {
             round.Time(Methods.AdamW, () => adamW.Step(tokens));
             round.Time(Projected, () => projected.Step(tokens));
