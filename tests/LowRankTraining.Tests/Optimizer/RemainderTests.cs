@@ -128,7 +128,7 @@ public sealed class RemainderTests : IDisposable
     public void Processes_stay_equal()
     {
         TappedModel[] models = [new(ScalarType.BFloat16), new(ScalarType.BFloat16)];
-        var joined = new double[2][];
+        var joined = new Dictionary<string, double[]>[2];
 
         InProcessWorld.Run(2, world =>
         {
@@ -137,10 +137,15 @@ public sealed class RemainderTests : IDisposable
             optimizer.CompareEvery = 1;
             for (var step = 0; step < Steps; step++)
                 Train(model, optimizer, 2 * step + world.Rank);
-            joined[world.Rank] = [.. model.parameters().SelectMany(parameter => Values(Joined(optimizer, parameter)))];
+
+            // State that the processes have divided among them is in one of them.
+            joined[world.Rank] = model.named_parameters().Where(pair => optimizer.For(pair.parameter).Tensors.ContainsKey("weight_remainder"))
+                .ToDictionary(pair => pair.name, pair => Values(Joined(optimizer, pair.parameter)));
         });
 
-        joined[1].Should().Equal(joined[0]);
+        Weights(models[1]).Should().BeEquivalentTo(Weights(models[0]));
+        joined[0].Keys.Union(joined[1].Keys).Should().BeEquivalentTo(models[0].named_parameters().Select(pair => pair.name));
+        joined[0].Keys.Intersect(joined[1].Keys).Should().AllSatisfy(name => joined[1][name].Should().Equal(joined[0][name]));
         Array.ForEach(models, model => model.Dispose());
     }
 
