@@ -6,6 +6,9 @@ namespace LowRankTraining;
 /// <content>Gradients of a loss that was multiplied by a number.</content>
 public sealed partial class LowRankOptimizer
 {
+    /// <value>Whether the last step that a <see cref="LossScaler"/> was asked for was left out.</value>
+    internal bool LeftOutLast { get; set; }
+
     private double _divisor = 1;
 
     /// <value>Whether the gradients that wait have been divided since the last step.</value>

@@ -4,8 +4,8 @@ namespace LowRankTraining.Schedules;
 
 /// <summary>A schedule at work on an optimizer: a TorchSharp scheduler that also knows where it is.</summary>
 /// <remarks>When state is loaded into a <see cref="LowRankOptimizer"/>, the schedules bound to it go on from the steps that were completed there; for other
-/// optimizers <see cref="Checkpoints.TrainingCheckpoint.Load"/> sees to it. A schedule does not run ahead of a <see cref="LowRankOptimizer"/>: while
-/// <see cref="LossScaler"/> leaves steps out, it stands still.</remarks>
+/// optimizers <see cref="Checkpoints.TrainingCheckpoint.Load"/> sees to it. Where <see cref="LossScaler"/> has left out the step of a
+/// <see cref="LowRankOptimizer"/>, it stands still.</remarks>
 public sealed class BoundSchedule : optim.lr_scheduler.impl.LambdaLR
 {
     private readonly optim.Optimizer? _optimizer;
@@ -34,7 +34,7 @@ public sealed class BoundSchedule : optim.lr_scheduler.impl.LambdaLR
     /// <summary>Sets the rates for the next update, or for the one after <paramref name="epoch"/> updates.</summary>
     public override void step(int? epoch)
     {
-        var waits = epoch is null && _optimizer is LowRankOptimizer own && own.CompletedSteps <= _completedSteps;
+        var waits = epoch is null && _optimizer is LowRankOptimizer { LeftOutLast: true };
         _next = epoch ?? (waits ? _completedSteps : _completedSteps + 1);
         base.step(waits ? checked((int)_next) : epoch);
         _completedSteps = _next;
