@@ -67,11 +67,12 @@ public sealed class CastStateTests : IDisposable
         TrainingCheckpoint.Save(_folder, saved, from);
         using var model = Seeded(new OpenNetwork(ScalarType.Float64));
         var logger = new RecordingLogger();
-        using var to = new GaLore { Rank = 4, Seed = 5, Logger = logger }.Attach(model).CreateOptimizer();
+        using var to = new GaLore { Rank = 4, Scale = 0.5, Logger = logger }.Attach(model).CreateOptimizer();
 
         TrainingCheckpoint.Load(_folder, model, to);
 
-        logger.Lines.Should().Contain(line => line.Contains("The dtype of 7 parameters ('first.weight') was F32") && line.Contains("GaLore.Seed was 0 in the checkpoint and is 5"));
+        logger.Lines.Should().Contain(line =>
+            line.Contains("The dtype of 7 parameters ('first.weight') was F32") && line.Contains("GaLore.Scale was 0.25 in the checkpoint and is 0.5"));
     }
 
     [Theory]
