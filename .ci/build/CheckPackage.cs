@@ -26,7 +26,9 @@ if (versions.Count > 1)
 
 foreach (var problem in problems) Console.Error.WriteLine($"{problem}.");
 if (problems.Count == 0)
-    Console.WriteLine($"{packages.Length} packages of version {string.Join(", ", versions)}: on TorchSharp {torchSharp} for {string.Join(" and ", frameworks)}; contents as expected.");
+    Console.WriteLine(
+        $"{packages.Length} packages of version {string.Join(", ", versions)}: on TorchSharp {torchSharp} for {string.Join(" and ", frameworks)}; "
+        + "contents as expected.");
 return problems.Count == 0 ? 0 : 1;
 
 void Check(string package)
@@ -79,7 +81,8 @@ void Check(string package)
     void CheckReadme(string text)
     {
         foreach (Match link in Regex.Matches(text, @"\]\(([^)]+)\)"))
-            Expect(link.Groups[1].Value.StartsWith("https://", StringComparison.Ordinal), $"README.md links to {link.Groups[1].Value}, which is not there on the package's page");
+            Expect(link.Groups[1].Value.StartsWith("https://", StringComparison.Ordinal),
+                $"README.md links to {link.Groups[1].Value}, which is not there on the package's page");
         Expect(text.Contains("dotnet add package TorchSharp-cpu", StringComparison.Ordinal), "README.md does not say how to install a backend");
     }
 

@@ -8,8 +8,8 @@ using Microsoft.Build.Utilities;
 
 /// <summary>Makes a copy of TorchSharp's native library that an older libstdc++ loads, where this system's is older than GCC 13's.</summary>
 /// <remarks>
-/// The library of the package asks for version GLIBCXX_3.4.32 of libstdc++.so.6. Behind that version stands one symbol, an empty marker that nothing calls and no relocation refers to, so the need may
-/// be marked weak: one bit of the ELF file's section .gnu.version_r. Compiled by the build for .NET Standard 2.0.
+/// The library of the package asks for version GLIBCXX_3.4.32 of libstdc++.so.6. Behind that version stands one symbol, an empty marker that nothing calls
+/// and no relocation refers to, so the need may be marked weak: one bit of the ELF file's section .gnu.version_r. Compiled by the build for .NET Standard 2.0.
 /// </remarks>
 public sealed class LoadableTorchSharp : Task
 {
@@ -42,7 +42,8 @@ public sealed class LoadableTorchSharp : Task
             return true;
 
         var copy = Path.Combine(Folder, Path.GetFileName(Library));
-        var written = File.GetLastWriteTimeUtc(Library).AddMinutes(1);                  // a copy of the package's own time and size would pass for unchanged in an output folder
+        // a copy of the package's own time and size would pass for unchanged in an output folder
+        var written = File.GetLastWriteTimeUtc(Library).AddMinutes(1);
         if (!File.Exists(copy) || File.GetLastWriteTimeUtc(copy) != written)
         {
             try
@@ -50,10 +51,13 @@ public sealed class LoadableTorchSharp : Task
                 file = File.ReadAllBytes(Library);
                 MakeNeedWeak();
             }
-            catch (Exception damage) when (damage is ArgumentException || damage is IndexOutOfRangeException || damage is InvalidDataException || damage is InvalidOperationException)
+            catch (Exception damage)
+                when (damage is ArgumentException || damage is IndexOutOfRangeException || damage is InvalidDataException
+                    || damage is InvalidOperationException)
             {
                 Log.LogError(null, "LRT0003", null, Library, 0, 0, 0, 0,
-                    "This is not a complete native library. Delete the package's folder {0} and restore again.", Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Library), "..", "..", "..")));
+                    "This is not a complete native library. Delete the package's folder {0} and restore again.",
+                        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Library), "..", "..", "..")));
                 return false;
             }
             Replace(copy, written);

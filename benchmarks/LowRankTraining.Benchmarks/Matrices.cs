@@ -18,7 +18,8 @@ internal sealed class Matrices : IDisposable
         using var generator = new Generator(1, CPU);
         (string, long, long)[] shapes =
         [
-            ("self_attn.q_proj", hidden, hidden), ("self_attn.k_proj", hidden, hidden), ("self_attn.v_proj", hidden, hidden), ("self_attn.o_proj", hidden, hidden),
+            ("self_attn.q_proj", hidden, hidden), ("self_attn.k_proj", hidden, hidden), ("self_attn.v_proj", hidden, hidden),
+            ("self_attn.o_proj", hidden, hidden),
             ("mlp.gate_proj", intermediate, hidden), ("mlp.up_proj", intermediate, hidden), ("mlp.down_proj", hidden, intermediate),
         ];
 

@@ -28,9 +28,11 @@ internal static class Methods
         ["APOLLO-Mini"] = (parameters, _, refreshing) => refreshing.Of(Apollo.Mini).Attach(parameters),
         ["Balanced"] = (parameters, rank, refreshing) => refreshing.Of(new Balanced { Rank = rank }).Attach(parameters),
         ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLA { Rank = rank, AllowUnreached = true }, parameters),
-        ["Factorization"] = (parameters, rank, _) => Layered.Attach(new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }, parameters),
+        ["Factorization"] = (parameters, rank, _) =>
+            Layered.Attach(new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }, parameters),
         ["Dion"] = (parameters, rank, _) => new Dion { Rank = rank }.Attach(parameters),
-        ["DoRA"] = (parameters, rank, _) => WithGradients(new DoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }.Attach(Layered.Model(parameters))),
+        ["DoRA"] = (parameters, rank, _) =>
+            WithGradients(new DoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }.Attach(Layered.Model(parameters))),
         ["Fira"] = (parameters, rank, refreshing) => refreshing.Of(new Fira { Rank = rank }).Attach(parameters),
         ["Flora"] = (parameters, rank, _) => new Flora { Rank = rank }.Attach(parameters),
         ["FRUGAL"] = (parameters, _, refreshing) => refreshing.Of(new Frugal()).Attach(parameters),
@@ -40,25 +42,34 @@ internal static class Methods
         ["GaLore 2"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore2 { Rank = rank }).Attach(parameters),
         ["GradNormLoRP"] = (parameters, rank, refreshing) => refreshing.Of(new GradNormLoRP { Rank = rank }).Attach(parameters),
         ["GUM"] = (parameters, rank, refreshing) => new Gum { Rank = rank, RefreshEvery = refreshing.Every }.Attach(parameters),
-        ["InRank"] = (parameters, rank, refreshing) => Layered.Attach(new InRank { Rank = rank / 2, Buffer = rank - rank / 2, WarmupSteps = 0, CheckEvery = refreshing.Every, AllowUnreached = true }, parameters),
+        ["InRank"] = (parameters, rank, refreshing) =>
+            Layered.Attach(new InRank { Rank = rank / 2, Buffer = rank - rank / 2, WarmupSteps = 0, CheckEvery = refreshing.Every, AllowUnreached = true },
+                parameters),
         ["LDAdam"] = (parameters, rank, _) => new LDAdam { Rank = rank }.Attach(parameters),
         ["MoFaSGD"] = (parameters, rank, _) => new MoFaSgd { Rank = rank }.Attach(parameters),
-        ["LoRA"] = (parameters, rank, _) => new LoRA { Rank = rank, Injection = Injection.Shadow, TrainOthers = true }.Attach(Bare(parameters), Targets.AllMatrices()),
+        ["LoRA"] = (parameters, rank, _) =>
+            new LoRA { Rank = rank, Injection = Injection.Shadow, TrainOthers = true }.Attach(Bare(parameters), Targets.AllMatrices()),
         ["Muon"] = (parameters, _, _) => new Muon().Attach(parameters),
         ["Muon in bfloat16"] = (parameters, _, _) => new Muon { InBFloat16 = true }.Attach(parameters),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescent { Rank = rank }.Attach(parameters),
-        ["PRILoRA"] = (parameters, rank, _) => WithGradients(new PriLoRA { FirstRank = rank, Rank = rank, AllowUnreached = true, TrainOthers = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
+        ["PRILoRA"] = (parameters, rank, _) =>
+            WithGradients(
+                new PriLoRA { FirstRank = rank, Rank = rank, AllowUnreached = true, TrainOthers = true }.Attach(Layered.Model(parameters),
+                    Targets.AllMatrices())),
         ["Q-GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new QGaLore { Rank = rank }).Attach(parameters),
-        ["ReLoRA"] = (parameters, rank, refreshing) => new ReLoRA { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
+        ["ReLoRA"] = (parameters, rank, refreshing) =>
+            new ReLoRA { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
         ["SCALE"] = (parameters, _, _) => new Scale().Attach(parameters),
         ["SinkGD"] = (parameters, _, _) => new SinkGD().Attach(parameters),
         ["SLTrain"] = (parameters, rank, _) => new SLTrain { Rank = rank, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
         ["SPAM"] = (parameters, _, _) => new Spam().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpam().Attach(parameters),
-        ["SwitchLoRA"] = (parameters, rank, _) => WithGradients(new SwitchLoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
+        ["SwitchLoRA"] = (parameters, rank, _) =>
+            WithGradients(new SwitchLoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
         ["SubTrack++"] = (parameters, rank, refreshing) => refreshing.Of(new SubTrack { Rank = rank }).Attach(parameters),
         ["SUMO"] = (parameters, rank, refreshing) => refreshing.Of(new Sumo { Rank = rank }).Attach(parameters),
-        ["WeLore"] = (parameters, rank, _) => Layered.Attach(new WeLore { Ratio = Layered.ReductionTo(rank, parameters), MinRatio = 0, AllowUnreached = true }, parameters),
+        ["WeLore"] = (parameters, rank, _) =>
+            Layered.Attach(new WeLore { Ratio = Layered.ReductionTo(rank, parameters), MinRatio = 0, AllowUnreached = true }, parameters),
     };
 
     private static readonly Dictionary<string, IBasis> Bases = new()
@@ -111,7 +122,8 @@ internal static class Methods
     }
 
     /// <summary>A model that is nothing but its matrices: factors are then beside them, in the optimizer.</summary>
-    private static ParameterList Bare(IEnumerable<(string name, Parameter parameter)> parameters) => nn.ParameterList([.. parameters.Select(pair => pair.parameter)]);
+    private static ParameterList Bare(IEnumerable<(string name, Parameter parameter)> parameters) =>
+        nn.ParameterList([.. parameters.Select(pair => pair.parameter)]);
 }
 
 /// <summary>When and how subspaces are found anew.</summary>

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks;
 
-/// <summary>Storing numbers in 8 or 4 bits and reading them back, as moments are kept (a table) and as Q-GaLore's weights and bases are (affine): a moment of the 60m configuration at rank 128, and four million numbers.</summary>
+/// <summary>Storing numbers in 8 or 4 bits and reading them back, as moments are kept (a table) and as Q-GaLore's weights and bases are (affine): a moment of
+/// the 60m configuration at rank 128, and four million numbers.</summary>
 public class QuantizationBenchmarks
 {
     private Tensor _values = null!, _codes = null!, _scales = null!;

@@ -27,7 +27,9 @@ internal sealed class RecordedGradients : IDisposable
         using var llama = Llama.Create(LlamaConfigs.Find(model) with { Vocabulary = TextCorpus.Vocabulary }, Seed, CPU, ScalarType.Float32);
         var options = new TrainingOptions { Steps = steps.Max(), Batch = 8, Sequence = 256, Device = CPU, Seed = Seed, EvaluationTokens = 256 };
         var adamw = AllMethods.Find("adamw");
-        using var method = adamw.AttachTo(llama, new MethodSettings { Steps = options.Steps, LearningRate = adamw.LearningRate, Warmup = options.Steps / 10, Rank = llama.Config.Hidden / 4 });
+        using var method =
+            adamw.AttachTo(llama,
+                new MethodSettings { Steps = options.Steps, LearningRate = adamw.LearningRate, Warmup = options.Steps / 10, Rank = llama.Config.Hidden / 4 });
 
         new Trainer(llama, method, TextCorpus.Load([]), options)
         {

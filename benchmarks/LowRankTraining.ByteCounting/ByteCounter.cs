@@ -5,8 +5,8 @@ namespace LowRankTraining.ByteCounting;
 
 /// <summary>Bytes of CPU tensor storage, counted exactly as they were asked for, in the whole process.</summary>
 /// <remarks>
-/// libtorch takes the memory of every CPU tensor by <c>posix_memalign</c> and gives it back by <c>free</c>, both called from libc10. The first use of this class
-/// redirects these two calls of that one library to functions that count and then do what was asked. Tensors from before are not counted, neither now nor
+/// libtorch takes the memory of every CPU tensor by <c>posix_memalign</c> and gives it back by <c>free</c>, both called from libc10. The first use of this
+/// class redirects these two calls of that one library to functions that count and then do what was asked. Tensors from before are not counted, neither now nor
 /// when they are freed. Nothing is redirected where that cannot be done: see <see cref="Absence"/>.
 /// </remarks>
 public static class ByteCounter

@@ -5,8 +5,9 @@ namespace LowRankTraining.ByteCounting;
 
 /// <summary>What stands in for the system's allocation and release: both count, and leave the work to the system.</summary>
 /// <remarks>
-/// Every counted block is 16 bytes longer than it was asked for. Its last 16 bytes hold a mark, which depends on the address, and the size that was asked for: so a block
-/// from before is told from a counted one without a table, a lock or managed memory, on whatever thread. No initializers here: nothing may have to run before a call.
+/// Every counted block is 16 bytes longer than it was asked for. Its last 16 bytes hold a mark, which depends on the address, and the size that was asked
+/// for: so a block from before is told from a counted one without a table, a lock or managed memory, on whatever thread. No initializers here: nothing may
+/// have to run before a call.
 /// </remarks>
 internal static unsafe class CountedMemory
 {

@@ -13,40 +13,61 @@ namespace Pretrain;
 /// <summary>The command line of this program.</summary>
 internal static class PretrainCommand
 {
-    private static readonly Option<string> Strategy = new("--strategy", "-s") { Description = $"Training method: {Names(AllMethods.List, method => method.Name)}.", DefaultValueFactory = _ => "galore" };
-    private static readonly Option<string> Model = new("--model", "-m") { Description = $"Model size: {Names(LlamaConfigs.All, config => config.Name)}.", DefaultValueFactory = _ => "9m" };
+    private static readonly Option<string> Strategy =
+        new("--strategy", "-s") { Description = $"Training method: {Names(AllMethods.List, method => method.Name)}.", DefaultValueFactory = _ => "galore" };
+    private static readonly Option<string> Model =
+        new("--model", "-m") { Description = $"Model size: {Names(LlamaConfigs.All, config => config.Name)}.", DefaultValueFactory = _ => "9m" };
     private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
     private static readonly Option<long> Steps = new("--steps") { Description = "Optimizer steps of the whole run.", DefaultValueFactory = _ => 1000 };
     private static readonly Option<int> Batch = new("--batch") { Description = "Sequences per step.", DefaultValueFactory = _ => 8 };
     private static readonly Option<int> Sequence = new("--seq") { Description = "Tokens per sequence.", DefaultValueFactory = _ => 256 };
     private static readonly Option<double?> LearningRate = new("--lr") { Description = "Largest learning rate [default: the method's own]." };
-    private static readonly Option<long?> Warmup = new("--warmup") { Description = "Steps in which the learning rate rises from 0 [default: a tenth of the steps]." };
+    private static readonly Option<long?> Warmup =
+        new("--warmup") { Description = "Steps in which the learning rate rises from 0 [default: a tenth of the steps]." };
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the method's own]." };
-    private static readonly Option<long?> RefreshEvery = new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the method's own]." };
-    private static readonly Option<long?> MergeEvery = new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
-    private static readonly Option<long?> WarmStart = new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
-    private static readonly Option<string> Base = new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
+    private static readonly Option<long?> RefreshEvery =
+        new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the method's own]." };
+    private static readonly Option<long?> MergeEvery =
+        new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
+    private static readonly Option<long?> WarmStart =
+        new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
+    private static readonly Option<string> Base =
+        new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
-    private static readonly Option<string> Gradients = new("--gradients") { Description = "What becomes of gradients in the backward pass: whole, projected or stepped.", DefaultValueFactory = _ => "whole" };
-    private static readonly Option<int> GradAccum = new("--grad-accum") { Description = "Batches whose gradients are added up in a step.", DefaultValueFactory = _ => 1 };
-    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Keep the inputs of decoder layers alone, and run the layers once more in the backward pass: less memory, more time, the same losses." };
-    private static readonly Option<bool> KeepRemainders = new("--keep-remainders") { Description = "Keep the 8 bits that bfloat16 weights lose by rounding (methods that leave the model as it is)." };
+    private static readonly Option<string> Gradients =
+        new("--gradients") { Description = "What becomes of gradients in the backward pass: whole, projected or stepped.", DefaultValueFactory = _ => "whole" };
+    private static readonly Option<int> GradAccum =
+        new("--grad-accum") { Description = "Batches whose gradients are added up in a step.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> CheckpointActivations =
+        new("--checkpoint-activations") { Description = "Keep the inputs of decoder layers alone, and run the layers once more in the backward pass: less "
+            + "memory, more time, the same losses." };
+    private static readonly Option<bool> KeepRemainders =
+        new("--keep-remainders") { Description = "Keep the 8 bits that bfloat16 weights lose by rounding (methods that leave the model as it is)." };
     private static readonly Option<double> WeightDecay = new("--weight-decay") { Description = "Decoupled weight decay.", DefaultValueFactory = _ => 0 };
-    private static readonly Option<string> Tokenizer = new("--tokenizer") { Description = $"What a token is: {Names(CorpusTokenizer.Names, name => name)}.", DefaultValueFactory = _ => CorpusTokenizer.Names[0] };
+    private static readonly Option<string> Tokenizer =
+        new("--tokenizer") { Description = $"What a token is: {Names(CorpusTokenizer.Names, name => name)}.", DefaultValueFactory = _ =>
+            CorpusTokenizer.Names[0] };
     private static readonly Option<int?> Threads = new("--threads") { Description = "Threads to compute with [default: one for each core]." };
     private static readonly Option<bool> EvalOnly = new("--eval-only") { Description = "Only validate the run in --out, as far as it has come." };
     private static readonly Option<string?> Generate = new("--generate") { Description = "Only let the run in --out write on from this text." };
-    private static readonly Option<string> Dtype = new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
+    private static readonly Option<string> Dtype =
+        new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
-    private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK]; or several sources to mix, each as NAME=PATH.", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<string?> Mix = new("--mix") { Description = $"How named sources are mixed: {string.Join(", ", Mixers.Names)} [default: {Mixers.Alignment}]." };
+    private static readonly Option<string[]> Data =
+        new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK]; or several sources to "
+            + "mix, each as NAME=PATH.", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string?> Mix =
+        new("--mix") { Description = $"How named sources are mixed: {string.Join(", ", Mixers.Names)} [default: {Mixers.Alignment}]." };
     private static readonly Option<string?> Target = new("--target") { Description = "The named source whose loss is to fall [default: all]." };
     private static readonly Option<long?> EvaluateEvery = new("--eval-every") { Description = "Steps between validations [default: a tenth of the steps]." };
-    private static readonly Option<long?> SaveEvery = new("--save-every") { Description = "Steps between checkpoints [default: only at the end, and on Ctrl-C]." };
+    private static readonly Option<long?> SaveEvery =
+        new("--save-every") { Description = "Steps between checkpoints [default: only at the end, and on Ctrl-C]." };
     private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for settings and checkpoints [default: a new one under runs/]." };
-    private static readonly Option<bool> Resume = new("--resume") { Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are remembered." };
-    private static readonly Option<bool> Json = new("--json") { Description = "End with one line of JSON on standard output; progress goes to standard error." };
+    private static readonly Option<bool> Resume =
+        new("--resume") { Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are remembered." };
+    private static readonly Option<bool> Json =
+        new("--json") { Description = "End with one line of JSON on standard output; progress goes to standard error." };
 
     /// <summary>The root command.</summary>
     public static RootCommand Create(MpiWorld world)

@@ -124,7 +124,8 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
 
     private void Introduce(PretrainSettings settings, Llama model, RunTexts texts, Device device, long firstStep)
     {
-        Write($"{settings.Model} model, {Describe.Count(model.Config.Parameters)} parameters in {settings.Dtype} on {device.type.ToString().ToLowerInvariant()}; "
+        Write($"{settings.Model} model, {Describe.Count(model.Config.Parameters)} parameters in {settings.Dtype} on "
+            + $"{device.type.ToString().ToLowerInvariant()}; "
             + $"{settings.Strategy}, rank {settings.Rank}, learning rate {settings.Lr}");
         if (world.Size > 1)
             Write($"{world.Size} processes, {world.LocalSize} of them on this machine");
@@ -142,7 +143,8 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         }
         else
         {
-            Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: dotnet run -c Release --project samples/Pretrain -- --resume --out {folder.Path}");
+            Write($"Stopped after step {report.Steps} of {settings.Steps}. Go on with: dotnet run -c Release --project samples/Pretrain -- --resume --out "
+                + $"{folder.Path}");
         }
 
         Write($"{Describe.Count(report.TokensPerSecond)} tokens/s; per step: forward {Describe.Significant(report.ForwardMilliseconds)} ms, "

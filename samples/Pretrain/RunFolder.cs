@@ -39,7 +39,8 @@ internal sealed class RunFolder
         var folder = new RunFolder(wanted ?? throw new UserException("--resume needs the folder of the run: add --out DIR."));
         return File.Exists(folder.SettingsFile) && TrainingCheckpoint.Exists(folder.Path)
             ? folder
-            : throw new UserException($"There is no run to go on with in {folder.Path}. Name the folder of a run with --out, or leave out --resume to start one.");
+            : throw new UserException(
+                $"There is no run to go on with in {folder.Path}. Name the folder of a run with --out, or leave out --resume to start one.");
     }
 
     /// <summary>The settings that the run was started with.</summary>

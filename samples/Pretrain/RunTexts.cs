@@ -31,7 +31,8 @@ internal sealed class RunTexts
     /// <summary>Reads what the settings name.</summary>
     /// <exception cref="LanguageModel.UserException">Something cannot be read.</exception>
     public static RunTexts Load(PretrainSettings settings) => NamedData.Parse(settings.Data) is { } named
-        ? new([.. named.Select(source => (source.Name, TextCorpus.Load([source.Path])))], isMixed: true) { tokenizer = CorpusTokenizer.Find(settings.Tokenizer) }
+        ? new([.. named.Select(source => (source.Name, TextCorpus.Load([source.Path])))],
+        isMixed: true) { tokenizer = CorpusTokenizer.Find(settings.Tokenizer) }
         : new([("", TextCorpus.Load(settings.Data))], isMixed: false) { tokenizer = CorpusTokenizer.Find(settings.Tokenizer) };
 
     /// <summary>The mixer of several texts; null for one.</summary>
@@ -44,5 +45,6 @@ internal sealed class RunTexts
 
     /// <summary>A line for each text.</summary>
     public IEnumerable<string> Lines() => sources.Select(source =>
-        $"{(isMixed ? $"{source.Name}, " : "")}{source.Text.Source}: {Describe.Bytes(source.Text.Training.Length)} to train on, {Describe.Bytes(source.Text.Validation.Length)} to validate on");
+        $"{(isMixed ? $"{source.Name}, " : "")}{source.Text.Source}: {Describe.Bytes(source.Text.Training.Length)} to train on, "
+        + $"{Describe.Bytes(source.Text.Validation.Length)} to validate on");
 }

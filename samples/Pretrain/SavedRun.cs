@@ -33,13 +33,16 @@ internal sealed class SavedRun(PretrainRequest request, MpiWorld world)
 
         var texts = RunTexts.Load(settings);
         SettingsCheck.SameData(settings, texts.Hash, texts.Source);
-        var options = new TrainingOptions { Steps = settings.Steps, Batch = settings.Batch, Sequence = settings.Seq, Device = device, Seed = settings.Seed, World = world };
+        var options =
+            new TrainingOptions { Steps = settings.Steps, Batch = settings.Batch, Sequence = settings.Seq, Device = device, Seed = settings.Seed,
+                World = world };
         using var mixer = texts.Mixer(settings, model, method, world);
         using var interruption = new Interruption();
         foreach (var (source, batches) in texts.Data(mixer, options).Validation)
         {
             var loss = Evaluation.Loss(model, batches, device, world, interruption.Token);
-            Write($"{(source is null ? "" : $"{source}: ")}validation loss {Describe.Fixed(loss, 4)}, perplexity {Describe.Fixed(Math.Exp(loss), 3)} after step {step}");
+            Write($"{(source is null ? "" : $"{source}: ")}validation loss {Describe.Fixed(loss, 4)}, "
+                + $"perplexity {Describe.Fixed(Math.Exp(loss), 3)} after step {step}");
         }
 
         return 0;

@@ -18,7 +18,8 @@ internal static class SettingsCheck
         Require(settings.Batch >= 1, $"--batch must be at least 1 (is {settings.Batch})");
         Require(settings.Seq >= 2, $"--seq must be at least 2 (is {settings.Seq})");
         Require(settings.Lr > 0 && double.IsFinite(settings.Lr), $"--lr must be above 0 (is {settings.Lr})");
-        Require(settings.Warmup >= 0 && (settings.Warmup < settings.Steps || settings.Steps < 1), $"--warmup must be at least 0 and below --steps (is {settings.Warmup})");
+        Require(settings.Warmup >= 0 && (settings.Warmup < settings.Steps || settings.Steps < 1),
+            $"--warmup must be at least 0 and below --steps (is {settings.Warmup})");
         Require(settings.Scale is null or > 0, $"--scale must be above 0 (is {settings.Scale})");
         Require(settings.RefreshEvery is null or >= 1, $"--refresh-every must be at least 1 (is {settings.RefreshEvery})");
         Require(settings.MergeEvery is null or >= 1, $"--merge-every must be at least 1 (is {settings.MergeEvery})");
@@ -29,10 +30,12 @@ internal static class SettingsCheck
             $"--gradients must be one of {string.Join(", ", Enum.GetNames<GradientFlow>()).ToLowerInvariant()} (is {settings.Gradients})");
         Require(settings.GradAccum >= 1, $"--grad-accum must be at least 1 (is {settings.GradAccum})");
         Require(settings.GradAccum == 1 || settings.Mix is null, "--grad-accum is for a single text: a mixture is weighed once a step");
-        Require(settings.GradAccum == 1 || flow != GradientFlow.Stepped, "--grad-accum cannot be had with --gradients stepped, which updates weights in every backward pass");
+        Require(settings.GradAccum == 1 || flow != GradientFlow.Stepped,
+            "--grad-accum cannot be had with --gradients stepped, which updates weights in every backward pass");
         Require(settings.Mix is null || Mixers.Names.Contains(settings.Mix), $"--mix must be one of {string.Join(", ", Mixers.Names)} (is {settings.Mix})");
         Require(settings.Mix is null || NamedData.Parse(settings.Data) is not null, "--mix is for several sources: give each as --data NAME=PATH");
-        Require(settings.Target is null || (settings.Mix == Mixers.Alignment && NamedData.Parse(settings.Data)?.Any(source => source.Name == settings.Target) == true),
+        Require(settings.Target is null
+            || (settings.Mix == Mixers.Alignment && NamedData.Parse(settings.Data)?.Any(source => source.Name == settings.Target) == true),
             $"--target must be the name of a source that is mixed by {Mixers.Alignment} (is {settings.Target})");
         Require(request.EvaluateEvery is null or >= 1, $"--eval-every must be at least 1 (is {request.EvaluateEvery})");
         Require(request.SaveEvery is null or >= 1, $"--save-every must be at least 1 (is {request.SaveEvery})");
@@ -57,14 +60,18 @@ internal static class SettingsCheck
             .Select(given => $"{given.Option} was {was[given.Key]}, not {now[given.Key]}")
             .ToList();
         if (changed.Count > 0)
-            throw new UserException($"The run in {request.Out} has other settings: {string.Join("; ", changed)}. Leave these options out to go on with it, or start another run in another folder.");
+            throw new UserException(
+                $"The run in {request.Out} has other settings: {string.Join("; ", changed)}. "
+                + "Leave these options out to go on with it, or start another run in another folder.");
     }
 
     /// <summary>Throws when the text is not the one that the run began with.</summary>
     public static void SameData(PretrainSettings saved, string hash, string source)
     {
         if (saved.DataHash != hash)
-            throw new UserException($"The text of {source} has changed since the run began, so it cannot go on as it would have. Restore the text, or start another run in another folder.");
+            throw new UserException(
+                $"The text of {source} has changed since the run began, so it cannot go on as it would have. Restore the text, or start another run in "
+                    + $"another folder.");
     }
 
     private static Dictionary<string, string> Values(PretrainSettings settings) =>

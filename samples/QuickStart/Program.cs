@@ -9,7 +9,8 @@ using var model = nn.Sequential(
     ("active", nn.ReLU()),
     ("second", nn.Linear(512, 64)));
 
-using var optimizer = GaLore.AdamW(model.named_parameters(), lr: 0.01, rank: 16, update_proj_gap: 50);      // was: optim.AdamW(model.named_parameters(), lr: 1e-3)
+// was: optim.AdamW(model.named_parameters(), lr: 1e-3)
+using var optimizer = GaLore.AdamW(model.named_parameters(), lr: 0.01, rank: 16, update_proj_gap: 50);
 
 using var truth = randn(64, 64) / 8;
 for (var step = 1; step <= 300; step++)

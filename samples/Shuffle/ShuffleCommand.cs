@@ -8,11 +8,15 @@ namespace Shuffle;
 /// <summary>Writes a text, and the same text shuffled: a useful and a useless source to try data mixing on.</summary>
 internal static class ShuffleCommand
 {
-    private static readonly Option<string[]> Data = new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<string> Unit = new("--unit") { Description = "What is shuffled: characters or words.", DefaultValueFactory = _ => "characters" };
+    private static readonly Option<string[]> Data =
+        new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].",
+            AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string> Unit =
+        new("--unit") { Description = "What is shuffled: characters or words.", DefaultValueFactory = _ => "characters" };
     private static readonly Option<int> Bytes = new("--bytes") { Description = "Bytes of the text to write, at most.", DefaultValueFactory = _ => 2_000_000 };
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of the order.", DefaultValueFactory = _ => 42 };
-    private static readonly Option<string> Out = new("--out", "-o") { Description = "Folder for text.txt and shuffled.txt.", DefaultValueFactory = _ => Path.Combine("runs", "shuffle") };
+    private static readonly Option<string> Out =
+        new("--out", "-o") { Description = "Folder for text.txt and shuffled.txt.", DefaultValueFactory = _ => Path.Combine("runs", "shuffle") };
 
     /// <summary>The root command.</summary>
     public static RootCommand Create()
@@ -34,7 +38,9 @@ internal static class ShuffleCommand
 
         // The corpus comes without the part that is validated on; the end of a document becomes that of a line.
         var corpus = TextCorpus.Load(parsed.GetValue(Data) ?? []).Training;
-        var text = Encoding.UTF8.GetString(Array.ConvertAll(corpus[..Math.Min(bytes, corpus.Length)], value => value == TextCorpus.EndOfDocument ? (byte)'\n' : value));
+        var text =
+            Encoding.UTF8.GetString(
+                Array.ConvertAll(corpus[..Math.Min(bytes, corpus.Length)], value => value == TextCorpus.EndOfDocument ? (byte)'\n' : value));
 
         var folder = parsed.GetRequiredValue(Out);
         Directory.CreateDirectory(folder);

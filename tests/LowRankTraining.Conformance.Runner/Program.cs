@@ -6,7 +6,8 @@ if (args is ["--filter", var text])
     filter = text;
 else if (args.Length > 0)
 {
-    Console.Error.WriteLine("Usage: conformance [--filter TEXT]    runs battery and golden cases, or those whose name contains TEXT; LRT_DEVICE=cuda runs them on a GPU");
+    Console.Error.WriteLine(
+        "Usage: conformance [--filter TEXT]    runs battery and golden cases, or those whose name contains TEXT; LRT_DEVICE=cuda runs them on a GPU");
     return 2;
 }
 

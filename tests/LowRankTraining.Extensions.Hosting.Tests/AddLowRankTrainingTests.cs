@@ -95,10 +95,13 @@ public class AddLowRankTrainingTests
     [InlineData("""{ "Method": "fira", "LearningRate": -1 }""", "Training:LearningRate is -1: it must be a number of at least 0.")]
     [InlineData("""{ "Method": "fira", "LearningRate": "fast" }""", "Training:LearningRate is 'fast': it must be a number.")]
     [InlineData("""{ "Method": "fira", "Schedule": "cosin" }""", "Training:Schedule is 'cosin', which is no lr schedule. The nearest names are cosine, *")]
-    [InlineData("""{ "Method": "fira", "Schedule": { "Kind": "cosine", "TotalSteps": 0 } }""", "Training: CosineSchedule.TotalSteps is 0: it must be at least 1.")]
+    [InlineData("""{ "Method": "fira", "Schedule": { "Kind": "cosine", "TotalSteps": 0 } }""", "Training: CosineSchedule.TotalSteps is 0: it must be at least "
+        + "1.")]
     public async Task Host_does_not_start_with_what_is_wrong(string section, string failure)
     {
-        using var host = Host($$"""{ "Training": {{section}} }""", (services, configuration) => services.AddLowRankTraining(configuration.GetSection("Training")));
+        using var host = Host(
+            $$"""{ "Training": {{section}} }""",
+            (services, configuration) => services.AddLowRankTraining(configuration.GetSection("Training")));
         var start = () => host.StartAsync();
         (await start.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().ContainSingle().Which.Should().Match(failure);
     }
@@ -139,7 +142,8 @@ public class AddLowRankTrainingTests
         using var host = Host("""{ "First": { "Method": "galore" }, "Second": { "Method": "lora", "Rank": 0 } }""", (services, configuration) => services
             .AddLowRankTraining("first", configuration.GetSection("First")).AddLowRankTraining("second", configuration.GetSection("Second")));
         var start = () => host.StartAsync();
-        (await start.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().ContainSingle().Which.Should().StartWith("Second: LoRA.Rank is 0");
+        (await start.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().ContainSingle().Which.Should()
+            .StartWith("Second: LoRA.Rank is 0");
     }
 
     [Fact]
@@ -148,7 +152,8 @@ public class AddLowRankTrainingTests
         var messages = new Messages();
         var configuration = Read("""{ "Training": { "Method": "galore", "Rank": 100 }, "Adapters": { "Method": "lora", "Rank": 100 } }""");
         using var services = new ServiceCollection().AddLogging(logging => logging.AddProvider(messages))
-            .AddLowRankTraining(configuration.GetSection("Training")).AddLowRankTraining("adapters", configuration.GetSection("Adapters")).BuildServiceProvider();
+            .AddLowRankTraining(configuration.GetSection("Training")).AddLowRankTraining("adapters", configuration.GetSection("Adapters"))
+            .BuildServiceProvider();
         using var model = nn.Sequential(nn.Linear(8, 8));
         using (services.GetRequiredService<ILowRankStrategy>().Attach(model)) { }
 

@@ -12,7 +12,8 @@ internal static class Processes
         ? "There is no mpiexec of MPICH (apt-get install mpich) or MS-MPI (https://aka.ms/msmpi)." : null;
 
     private static string? Launcher => (System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
-        .SelectMany(folder => (OperatingSystem.IsWindows() ? ["mpiexec.exe"] : new[] { "mpiexec.mpich", "mpiexec.hydra" }).Select(name => Path.Combine(folder, name)))
+        .SelectMany(folder =>
+            (OperatingSystem.IsWindows() ? ["mpiexec.exe"] : new[] { "mpiexec.mpich", "mpiexec.hydra" }).Select(name => Path.Combine(folder, name)))
         .FirstOrDefault(File.Exists);
 
     /// <summary>Runs a scenario in so many processes.</summary>

@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 
 namespace LowRankTraining.Benchmarks.Claims;
 
-/// <summary>A number on a page that a measurement stands behind: a line that ends with <c>&lt;!-- figure: NAME --&gt;</c>, or with <c>memory</c> and the name of a run.</summary>
+/// <summary>A number on a page that a measurement stands behind: a line that ends with <c>&lt;!-- figure: NAME --&gt;</c>, or with <c>memory</c> and the name
+/// of a run.</summary>
 /// <param name="Place">File and line.</param>
 /// <param name="Kind">Which results it is from.</param>
 /// <param name="Name">Which of them.</param>
@@ -16,7 +17,8 @@ internal sealed partial record Claim(string Place, ClaimKind Kind, string Name, 
     public static IEnumerable<Claim> In(string name, string page) =>
         from line in page.Split('\n').Index()
         from Match mark in Mark().Matches(line.Item)
-        select new Claim($"{name}:{line.Index + 1}", Enum.Parse<ClaimKind>(mark.Groups["kind"].Value, ignoreCase: true), mark.Groups["name"].Value, Mark().Replace(line.Item, "").Trim());
+        select new Claim($"{name}:{line.Index + 1}", Enum.Parse<ClaimKind>(mark.Groups["kind"].Value, ignoreCase: true), mark.Groups["name"].Value,
+            Mark().Replace(line.Item, "").Trim());
 
     /// <summary>Whether one of the numbers on the line is <paramref name="value"/>, rounded to as many digits as are shown.</summary>
     public bool Says(double value) => Number().Matches(Text).Any(number => Says(number, value));

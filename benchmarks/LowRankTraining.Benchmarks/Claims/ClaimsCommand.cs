@@ -2,7 +2,8 @@ using LowRankTraining.Benchmarks.Figures;
 
 namespace LowRankTraining.Benchmarks.Claims;
 
-/// <summary><c>check-claims [ROOT]</c>: compares the numbers on the pages with the committed results, and measures again those that take seconds and do not depend on the machine's speed.</summary>
+/// <summary><c>check-claims [ROOT]</c>: compares the numbers on the pages with the committed results, and measures again those that take seconds and do not
+/// depend on the machine's speed.</summary>
 internal static class ClaimsCommand
 {
     public const string Name = "check-claims";
@@ -16,7 +17,8 @@ internal static class ClaimsCommand
         var root = arguments is [var given] ? given : Directory.GetCurrentDirectory();
         if (!File.Exists(Path.Combine(root, "README.md")) || !Directory.Exists(Path.Combine(root, "benchmarks", "results")))
         {
-            Console.Error.WriteLine($"{Path.GetFullPath(root)} is not the repository of LowRankTraining: start check-claims in its top folder, or name that folder.");
+            Console.Error.WriteLine(
+                $"{Path.GetFullPath(root)} is not the repository of LowRankTraining: start check-claims in its top folder, or name that folder.");
             return 2;
         }
 

@@ -15,7 +15,8 @@ internal sealed class Results
         foreach (var figure in Parsed(root, "figures.json"))
             results.Set(ClaimKind.Figure, figure.GetProperty("name").GetString()!, figure.GetProperty("value").GetDouble());
         foreach (var run in Parsed(root, "memory.json"))
-            results.Set(ClaimKind.Memory, MemoryRun.NameOf(Word(run, "model"), Word(run, "method"), Word(run, "flow"), Word(run, "weights")), run.GetProperty("peak_bytes").GetDouble());
+            results.Set(ClaimKind.Memory, MemoryRun.NameOf(Word(run, "model"), Word(run, "method"), Word(run, "flow"), Word(run, "weights")),
+                run.GetProperty("peak_bytes").GetDouble());
         return results;
     }
 

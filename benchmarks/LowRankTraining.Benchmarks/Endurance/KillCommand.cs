@@ -58,7 +58,9 @@ internal static class KillCommand
         }
 
         var orphans = Directory.GetFiles(folder, "*.tmp").Length;
-        Console.WriteLine($"{times} kills, {last} steps saved, {unfinished} unfinished files seen after kills; {faults} checkpoints lost or unloadable, {orphans} files left after the next save");
+        Console.WriteLine(
+            $"{times} kills, {last} steps saved, {unfinished} unfinished files seen after kills; {faults} checkpoints lost or unloadable, {orphans} files "
+                + $"left after the next save");
         Directory.Delete(folder, recursive: true);
         return faults + orphans == 0 ? 0 : 1;
     }

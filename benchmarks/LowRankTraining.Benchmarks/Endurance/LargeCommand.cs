@@ -40,7 +40,8 @@ internal static class LargeCommand
             ForEachBlock(table.weight, (block, expected) => holds &= block.eq(expected).all().ToBoolean());
             var bytes = table.weight.NumberOfElements * table.weight.ElementSize;
             var answer = holds ? "every number came back" : "numbers are lost";
-            Console.WriteLine($"{rows} x {Columns} bfloat16, {bytes:N0} bytes: saved in {saved.TotalSeconds:F1} s, loaded in {loaded.TotalSeconds:F1} s; {answer}");
+            Console.WriteLine(
+                $"{rows} x {Columns} bfloat16, {bytes:N0} bytes: saved in {saved.TotalSeconds:F1} s, loaded in {loaded.TotalSeconds:F1} s; {answer}");
             return holds ? 0 : 1;
         }
         finally

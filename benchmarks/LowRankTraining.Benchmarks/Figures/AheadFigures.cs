@@ -23,11 +23,14 @@ internal static class AheadFigures
             {
                 var (old, before, first, later) =
                     (gradients[step - Old][matrix], gradients[step - 1][matrix], gradients[step][matrix], gradients[step + seenAt][matrix]);
-                return (Ahead: Share(later, [old, before], new WarmStartedBasis { Ahead = true }), Behind: Share(later, [old, before, first], new WarmStartedBasis()));
+                return (Ahead: Share(later, [old, before], new WarmStartedBasis { Ahead = true }),
+                    Behind: Share(later, [old, before, first], new WarmStartedBasis()));
             })).ToArray();
 
-            yield return new($"captured energy of {when}, subspace found a step ahead, mean of {shares.Length}", shares.Average(share => share.Ahead), "of the best");
-            yield return new($"captured energy of {when}, subspace found when it is due, mean of {shares.Length}", shares.Average(share => share.Behind), "of the best");
+            yield return new($"captured energy of {when}, subspace found a step ahead, mean of {shares.Length}", shares.Average(share => share.Ahead),
+                "of the best");
+            yield return new($"captured energy of {when}, subspace found when it is due, mean of {shares.Length}", shares.Average(share => share.Behind),
+                "of the best");
         }
     }
 

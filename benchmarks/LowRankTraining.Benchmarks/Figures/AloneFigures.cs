@@ -5,8 +5,8 @@ namespace LowRankTraining.Benchmarks.Figures;
 
 /// <summary>Steady steps of one optimizer in a process that has never held another, as a training program runs it.</summary>
 /// <remarks>
-/// An optimizer whose temporaries live to the end of a step is several times as fast where others have left a large heap behind, as in <see cref="StepFigures"/>,
-/// as where the C library gives the memory back to the system after every step.
+/// An optimizer whose temporaries live to the end of a step is several times as fast where others have left a large heap behind, as in
+/// <see cref="StepFigures"/>, as where the C library gives the memory back to the system after every step.
 /// </remarks>
 internal static class AloneFigures
 {

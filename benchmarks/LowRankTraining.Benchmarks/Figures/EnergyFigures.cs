@@ -5,14 +5,16 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks.Figures;
 
-/// <summary>Energy of a gradient inside the subspace found for it, relative to the energy inside the best subspace of that rank. On gradients of a real training run.</summary>
+/// <summary>Energy of a gradient inside the subspace found for it, relative to the energy inside the best subspace of that rank. On gradients of a real
+/// training run.</summary>
 internal static class EnergyFigures
 {
     private const string Model = "9m";
     private const int Rank = 32;
     private static readonly long[] Recorded = [100, 120, 300, 320];
 
-    /// <summary>Steps between the gradient that the old basis is from and the gradient that it is renewed for; 0 for a basis that starts from nothing.</summary>
+    /// <summary>Steps between the gradient that the old basis is from and the gradient that it is renewed for; 0 for a basis that starts from
+    /// nothing.</summary>
     private static readonly (string Basis, int Age)[] Cases = [("randomized SVD", 0), ("warm-started", 20), ("warm-started", 200)];
 
     public static IEnumerable<Figure> Measure()

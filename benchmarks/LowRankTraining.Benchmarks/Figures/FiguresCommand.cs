@@ -33,11 +33,13 @@ internal static class FiguresCommand
         var unknown = arguments.Except(Families.Select(family => family.Name)).ToArray();
         if (unknown.Length > 0)
         {
-            Console.Error.WriteLine($"There are no figures '{string.Join(' ', unknown)}'. Choose some of: {string.Join(", ", Families.Select(family => family.Name))}.");
+            Console.Error.WriteLine(
+                $"There are no figures '{string.Join(' ', unknown)}'. Choose some of: {string.Join(", ", Families.Select(family => family.Name))}.");
             return 2;
         }
 
-        Console.WriteLine($"{Environment.ProcessorCount} processors, {torch.get_num_threads()} threads, libtorch {torch.__version__}, .NET {Environment.Version}, float32");
+        Console.WriteLine(
+            $"{Environment.ProcessorCount} processors, {torch.get_num_threads()} threads, libtorch {torch.__version__}, .NET {Environment.Version}, float32");
         var start = Stopwatch.GetTimestamp();
         List<Figure> figures = [];
         foreach (var family in Families.Where(family => arguments.Length == 0 || arguments.Contains(family.Name)))
@@ -48,7 +50,9 @@ internal static class FiguresCommand
         }
 
         FiguresFile.Write(output, figures);
-        Console.WriteLine($"\n{figures.Count(figure => figure.Holds == true)} of {figures.Count(figure => figure.Holds is not null)} targets hold; {Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s. {output}");
+        Console.WriteLine(
+            $"\n{figures.Count(figure => figure.Holds == true)} of {figures.Count(figure => figure.Holds is not null)} targets hold; "
+                + $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s. {output}");
         return 0;
     }
 }

@@ -8,12 +8,15 @@ internal static class FiguresTable
     public static void Write(string title, IReadOnlyCollection<Figure> figures)
     {
         Console.WriteLine();
-        Console.WriteLine(figures.Count == 0 ? $"{title}: cannot be measured with this TorchSharp" : $"{title,-92}{"value",12} {"unit",-12}{"target",-14}holds");
+        Console.WriteLine(figures.Count == 0
+            ? $"{title}: cannot be measured with this TorchSharp"
+            : $"{title,-92}{"value",12} {"unit",-12}{"target",-14}holds");
         foreach (var figure in figures)
             Console.WriteLine($"  {figure.Name,-90}{Value(figure),12} {figure.Unit,-12}{figure.Target,-14}{Holds(figure)}");
     }
 
-    private static string Value(Figure figure) => figure.Value.ToString(figure.Unit == "bytes" ? "N0" : figure.Unit == "ms" ? "F1" : "F4", CultureInfo.InvariantCulture);
+    private static string Value(Figure figure) =>
+        figure.Value.ToString(figure.Unit == "bytes" ? "N0" : figure.Unit == "ms" ? "F1" : "F4", CultureInfo.InvariantCulture);
 
     private static string Holds(Figure figure) => figure.Holds switch
     {

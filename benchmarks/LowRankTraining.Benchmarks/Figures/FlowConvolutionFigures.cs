@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks.Figures;
 
-/// <summary>Backward passes of 3 × 3 convolutions of which the gradients are projected as they arise, against those that form them: whether it pays to unfold the
-/// input.</summary>
+/// <summary>Backward passes of 3 × 3 convolutions of which the gradients are projected as they arise, against those that form them: whether it pays to unfold
+/// the input.</summary>
 internal static class FlowConvolutionFigures
 {
     private const long Samples = 8, Side = 14;
@@ -37,7 +37,9 @@ internal static class FlowConvolutionFigures
             optimizer.zero_grad();
         });
 
-        return new($"backward with projected gradients, rank {rank} / with whole ones, {Layers} 3 x 3 convolutions of {channels} channels, {Samples} x {Side} x {Side}",
+        return new(
+            $"backward with projected gradients, rank {rank} / with whole ones, {Layers} 3 x 3 convolutions of {channels} channels, "
+                + $"{Samples} x {Side} x {Side}",
             rounds.Ratio("projected", "whole"), "times");
     }
 

@@ -60,9 +60,11 @@ internal static class FlowFigures
         var sizes = $"{Layers} layers of {Width} x {Width}, {Rows} rows";
         yield return new($"backward with whole gradients, {sizes}", rounds.Median("whole"), "ms");
         yield return new($"backward without gradients of weights, {sizes}", rounds.Median("none"), "ms");
-        yield return new($"backward with projected gradients, rank {Rank} / with whole ones, {sizes}", rounds.Ratio("projected", "whole"), "times", Goal.AtMost(0.55));
+        yield return new($"backward with projected gradients, rank {Rank} / with whole ones, {sizes}", rounds.Ratio("projected", "whole"), "times",
+            Goal.AtMost(0.55));
         yield return new("the same, of an input that takes no gradient", rounds.Ratio("projected, from data", "whole, from data"), "times", Goal.AtMost(0.55));
-        yield return new("matrix products of the former alone, 2 N m n + 2 N r (m + n) operations a layer / 4 N m n", rounds.Ratio("projected products", "whole products"), "times");
+        yield return new("matrix products of the former alone, 2 N m n + 2 N r (m + n) operations a layer / 4 N m n",
+            rounds.Ratio("projected products", "whole products"), "times");
     }
 
     private static nn.Module<Tensor, Tensor> Model() =>

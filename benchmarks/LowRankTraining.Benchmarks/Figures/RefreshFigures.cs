@@ -1,7 +1,8 @@
 namespace LowRankTraining.Benchmarks.Figures;
 
 /// <summary>A refresh of all matrices against one by exact SVD.</summary>
-/// <remarks>The figure is the time of finding the bases, taken inside a step of GaLore that refreshes every matrix; the time of the whole step, which projects and updates as well, stands beside it.</remarks>
+/// <remarks>The figure is the time of finding the bases, taken inside a step of GaLore that refreshes every matrix; the time of the whole step, which
+/// projects and updates as well, stands beside it.</remarks>
 internal static class RefreshFigures
 {
     private const int Rank = 128;
@@ -11,7 +12,9 @@ internal static class RefreshFigures
     {
         using var matrices = Matrices.Of60M();
         var candidates = new[] { Exact, Default, Warm }.Select(name => (Name: name, Basis: new TimedBasis(Methods.Basis(name)))).ToArray();
-        var optimizers = candidates.ToDictionary(candidate => candidate.Name, candidate => Methods.Make("GaLore", matrices, Rank, new Refreshing(Every: 1, candidate.Basis)));
+        var optimizers =
+            candidates.ToDictionary(candidate => candidate.Name, candidate =>
+                Methods.Make("GaLore", matrices, Rank, new Refreshing(Every: 1, candidate.Basis)));
 
         // Two warm-ups: only the second refresh of the warm-started basis is one.
         var rounds = Rounds.Run(count: 15, warmUps: 2, round =>

@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace LowRankTraining.Benchmarks.Figures;
 
-/// <summary>Times taken in rounds: every round runs all candidates one after the other (A B C, A B C, ...), so that whatever else the machine does weighs on all alike.</summary>
+/// <summary>Times taken in rounds: every round runs all candidates one after the other (A B C, A B C, ...), so that whatever else the machine does weighs on
+/// all alike.</summary>
 internal sealed class Rounds
 {
     private readonly Dictionary<string, List<double>> _milliseconds = [];

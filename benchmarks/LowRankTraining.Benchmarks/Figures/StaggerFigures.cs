@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace LowRankTraining.Benchmarks.Figures;
 
 /// <summary>Whether any step stalls when the refreshes are spread over the period.</summary>
-/// <remarks>Every place in the period is visited several times and counts with its fastest visit, so that a step that the machine interrupted once is not taken for a slow one.</remarks>
+/// <remarks>Every place in the period is visited several times and counts with its fastest visit, so that a step that the machine interrupted once is not
+/// taken for a slow one.</remarks>
 internal static class StaggerFigures
 {
     private const int Rank = 128, Period = 20, Visits = 5;
@@ -13,7 +14,8 @@ internal static class StaggerFigures
         foreach (var basis in new[] { "warm-started", "randomized SVD" })
         {
             var fastest = FastestOfEachPlace(basis);
-            yield return new($"slowest / median step, refreshes by {basis} staggered over {Period} steps", fastest.Max() / Statistics.Median(fastest), "times", Goal.AtMost(1.5));
+            yield return new($"slowest / median step, refreshes by {basis} staggered over {Period} steps", fastest.Max() / Statistics.Median(fastest), "times",
+                Goal.AtMost(1.5));
         }
     }
 

@@ -81,7 +81,8 @@ internal static class StateFigures
         using var matrices = Matrices.OfOneLayerOf350M();
         using var optimizer = (LowRankOptimizer)Methods.Make(method, matrices, rank: 256);
         optimizer.step();
-        return new($"state of {method} / of AdamW, a layer of 350m, rank 256", optimizer.StateBytes / (2.0 * sizeof(float) * matrices.Elements), "times", Goal.AtMost(0.20));
+        return new($"state of {method} / of AdamW, a layer of 350m, rank 256", optimizer.StateBytes / (2.0 * sizeof(float) * matrices.Elements), "times",
+            Goal.AtMost(0.20));
     }
 
     private readonly record struct Size(long Rows, long Columns)

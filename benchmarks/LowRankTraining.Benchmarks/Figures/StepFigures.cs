@@ -41,6 +41,7 @@ internal static class StepFigures
         yield return new("step of the floor", rounds.Median(TheFloor), "ms");
         yield return new($"step of {Methods.AdamW}", rounds.Median(Methods.AdamW), "ms");
         foreach (var (method, against, atMost) in Limits)
-            yield return new($"step of {method} / {(against == TheFloor ? TheFloor : $"step of {against}")}", rounds.Ratio(method, against), "times", Goal.AtMost(atMost));
+            yield return new($"step of {method} / {(against == TheFloor ? TheFloor : $"step of {against}")}", rounds.Ratio(method, against), "times",
+                Goal.AtMost(atMost));
     }
 }

@@ -3,8 +3,8 @@ using LowRankTraining.Strategies;
 namespace LowRankTraining.Benchmarks.Figures;
 
 /// <summary>Whole steps of training (forward, backward, update) with frozen weights, against AdamW on all of them.</summary>
-/// <remarks>A linear layer d × d costs 6 d² operations a token. With factors of rank r it is 4 d² + 12 r d where they stand beside the weight, less below r = d/6, which is 42 at this width;
-/// and about 4 d² + 8 r d where there are enough tokens to make W + s B A first.</remarks>
+/// <remarks>A linear layer d × d costs 6 d² operations a token. With factors of rank r it is 4 d² + 12 r d where they stand beside the weight, less below r =
+/// d/6, which is 42 at this width; and about 4 d² + 8 r d where there are enough tokens to make W + s B A first.</remarks>
 internal static class TrainingFigures
 {
     private const string Model = "20m";
@@ -21,7 +21,8 @@ internal static class TrainingFigures
     public static IEnumerable<Figure> Measure()
     {
         using var tokens = TrainedModel.Tokens(batch: 4, sequence: 257);
-        var runs = Candidates.Select(candidate => (candidate.Name, Run: TrainedModel.By(Model, candidate.Make()))).Prepend((Name: Methods.AdamW, Run: TrainedModel.By(Model, null))).ToArray();
+        var runs = Candidates.Select(candidate => (candidate.Name, Run: TrainedModel.By(Model, candidate.Make())))
+            .Prepend((Name: Methods.AdamW, Run: TrainedModel.By(Model, null))).ToArray();
 
         var rounds = Rounds.Run(count: 15, warmUps: 3, round =>
         {

@@ -10,26 +10,29 @@ internal static class MemoryCommand
 
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
 
-    /// <summary>Measures every run, or those with one of some words in their names, and writes artifacts/memory.json. A run that takes more than the machine has
-    /// is only planned.</summary>
+    /// <summary>Measures every run, or those with one of some words in their names, and writes artifacts/memory.json. A run that takes more than the machine
+    /// has is only planned.</summary>
     public static int Run(string[] words)
     {
         var reports = new List<MemoryReport>();
-        Console.WriteLine("| model | method | gradients | weights | peak, GiB | of tensors | planned | seconds per step | losses |\n|---|---|---|---|---|---|---|---|---|");
+        Console.WriteLine(
+            "| model | method | gradients | weights | peak, GiB | of tensors | planned | seconds per step | losses |\n|---|---|---|---|---|---|---|---|---|");
         foreach (var run in MemoryRun.All.Where(run => words.Length == 0 || words.Any(run.Name.Contains)))
         {
             // Activations and the rest of the machine take the last fifth.
             if (run.LeastBytes > 0.8 * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)
             {
-                Console.WriteLine(FormattableString.Invariant($"| {run.Model} | {run.Method} | does not fit: {InGiB(run.LeastBytes):0.0} GiB without activations |"));
+                Console.WriteLine(
+                    FormattableString.Invariant($"| {run.Model} | {run.Method} | does not fit: {InGiB(run.LeastBytes):0.0} GiB without activations |"));
                 continue;
             }
 
             if (Alone(run) is not { } report)
                 continue;
             reports.Add(report);
-            Console.WriteLine(FormattableString.Invariant(
-                $"| {report.Model} | {report.Method} | {report.Flow} | {report.Weights} | {InGiB(report.PeakBytes):0.00} | {InGiB(report.TensorBytes ?? 0):0.00} | {InGiB(report.PlannedBytes):0.00} | ")
+            Console.WriteLine(
+                FormattableString.Invariant($"| {report.Model} | {report.Method} | {report.Flow} | {report.Weights} | {InGiB(report.PeakBytes):0.00} | ")
+                + FormattableString.Invariant($"{InGiB(report.TensorBytes ?? 0):0.00} | {InGiB(report.PlannedBytes):0.00} | ")
                 + FormattableString.Invariant($"{report.SecondsPerStep:0.0} | {string.Join(", ", report.Losses.Select(loss => $"{loss:0.00}"))} |"));
             Directory.CreateDirectory("artifacts");
             File.WriteAllText("artifacts/memory.json", JsonSerializer.Serialize(reports, Json));

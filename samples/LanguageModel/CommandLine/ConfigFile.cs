@@ -27,7 +27,8 @@ public static class ConfigFile
         {
             var name = $"--{key.Replace('_', '-')}";
             var option = options.FirstOrDefault(candidate => candidate.Name == name && candidate != Option)
-                ?? throw new UserException($"{path}: there is no option '{key}'.{Nearest.DidYouMean(key, options.Select(known => known.Name.TrimStart('-').Replace('-', '_')))}");
+                ?? throw new UserException(
+                    $"{path}: there is no option '{key}'.{Nearest.DidYouMean(key, options.Select(known => known.Name.TrimStart('-').Replace('-', '_')))}");
             if (parsed.GetResult(option) is null or { Implicit: true })
                 added.AddRange(Tokens(path, name, value));
         }

@@ -32,12 +32,15 @@ public abstract class TrainingDisplay
     public abstract void Mixed(MixturePoint mixture);
 
     /// <summary>What a mixture is shown as.</summary>
-    protected static string Line(string title, MixturePoint mixture) => $"{title}: after step {mixture.Step} mixture " + string.Join(", ", mixture.Sources.Select(source =>
-        $"{source.Source} {Describe.Fixed(source.Probability, 3)} ({(source.Reward is { } reward ? $"reward {Describe.Fixed(reward, 3)}, " : "")}{source.Batches} batches, validation loss {Describe.Fixed(source.ValidationLoss, 4)})"));
+    protected static string Line(string title, MixturePoint mixture) =>
+        $"{title}: after step {mixture.Step} mixture " + string.Join(", ", mixture.Sources.Select(source =>
+        $"{source.Source} {Describe.Fixed(source.Probability, 3)} ({(source.Reward is { } reward ? $"reward {Describe.Fixed(reward, 3)}, " : "")}"
+            + $"{source.Batches} batches, validation loss {Describe.Fixed(source.ValidationLoss, 4)})"));
 
     /// <summary>What a validation is shown as.</summary>
     protected static string Line(string title, LossPoint validation) =>
-        $"{title}: after step {validation.Step} validation loss {Describe.Fixed(validation.Loss, 4)}, perplexity {Describe.Fixed(Math.Exp(validation.Loss), 3)}";
+        $"{title}: after step {validation.Step} validation loss {Describe.Fixed(validation.Loss, 4)}, "
+        + $"perplexity {Describe.Fixed(Math.Exp(validation.Loss), 3)}";
 
     /// <summary>What a step is shown as.</summary>
     protected static string Detail(StepReport report) =>

@@ -24,7 +24,8 @@ public static class ApiDocumentation
 
         return newest.Files is { } files
             ? ($"API documentation of .NET {Path.GetFileName(newest.Folder)}", files)
-            : throw new UserException($"No .NET SDK with API documentation ({Pack}) was found. Set DOTNET_ROOT to the SDK's folder, or give a text file with --data.");
+            : throw new UserException(
+                $"No .NET SDK with API documentation ({Pack}) was found. Set DOTNET_ROOT to the SDK's folder, or give a text file with --data.");
     }
 
     /// <summary>One document for each type in <paramref name="files"/>: what is said about it and its members.</summary>

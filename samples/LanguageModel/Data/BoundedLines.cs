@@ -5,7 +5,8 @@ namespace LanguageModel.Data;
 /// <summary>Reads the lines of a text, and parts of those that are too long to be dealt with as a whole: some texts are one line.</summary>
 internal static class BoundedLines
 {
-    /// <summary>Each line, with a line feed at its end; a line of more than <paramref name="length"/> characters in parts, each up to the next white space.</summary>
+    /// <summary>Each line, with a line feed at its end; a line of more than <paramref name="length"/> characters in parts, each up to the next white
+    /// space.</summary>
     /// <remarks>Text without white space is cut after a quarter more than <paramref name="length"/>, but never between the halves of one character.</remarks>
     public static IEnumerable<string> Read(TextReader reader, int length)
     {

@@ -21,9 +21,11 @@ public static partial class NamedData
         if (sources.FirstOrDefault(source => source.Path.Length == 0).Name is { } nowhere)
             throw new UserException($"--data {nowhere}= names no file or folder. Write --data {nowhere}=PATH.");
         if (sources.GroupBy(source => source.Name).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
-            throw new UserException($"Two sources are called '{twice.Key}'. Give each --data a name of its own; a source of several files is a folder of them.");
+            throw new UserException(
+                $"Two sources are called '{twice.Key}'. Give each --data a name of its own; a source of several files is a folder of them.");
         if (sources.Count < 2)
-            throw new UserException($"There is one source, '{sources[0].Name}', and nothing to mix it with. Add another --data NAME=PATH, or leave the name out.");
+            throw new UserException(
+                $"There is one source, '{sources[0].Name}', and nothing to mix it with. Add another --data NAME=PATH, or leave the name out.");
 
         return sources;
     }

@@ -5,7 +5,8 @@ namespace LanguageModel.Data;
 /// <summary>The user's own text files, as documents.</summary>
 public static class TextFiles
 {
-    /// <summary>Characters after which a document ends at the next line break, or the next white space of a line this long: long enough to read on, short enough to split finely.</summary>
+    /// <summary>Characters after which a document ends at the next line break, or the next white space of a line this long: long enough to read on, short
+    /// enough to split finely.</summary>
     private const int DocumentLength = 4096;
 
     private static readonly string[] Endings = [".txt", ".md"];

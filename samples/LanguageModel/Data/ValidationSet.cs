@@ -13,7 +13,8 @@ public static class ValidationSet
     {
         var windows = (text.Length - 1) / length;
         if (windows < 1)
-            throw new UserException($"The validation text has {text.Length} {text.Unit}, too few for a sequence of {length}. Give more data, or a shorter --seq.");
+            throw new UserException(
+                $"The validation text has {text.Length} {text.Unit}, too few for a sequence of {length}. Give more data, or a shorter --seq.");
 
         var wanted = Math.Clamp(tokens / length, 1, windows);
         var starts = Enumerable.Range(0, (int)wanted).Select(place => place * (long)windows / wanted * length);

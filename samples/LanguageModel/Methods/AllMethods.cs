@@ -66,7 +66,9 @@ public static partial class AllMethods
     /// <exception cref="UserException">No method has that name; the message lists those that exist.</exception>
     public static Method Find(string name) =>
         List.Concat(Ablations).FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new UserException($"There is no method '{name}'.{Nearest.DidYouMean(name, List.Select(method => method.Name))} Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
+        ?? throw new UserException(
+            $"There is no method '{name}'.{Nearest.DidYouMean(name, List.Select(method => method.Name))} "
+            + $"Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
 
     private static AttachedMethod AdamW(Llama model, MethodSettings settings)
     {
@@ -86,7 +88,8 @@ public static partial class AllMethods
     /// <param name="method">The method; the one of that name when null.</param>
     private static Method Projecting(string name, string title, double learningRate, GradientSpaceMethod? method = null) =>
         new(name, title, learningRate, (model, settings) =>
-            LowRank(model, settings, Cosine(settings), Told(method ?? (GradientSpaceMethod)LowRankStrategies.Create(name), settings) with { Rank = settings.Rank }));
+            LowRank(model, settings, Cosine(settings),
+                Told(method ?? (GradientSpaceMethod)LowRankStrategies.Create(name), settings) with { Rank = settings.Rank }));
 
     /// <summary>A method that knows what all of them are told, but for the rank. What has no period of its own is not given one.</summary>
     private static TMethod Told<TMethod>(TMethod method, MethodSettings settings) where TMethod : GradientSpaceMethod => method with
@@ -128,10 +131,12 @@ public static partial class AllMethods
         LowRank(model, settings, Cosine(settings), new SinkGD { Seed = (ulong)settings.Seed });
 
     private static AttachedMethod StableSpam(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new StableSpam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 1000, TotalSteps = settings.Steps });
+        LowRank(model, settings, Cosine(settings),
+            new StableSpam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 1000, TotalSteps = settings.Steps });
 
     private static AttachedMethod Flora(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new Flora { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 });
+        LowRank(model, settings, Cosine(settings),
+            new Flora { Rank = settings.Rank, Seed = (ulong)settings.Seed, ResampleEvery = settings.RefreshEvery ?? 1000 });
 
     private static AttachedMethod LowRank(Llama model, MethodSettings settings, ILrSchedule schedule, ILowRankStrategy strategy) =>
         new(model, Optimizer(Kept(strategy, settings).Attach(model, Targets.AllLinear().Except("lm_head"), settings.Gradients), settings), schedule)

@@ -1,7 +1,8 @@
 namespace LanguageModel.Model;
 
 /// <summary>The sizes of a GPT-2.</summary>
-/// <remarks>Names and shapes as in Radford et al., Language Models are Unsupervised Multitask Learners, 2019. The defaults are those of the smallest one.</remarks>
+/// <remarks>Names and shapes as in Radford et al., Language Models are Unsupervised Multitask Learners, 2019. The defaults are those of the smallest
+/// one.</remarks>
 public sealed record Gpt2Config
 {
     /// <value>Width of the residual stream, in features; a multiple of <see cref="Heads"/>.</value>

@@ -28,7 +28,9 @@ public static class LlamaConfigs
     /// <exception cref="UserException">No configuration has that name; the message lists those that exist.</exception>
     public static LlamaConfig Find(string name) =>
         All.FirstOrDefault(config => config.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new UserException($"There is no model '{name}'.{Nearest.DidYouMean(name, All.Select(config => config.Name))} Choose one of: {string.Join(", ", All.Select(config => config.Name))}.");
+        ?? throw new UserException(
+            $"There is no model '{name}'.{Nearest.DidYouMean(name, All.Select(config => config.Name))} "
+            + $"Choose one of: {string.Join(", ", All.Select(config => config.Name))}.");
 
     private static LlamaConfig Config(string name, int hidden, int intermediate, int layers, int heads) =>
         new() { Name = name, Hidden = hidden, Intermediate = intermediate, Layers = layers, Heads = heads };

@@ -9,7 +9,8 @@ internal static class ByteLetters
     /// <summary>The bytes that <paramref name="token"/> is written for.</summary>
     /// <exception cref="InvalidDataException">It has a letter that stands for no byte.</exception>
     public static byte[] Bytes(string token) =>
-        [.. token.Select(letter => ByteOf.TryGetValue(letter, out var value) ? value : throw new InvalidDataException($"the token '{token}' is not written in bytes."))];
+        [.. token.Select(letter =>
+            ByteOf.TryGetValue(letter, out var value) ? value : throw new InvalidDataException($"the token '{token}' is not written in bytes."))];
 
     private static Dictionary<char, byte> Make()
     {

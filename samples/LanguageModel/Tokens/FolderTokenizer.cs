@@ -23,7 +23,8 @@ public static class FolderTokenizer
                 : File.Exists(vocabulary) && File.Exists(merges) ? BytePairs(vocabulary, merges)
                 : null;
         }
-        catch (Exception damage) when (damage is JsonException or InvalidDataException or InvalidOperationException or KeyNotFoundException or ArgumentException)
+        catch (Exception damage)
+            when (damage is JsonException or InvalidDataException or InvalidOperationException or KeyNotFoundException or ArgumentException)
         {
             throw new UserException($"The tokenizer in {folder} cannot be read: {damage.Message}");
         }

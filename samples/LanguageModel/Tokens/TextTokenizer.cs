@@ -19,7 +19,8 @@ public sealed record TextTokenizer(string Source, Tokenizer Tokenizer, IReadOnly
     public Func<string, string> Normalize { get; init; } = text => text;
 
     /// <summary>GPT-2's byte-pair encoding: 50,257 tokens, and every text can be written with them.</summary>
-    public static TextTokenizer Gpt2() => new("GPT-2's byte-pair encoding", TiktokenTokenizer.CreateForModel("gpt-2"), new Dictionary<string, int> { [EndOfText] = 50_256 }, 50_257);
+    public static TextTokenizer Gpt2() =>
+        new("GPT-2's byte-pair encoding", TiktokenTokenizer.CreateForModel("gpt-2"), new Dictionary<string, int> { [EndOfText] = 50_256 }, 50_257);
 
     /// <summary>The tokens of <paramref name="text"/>; special ones are those written out in it.</summary>
     public IReadOnlyList<int> Encode(string text)

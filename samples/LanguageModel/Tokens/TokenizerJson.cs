@@ -5,7 +5,8 @@ using Microsoft.ML.Tokenizers;
 
 namespace LanguageModel.Tokens;
 
-/// <summary>Reads <c>tokenizer.json</c>, as Hugging Face's tokenizers write it: byte-level byte-pair encodings, those of GPT-2, Llama 3, Qwen and SmolLM.</summary>
+/// <summary>Reads <c>tokenizer.json</c>, as Hugging Face's tokenizers write it: byte-level byte-pair encodings, those of GPT-2, Llama 3, Qwen and
+/// SmolLM.</summary>
 internal static class TokenizerJson
 {
     /// <summary>How GPT-2 cuts a text into words.</summary>
@@ -27,12 +28,14 @@ internal static class TokenizerJson
         using var json = JsonDocument.Parse(File.ReadAllText(path));
         var root = json.RootElement;
         if (!IsByteLevel(root))
-            throw new InvalidDataException($"{path} is a {Kind(root.GetProperty("model"))} that does not work on bytes. What can be read: byte-level BPE in tokenizer.json, "
+            throw new InvalidDataException(
+                $"{path} is a {Kind(root.GetProperty("model"))} that does not work on bytes. What can be read: byte-level BPE in tokenizer.json, "
                 + "SentencePiece in tokenizer.model, GPT-2's vocab.json and merges.txt.");
 
         var model = root.GetProperty("model");
         var vocabulary = model.GetProperty("vocab").EnumerateObject().ToDictionary(token => token.Name, token => token.Value.GetInt32());
-        var special = Elements(root, "added_tokens").ToDictionary(token => token.GetProperty("content").GetString()!, token => token.GetProperty("id").GetInt32());
+        var special = Elements(root, "added_tokens")
+            .ToDictionary(token => token.GetProperty("content").GetString()!, token => token.GetProperty("id").GetInt32());
         var words = Words(root, special);
         Tokenizer tokenizer = model.TryGetProperty("ignore_merges", out var ignores) && ignores.GetBoolean()
             ? ByRanks(vocabulary, words, special)
@@ -47,7 +50,9 @@ internal static class TokenizerJson
     private static BpeTokenizer ByMerges(Dictionary<string, int> vocabulary, JsonElement merges, PreTokenizer words, Dictionary<string, int> special) =>
         BpeTokenizer.Create(new BpeOptions(vocabulary.Concat(special.Where(token => !vocabulary.ContainsKey(token.Key))))
         {
-            Merges = [.. merges.EnumerateArray().Select(merge => merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!)],
+            Merges =
+                [.. merges.EnumerateArray()
+                    .Select(merge => merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!)],
             SpecialTokens = special,
             PreTokenizer = words,
             ByteLevel = true,
@@ -65,7 +70,8 @@ internal static class TokenizerJson
     /// <summary>How a text is cut into words, inside which tokens stay.</summary>
     private static PreTokenizer Words(JsonElement root, Dictionary<string, int> special)
     {
-        var cuts = Cuts(root.GetProperty("pre_tokenizer")).Select(pattern => new RegexPreTokenizer(new Regex(pattern, RegexOptions.Compiled), special)).ToArray();
+        var cuts = Cuts(root.GetProperty("pre_tokenizer")).Select(pattern => new RegexPreTokenizer(new Regex(pattern, RegexOptions.Compiled), special))
+            .ToArray();
         return cuts is [var only] ? only : new CompositePreTokenizer(cuts, special);
     }
 
@@ -78,7 +84,9 @@ internal static class TokenizerJson
             case "Split" when part.GetProperty("pattern").TryGetProperty("Regex", out var pattern) && part.GetProperty("behavior").GetString() == "Isolated":
                 return [pattern.GetString()!];
             case "Digits":
-                return part.GetProperty("individual_digits").GetBoolean() ? [EachDigit] : throw new InvalidDataException("it keeps digits together, which cannot be done here.");
+                return part.GetProperty("individual_digits").GetBoolean()
+                    ? [EachDigit]
+                    : throw new InvalidDataException("it keeps digits together, which cannot be done here.");
             case "ByteLevel":
                 if (part.GetProperty("add_prefix_space").GetBoolean())
                     throw new InvalidDataException("it puts a space before every text (add_prefix_space), which cannot be done here.");
@@ -115,5 +123,7 @@ internal static class TokenizerJson
         part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var kind) ? kind.GetString() ?? "" : "";
 
     private static JsonElement.ArrayEnumerator Elements(JsonElement part, string name) =>
-        part.ValueKind == JsonValueKind.Object && part.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : default;
+        part.ValueKind == JsonValueKind.Object && part.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array
+            ? list.EnumerateArray()
+            : default;
 }

@@ -7,7 +7,8 @@ namespace LanguageModel.Training;
 /// <summary>Measures the most memory that a training takes at once, on the CPU: of all tensors, exactly, and of the process.</summary>
 /// <remarks>
 /// A meter is made before the model. What there is at that moment (the runtime, the libraries, the text) is not counted; weights, gradients,
-/// activations, the optimizer's state and all scratch are. Made later, it counts what comes later. TorchSharp shows no statistics of a CUDA device, so there nothing is measured.
+/// activations, the optimizer's state and all scratch are. Made later, it counts what comes later. TorchSharp shows no statistics of a CUDA device, so there
+/// nothing is measured.
 /// </remarks>
 public sealed class MemoryMeter
 {

@@ -21,7 +21,8 @@ public sealed class MixedText : TrainingData
         samplers = sources.ToDictionary(source => source.Name, source => Named(source.Name, () =>
             new BatchSampler(tokenizer?.Encode(source.Text.Training) ?? source.Text.Training, options.Batch, options.Sequence, (ulong)options.Seed)));
         Validation = [.. sources.Select(source => ((string?)source.Name, Named(source.Name, () =>
-            ValidationSet.Batches(tokenizer?.Encode(source.Text.Validation) ?? source.Text.Validation, options.Batch, options.Sequence, options.EvaluationTokens / sources.Count))))];
+            ValidationSet.Batches(tokenizer?.Encode(source.Text.Validation) ?? source.Text.Validation, options.Batch, options.Sequence,
+                options.EvaluationTokens / sources.Count))))];
     }
 
     /// <inheritdoc/>
@@ -44,7 +45,8 @@ public sealed class MixedText : TrainingData
     public override void EndStep() => mixer.Update();
 
     /// <inheritdoc/>
-    /// <remarks>The mixer's file bears the step in its name and is written before the checkpoint; those of other steps go afterwards. So whenever the program is cut off, checkpoint and mixer of one step are there.</remarks>
+    /// <remarks>The mixer's file bears the step in its name and is written before the checkpoint; those of other steps go afterwards. So whenever the program
+    /// is cut off, checkpoint and mixer of one step are there.</remarks>
     public override void Save(string folder, long step, Action saveCheckpoint)
     {
         if (!writes)

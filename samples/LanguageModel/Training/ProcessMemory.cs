@@ -53,6 +53,8 @@ internal sealed class ProcessMemory
     private static long Read(string name)
     {
         var line = File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(name + ':', StringComparison.Ordinal));
-        return line?.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [_, var number, ..] ? 1024 * long.Parse(number, CultureInfo.InvariantCulture) : 0;
+        return line?.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is [_, var number, ..]
+            ? 1024 * long.Parse(number, CultureInfo.InvariantCulture)
+            : 0;
     }
 }

@@ -64,7 +64,8 @@ public sealed class Trainer
     /// <value>Called with the steps done when it is time to save, and when the run is interrupted.</value>
     public Action<long>? Save { get; init; }
 
-    /// <summary>Trains from <paramref name="firstStep"/> steps done to the last, or until <paramref name="interruption"/>; a run that was not interrupted ends with a validation.</summary>
+    /// <summary>Trains from <paramref name="firstStep"/> steps done to the last, or until <paramref name="interruption"/>; a run that was not interrupted
+    /// ends with a validation.</summary>
     public TrainingReport Run(long firstStep, CancellationToken interruption)
     {
         var done = firstStep;
@@ -165,7 +166,8 @@ public sealed class Trainer
         validationLosses.Add(point);
         Validated?.Invoke(point);
         if (data.Mixture is { } mixture)
-            Report(new MixturePoint(point.Step, [.. mixture.Zip(losses, (share, loss) => new SourcePoint(share.Source, share.Probability, share.Draws, share.Reward, loss))]));
+            Report(new MixturePoint(point.Step,
+                [.. mixture.Zip(losses, (share, loss) => new SourcePoint(share.Source, share.Probability, share.Draws, share.Reward, loss))]));
         return point.Loss;
     }
 

@@ -14,7 +14,8 @@ public class DtypeTests
         {
             var data = new TheoryData<string, ScalarType>();
             foreach (var method in Methods.ByName.Keys)
-                foreach (var dtype in new[] { ScalarType.BFloat16, ScalarType.Float32, ScalarType.Float64 }.Where(dtype => dtype != ScalarType.Float64 || Methods.TakesFloat64(method)))
+                foreach (var dtype in new[] { ScalarType.BFloat16, ScalarType.Float32, ScalarType.Float64 }.Where(dtype =>
+                    dtype != ScalarType.Float64 || Methods.TakesFloat64(method)))
                     data.Add(method, dtype);
             return data;
         }

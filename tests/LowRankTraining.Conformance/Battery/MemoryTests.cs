@@ -64,7 +64,8 @@ public class MemoryTests
         return optimizer.StateBytes;
     }
 
-    /// <summary>Methods whose state is less than planned: ranks that fall, parameters that are not at turn, weights and factors that are trained one after the other.</summary>
+    /// <summary>Methods whose state is less than planned: ranks that fall, parameters that are not at turn, weights and factors that are trained one after
+    /// the other.</summary>
     private static readonly string[] PlannedAtMost =
         ["adarankgrad", "frugal, blocks", "gum", "gum, exact, 8-bit momentum", "relora, warm start", "relora, NF4, warm start"];
 
@@ -108,7 +109,8 @@ public class MemoryTests
 
     public static TheoryData<string> Measured => [.. Methods.ByName.Keys.Where(name => !name.Contains("reference", StringComparison.Ordinal))];
 
-    /// <summary>Matrices of scratch that a method may need, refreshes included: one for those that promise it, else two, unless its equations have matrices of their own.</summary>
+    /// <summary>Matrices of scratch that a method may need, refreshes included: one for those that promise it, else two, unless its equations have matrices
+    /// of their own.</summary>
     private static int Allowance(string method) => method switch
     {
         "galore" or "galore, staggered" or "fira" or "apollo" or "apollo, mini" => 1,

@@ -40,9 +40,11 @@ public static class Methods
         }),
         ["galore, SGD"] = rank => GaLoreWith(rank, new() { Inner = new SgdRule(), Scale = 20 }),
         ["galore, Lion in bfloat16"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = new LionRule(), States = StateFormat.BFloat16 }),
-        ["galore behind a spike guard"] = rank => GaLoreWith(rank, new() { Scale = 1, Guard = new SpikeGuard { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 } }),
+        ["galore behind a spike guard"] = rank =>
+            GaLoreWith(rank, new() { Scale = 1, Guard = new SpikeGuard { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 } }),
         ["spam"] = _ => new Spam { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2 },
-        ["spam, reference code"] = _ => new Spam { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2, Compatibility = Compatibility.ReferenceCode },
+        ["spam, reference code"] = _ =>
+            new Spam { ResetEvery = 4 * Period, WarmupAfterReset = Period, ClipStart = 2, Compatibility = Compatibility.ReferenceCode },
         ["spam, sparse"] = _ => new Spam { ResetEvery = Period, WarmupAfterReset = 1, ClipStart = 2, Density = 0.5 },
         ["stable spam"] = _ => new StableSpam { ResetEvery = 2 * Period, TotalSteps = 300 },
         ["stable spam, reference code"] = _ => new StableSpam { ResetEvery = 2 * Period, TotalSteps = 300, Compatibility = Compatibility.ReferenceCode },
@@ -50,11 +52,15 @@ public static class Methods
         ["muon, exact, 8-bit momentum"] = _ => new Muon { NewtonSchulzSteps = null, States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
         ["muon, reference code"] = _ => new Muon { Compatibility = Compatibility.ReferenceCode },
         ["dion"] = rank => new Dion { Rank = rank, Scaling = PolarScaling.RootMeanSquare },
-        ["dion, orthonormal, 8-bit momentum"] = rank => new Dion { Rank = rank, Scaling = PolarScaling.RootMeanSquare, Orthonormalizes = true, States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
+        ["dion, orthonormal, 8-bit momentum"] = rank =>
+            new Dion { Rank = rank, Scaling = PolarScaling.RootMeanSquare, Orthonormalizes = true,
+                States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
         ["mofasgd"] = rank => new MoFaSgd { Rank = rank },
         ["mofasgd, residual"] = rank => new MoFaSgd { Rank = rank, ResidualScale = 0.03 },
         ["sumo"] = rank => new Sumo { Rank = rank, RefreshEvery = Period },
-        ["sumo, Newton-Schulz, 8-bit momentum"] = rank => new Sumo { Rank = rank, RefreshEvery = Period, NewtonSchulzSteps = 5, ResidualScale = 0, States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
+        ["sumo, Newton-Schulz, 8-bit momentum"] = rank =>
+            new Sumo { Rank = rank, RefreshEvery = Period, NewtonSchulzSteps = 5, ResidualScale = 0,
+                States = StateFormat.Blockwise8Bit with { Threshold = Quantized } },
         ["gum"] = rank => new Gum { Rank = rank, RefreshEvery = Period },
         ["gum, exact, 8-bit momentum"] = rank => new Gum
         {
@@ -66,11 +72,13 @@ public static class Methods
         },
         ["sinkgd"] = _ => new SinkGD { Scale = 0.5 },
         ["scale"] = _ => new Scale(),
-        ["galore, sampled"] = rank => new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1, Basis = new SampledSvdBasis(), OnRefresh = MomentCarryOver.Rotate },
+        ["galore, sampled"] = rank =>
+            new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1, Basis = new SampledSvdBasis(), OnRefresh = MomentCarryOver.Rotate },
         ["frugal, normalized rows"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Outside = StateFreeStep.NormalizedRows },
         ["galore, polar"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = new PolarRule() }),
         ["flora"] = rank => new Flora { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() },
-        ["flora, relative, in bfloat16"] = rank => new Flora { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() { ScaleParameter = true, Epsilon2 = 0.3 }, States = StateFormat.BFloat16 },
+        ["flora, relative, in bfloat16"] = rank =>
+            new Flora { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() { ScaleParameter = true, Epsilon2 = 0.3 }, States = StateFormat.BFloat16 },
         ["galore2"] = rank => new GaLore2 { Rank = rank, RefreshEvery = Period, Scale = 1 },
         ["apollo"] = rank => new Apollo { Rank = rank, RefreshEvery = Period },
         ["apollo, mini"] = _ => Apollo.Mini with { RefreshEvery = Period, Scale = 4 },
@@ -79,7 +87,8 @@ public static class Methods
         ["ldadam, no feedback"] = rank => new LDAdam { Rank = rank, Feedback = null, RefreshEvery = Period },
         ["ldadam, 8-bit error"] = rank => new LDAdam { Rank = rank, Feedback = new() { Format = StateFormat.Blockwise8Bit with { Threshold = 32 } } },
         ["frugal"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3 },
-        ["frugal, singular vectors"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Basis = new RandomizedSvdBasis(), OnRefresh = MomentCarryOver.Rotate },
+        ["frugal, singular vectors"] = _ =>
+            new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Basis = new RandomizedSvdBasis(), OnRefresh = MomentCarryOver.Rotate },
         ["frugal, random"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Basis = new RandomOrthonormalBasis() },
         ["frugal, blocks"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, ByBlocks = true, Density = 0.5 },
         ["online-subspace-descent"] = rank => new OnlineSubspaceDescent { Rank = rank, Scale = 1 },
@@ -95,10 +104,15 @@ public static class Methods
         ["gradnormlorp"] = rank => new GradNormLoRP { Rank = rank, RefreshEvery = Period, Scale = 1 },
         ["gradnormlorp, short side"] = rank => new GradNormLoRP { Rank = rank, RefreshEvery = Period, Scale = 1, Side = ProjectionSide.Short },
         ["balanced"] = rank => new Balanced { Rank = rank, RefreshEvery = Period, Scale = 1 },
-        ["galore, DCT, lazy"] = rank => new GaLore { Rank = rank, Scale = 1, Basis = new DctBasis(), Refresh = new LazyRefresh { Every = 2, Remembered = 2 }, OnRefresh = MomentCarryOver.Rotate },
-        ["galore, Gram, variance fill"] = rank => new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, Basis = new GramBasis(), OnRefresh = MomentCarryOver.VarianceFill },
-        ["galore, both sides, rotated"] = rank => new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, Side = ProjectionSide.Both, OnRefresh = MomentCarryOver.VarianceFill },
-        ["galore, bfloat16 basis and states"] = rank => new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, BasisFormat = StateFormat.BFloat16, States = StateFormat.BFloat16 },
+        ["galore, DCT, lazy"] = rank =>
+            new GaLore { Rank = rank, Scale = 1, Basis = new DctBasis(), Refresh = new LazyRefresh { Every = 2, Remembered = 2 },
+                OnRefresh = MomentCarryOver.Rotate },
+        ["galore, Gram, variance fill"] = rank =>
+            new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, Basis = new GramBasis(), OnRefresh = MomentCarryOver.VarianceFill },
+        ["galore, both sides, rotated"] = rank =>
+            new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, Side = ProjectionSide.Both, OnRefresh = MomentCarryOver.VarianceFill },
+        ["galore, bfloat16 basis and states"] = rank =>
+            new GaLore { Rank = rank, Scale = 1, RefreshEvery = Period, BasisFormat = StateFormat.BFloat16, States = StateFormat.BFloat16 },
         ["galore, path efficiency"] = rank => new GaLore { Rank = rank, Scale = 1, Refresh = new PathEfficiencyRefresh { Least = 0.5, LookEvery = 2 } },
         ["relora"] = rank => ReLoRA(rank, Injection.Replace),
         ["relora, hook"] = rank => ReLoRA(rank, Injection.Hook),
@@ -109,11 +123,14 @@ public static class Methods
         ["sltrain, shadow"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow }),
         ["sltrain, support from the seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Storage = SupportStorage.Seed, PreservesVariance = true }),
         ["sltrain, from the weight"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Start = WeightStart.FromWeight }),
-        ["sltrain, shadow, from weight and seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow, Start = WeightStart.FromWeight, Storage = SupportStorage.Seed }),
+        ["sltrain, shadow, from weight and seed"] = rank =>
+            SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow, Start = WeightStart.FromWeight, Storage = SupportStorage.Seed }),
         ["relora, NF4"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.Stochastic),
         ["relora, 8-bit base"] = rank => ReLoRA(rank, BaseFormat.Blockwise8Bit, MergeRounding.Stochastic),
         ["relora, NF4, carried residual"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.CarryResidual),
-        ["relora, NF4, warm start"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual },
+        ["relora, NF4, warm start"] = rank =>
+            new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, WarmStartSteps = Period - 1, Base = BaseFormat.NF4,
+                Rounding = MergeRounding.CarryResidual },
         ["lora, NF4"] = rank => LoRA(rank, new() { Base = BaseFormat.NF4 }),
         ["lora, NF4, PiSSA"] = rank => LoRA(rank, new() { Base = BaseFormat.NF4, Init = FactorInit.PiSSA }),
         ["lora, NF4, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace, format: BaseFormat.NF4),
@@ -128,13 +145,16 @@ public static class Methods
         ["inrank, as the code measures"] = rank => (Growing(rank) with { Compatibility = Compatibility.ReferenceCode }),
         ["lora+, hook"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Hook }),
         ["lora+, shadow"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Shadow }),
-        ["lora, patterns"] = rank => LoRA(rank, new() { RankPattern = new Dictionary<string, int> { [".*"] = rank + 1 }, AlphaPattern = new Dictionary<string, double> { [".*"] = rank } }),
+        ["lora, patterns"] = rank =>
+            LoRA(rank,
+                new() { RankPattern = new Dictionary<string, int> { [".*"] = rank + 1 }, AlphaPattern = new Dictionary<string, double> { [".*"] = rank } }),
         ["lora, PiSSA"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA }),
         ["lora, PiSSA, shadow"] = rank => LoRA(rank, new() { Init = FactorInit.PiSSA, Injection = Injection.Shadow }),
         ["lora, OLoRA, hook"] = rank => LoRA(rank, new() { Init = FactorInit.OLoRA, Injection = Injection.Hook }),
         ["dora"] = rank => new DoRA { Rank = rank, Alpha = rank / 2.0, TrainOthers = true },
         ["dora, hook, full gradient"] = rank => new DoRA { Rank = rank, Alpha = rank, Injection = Injection.Hook, NormGradient = true, TrainOthers = true },
-        ["dora, projected"] = rank => new DoRA { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 }, TrainOthers = true },
+        ["dora, projected"] = rank =>
+            new DoRA { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 }, TrainOthers = true },
         ["lora, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace),
         ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 1.5, Injection.Hook, RankChangeState.Reset),
         ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 1.5, Injection.Shadow),
@@ -171,7 +191,8 @@ public static class Methods
     /// <summary>Whether the end of a training leaves the model's function; PRILoRA prunes its factors once more.</summary>
     public static bool FinishKeepsTheFunction(string name) => !name.StartsWith("prilora", StringComparison.Ordinal);
 
-    private static ReLoRA ReLoRA(int rank, BaseFormat format, MergeRounding rounding) => new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, Base = format, Rounding = rounding };
+    private static ReLoRA ReLoRA(int rank, BaseFormat format, MergeRounding rounding) =>
+        new() { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, Base = format, Rounding = rounding };
 
     private static ReLoRA ReLoRA(int rank, Injection injection) => new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection };
 
@@ -184,7 +205,8 @@ public static class Methods
     private static LoRA LoRA(int rank, LoRA options) => options with { Rank = rank, Alpha = rank, TrainOthers = true };
 
     /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
-    private static LoRA ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry, BaseFormat format = BaseFormat.Dense) => new()
+    private static LoRA ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry,
+        BaseFormat format = BaseFormat.Dense) => new()
     {
         Rank = rank,
         Alpha = rank,

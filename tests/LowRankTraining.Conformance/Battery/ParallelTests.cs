@@ -58,7 +58,8 @@ public class ParallelTests
         Distance(Numbers(expected), Numbers(Lanes(method, ScalarType.Float32, ranks: 2))).Should().BeLessThan(1e-3);
     }
 
-    private static double[] Numbers(byte[] floats) => [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(floats).ToArray().Select(number => (double)number)];
+    private static double[] Numbers(byte[] floats) =>
+        [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(floats).ToArray().Select(number => (double)number)];
 
     /// <summary>Trains on ranks that take turns in having so many rows of a batch.</summary>
     /// <returns>The values of the model on the last rank.</returns>

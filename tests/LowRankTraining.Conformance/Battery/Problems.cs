@@ -85,7 +85,8 @@ public static class Problems
     public static ulong StepKey(int step) => 1000UL + (ulong)step;
 
     /// <summary>Runs steps first..last of a regression whose batches depend on the step's number only.</summary>
-    public static double Train(nn.Module<Tensor, Tensor> model, LowRankOptimizer optimizer, int first, int last, long inputs = 12, long outputs = 8, ScalarType dtype = ScalarType.Float32)
+    public static double Train(nn.Module<Tensor, Tensor> model, LowRankOptimizer optimizer, int first, int last, long inputs = 12, long outputs = 8,
+        ScalarType dtype = ScalarType.Float32)
     {
         var loss = double.NaN;
         for (var step = first; step <= last; step++)

@@ -46,7 +46,9 @@ public class QuantizedBaseTests
 
         using var session = new LoRA { Rank = Rank, Base = format }.Attach(model);
 
-        (AtRest() - dense).Should().BeInRange((long)(4 * ((bytesANumber - 4) * Side * Side + 2 * Side * Rank * 4)), (long)(4 * ((bytesANumber - 4) * Side * Side + 2 * Side * Rank * 4)) + 4096);
+        (AtRest() - dense).Should()
+            .BeInRange((long)(4 * ((bytesANumber - 4) * Side * Side + 2 * Side * Rank * 4)),
+                (long)(4 * ((bytesANumber - 4) * Side * Side + 2 * Side * Rank * 4)) + 4096);
         session.FrozenBytes.Should().Be((long)(4 * bytesANumber * Side * Side));
     }
 
@@ -65,7 +67,8 @@ public class QuantizedBaseTests
     {
         using var scope = NewDisposeScope();
         using var model = new Problems.Chain(matrices, Side);
-        using var optimizer = new ReLoRA { Rank = Rank, MergeEvery = 1, Base = format, Rounding = rounding, Reset = OptimizerReset.Zero }.Attach(model).CreateOptimizer();
+        using var optimizer = new ReLoRA { Rank = Rank, MergeEvery = 1, Base = format, Rounding = rounding, Reset = OptimizerReset.Zero }.Attach(model)
+            .CreateOptimizer();
         var before = AtRest();
 
         optimizer.step();

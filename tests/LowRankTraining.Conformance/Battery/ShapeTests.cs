@@ -14,7 +14,8 @@ public class ShapeTests
         {
             var data = new TheoryData<string, int, int, int>();
             foreach (var method in Methods.ByName.Keys)
-                foreach (var (rows, columns, rank) in new[] { (1, 9, 4), (9, 1, 4), (1, 1, 1), (24, 10, 4), (10, 24, 4), (16, 16, 4), (8, 6, 20), (6, 8, 20), (8, 8, 8), (12, 7, 1) })
+                foreach (var (rows, columns, rank) in new[] { (1, 9, 4), (9, 1, 4), (1, 1, 1), (24, 10, 4), (10, 24, 4), (16, 16, 4), (8, 6, 20), (6, 8, 20),
+                    (8, 8, 8), (12, 7, 1) })
                     data.Add(method, rows, columns, rank);
             return data;
         }

@@ -8,7 +8,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Conformance.Battery;
 
-/// <summary>A resumed run has the bits of the uninterrupted one with one thread and with two. Matrices are large enough for both threads to be given work.</summary>
+/// <summary>A resumed run has the bits of the uninterrupted one with one thread and with two. Matrices are large enough for both threads to be given
+/// work.</summary>
 public class ThreadTests
 {
     private const int Saved = 4, Steps = 7, Width = 384;

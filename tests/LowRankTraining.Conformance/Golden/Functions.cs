@@ -81,6 +81,7 @@ public static class Functions
             ["grad_bias"] = layer.bias?.grad,
             ["merged_w"] = layer.EffectiveWeight(),
         };
-        return [.. results.Where(result => golden.Tensors.ContainsKey(result.Key)).Select(result => Deviation.Of(result.Key, result.Value!, golden[result.Key]))];
+        return [.. results.Where(result => golden.Tensors.ContainsKey(result.Key))
+            .Select(result => Deviation.Of(result.Key, result.Value!, golden[result.Key]))];
     }
 }

@@ -15,7 +15,8 @@ public static class InRankFunctions
         var (a, b) = (Trajectory.ToTensor(golden["A"]), Trajectory.ToTensor(golden["B"]));
         var limit = Math.Min(a.shape[1], b.shape[0]);
         var growth = new GrowthRule(
-            golden.Whole("hp.init_modes"), golden.Whole("hp.buffer_modes"), (double)golden.Whole("hp.max_modes") / limit, golden.Number("hp.explained_ratio_threshold"), Compatibility.ReferenceCode);
+            golden.Whole("hp.init_modes"), golden.Whole("hp.buffer_modes"), (double)golden.Whole("hp.max_modes") / limit,
+                golden.Number("hp.explained_ratio_threshold"), Compatibility.ReferenceCode);
         var published = growth with { Compatibility = Compatibility.Paper };
 
         var deviations = new List<Deviation>();
@@ -33,7 +34,8 @@ public static class InRankFunctions
         using var reduced = RankReduction.Reduce(Active(a, 0, modes), Active(b, 1, modes), modes);
         deviations.Add(Deviation.Of("y.last", Output(growth.Active(modes, limit)), golden["y.last"]));
         deviations.Add(Deviation.Of("truncated_w", reduced.B.mm(reduced.A), golden["truncated_w"]));
-        deviations.Add(Deviation.Of("truncated_factor_norms", [reduced.A.norm().ToDouble(), reduced.B.norm().ToDouble()], golden["truncated_factor_norms"].Values));
+        deviations.Add(
+            Deviation.Of("truncated_factor_norms", [reduced.A.norm().ToDouble(), reduced.B.norm().ToDouble()], golden["truncated_factor_norms"].Values));
         return deviations;
 
         long Check(int index, long before)

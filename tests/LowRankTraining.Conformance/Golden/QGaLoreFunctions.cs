@@ -29,7 +29,9 @@ public static class QGaLoreFunctions
             if (!policy.IsDue(iteration, 0, state))
                 continue;
 
-            var change = new SubspaceChange(Line(vectors, rows.Count - 1), Line(vectors, rows.Count), vectors.shape[1], 1, new AdamRule(), state, new() { Step = iteration });
+            var change =
+                new SubspaceChange(Line(vectors, rows.Count - 1), Line(vectors, rows.Count), vectors.shape[1], 1, new AdamRule(), state,
+                    new() { Step = iteration });
             policy.Renewed(change, iteration);
             rows.Add(Row(state, policy, iteration, gapBefore: rows[^1][3]));
         }
@@ -76,7 +78,8 @@ public static class QGaLoreFunctions
         var queue = state["refresh_similarities"];
         return
         [
-            queue[(pushed - 1) % policy.Remembered].ToDouble(), iteration, gapBefore, state.Counter("refresh_gap"), length, queue.narrow(0, 0, length).mean().ToDouble(),
+            queue[(pushed - 1) % policy.Remembered].ToDouble(), iteration, gapBefore, state.Counter("refresh_gap"), length,
+            queue.narrow(0, 0, length).mean().ToDouble(),
         ];
     }
 }

@@ -35,7 +35,8 @@ public static class QuantizationFunctions
     {
         using var scope = NewDisposeScope();
         return Affine(golden, AffineQuantization.QuantizeWith(
-            Trajectory.ToTensor(golden["x"]), Trajectory.ToTensor(golden["random"]), golden.Whole("hp.bits"), golden.Whole("hp.group"), Compatibility.ReferenceCode));
+            Trajectory.ToTensor(golden["x"]), Trajectory.ToTensor(golden["random"]), golden.Whole("hp.bits"), golden.Whole("hp.group"),
+                Compatibility.ReferenceCode));
     }
 
     private static Deviation[] Map(GoldenCase golden, CodeTable table)

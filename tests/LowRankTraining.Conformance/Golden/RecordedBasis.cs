@@ -19,7 +19,8 @@ public sealed record RecordedBasis(GoldenCase Golden) : IBasis
 /// <summary>The same for coordinates.</summary>
 public sealed record RecordedCoordinates(GoldenCase Golden) : ISelectedBasis
 {
-    public Tensor Find(in SubspaceQuery query) => tensor(Golden[$"basis.{query.Step.Step}"].Values.Select(index => (long)index).ToArray(), device: query.Matrix.device);
+    public Tensor Find(in SubspaceQuery query) =>
+        tensor(Golden[$"basis.{query.Step.Step}"].Values.Select(index => (long)index).ToArray(), device: query.Matrix.device);
 }
 
 /// <summary>Another basis, with the signs that all cases were recorded with: the entry of largest magnitude of each column is positive.</summary>

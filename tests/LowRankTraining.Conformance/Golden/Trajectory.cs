@@ -20,24 +20,29 @@ public static class Trajectory
     /// <param name="golden">The case.</param>
     /// <param name="attach">Makes the session.</param>
     /// <param name="decays">Whether recorded weight decay is applied.</param>
-    /// <param name="drifts">Whether the basis moves after each update without being found again: what is stored after step t is then the basis of step t + 1.</param>
+    /// <param name="drifts">Whether the basis moves after each update without being found again: what is stored after step t is then the basis of step t +
+    /// 1.</param>
     /// <param name="chosen">Whether the weight is what the method is for; null where a rank tells.</param>
     /// <param name="drawn">Whether the recorded bases are put in, instead of compared.</param>
     /// <param name="traces">More to compare; null for nothing.</param>
-    /// <param name="momentScale">What the recorded first moment has been multiplied by, where the learning rate is inside it, or it is a sum where ours is an average.</param>
+    /// <param name="momentScale">What the recorded first moment has been multiplied by, where the learning rate is inside it, or it is a sum where ours is an
+    /// average.</param>
     public static IReadOnlyList<Deviation> Replay(
-        GoldenCase golden, Attach attach, bool decays = true, bool drifts = false, bool? chosen = null, bool drawn = false, Traces? traces = null, double momentScale = 1)
+        GoldenCase golden, Attach attach, bool decays = true, bool drifts = false, bool? chosen = null, bool drawn = false, Traces? traces = null,
+        double momentScale = 1)
     {
         using var scope = NewDisposeScope();
         var weight = new Parameter(ToTensor(golden["w.0"]));
 
-        // The plain AdamW of the authors is GaLore's rule for whatever is not projected: a second, projected parameter that never gets a gradient makes room for it.
+        // The plain AdamW of the authors is GaLore's rule for whatever is not projected: a second, projected parameter that never gets a gradient makes room
+        // for it.
         var projected = chosen ?? (golden.Has("hp.rank") || golden.Has("hp.density"));
         var bystander = new Parameter(zeros(2, 2, device: TestDevice.Current));
         var targets = Targets.Matching(projected ? Weight : "bystander");
         var decay = decays && golden.Has("hp.weight_decay") ? golden.Number("hp.weight_decay") : 0;
 
-        using var optimizer = attach([(Weight, weight), ("bystander", bystander)], targets).CreateOptimizer(golden.Has("hp.lr") ? golden.Number("hp.lr") : 1, decay);
+        using var optimizer = attach([(Weight, weight), ("bystander", bystander)], targets)
+            .CreateOptimizer(golden.Has("hp.lr") ? golden.Number("hp.lr") : 1, decay);
         var state = optimizer.For(weight);
         var deviations = new List<Deviation>();
         var start = golden["w.0"].Values;

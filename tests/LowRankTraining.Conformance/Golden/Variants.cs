@@ -16,18 +16,22 @@ internal static class Variants
         ["8-bit layer, no bias"] = (() => WithoutBias("qgalore_w8_linear", "y"), "grad_w"),
     };
 
-    /// <summary>Some of the recorded matrices under other names and in another order. The share is the sum of the reductions over that of the short sides.</summary>
+    /// <summary>Some of the recorded matrices under other names and in another order. The share is the sum of the reductions over that of the short
+    /// sides.</summary>
     private static Variant WeLore(bool notes)
     {
         var golden = GoldenFolder.Recorded.Case("welore_rank_allocation");
-        (string Name, string Recorded)[] matrices = [("head.proj", "1.mlp.down_proj"), ("blocks.7.wq", "0.self_attn.v_proj"), ("blocks.3.w_in", "0.mlp.up_proj")];
+        (string Name, string Recorded)[] matrices =
+            [("head.proj", "1.mlp.down_proj"), ("blocks.7.wq", "0.self_attn.v_proj"), ("blocks.3.w_in", "0.mlp.up_proj")];
         int[] thresholds = notes ? [2, 4] : [2];
         var columns = matrices.Select(matrix => golden.NamesAfter("w.").ToList().IndexOf(matrix.Recorded)).ToArray();
         var shortSides = matrices.Sum(matrix => golden[$"w.{matrix.Recorded}"].Shape.Min());
 
         var variant = Variant.Like(golden)
             .With("hp.thresholds", string.Join(',', thresholds.Select(index => golden.Text("hp.thresholds").Split(',')[index])))
-            .With("notes", notes ? $"order of the entries in every table: {string.Join(", ", matrices.Select(matrix => matrix.Name))}; approximation.* is the rank-kept_rank.0 SVD truncation" : "none");
+            .With("notes",
+                notes ? $"order of the entries in every table: {string.Join(", ", matrices.Select(matrix => matrix.Name))}; "
+                    + "approximation.* is the rank-kept_rank.0 SVD truncation" : "none");
         foreach (var (name, recorded) in notes ? matrices.Reverse() : matrices)
             foreach (var kind in new[] { "w", "singular_values", "approximation" })
                 variant.Add($"{kind}.{name}", golden[$"{kind}.{recorded}"]);
@@ -42,7 +46,8 @@ internal static class Variants
         double[] Of(string table, int i) => [.. columns.Select(column => golden[$"{table}.{thresholds[i]}"].Values[column])];
     }
 
-    /// <summary>rank = round(first + (last − first) l / (L − 1)); n ← β n + (1 − β) ‖x_j‖ / √rows; the entries with the least |A_ij| n_j of every group of a row go.</summary>
+    /// <summary>rank = round(first + (last − first) l / (L − 1)); n ← β n + (1 − β) ‖x_j‖ / √rows; the entries with the least |A_ij| n_j of every group of a
+    /// row go.</summary>
     private static Variant PriLoRA()
     {
         const int Rank = 10, Columns = 12, Layers = 4, First = 3, Last = 21;
@@ -58,7 +63,8 @@ internal static class Variants
         foreach (var (batch, rows) in new[] { (1, 5), (2, 9) })
         {
             var x = Draw(rows * Columns);
-            norms = [.. norms.Select((norm, j) => Beta * norm + (1 - Beta) * Math.Sqrt(Enumerable.Range(0, rows).Sum(i => x[i * Columns + j] * x[i * Columns + j]) / rows))];
+            norms = [.. norms.Select((norm, j) =>
+                Beta * norm + (1 - Beta) * Math.Sqrt(Enumerable.Range(0, rows).Sum(i => x[i * Columns + j] * x[i * Columns + j]) / rows))];
             variant.Add($"x.{batch}", x, rows, Columns).Add($"running_norm.{batch}", norms);
         }
 
@@ -96,13 +102,15 @@ internal static class Variants
         var (variant, bias) = (Variant.Like(golden), golden["bias"].Values);
         foreach (var (name, tensor) in golden.Tensors)
             if (!name.Contains("bias", StringComparison.Ordinal))
-                variant.Add(name, outputs.Contains(name) ? tensor with { Values = [.. tensor.Values.Select((value, index) => value - bias[index % bias.Length])] } : tensor);
+                variant.Add(name,
+                    outputs.Contains(name) ? tensor with { Values = [.. tensor.Values.Select((value, index) => value - bias[index % bias.Length])] } : tensor);
         return variant;
     }
 
     private static GoldenTensor Transposed(GoldenTensor tensor)
     {
         var (rows, columns) = (tensor.Shape[0], tensor.Shape[1]);
-        return new([columns, rows], [.. from column in Enumerable.Range(0, (int)columns) from row in Enumerable.Range(0, (int)rows) select tensor.Values[row * columns + column]]);
+        return new([columns, rows],
+            [.. from column in Enumerable.Range(0, (int)columns) from row in Enumerable.Range(0, (int)rows) select tensor.Values[row * columns + column]]);
     }
 }

@@ -19,13 +19,16 @@ public static partial class WeLoreFunctions
         var weights = names.Select(name => Trajectory.ToTensor(golden[$"w.{name}"])).ToArray();
         var spectra = weights.Select(Spectrum.Of).ToArray();
 
-        var deviations = names.Zip(spectra).Select(pair => Deviation.Of($"singular_values.{pair.First}", [.. pair.Second.Values], golden[$"singular_values.{pair.First}"].Values)).ToList();
+        var deviations = names.Zip(spectra)
+            .Select(pair => Deviation.Of($"singular_values.{pair.First}", [.. pair.Second.Values], golden[$"singular_values.{pair.First}"].Values)).ToList();
         var thresholds = golden.Text("hp.thresholds").Split(',').Select(text => double.Parse(text, CultureInfo.InvariantCulture)).ToArray();
         for (var i = 0; i < thresholds.Length; i++)
         {
             var share = golden[$"reduced_fraction.{i}"].Values[0];
             double[] reduction = [.. spectra.Select(spectrum => (double)spectrum.Below(thresholds[i]))];
-            var plan = WeLorePlan.Of(names.Zip(weights, spectra).Select(matrix => (matrix.First, (matrix.Second.shape[0], matrix.Second.shape[1]), matrix.Third)), ratio: share);
+            var plan =
+                WeLorePlan.Of(names.Zip(weights, spectra).Select(matrix => (matrix.First, (matrix.Second.shape[0], matrix.Second.shape[1]), matrix.Third)),
+                    ratio: share);
 
             deviations.Add(Deviation.Of($"reduction.{i}", reduction, golden[$"reduction.{i}"].Values));
             deviations.Add(Deviation.Of($"reduced_fraction.{i}", [plan.Reduced], [share]));
@@ -45,7 +48,8 @@ public static partial class WeLoreFunctions
     private static string[] NamesOf(GoldenCase golden)
     {
         string[] recorded = [.. golden.NamesAfter("w.")];
-        string[] listed = [.. Order().Match(NotesOf(golden)).Groups["names"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+        string[] listed =
+            [.. Order().Match(NotesOf(golden)).Groups["names"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
         if (listed.Length > 0 && !listed.ToHashSet().SetEquals(recorded))
             throw new InvalidDataException($"The notes of '{golden.Name}' list other matrices than those that are recorded: {string.Join(", ", recorded)}.");
         return listed.Length > 0 ? listed : recorded;

@@ -18,7 +18,8 @@ internal static class Scenarios
             var parts = arange(0, 2 * world.Size, ScalarType.Int64);
             var received = zeros(2 * world.Size, type);
             world.AllToAll((parts + 2 * world.Size * world.Rank).to(type), received);
-            Expect(received, Enumerable.Range(0, world.Size).SelectMany(rank => new long[] { 0, 1 }.Select(at => at + 2 * world.Rank + 2L * world.Size * rank)));
+            Expect(received,
+                Enumerable.Range(0, world.Size).SelectMany(rank => new long[] { 0, 1 }.Select(at => at + 2 * world.Rank + 2L * world.Size * rank)));
 
             var all = zeros(3 * world.Size, type);
             world.AllGather((arange(0, 3, ScalarType.Int64) + 3 * world.Rank).to(type), all);

@@ -34,14 +34,18 @@ public class ChartTests
     [InlineData(0, 600_000, new double[] { 0, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000 })]
     [InlineData(1.13, 1.62, new[] { 1.2, 1.3, 1.4, 1.5, 1.6 })]
     public void Linear_ticks_are_round_numbers(double low, double high, double[] expected) =>
-        Axis.Linear("x", low, high).Ticks.Should().BeEquivalentTo(expected, options => options.Using<double>(pair => pair.Subject.Should().BeApproximately(pair.Expectation, 1e-9)).WhenTypeIs<double>());
+        Axis.Linear("x", low, high).Ticks.Should()
+            .BeEquivalentTo(expected, options =>
+                options.Using<double>(pair => pair.Subject.Should().BeApproximately(pair.Expectation, 1e-9)).WhenTypeIs<double>());
 
     [Theory]
     [InlineData(3, 60, new double[] { 5, 10, 20, 50 })]
     [InlineData(3.3, 16, new double[] { 4, 5, 6, 8, 10, 15 })]
     [InlineData(3.1, 4.4, new[] { 3.2, 3.4, 3.6, 3.8, 4, 4.2, 4.4 })]
     public void Logarithmic_ticks_are_round_numbers_however_wide_the_range(double low, double high, double[] expected) =>
-        Axis.Logarithmic("y", low, high).Ticks.Should().BeEquivalentTo(expected, options => options.Using<double>(pair => pair.Subject.Should().BeApproximately(pair.Expectation, 1e-9)).WhenTypeIs<double>());
+        Axis.Logarithmic("y", low, high).Ticks.Should()
+            .BeEquivalentTo(expected, options =>
+                options.Using<double>(pair => pair.Subject.Should().BeApproximately(pair.Expectation, 1e-9)).WhenTypeIs<double>());
 
     [Theory]
     [InlineData(0, "0")]

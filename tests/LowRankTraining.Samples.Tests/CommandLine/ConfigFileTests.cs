@@ -44,7 +44,8 @@ public sealed class ConfigFileTests : IDisposable
 
     [Fact]
     public void Missing_file_is_named() =>
-        FluentActions.Invoking(() => ConfigFile.Expand(command, ["--config", "none.json"])).Should().Throw<UserException>().WithMessage("There is no file none.json*");
+        FluentActions.Invoking(() => ConfigFile.Expand(command, ["--config", "none.json"])).Should().Throw<UserException>()
+            .WithMessage("There is no file none.json*");
 
     [Fact]
     public void Without_a_file_nothing_is_added() => ConfigFile.Expand(command, ["--rank", "8"]).Should().Equal("--rank", "8");

@@ -20,5 +20,6 @@ public class DescribeTests
     [InlineData(59.7, "1 min 0 s")]
     [InlineData(200, "3 min 20 s")]
     [InlineData(7500, "2 h 5 min")]
-    public void Durations_are_rounded_to_what_matters(double seconds, string expected) => Describe.Duration(TimeSpan.FromSeconds(seconds)).Should().Be(expected);
+    public void Durations_are_rounded_to_what_matters(double seconds, string expected) =>
+        Describe.Duration(TimeSpan.FromSeconds(seconds)).Should().Be(expected);
 }

@@ -28,7 +28,8 @@ public sealed class ProcessTests : IDisposable
             forward.Peak(method, kind).Should().BePositive();
             forward.Peak(method, "peak_process_bytes").Should().BePositive();
             if (ByteCounter.IsAvailable)
-                backward.Peak(method, kind)!.Value.Should().BeCloseTo(forward.Peak(method, kind)!.Value, (ulong)(0.03 * forward.Peak(method, kind)!.Value), method);
+                backward.Peak(method, kind)!.Value.Should()
+                    .BeCloseTo(forward.Peak(method, kind)!.Value, (ulong)(0.03 * forward.Peak(method, kind)!.Value), method);
             backward.Perplexity(method).Should().Be(forward.Perplexity(method), method);
         }
     }

@@ -12,7 +12,8 @@ internal sealed class ReportFolder(CompareSettings settings)
 
     public string State => results.Value.GetProperty("state").GetString()!;
 
-    public JsonElement Method(string name) => results.Value.GetProperty("methods").EnumerateArray().Single(method => method.GetProperty("name").GetString() == name);
+    public JsonElement Method(string name) =>
+        results.Value.GetProperty("methods").EnumerateArray().Single(method => method.GetProperty("name").GetString() == name);
 
     public string? Shortfall(string name) => Method(name).GetProperty("shortfall").GetString();
 

@@ -90,19 +90,24 @@ public sealed class ReportTests : IDisposable
 
     /// <summary>All methods but the last, which fails, with numbers that differ.</summary>
     private Findings Pretended(IReadOnlyList<Method> methods, int seeds) => Of(methods.Index().Select(entry => (
-        entry.Item, entry.Index == methods.Count - 1 ? null : Enumerable.Range(0, seeds).Select(seed => 1.5 + 0.02 * (entry.Index * 7 % 29) + 0.01 * seed).ToArray())));
+        entry.Item,
+            entry.Index == methods.Count - 1 ? null : Enumerable.Range(0, seeds).Select(seed => 1.5 + 0.02 * (entry.Index * 7 % 29) + 0.01 * seed).ToArray())));
 
-    private Findings Findings(params (string Name, double[] Losses)[] methods) => Of(methods.Select(method => (AllMethods.Find(method.Name), (double[]?)method.Losses)));
+    private Findings Findings(params (string Name, double[] Losses)[] methods) =>
+        Of(methods.Select(method => (AllMethods.Find(method.Name), (double[]?)method.Losses)));
 
     private Findings Of(IEnumerable<(Method Method, double[]? Losses)> methods)
     {
         var entries = methods.ToList();
-        var settings = Comparisons.Settings(folder) with { Methods = [.. entries.Select(entry => entry.Method)], Seeds = [.. Enumerable.Range(1, entries[0].Losses!.Length)] };
+        var settings = Comparisons.Settings(folder)
+            with { Methods = [.. entries.Select(entry => entry.Method)], Seeds = [.. Enumerable.Range(1, entries[0].Losses!.Length)] };
         return new()
         {
             Settings = settings,
             State = ComparisonState.Complete,
-            Results = [.. entries.Select((entry, place) => new MethodResult(entry.Method, 0.001, [], [.. settings.Seeds.Select((seed, number) => Outcome(entry, place, seed, number))]))],
+            Results =
+                [.. entries.Select((entry, place) =>
+                    new MethodResult(entry.Method, 0.001, [], [.. settings.Seeds.Select((seed, number) => Outcome(entry, place, seed, number))]))],
             Corpus = TextCorpus.Load(settings.Data),
             Parameters = 870_000,
             Machine = "a machine",

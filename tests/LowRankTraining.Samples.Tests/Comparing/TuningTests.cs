@@ -25,7 +25,8 @@ public sealed class TuningTests : IDisposable
         var report = new ReportFolder(settings);
         report.Method("adamw").GetProperty("trials").GetArrayLength().Should().Be(4);
         report.Page.Should().Contain("Learning rates</h2>").And.Contain("<td class=\"best\">7.39 <small>4e-3</small></td>");
-        File.ReadAllText(Path.Combine(settings.Out, "results.md")).Should().Contain("4e-3: **7.39**").And.Contain("| AdamW | 4e-3 | 7.389 ± 0.000 | 7.389 | 7.389 |");
+        File.ReadAllText(Path.Combine(settings.Out, "results.md")).Should()
+            .Contain("4e-3: **7.39**").And.Contain("| AdamW | 4e-3 | 7.389 ± 0.000 | 7.389 | 7.389 |");
     }
 
     [Fact]

@@ -23,7 +23,8 @@ public class ShuffledTests
         var shuffled = Shuffled.Words(Text, seed: 1);
 
         shuffled.Split().Order(StringComparer.Ordinal).Should().Equal(Text.Split().Order(StringComparer.Ordinal));
-        shuffled.Split('\n').Select(line => line.Count(character => character == ' ')).Should().Equal(Text.Split('\n').Select(line => line.Count(character => character == ' ')));
+        shuffled.Split('\n').Select(line => line.Count(character => character == ' ')).Should()
+            .Equal(Text.Split('\n').Select(line => line.Count(character => character == ' ')));
         shuffled.Should().NotBe(Text);
     }
 }

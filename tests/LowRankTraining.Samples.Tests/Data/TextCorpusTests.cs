@@ -68,7 +68,8 @@ public sealed class TextCorpusTests : IDisposable
 
         var corpus = TextCorpus.Load([folder.Write("book.txt", text)]);
 
-        (corpus.Training.Length + corpus.Validation.Length).Should().Be(Encoding.UTF8.GetByteCount(text) + Pieces(corpus.Training).Count + Pieces(corpus.Validation).Count);
+        (corpus.Training.Length + corpus.Validation.Length).Should()
+            .Be(Encoding.UTF8.GetByteCount(text) + Pieces(corpus.Training).Count + Pieces(corpus.Validation).Count);
         Pieces(corpus.Training)[0].Should().StartWith("line ");
     }
 

@@ -77,10 +77,12 @@ public sealed class ExampleTests : IDisposable
     [Fact]
     public void Empty_data_is_refused()
     {
-        FluentActions.Invoking(() => Load(folder.Write("empty.jsonl", "\n\n"))).Should().Throw<UserException>().WithMessage("There is no example in*empty.jsonl*");
+        FluentActions.Invoking(() => Load(folder.Write("empty.jsonl", "\n\n"))).Should().Throw<UserException>()
+            .WithMessage("There is no example in*empty.jsonl*");
         FluentActions.Invoking(() => Load(folder.Write("empty.txt", ""))).Should().Throw<UserException>().WithMessage("*empty.txt is empty*");
         FluentActions.Invoking(() => Load(Path.Combine(folder.Path, "none.jsonl"))).Should().Throw<UserException>().WithMessage("There is no file*");
-        FluentActions.Invoking(() => Load(folder.Write("one.jsonl", """{"text": "hello"}"""))).Should().Throw<UserException>().WithMessage("There is only one example*");
+        FluentActions.Invoking(() => Load(folder.Write("one.jsonl", """{"text": "hello"}""")))
+            .Should().Throw<UserException>().WithMessage("There is only one example*");
     }
 
     [Fact]

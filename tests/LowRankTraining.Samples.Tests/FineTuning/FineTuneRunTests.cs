@@ -65,7 +65,8 @@ public sealed class FineTuneRunTests : IDisposable
 
         report.Training[^1].Loss.Should().BeLessThan(report.Training[0].Loss);
         Logits(Path.Combine(Out, "merged")).Should().NotEqual(Logits(source));
-        FluentActions.Invoking(() => Run(Settings(source, method), "adapter")).Should().Throw<UserException>().WithMessage("Only lora and dora end with an adapter*");
+        FluentActions.Invoking(() => Run(Settings(source, method), "adapter")).Should().Throw<UserException>()
+            .WithMessage("Only lora and dora end with an adapter*");
     }
 
     [Fact]
@@ -101,7 +102,8 @@ public sealed class FineTuneRunTests : IDisposable
         tokens["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = 300, ["content"] = "<extra>" });
         File.WriteAllText(Path.Combine(source, "tokenizer.json"), tokens.ToJsonString());
 
-        FluentActions.Invoking(() => Run(Settings(source, "lora"), "auto")).Should().Throw<UserException>().WithMessage("The tokenizer does not fit*301 tokens*knows 300*");
+        FluentActions.Invoking(() => Run(Settings(source, "lora"), "auto")).Should().Throw<UserException>()
+            .WithMessage("The tokenizer does not fit*301 tokens*knows 300*");
         File.Delete(Path.Combine(source, "tokenizer.json"));
         FluentActions.Invoking(() => Run(Settings(source, "lora"), "auto")).Should().Throw<UserException>().WithMessage("There is no tokenizer in*");
     }
@@ -139,7 +141,8 @@ public sealed class FineTuneRunTests : IDisposable
     private string Source(bool isLlama)
     {
         var source = (isLlama ? RandomModel.Llama() : RandomModel.Gpt2()).Write(Path.Combine(folder.Path, "source"));
-        folder.Write("data.jsonl", string.Join('\n', Enumerable.Range(0, 24).Select(number => $$"""{"prompt": "hello {{number}}: ", "completion": "world"}""")));
+        folder.Write("data.jsonl",
+            string.Join('\n', Enumerable.Range(0, 24).Select(number => $$"""{"prompt": "hello {{number}}: ", "completion": "world"}""")));
         return source;
     }
 

@@ -27,7 +27,12 @@ public sealed class PretrainedModelTests : IDisposable
         { "Qwen 2", """{"architectures": ["Qwen2ForCausalLM"]}""" },
         { "Mistral", """{"architectures": ["MistralForCausalLM"], "sliding_window": 64}""" },
         { "linear scaling", """{"rope_scaling": {"rope_type": "linear", "factor": 2.0}}""" },
-        { "Llama 3.1", """{"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}""" },
+        {
+            "Llama 3.1",
+            """
+            {"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}
+            """
+        },
     };
 
     [Theory, MemberData(nameof(Llamas))]
@@ -63,7 +68,8 @@ public sealed class PretrainedModelTests : IDisposable
     [InlineData(false, 2, ScalarType.Float32)]
     public void Model_that_is_read_and_written_is_the_same_file_by_file(bool isLlama, int shards, ScalarType type)
     {
-        var source = (isLlama ? RandomModel.Llama(config => config["tie_word_embeddings"] = true) : RandomModel.Gpt2()).Write(Path.Combine(folder.Path, "from"), shards, type);
+        var source = (isLlama ? RandomModel.Llama(config => config["tie_word_embeddings"] = true) : RandomModel.Gpt2())
+            .Write(Path.Combine(folder.Path, "from"), shards, type);
         var target = Path.Combine(folder.Path, "to");
 
         using (var loaded = PretrainedModel.Load(source, ScalarType.Float32, CPU))
@@ -96,7 +102,8 @@ public sealed class PretrainedModelTests : IDisposable
     {
         RandomModel.Llama(config => config["architectures"] = new JsonArray("BertForMaskedLM")).Write(folder.Path);
 
-        Load().Should().Throw<UserException>().WithMessage("*BertForMaskedLM cannot be read*LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, GPT2LMHeadModel*");
+        Load().Should().Throw<UserException>()
+            .WithMessage("*BertForMaskedLM cannot be read*LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, GPT2LMHeadModel*");
     }
 
     [Fact]

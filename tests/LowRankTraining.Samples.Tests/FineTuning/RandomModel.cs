@@ -110,13 +110,15 @@ internal sealed class RandomModel
         for (var part = 0; part < parts.Length; part++)
         {
             var file = shards == 1 ? "model.safetensors" : $"model-{part + 1:00000}-of-{shards:00000}.safetensors";
-            SafeTensorsFile.Write(Path.Combine(folder, file), [.. parts[part].Select(weight => (weight.Key, tensor(weight.Value.Values, weight.Value.Shape).to(type)))], metadata);
+            SafeTensorsFile.Write(Path.Combine(folder, file),
+                [.. parts[part].Select(weight => (weight.Key, tensor(weight.Value.Values, weight.Value.Shape).to(type)))], metadata);
             foreach (var (name, _) in parts[part])
                 map[name] = file;
         }
 
         if (shards > 1)
-            File.WriteAllText(Path.Combine(folder, "model.safetensors.index.json"), new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
+            File.WriteAllText(Path.Combine(folder, "model.safetensors.index.json"),
+                new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
         return folder;
     }
 
@@ -140,5 +142,6 @@ internal sealed class RandomModel
     }
 
     private void Add(string name, double size, params long[] shape) =>
-        weights[name] = (shape, [.. Enumerable.Range(0, (int)shape.Aggregate((a, b) => a * b)).Select(_ => (double)(float)(size * (2 * random.NextDouble() - 1)))]);
+        weights[name] =
+            (shape, [.. Enumerable.Range(0, (int)shape.Aggregate((a, b) => a * b)).Select(_ => (double)(float)(size * (2 * random.NextDouble() - 1)))]);
 }

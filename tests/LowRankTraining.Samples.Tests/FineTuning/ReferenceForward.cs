@@ -37,7 +37,8 @@ internal static class ReferenceForward
     {
         int hidden = model.Size("n_embd"), heads = model.Size("n_head");
         var (words, places) = (model[$"{root}wte.weight"], model[$"{root}wpe.weight"]);
-        var stream = tokens.Select((token, place) => Sum(words[(token * hidden)..((token + 1) * hidden)], places[(place * hidden)..((place + 1) * hidden)])).ToArray();
+        var stream = tokens.Select((token, place) => Sum(words[(token * hidden)..((token + 1) * hidden)], places[(place * hidden)..((place + 1) * hidden)]))
+            .ToArray();
         for (var layer = 0; layer < model.Size("n_layer"); layer++)
         {
             var name = $"{root}h.{layer}.";
@@ -46,7 +47,9 @@ internal static class ReferenceForward
                 [.. three.Select(x => x[..hidden])], [.. three.Select(x => x[hidden..(2 * hidden)])], [.. three.Select(x => x[(2 * hidden)..])],
                 heads, heads, hidden / heads);
             stream = [.. stream.Zip(mixed, (x, y) => Sum(x, Conv1D(model, $"{name}attn.c_proj", y)))];
-            stream = [.. stream.Select(x => Sum(x, Conv1D(model, $"{name}mlp.c_proj", [.. Conv1D(model, $"{name}mlp.c_fc", LayerNorm(model, $"{name}ln_2", x)).Select(GeluNew)])))];
+            stream =
+                [.. stream.Select(x =>
+                    Sum(x, Conv1D(model, $"{name}mlp.c_proj", [.. Conv1D(model, $"{name}mlp.c_fc", LayerNorm(model, $"{name}ln_2", x)).Select(GeluNew)])))];
         }
 
         return [.. stream.Select(x => Product(words, LayerNorm(model, $"{root}ln_f", x)))];

@@ -21,7 +21,8 @@ internal static class Tokens
             ["normalizer"] = null,
             ["pre_tokenizer"] = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["use_regex"] = true },
             ["decoder"] = new JsonObject { ["type"] = "ByteLevel" },
-            ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. Merges.Select(merge => JsonValue.Create(merge))]) },
+            ["model"] =
+                new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray([.. Merges.Select(merge => JsonValue.Create(merge))]) },
         };
     }
 
@@ -31,7 +32,8 @@ internal static class Tokens
     private static IEnumerable<string> Letters()
     {
         int[] printable = [.. Enumerable.Range(33, 94), .. Enumerable.Range(161, 12), .. Enumerable.Range(174, 82)];
-        return printable.Select(code => ((char)code).ToString()).Concat(Enumerable.Range(0, 256 - printable.Length).Select(place => ((char)(256 + place)).ToString()));
+        return printable.Select(code => ((char)code).ToString())
+            .Concat(Enumerable.Range(0, 256 - printable.Length).Select(place => ((char)(256 + place)).ToString()));
     }
 
     private static JsonObject Special(string content, int id) => new() { ["id"] = id, ["content"] = content, ["special"] = true };

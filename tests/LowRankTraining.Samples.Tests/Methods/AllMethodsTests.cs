@@ -11,7 +11,8 @@ public class AllMethodsTests
     public void Names_are_different() => AllMethods.List.Select(method => method.Name).Should().OnlyHaveUniqueItems();
 
     [Fact]
-    public void Comparison_that_is_not_told_what_to_compare_stays_short() => AllMethods.Usual.Select(method => method.Name).Should().Equal("adamw", "galore", "fira", "apollo", "relora", "lora");
+    public void Comparison_that_is_not_told_what_to_compare_stays_short() =>
+        AllMethods.Usual.Select(method => method.Name).Should().Equal("adamw", "galore", "fira", "apollo", "relora", "lora");
 
     [Fact]
     public void Unknown_name_lists_the_known_ones()

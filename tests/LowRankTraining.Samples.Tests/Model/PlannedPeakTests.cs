@@ -66,7 +66,8 @@ public class PlannedPeakTests
         foreach (var flow in Enum.GetValues<GradientFlow>())
         {
             using var session = Named["8-bit"].Attach(model, gradients: flow);
-            var (ofModel, ofShapes) = (MemoryPlan.For(model, Named["8-bit"], gradients: flow), MemoryPlan.For(shapes, Named["8-bit"], ScalarType.BFloat16, gradients: flow));
+            var (ofModel, ofShapes) =
+                (MemoryPlan.For(model, Named["8-bit"], gradients: flow), MemoryPlan.For(shapes, Named["8-bit"], ScalarType.BFloat16, gradients: flow));
 
             (ofShapes.GradientBytes, ofShapes.PeakBytes()).Should().Be((ofModel.GradientBytes, ofModel.PeakBytes()));
             MemoryPlan.For(session).PeakBytes().Should().Be(ofModel.PeakBytes(), flow.ToString());

@@ -37,7 +37,8 @@ public sealed class PretrainTests : IDisposable
     {
         string[] arguments =
         [
-            "--strategy", "galore", "--model", "tiny", "--rank", "4", "--steps", "3", "--batch", "2", "--seq", "32", "--device", "cpu", "--data", Text(), "--out", run,
+            "--strategy", "galore", "--model", "tiny", "--rank", "4", "--steps", "3", "--batch", "2", "--seq", "32", "--device", "cpu", "--data", Text(),
+            "--out", run,
             "--dtype", "bfloat16", "--keep-remainders", "--checkpoint-activations", "--gradients", "stepped",
         ];
 
@@ -62,7 +63,8 @@ public sealed class PretrainTests : IDisposable
     [InlineData("--config", "none.json")]
     public void What_cannot_be_done_ends_with_an_error(params string[] arguments) => Execute(arguments).Should().Be(SampleCommand.Failed);
 
-    private string Text() => folder.Write("text.txt", string.Concat(Enumerable.Range(0, 3000).Select(number => $"The square of {number} is {number * number}.\n")));
+    private string Text() =>
+        folder.Write("text.txt", string.Concat(Enumerable.Range(0, 3000).Select(number => $"The square of {number} is {number * number}.\n")));
 
     private static int Execute(params string[] arguments)
     {

@@ -23,7 +23,8 @@ public sealed class GenerationTests
     {
         using var model = Model(kind);
 
-        int[] Write(bool keeps) => [.. new Generation(model, CPU) { Temperature = temperature, Seed = 5, KeepsKeyValues = keeps }.Continue(Prompt, 48, ends: [])];
+        int[] Write(bool keeps) =>
+            [.. new Generation(model, CPU) { Temperature = temperature, Seed = 5, KeepsKeyValues = keeps }.Continue(Prompt, 48, ends: [])];
 
         var tokens = Write(keeps: true);
         tokens.Should().Equal(Write(keeps: false)).And.HaveCount(48);
@@ -43,7 +44,9 @@ public sealed class GenerationTests
 
         using (model.Remember())
         {
-            var parts = new[] { model.call(text.narrow(1, 0, 5)), model.call(text.narrow(1, 5, 1)), model.call(text.narrow(1, 6, 1)), model.call(text.narrow(1, 7, 1)) };
+            var parts =
+                new[] { model.call(text.narrow(1, 0, 5)), model.call(text.narrow(1, 5, 1)), model.call(text.narrow(1, 6, 1)),
+                    model.call(text.narrow(1, 7, 1)) };
             (cat(parts, 1) - whole).abs().max().ToDouble().Should().BeLessThan(1e-5 * whole.abs().max().ToDouble());
             model.Invoking(it => it.call(text)).Should().Throw<InvalidOperationException>().WithMessage("*one position at a time*");
         }

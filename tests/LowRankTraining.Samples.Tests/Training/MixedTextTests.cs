@@ -88,7 +88,8 @@ public sealed class MixedTextTests : IDisposable
         data.Invoking(it => it.Load(folder.Path, 2)).Should().Throw<UserException>().WithMessage("*no saved mixer*");
     }
 
-    private (TrainingReport Report, float[] Weights) Train(string name, string mix, long steps, TrainingOptions? given = null, bool resume = false, long? stopAfter = null)
+    private (TrainingReport Report, float[] Weights) Train(string name, string mix, long steps, TrainingOptions? given = null, bool resume = false,
+        long? stopAfter = null)
     {
         using var model = Llama.Create(Tiny, seed: 1, CPU, ScalarType.Float32);
         using var method = AllMethods.Find(name).AttachTo(model, new MethodSettings

@@ -16,7 +16,8 @@ public sealed class TrainerTests : IDisposable
 
     private static readonly LlamaConfig Tiny = LlamaConfigs.Find("tiny") with { Vocabulary = TextCorpus.Vocabulary };
 
-    private static readonly TextCorpus Corpus = TextCorpus.Split("test", Enumerable.Range(0, 300).Select(number => $"The square of {number} is {number * number}."));
+    private static readonly TextCorpus Corpus =
+        TextCorpus.Split("test", Enumerable.Range(0, 300).Select(number => $"The square of {number} is {number * number}."));
 
     private readonly TemporaryFolder folder = new();
 

@@ -155,7 +155,8 @@ public class DoRATests
 
         optimizer.step();
 
-        // B′ = −η α P Adam(Pᵀ G Q) Qᵀ, and Adam's first step is the sign of what it gets (here a diagonal, the two leading singular values, so zeros beside it).
+        // B′ = −η α P Adam(Pᵀ G Q) Qᵀ, and Adam's first step is the sign of what it gets (here a diagonal, the two leading singular values, so zeros beside
+        // it).
         var (left, _, right) = linalg.svd(gradient, fullMatrices: false);
         var (p, q) = (left.narrow(1, 0, 2), right.narrow(0, 0, 2));
         Distance(Values(model.get_parameter("second.lora_B")!), Values(p.mm(q).mul(-0.01 * 0.5))).Should().BeLessThan(1e-4);
@@ -164,11 +165,14 @@ public class DoRATests
     [Fact]
     public void Shadow_is_refused_in_words()
     {
-        FluentActions.Invoking(() => Checks.Require(Strategy(Injection.Shadow))).Should().Throw<OptionsValidationException>().WithMessage("*Shadow*Replace, Hook or Auto*");
-        FluentActions.Invoking(() => Checks.Require(new DoRA { Projected = new() { Rank = 0 } })).Should().Throw<OptionsValidationException>().WithMessage("*DoRA.Projected.Rank is 0*");
+        FluentActions.Invoking(() => Checks.Require(Strategy(Injection.Shadow))).Should().Throw<OptionsValidationException>()
+            .WithMessage("*Shadow*Replace, Hook or Auto*");
+        FluentActions.Invoking(() => Checks.Require(new DoRA { Projected = new() { Rank = 0 } })).Should().Throw<OptionsValidationException>()
+            .WithMessage("*DoRA.Projected.Rank is 0*");
 
         using var model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten());
-        model.Invoking(convolution => Strategy(Injection.Auto).Attach(convolution, Targets.AllMatrices())).Should().Throw<ArgumentException>().WithMessage("*it is not the weight of a linear module*");
+        model.Invoking(convolution => Strategy(Injection.Auto).Attach(convolution, Targets.AllMatrices())).Should().Throw<ArgumentException>()
+            .WithMessage("*it is not the weight of a linear module*");
     }
 
     private static DoRA Strategy(Injection injection) => new() { Rank = 4, Injection = injection };

@@ -39,7 +39,8 @@ public class DropoutTests
 
         var (first, second) = (Values(layer.call(input)), Values(layer.call(input)));
 
-        first.Zip(second).Count(pair => (pair.First == 0) != (pair.Second == 0)).Should().BeInRange(850, 1150, "masks that know nothing of each other differ in half of 2000 entries");
+        first.Zip(second).Count(pair => (pair.First == 0) != (pair.Second == 0)).Should()
+            .BeInRange(850, 1150, "masks that know nothing of each other differ in half of 2000 entries");
     }
 
     /// <summary>Tied weights, a convolution and a layer whose hook is passed by are shadowed, and see no inputs.</summary>

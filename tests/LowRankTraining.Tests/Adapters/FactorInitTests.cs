@@ -78,10 +78,12 @@ public class FactorInitTests
         using var model = new OpenNetwork(inputs: 12, hidden: 300);
         var decay = tensor(Enumerable.Range(0, 300).Select(index => (float)Math.Pow(0.9, index)).ToArray());
         using (no_grad())
-            model.get_parameter("second.weight")!.copy_(linalg.qr(Normal(3, ScalarType.Float32, 300, 300)).Q.mul(decay).mm(linalg.qr(Normal(4, ScalarType.Float32, 300, 300)).Q));
+            model.get_parameter("second.weight")!.copy_(
+                linalg.qr(Normal(3, ScalarType.Float32, 300, 300)).Q.mul(decay).mm(linalg.qr(Normal(4, ScalarType.Float32, 300, 300)).Q));
         using var session = new LoRA { Rank = 4, Init = FactorInit.PiSSA }.Attach(model);
 
-        linalg.norm(Parameter(model, "second.weight"), 2).ToDouble().Should().BeApproximately(Math.Pow(0.9, 4), 1e-4, "the best approximation of rank 4 leaves the fifth singular value");
+        linalg.norm(Parameter(model, "second.weight"), 2).ToDouble().Should()
+            .BeApproximately(Math.Pow(0.9, 4), 1e-4, "the best approximation of rank 4 leaves the fifth singular value");
     }
 
     [Fact]
@@ -175,12 +177,14 @@ public class FactorInitTests
             using var resumed = Seeded(new OpenNetwork(), 99);
             using var resumedOptimizer = Strategy(FactorInit.LoRAGA, Injection.Replace).Attach(resumed).CreateOptimizer(0.01);
             TrainingCheckpoint.Load(Path.Combine(folder, "started"), resumed, resumedOptimizer);
-            FluentActions.Invoking(() => Initialize(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*have their start already*");
+            FluentActions.Invoking(() => Initialize(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>()
+                .WithMessage("*have their start already*");
             Run(resumed, resumedOptimizer, 3);
             Weights(resumed).Should().BeEquivalentTo(Weights(whole));
 
             TrainingCheckpoint.Load(Path.Combine(folder, "waiting"), resumed, resumedOptimizer);
-            FluentActions.Invoking(() => Step(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Initialize*before the first step*");
+            FluentActions.Invoking(() => Step(resumed, resumedOptimizer)).Should().Throw<InvalidOperationException>()
+                .WithMessage("*Initialize*before the first step*");
             Initialize(resumed, resumedOptimizer);
             Run(resumed, resumedOptimizer, 3);
             Weights(resumed).Should().BeEquivalentTo(Weights(whole));
@@ -207,7 +211,8 @@ public class FactorInitTests
         using (no_grad())
             model.get_parameter("second.weight")!.fill_(double.NaN);
 
-        model.Invoking(broken => Strategy(init, injection).Attach(broken)).Should().Throw<ArgumentException>().WithMessage("*'second.weight' holds NaN*FactorInit.Kaiming*Nothing was changed*");
+        model.Invoking(broken => Strategy(init, injection).Attach(broken)).Should().Throw<ArgumentException>()
+            .WithMessage("*'second.weight' holds NaN*FactorInit.Kaiming*Nothing was changed*");
 
         model.named_parameters().Select(pair => pair.name).Should().Equal(names);
         model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
@@ -217,7 +222,8 @@ public class FactorInitTests
     public void Factors_that_await_a_gradient_are_not_shadowed()
     {
         using var model = new OpenNetwork();
-        model.Invoking(open => Strategy(FactorInit.LoRAGA, Injection.Shadow).Attach(open)).Should().Throw<ArgumentException>().WithMessage("*cannot enter a model this way*");
+        model.Invoking(open => Strategy(FactorInit.LoRAGA, Injection.Shadow).Attach(open)).Should().Throw<ArgumentException>()
+            .WithMessage("*cannot enter a model this way*");
     }
 
     private static LoRA Strategy(FactorInit init, Injection injection) => new() { Rank = 4, Alpha = 8, Init = init, Injection = injection };

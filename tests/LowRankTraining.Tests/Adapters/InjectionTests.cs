@@ -105,7 +105,9 @@ public class InjectionTests
     {
         using var queue = Seeded(new CollectionNetwork(layer => new Queue<nn.Module<Tensor, Tensor>>([layer])));
         using var list = Seeded(new CollectionNetwork(layer => new List<nn.Module<Tensor, Tensor>>([layer]).AsReadOnly()));
-        using var dictionary = Seeded(new CollectionNetwork(layer => new ReadOnlyDictionary<string, nn.Module<Tensor, Tensor>>(new Dictionary<string, nn.Module<Tensor, Tensor>> { ["only"] = layer })));
+        using var dictionary =
+            Seeded(new CollectionNetwork(layer =>
+                new ReadOnlyDictionary<string, nn.Module<Tensor, Tensor>>(new Dictionary<string, nn.Module<Tensor, Tensor>> { ["only"] = layer })));
 
         foreach (var model in new[] { queue, list, dictionary })
         {
@@ -210,7 +212,8 @@ public class InjectionTests
         var before = Weights(model);
 
         foreach (var _ in Enumerable.Range(0, 2))
-            FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>().WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*Nothing was changed.");
+            FluentActions.Invoking(() => Step(model, strict)).Should().Throw<InvalidOperationException>()
+                .WithMessage("*has not run 'idle.weight' in 2 steps*AllowUnreached*Nothing was changed.");
 
         Weights(model).Should().BeEquivalentTo(before);
         ((AdapterSession)strict.Session).Layers.Should().OnlyContain(layer => layer.Injection == way);
@@ -227,7 +230,8 @@ public class InjectionTests
         var before = Weights(model);
 
         foreach (var _ in Enumerable.Range(0, 3))
-            FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight', 'second.weight'*Injection.Shadow*Nothing was changed.");
+            FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>()
+                .WithMessage("*'first.weight', 'second.weight'*Injection.Shadow*Nothing was changed.");
 
         Weights(model).Should().BeEquivalentTo(before);
         optimizer.CompletedSteps.Should().Be(0);
@@ -292,7 +296,8 @@ public class InjectionTests
     {
         using var model = new TiedNetwork();
 
-        model.Invoking(tied => LoRA(Injection.Replace).Attach(tied)).Should().Throw<ArgumentException>().WithMessage("*several modules share it*Injection.Shadow*");
+        model.Invoking(tied => LoRA(Injection.Replace).Attach(tied)).Should().Throw<ArgumentException>()
+            .WithMessage("*several modules share it*Injection.Shadow*");
         using var session = LoRA(Injection.Auto).Attach(model);
 
         session.Layers.Should().ContainSingle().Which.Injection.Should().Be(Injection.Shadow);
@@ -316,7 +321,8 @@ public class InjectionTests
         using var model = new OpenNetwork();
         using var session = LoRA(Injection.Auto).Attach(model);
 
-        model.Invoking(adapted => LoRA(Injection.Auto).Attach(adapted)).Should().Throw<ArgumentException>().WithMessage("*holds low-rank factors already*Finish()*");
+        model.Invoking(adapted => LoRA(Injection.Auto).Attach(adapted)).Should().Throw<ArgumentException>()
+            .WithMessage("*holds low-rank factors already*Finish()*");
     }
 
     public static TheoryData<ILowRankStrategy, bool> Adapted => new()
@@ -339,7 +345,8 @@ public class InjectionTests
         var (names, flags) = (model.state_dict().Keys.ToArray(), model.parameters().Select(parameter => parameter.requires_grad).ToArray());
 
         foreach (var second in new[] { first, LoRA(Injection.Auto) })
-            model.Invoking(adapted => second.Attach(adapted)).Should().Throw<ArgumentException>().WithMessage("*holds low-rank factors already ('first', 'second')*Finish()*Nothing was changed.");
+            model.Invoking(adapted => second.Attach(adapted)).Should().Throw<ArgumentException>()
+                .WithMessage("*holds low-rank factors already ('first', 'second')*Finish()*Nothing was changed.");
 
         model.state_dict().Keys.Should().Equal(names);
         model.parameters().Select(parameter => parameter.requires_grad).Should().Equal(flags);
@@ -353,7 +360,8 @@ public class InjectionTests
         using (var session = new CoLA { Rank = 4 }.Attach(model))
             session.Finish();
 
-        model.Invoking(finished => LoRA(Injection.Auto).Attach(finished)).Should().Throw<ArgumentException>().WithMessage("*stay in a finished model*Targets.Except*GaLore*");
+        model.Invoking(finished => LoRA(Injection.Auto).Attach(finished)).Should().Throw<ArgumentException>()
+            .WithMessage("*stay in a finished model*Targets.Except*GaLore*");
 
         using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer(lr: 0.01);
         var before = Output(model);
@@ -365,7 +373,8 @@ public class InjectionTests
     public void Targets_that_match_nothing_are_refused()
     {
         using var model = new OpenNetwork();
-        model.Invoking(plain => LoRA(Injection.Auto).Attach(plain, Targets.Matching("attn"))).Should().Throw<ArgumentException>().WithMessage("No matrix*attn*first.weight*");
+        model.Invoking(plain => LoRA(Injection.Auto).Attach(plain, Targets.Matching("attn"))).Should().Throw<ArgumentException>()
+            .WithMessage("No matrix*attn*first.weight*");
     }
 
     [Fact]

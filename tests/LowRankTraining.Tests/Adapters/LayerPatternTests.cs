@@ -38,9 +38,11 @@ public class LayerPatternTests
     public void End_of_a_name_counts_from_a_dot_on_and_the_first_pattern_goes_first()
     {
         using var model = new Twice();
-        using var session = new LoRA { Rank = 4, RankPattern = new Dictionary<string, int> { ["one.second"] = 1, ["second"] = 3, ["two.second"] = 2 } }.Attach(model);
+        using var session =
+            new LoRA { Rank = 4, RankPattern = new Dictionary<string, int> { ["one.second"] = 1, ["second"] = 3, ["two.second"] = 2 } }.Attach(model);
 
-        session.Layers.Select(layer => (layer.Name, layer.Rank)).Should().Equal(("one.first.weight", 4), ("one.second.weight", 1), ("two.first.weight", 4), ("two.second.weight", 3));
+        session.Layers.Select(layer => (layer.Name, layer.Rank)).Should()
+            .Equal(("one.first.weight", 4), ("one.second.weight", 1), ("two.first.weight", 4), ("two.second.weight", 3));
     }
 
     [Theory]
@@ -83,7 +85,9 @@ public class LayerPatternTests
     public void Every_way_in_knows_the_patterns(Injection injection)
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 2, RankDecay = 0.5, Injection = injection, RankPattern = new Dictionary<string, int> { ["second"] = 8 } }
+        using var optimizer =
+            new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 2, RankDecay = 0.5, Injection = injection,
+                RankPattern = new Dictionary<string, int> { ["second"] = 8 } }
             .Attach(model).CreateOptimizer(0.01);
 
         ((AdapterSession)optimizer.Session).Layers.Select(layer => layer.Rank).Should().Equal(4, 8);

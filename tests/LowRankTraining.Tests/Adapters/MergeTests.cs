@@ -167,7 +167,8 @@ public class MergeTests
         ((AdapterSession)optimizer.Session).Merge();
         var folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
 
-        FluentActions.Invoking(() => TrainingCheckpoint.Save(folder, model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*Nothing was saved*");
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(folder, model, optimizer)).Should().Throw<InvalidOperationException>()
+            .WithMessage("*Unmerge()*Nothing was saved*");
 
         Directory.Exists(folder).Should().BeFalse();
     }
@@ -190,8 +191,10 @@ public class MergeTests
             session.Merge();
             var merged = Weights(model);
 
-            FluentActions.Invoking(() => TrainingCheckpoint.Load(folder, model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*Nothing was changed*");
-            FluentActions.Invoking(() => optimizer.load_state_dict(new BinaryReader(new MemoryStream(state.ToArray())))).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+            FluentActions.Invoking(() => TrainingCheckpoint.Load(folder, model, optimizer)).Should().Throw<InvalidOperationException>()
+                .WithMessage("*Unmerge()*Nothing was changed*");
+            FluentActions.Invoking(() => optimizer.load_state_dict(new BinaryReader(new MemoryStream(state.ToArray())))).Should()
+                .Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
             Weights(model).Should().BeEquivalentTo(merged);
 
             session.Unmerge();
@@ -211,7 +214,8 @@ public class MergeTests
         using var session = new LoRA { Rank = 4, Init = FactorInit.LoRAGA }.Attach(model);
         session.Merge();
 
-        session.Invoking(merged => merged.Initialize(() => model.call(Inputs(model)).square().mean().backward())).Should().Throw<InvalidOperationException>().WithMessage("*Unmerge()*");
+        session.Invoking(merged => merged.Initialize(() => model.call(Inputs(model)).square().mean().backward())).Should().Throw<InvalidOperationException>()
+            .WithMessage("*Unmerge()*");
     }
 
     private static ILowRankStrategy Make(string method, Injection injection) => method switch

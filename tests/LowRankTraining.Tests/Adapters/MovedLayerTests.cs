@@ -123,7 +123,8 @@ public class MovedLayerTests
         using var scope = NewDisposeScope();
         var layer = Trained(name);
         layer.call(Normal(3, ScalarType.Float32, 9, 14)).square().sum().backward();
-        var before = layer.named_parameters().Where(pair => pair.parameter.grad is not null).ToDictionary(pair => pair.name, pair => Values(pair.parameter.grad!));
+        var before = layer.named_parameters().Where(pair => pair.parameter.grad is not null)
+            .ToDictionary(pair => pair.name, pair => Values(pair.parameter.grad!));
 
         layer.to(ScalarType.Float64);
 
@@ -138,7 +139,8 @@ public class MovedLayerTests
         using var scope = NewDisposeScope();
         var source = Source(seed: 1);
         var layer = Makers[name](source);
-        var shared = layer.named_parameters().Where(pair => ReferenceEquals(pair.parameter, source.get_parameter(pair.name))).Select(pair => pair.name).ToArray();
+        var shared = layer.named_parameters().Where(pair => ReferenceEquals(pair.parameter, source.get_parameter(pair.name))).Select(pair => pair.name)
+            .ToArray();
 
         layer.to(ScalarType.BFloat16);
 

@@ -102,7 +102,8 @@ public class MovedModelTests
         var moved = Computed(model);
 
         Distance(moved, trained).Should().BeLessThan(0.03);
-        foreach (var use in new Action[] { () => old.step(), old.zero_grad, () => old.accumulate(), () => old.state_dict(), () => old.save_state_dict(new BinaryWriter(Stream.Null)) })
+        foreach (var use in new Action[] { () => old.step(), old.zero_grad, () => old.accumulate(), () => old.state_dict(), () =>
+            old.save_state_dict(new BinaryWriter(Stream.Null)) })
             use.Should().Throw<InvalidOperationException>().WithMessage("*model.to(...)*make the optimizer*");
         Computed(model).Should().Equal(moved);
 

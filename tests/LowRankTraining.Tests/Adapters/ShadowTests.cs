@@ -31,7 +31,8 @@ public class ShadowTests
         left.StateBytes.Should().Be(right.StateBytes + factors, "the factors themselves are optimizer state there");
 
         ReLoRA Strategy(Injection injection) =>
-            new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 4, Reset = reset, PruneRatio = reset == OptimizerReset.Zero ? 0.99 : 0.5, WarmStartSteps = warmStart, Injection = injection };
+            new ReLoRA { Rank = 4, Alpha = 8, MergeEvery = 4, Reset = reset, PruneRatio = reset == OptimizerReset.Zero ? 0.99 : 0.5,
+                WarmStartSteps = warmStart, Injection = injection };
     }
 
     [Fact]

@@ -145,7 +145,8 @@ internal sealed class CompiledAssembly : IDisposable
             foreach (var (token, isTypeTest) in Instructions.Tokens(body.GetILBytes()!))
             {
                 Use(token, member);
-                if (isTypeTest && token.Kind == HandleKind.TypeDefinition && _types.TryGetValue(Outermost((TypeDefinitionHandle)token).Type, out var asked) && asked != from)
+                if (isTypeTest && token.Kind == HandleKind.TypeDefinition && _types.TryGetValue(Outermost((TypeDefinitionHandle)token).Type, out var asked)
+                    && asked != from)
                     _typeTests.Add(new(from, member, asked));
             }
         }

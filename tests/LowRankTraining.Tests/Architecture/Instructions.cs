@@ -10,7 +10,8 @@ internal static class Instructions
     private static readonly Dictionary<short, OperandType> Operands = typeof(OpCodes).GetFields()
         .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value, code => code.OperandType);
 
-    /// <summary>The types, methods, fields and signatures that the instructions name, and whether they are asked for (<c>is</c>, <c>as</c>, a pattern).</summary>
+    /// <summary>The types, methods, fields and signatures that the instructions name, and whether they are asked for (<c>is</c>, <c>as</c>, a
+    /// pattern).</summary>
     public static IEnumerable<(EntityHandle Token, bool IsTypeTest)> Tokens(byte[] code)
     {
         for (var at = 0; at < code.Length;)

@@ -22,7 +22,8 @@ public class ContainerTests
         ["list"] = () => new Chain<ModuleList<nn.Module<Tensor, Tensor>>>(new(Layers()), list => list),
         ["dictionary"] = () => new Chain<ModuleDict<nn.Module<Tensor, Tensor>>>(Dictionary(), dictionary => dictionary.values()),
         ["sequence in a list in a field in a sequence"] = () => nn.Sequential(
-            new Chain<ModuleList<nn.Module<Tensor, Tensor>>>(new(nn.Sequential(nn.Linear(12, 16), nn.Tanh()), nn.Linear(16, 16, hasBias: false)), list => list), nn.Linear(16, 6)),
+            new Chain<ModuleList<nn.Module<Tensor, Tensor>>>(new(nn.Sequential(nn.Linear(12, 16), nn.Tanh()), nn.Linear(16, 16, hasBias: false)), list =>
+                list), nn.Linear(16, 6)),
     };
 
     private static readonly Dictionary<string, Func<ILowRankStrategy>> Methods = new()
@@ -36,7 +37,8 @@ public class ContainerTests
         ["sltrain"] = () => new SLTrain { Rank = 4, Density = 0.2 },
         ["factorized"] = () => new LowRankFactorization { Rank = 4 },
         ["cola"] = () => new CoLA { Rank = 4 },
-        ["inrank, kept weight"] = () => new InRank { Rank = 4, Buffer = 2, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6, Base = InRankBase.Keep },
+        ["inrank, kept weight"] = () =>
+            new InRank { Rank = 4, Buffer = 2, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6, Base = InRankBase.Keep },
     };
 
     public static TheoryData<string, string> Grid

@@ -34,7 +34,9 @@ public sealed class DamagedFileTests : IDisposable
             File.WriteAllBytes(Checkpoint, Flipped(sound, place));
 
             FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>("of byte {0}", place)
-                .WithMessage(place < header ? "*training.safetensors'*" : "*training.safetensors' is damaged: the values of '*' are not those*Nothing was changed.");
+                .WithMessage(place < header
+                ? "*training.safetensors'*"
+                : "*training.safetensors' is damaged: the values of '*' are not those*Nothing was changed.");
         }
 
         Weights(model).Should().BeEquivalentTo(before);
@@ -220,7 +222,8 @@ public sealed class DamagedFileTests : IDisposable
         using var file = SafeTensorsFile.Open(Checkpoint);
         var manifest = JsonDocument.Parse(file.Metadata["manifest"]).RootElement;
 
-        (file.Metadata["format"], manifest.GetProperty("kind").GetString(), manifest.GetProperty("method").GetString()).Should().Be(("pt", "training", "galore"));
+        (file.Metadata["format"], manifest.GetProperty("kind").GetString(), manifest.GetProperty("method").GetString()).Should()
+            .Be(("pt", "training", "galore"));
         (manifest.GetProperty("format").GetInt32(), manifest.GetProperty("step").GetInt64()).Should().Be((2, 2));
         manifest.GetProperty("options").GetProperty("Rank").GetInt32().Should().Be(2);
         manifest.GetProperty("parameters").EnumerateArray().Select(parameter => parameter.GetProperty("name").GetString()).Should().Equal("weight", "bias");

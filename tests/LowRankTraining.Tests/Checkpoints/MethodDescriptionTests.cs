@@ -10,14 +10,16 @@ public class MethodDescriptionTests
 {
     [Fact]
     public void Options_are_listed_with_their_parts_and_without_what_cannot_be_saved() =>
-        MethodDescription.Of(new Method { Rank = 3, Basis = new Drawn(2), Logger = NullLogger.Instance, Bound = double.PositiveInfinity })!.ToJsonString().Should().Be(
+        MethodDescription.Of(new Method { Rank = 3, Basis = new Drawn(2), Logger = NullLogger.Instance, Bound = double.PositiveInfinity })!.ToJsonString()
+            .Should().Be(
             """{"Kind":"method","Basis":{"Kind":"drawn","Bits":2,"Density":0.5},"Bound":"Infinity","Day":"Monday","Names":["a","b"],"Rank":3,"Ranks":null}""");
 
     [Fact]
     public void Changes_are_named_by_path_with_both_values()
     {
         var saved = MethodDescription.Of(new Method { Rank = 128, Basis = new Drawn(2), Ranks = new Dictionary<string, int> { ["x"] = 1 } });
-        Changes(new Method { Rank = 64, Basis = new Drawn(2) { Density = 0.25 }, Names = ["a"], Ranks = new Dictionary<string, int> { ["x"] = 2 } }).Should().Equal(
+        Changes(new Method { Rank = 64, Basis = new Drawn(2) { Density = 0.25 }, Names = ["a"], Ranks = new Dictionary<string, int> { ["x"] = 2 } }).Should()
+            .Equal(
             "Method.Basis.Density was 0.5 in the checkpoint and is 0.25",
             "Method.Names was [\"a\",\"b\"] in the checkpoint and is [\"a\"]",
             "Method.Rank was 128 in the checkpoint and is 64",

@@ -23,7 +23,8 @@ public sealed class PeftAdapterTests : IDisposable
     [Fact]
     public void Names_shapes_and_configuration_are_those_of_PEFT()
     {
-        SaveTrained((Options with { RankPattern = new Dictionary<string, int> { ["second"] = 2 }, AlphaPattern = new Dictionary<string, double> { ["second"] = 3 } }));
+        SaveTrained(
+            (Options with { RankPattern = new Dictionary<string, int> { ["second"] = 2 }, AlphaPattern = new Dictionary<string, double> { ["second"] = 3 } }));
 
         using var file = SafeTensorsFile.Open(Tensors);
         file.Metadata.Should().Contain("format", "pt");
@@ -37,7 +38,8 @@ public sealed class PeftAdapterTests : IDisposable
         var config = JsonNode.Parse(File.ReadAllText(Config))!;
         (config["peft_type"]!.GetValue<string>(), config["bias"]!.GetValue<string>()).Should().Be(("LORA", "none"));
         (config["r"]!.GetValue<int>(), config["lora_alpha"]!.GetValue<int>(), config["lora_dropout"]!.GetValue<double>()).Should().Be((4, 8, 0.1));
-        (config["use_dora"]!.GetValue<bool>(), config["use_rslora"]!.GetValue<bool>(), config["fan_in_fan_out"]!.GetValue<bool>()).Should().Be((false, false, false));
+        (config["use_dora"]!.GetValue<bool>(), config["use_rslora"]!.GetValue<bool>(), config["fan_in_fan_out"]!.GetValue<bool>()).Should()
+            .Be((false, false, false));
         config["target_modules"]!.AsArray().Select(module => module!.GetValue<string>()).Should().Equal("first", "second");
         config["rank_pattern"]!.ToJsonString().Should().Be("""{"second":2}""");
         config["alpha_pattern"]!.ToJsonString().Should().Be("""{"second":3}""");
@@ -66,7 +68,9 @@ public sealed class PeftAdapterTests : IDisposable
         using (no_grad())
             foreach (var (name, parameter) in other.named_parameters().Where(pair => !pair.name.Contains("lora")))
                 parameter.copy_(model.get_parameter(name)!);
-        ILowRankStrategy strategy = kind == "dora" ? (PeftAdapter.DoRAOf(_folder) with { Injection = injection }) : (PeftAdapter.LoRAOf(_folder) with { Injection = injection });
+        ILowRankStrategy strategy = kind == "dora"
+            ? (PeftAdapter.DoRAOf(_folder) with { Injection = injection })
+            : (PeftAdapter.LoRAOf(_folder) with { Injection = injection });
         using var session = (AdapterSession)strategy.Attach(other, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, session);
 
@@ -74,7 +78,8 @@ public sealed class PeftAdapterTests : IDisposable
         other.eval();
         model.eval();
         Output(other).Should().Equal(Output(model));
-        session.Parameters.Where(plan => plan.Parameter.requires_grad).Should().OnlyContain(plan => plan.Name.Contains("lora_"), "PEFT freezes everything else");
+        session.Parameters.Where(plan => plan.Parameter.requires_grad).Should()
+            .OnlyContain(plan => plan.Name.Contains("lora_"), "PEFT freezes everything else");
     }
 
     [Fact]
@@ -83,9 +88,12 @@ public sealed class PeftAdapterTests : IDisposable
         Directory.CreateDirectory(_folder);
         File.WriteAllText(Config, """
             {
-              "alora_invocation_tokens": null, "alpha_pattern": {"k_proj": 64}, "auto_mapping": null, "base_model_name_or_path": "facebook/opt-350m", "bias": "none", "corda_config": null,
-              "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": "gaussian", "layer_replication": null, "lora_alpha": 32, "lora_bias": false, "lora_dropout": 0.05,
-              "modules_to_save": null, "peft_type": "LORA", "peft_version": "0.18.0", "r": 16, "rank_pattern": {"layers\\.0\\.q_proj": 4}, "target_modules": ["q_proj", "v_proj"],
+              "alora_invocation_tokens": null, "alpha_pattern": {"k_proj": 64}, "auto_mapping": null, "base_model_name_or_path": "facebook/opt-350m",
+              "bias": "none", "corda_config": null,
+              "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": "gaussian", "layer_replication": null, "lora_alpha": 32,
+              "lora_bias": false, "lora_dropout": 0.05,
+              "modules_to_save": null, "peft_type": "LORA", "peft_version": "0.18.0", "r": 16, "rank_pattern": {"layers\\.0\\.q_proj": 4},
+              "target_modules": ["q_proj", "v_proj"],
               "target_parameters": null, "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_dora": false, "use_qalora": false, "use_rslora": true
             }
             """);
@@ -147,7 +155,8 @@ public sealed class PeftAdapterTests : IDisposable
         using (no_grad())
             model.get_parameter("second.weight")!.add_(0.01);
 
-        session.Invoking(moved => PeftAdapter.Save(_folder, moved)).Should().Throw<InvalidOperationException>().WithMessage("*second.weight*started from another weight*");
+        session.Invoking(moved => PeftAdapter.Save(_folder, moved)).Should().Throw<InvalidOperationException>()
+            .WithMessage("*second.weight*started from another weight*");
         Directory.Exists(_folder).Should().BeFalse();
         session.Invoking(moved => PeftAdapter.Load(_folder, moved)).Should().Throw<InvalidOperationException>().WithMessage("*FactorInit.Kaiming*");
     }
@@ -167,8 +176,10 @@ public sealed class PeftAdapterTests : IDisposable
         {
             TrainingCheckpoint.Load(_folder, resumed, without);
             var session = (AdapterSession)without.Session;
-            session.Invoking(lost => PeftAdapter.Save(Path.Combine(_folder, "lost"), lost)).Should().Throw<InvalidOperationException>().WithMessage("*first.weight*not in the checkpoint*Initialize*Nothing was written*");
-            session.Invoking(lost => PeftAdapter.Load(Path.Combine(_folder, "known"), lost)).Should().Throw<InvalidOperationException>().WithMessage("*FactorInit.Kaiming*");
+            session.Invoking(lost => PeftAdapter.Save(Path.Combine(_folder, "lost"), lost)).Should().Throw<InvalidOperationException>()
+                .WithMessage("*first.weight*not in the checkpoint*Initialize*Nothing was written*");
+            session.Invoking(lost => PeftAdapter.Load(Path.Combine(_folder, "known"), lost)).Should().Throw<InvalidOperationException>()
+                .WithMessage("*FactorInit.Kaiming*");
             Directory.Exists(Path.Combine(_folder, "lost")).Should().BeFalse();
         }
 
@@ -177,7 +188,8 @@ public sealed class PeftAdapterTests : IDisposable
         Initialize(original, with);
         TrainingCheckpoint.Load(_folder, original, with);
         PeftAdapter.Save(Path.Combine(_folder, "again"), (AdapterSession)with.Session);
-        File.ReadAllBytes(Path.Combine(_folder, "again", "adapter_model.safetensors")).Should().Equal(File.ReadAllBytes(Path.Combine(_folder, "known", "adapter_model.safetensors")));
+        File.ReadAllBytes(Path.Combine(_folder, "again", "adapter_model.safetensors")).Should()
+            .Equal(File.ReadAllBytes(Path.Combine(_folder, "known", "adapter_model.safetensors")));
 
         static LowRankOptimizer Attach(OpenNetwork network) => (Options with { Init = FactorInit.LoRAGA, Dropout = 0 }).Attach(network).CreateOptimizer(0.01);
 
@@ -200,7 +212,8 @@ public sealed class PeftAdapterTests : IDisposable
         PeftAdapter.Load(_folder, (AdapterSession)passedBy.Session);
         var before = Weights(model);
 
-        FluentActions.Invoking(() => Step(model, passedBy)).Should().Throw<InvalidOperationException>().WithMessage("*'first.weight' by forward()*were loaded*");
+        FluentActions.Invoking(() => Step(model, passedBy)).Should().Throw<InvalidOperationException>()
+            .WithMessage("*'first.weight' by forward()*were loaded*");
 
         Weights(model).Should().BeEquivalentTo(before);
     }
@@ -260,7 +273,8 @@ public sealed class PeftAdapterTests : IDisposable
         using var other = Seeded(new Nested());
         using var loaded = PeftAdapter.LoRAOf(_folder).Attach(other, PeftAdapter.TargetsOf(_folder));
         PeftAdapter.Load(_folder, loaded);
-        loaded.Layers.ToDictionary(layer => layer.Name, layer => layer.Rank).Should().BeEquivalentTo(new Dictionary<string, long> { ["proj.weight"] = 2, ["blocks.0.proj.weight"] = 4, ["blocks.1.proj.weight"] = 4 });
+        loaded.Layers.ToDictionary(layer => layer.Name, layer => layer.Rank).Should()
+            .BeEquivalentTo(new Dictionary<string, long> { ["proj.weight"] = 2, ["blocks.0.proj.weight"] = 4, ["blocks.1.proj.weight"] = 4 });
     }
 
     [Fact]
@@ -269,7 +283,8 @@ public sealed class PeftAdapterTests : IDisposable
         using var model = Seeded(new OpenNetwork());
         using var session = new LoRA { Rank = 4, Base = BaseFormat.NF4, Init = FactorInit.PiSSA }.Attach(model);
 
-        session.Invoking(quantized => PeftAdapter.Save(_folder, quantized)).Should().Throw<NotSupportedException>().WithMessage("*first.weight*quantized*Finish()*");
+        session.Invoking(quantized => PeftAdapter.Save(_folder, quantized)).Should().Throw<NotSupportedException>()
+            .WithMessage("*first.weight*quantized*Finish()*");
         Directory.Exists(_folder).Should().BeFalse();
     }
 
@@ -290,7 +305,8 @@ public sealed class PeftAdapterTests : IDisposable
         {
             using var session = options.Attach(model, targets);
             var before = Weights(model);
-            session.Invoking(wrong => PeftAdapter.Load(_folder, wrong)).Should().Throw<InvalidDataException>().WithMessage(message).WithMessage("*Nothing was changed*");
+            session.Invoking(wrong => PeftAdapter.Load(_folder, wrong)).Should().Throw<InvalidDataException>().WithMessage(message)
+                .WithMessage("*Nothing was changed*");
             Weights(model).Should().BeEquivalentTo(before);
             session.Finish();
         }
@@ -366,7 +382,10 @@ public sealed class PeftAdapterTests : IDisposable
     private static ILowRankStrategy Make(string kind, Injection injection) => kind switch
     {
         "rslora" => (Options with { RankStabilized = true, Injection = injection, Alpha = 3 }),
-        "patterns" => (Options with { RankPattern = new Dictionary<string, int> { ["first"] = 7 }, AlphaPattern = new Dictionary<string, double> { ["first"] = 0.3 }, Injection = injection }),
+        "patterns" =>
+            (Options
+                with { RankPattern = new Dictionary<string, int> { ["first"] = 7 }, AlphaPattern = new Dictionary<string, double> { ["first"] = 0.3 },
+                    Injection = injection }),
         "dora" => new DoRA { Rank = 3, Alpha = 1, Injection = injection },
         _ => (Options with { Injection = injection }),
     };

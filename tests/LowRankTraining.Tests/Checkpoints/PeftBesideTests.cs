@@ -40,7 +40,8 @@ public class PeftBesideTests
         using var model = Seeded(new OpenNetwork());
         using var session = new LoRA { Rank = 4, Injection = Injection.Shadow }.Attach(model);
         PeftAdapter.Save(folder.Path, session);
-        FluentActions.Invoking(() => PeftAdapter.Load(folder.Path, session)).Should().Throw<NotSupportedException>().WithMessage("*shadowed*Injection.Replace*Nothing was changed*");
+        FluentActions.Invoking(() => PeftAdapter.Load(folder.Path, session)).Should().Throw<NotSupportedException>()
+            .WithMessage("*shadowed*Injection.Replace*Nothing was changed*");
 
         using var other = Seeded(new OpenNetwork());
         using var decomposed = new LoRA { Rank = 4, Injection = Injection.Shadow, Init = FactorInit.PiSSA }.Attach(other);

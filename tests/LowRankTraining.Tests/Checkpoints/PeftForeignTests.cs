@@ -114,7 +114,8 @@ public sealed class PeftForeignTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork());
-        Write(config => config["modules_to_save"] = new JsonArray(module), [.. names.Select(name => (name, Normal(5, ScalarType.Float32, Shape(model, name))))]);
+        Write(config => config["modules_to_save"] = new JsonArray(module),
+            [.. names.Select(name => (name, Normal(5, ScalarType.Float32, Shape(model, name))))]);
         var before = Weights(model);
 
         using var session = PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder));
@@ -154,7 +155,8 @@ public sealed class PeftForeignTests : IDisposable
         config[field] = JsonNode.Parse(value);
         File.WriteAllText(Config, config.ToJsonString());
 
-        session.Invoking(it => PeftAdapter.Load(_folder, it)).Should().Throw<InvalidDataException>().WithMessage("*not the one that adapter_model.safetensors was saved with*");
+        session.Invoking(it => PeftAdapter.Load(_folder, it)).Should().Throw<InvalidDataException>()
+            .WithMessage("*not the one that adapter_model.safetensors was saved with*");
         FluentActions.Invoking(() => PeftAdapter.MethodOf(_folder)).Should().Throw<InvalidDataException>();
     }
 
@@ -195,8 +197,10 @@ public sealed class PeftForeignTests : IDisposable
         File.WriteAllText(Config, config.ToJsonString());
         SafeTensorsFile.Write(Tensors,
         [
-            ("base_model.model.first.lora_A.weight", Normal(1, ScalarType.Float32, 4, 12)), ("base_model.model.first.lora_B.weight", Normal(2, ScalarType.Float32, 16, 4)),
-            ("base_model.model.second.lora_A.weight", Normal(3, ScalarType.Float32, 4, 16)), ("base_model.model.second.lora_B.weight", Normal(4, ScalarType.Float32, 16, 4)),
+            ("base_model.model.first.lora_A.weight", Normal(1, ScalarType.Float32, 4, 12)),
+            ("base_model.model.first.lora_B.weight", Normal(2, ScalarType.Float32, 16, 4)),
+            ("base_model.model.second.lora_A.weight", Normal(3, ScalarType.Float32, 4, 16)),
+            ("base_model.model.second.lora_B.weight", Normal(4, ScalarType.Float32, 16, 4)),
             .. others.Select(other => ($"base_model.model.{other.Name}", other.Tensor)),
         ]);
     }

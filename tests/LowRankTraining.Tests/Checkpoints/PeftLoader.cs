@@ -4,7 +4,8 @@ using LowRankTraining.Checkpoints;
 
 namespace LowRankTraining.Tests.Checkpoints;
 
-/// <summary>What PEFT makes of an adapter's folder, as far as names and shapes go: which parameters its model then has, and which tensors it finds for them.</summary>
+/// <summary>What PEFT makes of an adapter's folder, as far as names and shapes go: which parameters its model then has, and which tensors it finds for
+/// them.</summary>
 /// <remarks>As peft 0.19 does it (tuners_utils, save_and_load, other): a target is a module's name or the end of one from a dot on; ranks go by the first
 /// pattern that matches; a saved module is any whose name ends with the given one, from a dot on or not; a name in a file gets the adapter's name before its
 /// last part.</remarks>

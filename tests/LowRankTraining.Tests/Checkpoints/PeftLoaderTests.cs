@@ -21,7 +21,8 @@ public sealed class PeftLoaderTests : IDisposable
     public void Tensors_and_places_are_the_same(string kind)
     {
         using var model = Seeded(new Blocks());
-        (string, string, long[])[] plain = [.. model.named_parameters().Select(pair => (Parent(pair.name), pair.name[(pair.name.LastIndexOf('.') + 1)..], pair.parameter.shape))];
+        (string, string, long[])[] plain =
+            [.. model.named_parameters().Select(pair => (Parent(pair.name), pair.name[(pair.name.LastIndexOf('.') + 1)..], pair.parameter.shape))];
         ILowRankStrategy method = kind switch
         {
             "hooked" => new LoRA { Rank = 4, Injection = Injection.Hook },

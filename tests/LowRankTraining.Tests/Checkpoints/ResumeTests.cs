@@ -61,7 +61,8 @@ public sealed class ResumeTests : IDisposable
         using var optimizer = Optimizer(model, Injection.Auto);
         var before = Weights(model);
 
-        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>().WithMessage("*another Injection*Nothing was changed.");
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>()
+            .WithMessage("*another Injection*Nothing was changed.");
 
         Weights(model).Should().BeEquivalentTo(before, options => options.WithStrictOrdering());
         optimizer.CompletedSteps.Should().Be(0);
@@ -95,7 +96,8 @@ public sealed class ResumeTests : IDisposable
         nn.Module<Tensor, Tensor> model = way is "Replace" or "Shadow" ? new OpenNetwork(dtype) : new SealedNetwork(way == "Bypassed", dtype);
         var options = new ReLoRA
         {
-            Rank = 8, Alpha = 16, RankDecay = 0.5, MinRank = 2, MergeEvery = 3, WarmStartSteps = 2, Reset = OptimizerReset.RandomPruning, PruneRatio = 0.5, Injection = injection,
+            Rank = 8, Alpha = 16, RankDecay = 0.5, MinRank = 2, MergeEvery = 3, WarmStartSteps = 2, Reset = OptimizerReset.RandomPruning, PruneRatio = 0.5,
+            Injection = injection,
         };
         return new(Seeded(model, seed), options.Attach(model).CreateOptimizer(0.01));
     }

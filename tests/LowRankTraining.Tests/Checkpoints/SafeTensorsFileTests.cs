@@ -16,8 +16,11 @@ public sealed class SafeTensorsFileTests : IDisposable
     public void Tensors_of_every_type_come_back_bit_by_bit()
     {
         using var scope = NewDisposeScope();
-        var types = new[] { ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64, ScalarType.Int32, ScalarType.Int16, ScalarType.Int8, ScalarType.Byte, ScalarType.Bool };
-        var tensors = types.Select((type, index) => ($"layer.{index}", Normal((ulong)index, ScalarType.Float32, 3, 5).mul(10).abs().to(type))).Append(("scalar", tensor(1.5f))).Append(("empty", empty(0, 4))).ToArray();
+        var types =
+            new[] { ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64, ScalarType.Int32, ScalarType.Int16,
+                ScalarType.Int8, ScalarType.Byte, ScalarType.Bool };
+        var tensors = types.Select((type, index) => ($"layer.{index}", Normal((ulong)index, ScalarType.Float32, 3, 5).mul(10).abs().to(type)))
+            .Append(("scalar", tensor(1.5f))).Append(("empty", empty(0, 4))).ToArray();
 
         SafeTensorsFile.Write(_path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
         using var file = SafeTensorsFile.Open(_path);
@@ -64,7 +67,8 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 9, "*take 8 bytes, and 9 are there*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}""", 8, "*not a sound safetensors file*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,8]}}""", 8, "*not a sound safetensors file*")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*'b' begins at byte 4*8 was*")]
+    [InlineData(
+        """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*'b' begins at byte 4*8 was*")]
     [InlineData("""{"__metadata__":{"x":"1","x":"2"}}""", 0, "*'x' twice*")]
     [InlineData("""{"__metadata__":{"manifest":"{}"}}""", 0, "*header is not the one that was written*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}""", 8, "*'a' should take 12 bytes and takes 8*")]

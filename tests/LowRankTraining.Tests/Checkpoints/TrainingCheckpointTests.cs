@@ -78,7 +78,8 @@ public sealed class TrainingCheckpointTests : IDisposable
         var scheduler = new ConstantSchedule().Bind(optimizer);
         Step(model, optimizer);
 
-        FluentActions.Invoking(() => TrainingCheckpoint.Save(_directory, model, optimizer, scheduler)).Should().Throw<ArgumentException>().WithMessage("*disagree*");
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(_directory, model, optimizer, scheduler)).Should().Throw<ArgumentException>()
+            .WithMessage("*disagree*");
     }
 
     [Fact]
@@ -113,7 +114,8 @@ public sealed class TrainingCheckpointTests : IDisposable
     {
         using var model = new OpenNetwork();
         using var optimizer = optim.SGD(model.parameters(), 0.1);
-        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<FileNotFoundException>().WithMessage($"*{_directory}*");
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<FileNotFoundException>()
+            .WithMessage($"*{_directory}*");
     }
 
     [Fact]
@@ -126,7 +128,8 @@ public sealed class TrainingCheckpointTests : IDisposable
     {
         Refused(model => new LoRA { Rank = 4, Seed = 1 }.Attach(model).CreateOptimizer(), model => new LoRA { Rank = 4 }.Attach(model).CreateOptimizer(),
             "*Seed 1*Seed 0*");
-        Refused(model => new Flora { Rank = 4, Seed = 1 }.Attach(model).CreateOptimizer(), model => new Flora { Rank = 4, Seed = 2 }.Attach(model).CreateOptimizer(),
+        Refused(model => new Flora { Rank = 4, Seed = 1 }.Attach(model).CreateOptimizer(), model =>
+            new Flora { Rank = 4, Seed = 2 }.Attach(model).CreateOptimizer(),
             "*Seed 1*Seed 2*");
     }
 
@@ -150,7 +153,8 @@ public sealed class TrainingCheckpointTests : IDisposable
         using var adam = optim.AdamW(model.parameters(), 0.1);
         TrainingCheckpoint.Save(_directory, model, sgd, completedSteps: 1);
 
-        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, adam)).Should().Throw<InvalidDataException>().WithMessage("*state of a SGD*is a AdamW*");
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, adam)).Should().Throw<InvalidDataException>()
+            .WithMessage("*state of a SGD*is a AdamW*");
     }
 
     [Theory]
@@ -167,7 +171,8 @@ public sealed class TrainingCheckpointTests : IDisposable
 
     [Fact]
     public void Other_file_is_refused() =>
-        Refused(Attach(4, Injection.Replace), Attach(4, Injection.Replace), "*training.safetensors' is not a sound safetensors file*Nothing was changed.*", damage: path => File.WriteAllText(path, "something else altogether"));
+        Refused(Attach(4, Injection.Replace), Attach(4, Injection.Replace), "*training.safetensors' is not a sound safetensors file*Nothing was changed.*",
+            damage: path => File.WriteAllText(path, "something else altogether"));
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
@@ -212,6 +217,7 @@ public sealed class TrainingCheckpointTests : IDisposable
     {
         public override Tensor forward(Tensor input) => input;
 
-        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) => throw new IOException("The disk is full.");
+        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) =>
+            throw new IOException("The disk is full.");
     }
 }

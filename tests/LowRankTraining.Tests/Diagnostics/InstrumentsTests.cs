@@ -8,7 +8,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Tests.Diagnostics;
 
-/// <summary>What the meter says is what has happened. Other tests train at the same time: each of these looks at measurements with a method name of its own.</summary>
+/// <summary>What the meter says is what has happened. Other tests train at the same time: each of these looks at measurements with a method name of its
+/// own.</summary>
 public class InstrumentsTests
 {
     [Fact]
@@ -70,7 +71,8 @@ public class InstrumentsTests
     {
         using var heard = new Heard("test.spikes");
         using var model = nn.Linear(6, 4, hasBias: false);
-        using var optimizer = Recipe.Of("test.spikes", new GuardedRule(new AdamRule(), new SpikeGuard { ClipStart = 0, Threshold = 50 })).Attach(model).CreateOptimizer();
+        using var optimizer = Recipe.Of("test.spikes", new GuardedRule(new AdamRule(), new SpikeGuard { ClipStart = 0, Threshold = 50 })).Attach(model)
+            .CreateOptimizer();
         foreach (var spikes in new[] { 0, 0, 3 })
         {
             var gradient = ones(4, 6);
@@ -95,7 +97,8 @@ public class InstrumentsTests
             optimizer.step();
         }
 
-        heard.Values("lowranktraining.merges").Sum().Should().BeGreaterThanOrEqualTo(4, "two layers are merged twice, and other tests may merge at the same time");
+        heard.Values("lowranktraining.merges").Sum().Should()
+            .BeGreaterThanOrEqualTo(4, "two layers are merged twice, and other tests may merge at the same time");
     }
 
     [Fact]

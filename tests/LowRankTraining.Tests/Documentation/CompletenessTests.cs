@@ -25,7 +25,8 @@ public class CompletenessTests
 
     [Theory, MemberData(nameof(Methods))]
     public void Page_shows_how_the_method_is_used(string name) =>
-        Regex.IsMatch(Repository.Read(Page(name)), $@"\b(new {TypeOf(name)}\b|{TypeOf(name)}\.\w+\()").Should().BeTrue($"{Page(name)} should show a line that makes {name}");
+        Regex.IsMatch(Repository.Read(Page(name)), $@"\b(new {TypeOf(name)}\b|{TypeOf(name)}\.\w+\()").Should()
+            .BeTrue($"{Page(name)} should show a line that makes {name}");
 
     [Theory, MemberData(nameof(Methods))]
     public void Readme_names_the_method(string name) => RequireIn("README.md", $"({Page(name)})");

@@ -51,7 +51,8 @@ public class FactorizedTests
         Distance(Output(model), before).Should().BeLessThan(1e-12);
         plain.weight!.numel().Should().Be(0);
         model.state_dict().Keys.Should().Equal(
-            "first.bias", "first.factor_U", "first.factor_V", "norm.weight", "norm.bias", "second.factor_U", "second.factor_V", "lm_head.weight", "lm_head.bias");
+            "first.bias", "first.factor_U", "first.factor_V", "norm.weight", "norm.bias", "second.factor_U", "second.factor_V", "lm_head.weight",
+                "lm_head.bias");
         var trained = session.Parameters.Where(plan => plan.Parameter.requires_grad).ToArray();
         trained.Select(plan => plan.Name).Should().Equal("first.factor_U", "first.factor_V", "second.factor_U", "second.factor_V");
         trained.Should().OnlyContain(plan => plan.Note!.Contains("lowered to"));
@@ -110,7 +111,9 @@ public class FactorizedTests
         using var model = Seeded(new SealedNetwork());
 
         model.Invoking(closed => new LowRankFactorization { Rank = 4 }.Attach(closed)).Should().Throw<ArgumentException>()
-            .WithMessage("'factorized' puts layers of its own*2 of the matrices: first.weight (field 'first' of SealedNetwork is of type Linear)*Module<Tensor, Tensor>*GaLore*");
+            .WithMessage(
+                "'factorized' puts layers of its own*2 of the matrices: first.weight (field 'first' of SealedNetwork is of type Linear)*Module<Tensor, "
+                    + "Tensor>*GaLore*");
 
         model.state_dict().Keys.Should().NotContain(name => name.Contains("factor"));
         model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
@@ -127,7 +130,8 @@ public class FactorizedTests
 
     [Fact]
     public void Options_that_mean_nothing_to_factors_are_refused() =>
-        FluentActions.Invoking(() => Checks.Require(new LowRankFactorization { Rank = 0, Alpha = 2, Dropout = 0.5, Injection = LowRankTraining.Layers.Injection.Shadow }))
+        FluentActions.Invoking(() =>
+            Checks.Require(new LowRankFactorization { Rank = 0, Alpha = 2, Dropout = 0.5, Injection = LowRankTraining.Layers.Injection.Shadow }))
             .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4);
 
     [Fact]
@@ -135,7 +139,8 @@ public class FactorizedTests
     {
         using var model = Seeded(new OpenNetwork());
 
-        model.Invoking(network => new LowRankFactorization { Rank = 13, Strict = true }.Attach(network)).Should().Throw<ArgumentException>().WithMessage("*Strict*first.weight*");
+        model.Invoking(network => new LowRankFactorization { Rank = 13, Strict = true }.Attach(network)).Should().Throw<ArgumentException>()
+            .WithMessage("*Strict*first.weight*");
 
         model.state_dict().Keys.Should().NotContain(name => name.Contains("factor"));
     }

@@ -15,7 +15,8 @@ public class InRankTests
 {
     private const double Tolerance = 1e-11;
 
-    private static readonly InRank Small = new() { Rank = 1, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.9, WarmupSteps = 0, CheckEvery = 2, StableChecks = 2, AllowUnreached = true };
+    private static readonly InRank Small =
+        new() { Rank = 1, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.9, WarmupSteps = 0, CheckEvery = 2, StableChecks = 2, AllowUnreached = true };
 
     [Fact]
     public void Growth_adds_the_directions_that_the_energy_asks_for_and_changes_nothing()

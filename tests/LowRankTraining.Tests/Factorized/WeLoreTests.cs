@@ -20,7 +20,10 @@ public class WeLoreTests
     public void Threshold_hits_the_ratio_within_a_thousandth(double ratio)
     {
         var random = new Random(5);
-        var spectra = Enumerable.Range(0, 20).Select(layer => new Spectrum([.. Enumerable.Range(0, 512).Select(i => Math.Exp(-i / (20.0 + 15 * layer)) + 1e-3 * random.NextDouble()).OrderDescending()])).ToArray();
+        var spectra = Enumerable.Range(0, 20)
+            .Select(layer =>
+                new Spectrum([.. Enumerable.Range(0, 512).Select(i => Math.Exp(-i / (20.0 + 15 * layer)) + 1e-3 * random.NextDouble()).OrderDescending()]))
+                    .ToArray();
 
         var plan = WeLorePlan.Of(Square(spectra), ratio);
 
@@ -70,7 +73,8 @@ public class WeLoreTests
 
         WeLorePlan.Of(matrix, 0.4).Layers.Single().Should().Match<WeLoreLayer>(layer => layer.Rank == 6 && !layer.IsLowRank && layer.ParametersAfter == 300);
         WeLorePlan.Of(matrix, 0.4, minRatio: 0.4).Layers.Single().IsLowRank.Should().BeTrue();
-        WeLorePlan.Of(matrix, 0.4, WeLoreChoice.BreakEven).Layers.Single().Should().Match<WeLoreLayer>(layer => layer.IsLowRank && layer.ParametersAfter == 6 * 40);
+        WeLorePlan.Of(matrix, 0.4, WeLoreChoice.BreakEven).Layers.Single().Should()
+            .Match<WeLoreLayer>(layer => layer.IsLowRank && layer.ParametersAfter == 6 * 40);
         WeLorePlan.Of(matrix, 0.1, WeLoreChoice.BreakEven).Layers.Single().IsLowRank.Should().BeFalse("rank 9 would take 360 numbers for 300");
     }
 
@@ -141,7 +145,8 @@ public class WeLoreTests
             model.get_parameter("first.weight")!.view(-1).narrow(0, 0, 1).fill_(double.NaN);
 
         model.Invoking(network => WeLorePlan.For(network)).Should().Throw<ArgumentException>().WithMessage("'first.weight' holds NaN or infinity*");
-        model.Invoking(network => WeLorePlan.For(network, Targets.Matching("nowhere"))).Should().Throw<ArgumentException>().WithMessage("No matrix of the model is matched*");
+        model.Invoking(network => WeLorePlan.For(network, Targets.Matching("nowhere"))).Should().Throw<ArgumentException>()
+            .WithMessage("No matrix of the model is matched*");
     }
 
     [Theory]
@@ -150,7 +155,8 @@ public class WeLoreTests
     [InlineData(double.NaN)]
     public void Ratio_out_of_range_is_refused(double ratio)
     {
-        FluentActions.Invoking(() => Checks.Require(new WeLore { Ratio = ratio })).Should().Throw<OptionsValidationException>().WithMessage("*Ratio is*above 0 and below 1*");
+        FluentActions.Invoking(() => Checks.Require(new WeLore { Ratio = ratio })).Should().Throw<OptionsValidationException>()
+            .WithMessage("*Ratio is*above 0 and below 1*");
         FluentActions.Invoking(() => WeLorePlan.Of(Square(new Spectrum([1])), ratio)).Should().Throw<ArgumentOutOfRangeException>();
     }
 

@@ -37,7 +37,8 @@ internal abstract class FuzzTarget : IDisposable
         }
 
         var after = State;
-        return AllocatedSince(allocated, file) ?? (!IsSealed || after == before || Known.Contains(after) ? null : "read, and what was read is not what was written");
+        return AllocatedSince(allocated, file)
+            ?? (!IsSealed || after == before || Known.Contains(after) ? null : "read, and what was read is not what was written");
     }
 
     /// <value>The states that the sound files bring.</value>

@@ -125,7 +125,8 @@ internal sealed class SafeTensorsTarget : FuzzTarget
     public SafeTensorsTarget()
     {
         using var scope = NewDisposeScope();
-        SafeTensorsFile.Write(_path, [("a", Normal(1, ScalarType.Float32, 3, 4)), ("b", Normal(2, ScalarType.BFloat16, 5)), ("c", ones(2, dtype: ScalarType.Int64))],
+        SafeTensorsFile.Write(_path,
+            [("a", Normal(1, ScalarType.Float32, 3, 4)), ("b", Normal(2, ScalarType.BFloat16, 5)), ("c", ones(2, dtype: ScalarType.Int64))],
             new Dictionary<string, string> { ["format"] = "pt" });
         Sound = [File.ReadAllBytes(_path)];
     }
@@ -175,7 +176,8 @@ internal sealed class AdapterTarget : FuzzTarget
 
     public override bool IsSealed { get; }
 
-    public override string State => string.Join(',', Weights(_model).SelectMany(pair => pair.Value).Sum().ToString("R", System.Globalization.CultureInfo.InvariantCulture));
+    public override string State =>
+        string.Join(',', Weights(_model).SelectMany(pair => pair.Value).Sum().ToString("R", System.Globalization.CultureInfo.InvariantCulture));
 
     public override void Read(byte[] file)
     {
@@ -201,7 +203,8 @@ internal sealed class AdapterTarget : FuzzTarget
             tensors = [.. ours.Names.Select(name => (name, ours.Read(name)))];
         SafeTensorsFile.Write(path, [.. tensors, ("base_model.model.lm_head.bias", ones(6))]);
         var config = Path.Combine(_folder, "adapter_config.json");
-        File.WriteAllText(config, File.ReadAllText(config).Replace("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", StringComparison.Ordinal));
+        File.WriteAllText(config,
+            File.ReadAllText(config).Replace("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", StringComparison.Ordinal));
     }
 }
 
@@ -253,7 +256,8 @@ internal static class Seal
         if (header.AsSpan().StartsWith(Prefix) && header.Length > Prefix.Length + 16)
         {
             header.AsSpan(Prefix.Length, 16).Fill((byte)'0');
-            Encoding.ASCII.GetBytes(XxHash3.HashToUInt64(header).ToString("x16", System.Globalization.CultureInfo.InvariantCulture)).CopyTo(header, Prefix.Length);
+            Encoding.ASCII.GetBytes(XxHash3.HashToUInt64(header).ToString("x16", System.Globalization.CultureInfo.InvariantCulture))
+                .CopyTo(header, Prefix.Length);
         }
 
         return [.. BitConverter.GetBytes((long)header.Length), .. header, .. sound[(sizeof(long) + length)..]];

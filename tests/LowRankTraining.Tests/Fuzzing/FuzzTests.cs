@@ -63,7 +63,8 @@ public class FuzzTests
     }
 
     /// <summary>The exception and where it came from: many files have one fault.</summary>
-    private static string Kind(string fault) => string.Join('\n', fault.Split('\n').Where((line, index) => index == 0 || line.Contains("LowRankTraining", StringComparison.Ordinal))
+    private static string Kind(string fault) =>
+        string.Join('\n', fault.Split('\n').Where((line, index) => index == 0 || line.Contains("LowRankTraining", StringComparison.Ordinal))
         .Select((line, index) => index == 0 ? line.Split(':')[0] : line).Take(2));
 
     private static int Setting(string name, int otherwise) =>

@@ -89,7 +89,8 @@ public class SteppedFlowTests
 
         model.Loss(1, 12).backward();
 
-        optimizer.Invoking(o => o.step()).Should().Throw<InvalidOperationException>().WithMessage("*has a second gradient before step()*accumulate under Projected or Whole*");
+        optimizer.Invoking(o => o.step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*has a second gradient before step()*accumulate under Projected or Whole*");
     }
 
     [Fact]
@@ -103,7 +104,8 @@ public class SteppedFlowTests
         optimizer.Invoking(o => o.clip_grad_norm_(1)).Should().Throw<NotSupportedException>().WithMessage("*clip_grad_norm_ comes too late*ClipByLastNorm*");
         optimizer.Invoking(o => o.accumulate()).Should().Throw<NotSupportedException>().WithMessage("*accumulate comes too late*");
         using var folder = new TemporaryDirectory();
-        FluentActions.Invoking(() => TrainingCheckpoint.Save(folder.Path, model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*call step() first*");
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(folder.Path, model, optimizer)).Should().Throw<InvalidOperationException>()
+            .WithMessage("*call step() first*");
     }
 
     [Fact]

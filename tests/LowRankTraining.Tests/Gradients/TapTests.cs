@@ -125,10 +125,12 @@ public class TapTests
         using var model = new TappedModel();
 
         FluentActions.Invoking(() => new Fira { Rank = 4 }.Attach(model, gradients: GradientFlow.Projected))
-            .Should().Throw<NotSupportedException>().WithMessage("*'fira'*GradientFlow.Projected*only by Whole and Stepped*ScaledResidual needs the whole gradient*");
+            .Should().Throw<NotSupportedException>()
+            .WithMessage("*'fira'*GradientFlow.Projected*only by Whole and Stepped*ScaledResidual needs the whole gradient*");
         FluentActions.Invoking(() => ((ILowRankStrategy)new Simple()).Attach(model, null, GradientFlow.Projected))
             .Should().Throw<NotSupportedException>().WithMessage("*'test.simple'*Whole only*");
-        FluentActions.Invoking(() => Method.Attach(model, gradients: (GradientFlow)9)).Should().Throw<ArgumentException>().WithMessage("*Whole, Projected, Stepped*");
+        FluentActions.Invoking(() => Method.Attach(model, gradients: (GradientFlow)9)).Should().Throw<ArgumentException>()
+            .WithMessage("*Whole, Projected, Stepped*");
     }
 
     [Fact]

@@ -9,7 +9,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Tests.Gradients;
 
-/// <summary>Factors that live with the optimizer and have their gradients from the backward pass: the trajectory of those that have them from whole ones.</summary>
+/// <summary>Factors that live with the optimizer and have their gradients from the backward pass: the trajectory of those that have them from whole
+/// ones.</summary>
 public class WeightSpaceFlowTests
 {
     private const int Steps = 50;

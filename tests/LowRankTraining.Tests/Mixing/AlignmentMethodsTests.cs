@@ -8,7 +8,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Tests.Mixing;
 
-/// <summary>Three ways to compute ⟨∇ℓ, ∇L′⟩ of a perceptron: from a source's gradient, as the mixer does; example by example, without a gradient for each; and as a slope of the loss.</summary>
+/// <summary>Three ways to compute ⟨∇ℓ, ∇L′⟩ of a perceptron: from a source's gradient, as the mixer does; example by example, without a gradient for each;
+/// and as a slope of the loss.</summary>
 public sealed class AlignmentMethodsTests : IDisposable
 {
     private const int Examples = 6;
@@ -64,7 +65,8 @@ public sealed class AlignmentMethodsTests : IDisposable
         }
     }
 
-    /// <summary>Rᵢ = Σ over layers of δᵢᵀ V xᵢ + δᵢᵀ v, the rows of (δ V) ⊙ x added up, V and v the direction's part for weight and bias: one product a layer more than a backward pass.</summary>
+    /// <summary>Rᵢ = Σ over layers of δᵢᵀ V xᵢ + δᵢᵀ v, the rows of (δ V) ⊙ x added up, V and v the direction's part for weight and bias: one product a layer
+    /// more than a backward pass.</summary>
     private double[] PerExample(Tensor[] direction)
     {
         Clear();

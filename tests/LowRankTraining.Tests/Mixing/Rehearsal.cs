@@ -13,7 +13,8 @@ internal sealed class Rehearsal : IDisposable
     public Rehearsal(int size, GradientAlignmentOptions? options = null, Func<Parameter, GradientView>? view = null, long warmup = 0, params string[] sources)
     {
         Parameter = new Parameter(zeros(size));
-        Mixer = new GradientAlignmentMixer(sources is [] ? ["a", "b"] : sources, view?.Invoke(Parameter) ?? GradientView.Of([Parameter]), (options ?? new()) with { Warmup = warmup });
+        Mixer = new GradientAlignmentMixer(sources is [] ? ["a", "b"] : sources, view?.Invoke(Parameter) ?? GradientView.Of([Parameter]),
+            (options ?? new()) with { Warmup = warmup });
     }
 
     public Parameter Parameter { get; }

@@ -148,7 +148,8 @@ public class RewardTests
     {
         using var scope = NewDisposeScope();
         using var model = Training.Seeded(new OpenNetwork());
-        using var optimizer = new LoRA { Rank = 4, Injection = injection, TrainOthers = true }.Attach(model, Targets.AllLinear().Except("lm_head")).CreateOptimizer();
+        using var optimizer = new LoRA { Rank = 4, Injection = injection, TrainOthers = true }.Attach(model, Targets.AllLinear().Except("lm_head"))
+            .CreateOptimizer();
         using var mixer = new GradientAlignmentMixer(["a", "b"], GradientView.For(optimizer.Session));
 
         // Gradients agree where they should be seen, and oppose each other in the head.
@@ -166,7 +167,9 @@ public class RewardTests
             mixer.Observe(source, () =>
             {
                 foreach (var (name, parameter) in model.named_parameters().Where(pair => pair.parameter.requires_grad))
-                    parameter.grad = full_like(parameter, name.Contains(watched, StringComparison.Ordinal) && !name.StartsWith("lm_head", StringComparison.Ordinal) ? seen : head).detach();
+                    parameter.grad =
+                        full_like(parameter,
+                            name.Contains(watched, StringComparison.Ordinal) && !name.StartsWith("lm_head", StringComparison.Ordinal) ? seen : head).detach();
             });
             mixer.Update();
         }
@@ -226,6 +229,7 @@ public class RewardTests
         rehearsal.Update("b", 8, 6);
         rehearsal.Update("b", 8, 6);
 
-        logger.Should().ContainSingle().Which.Should().Be("Mixture after 2 updates: a 0.500 (reward 0.960, 0 drawn), b 0.500 (reward –, 0 drawn); entropy 0.693 nats");
+        logger.Should().ContainSingle().Which.Should()
+            .Be("Mixture after 2 updates: a 0.500 (reward 0.960, 0 drawn), b 0.500 (reward –, 0 drawn); entropy 0.693 nats");
     }
 }

@@ -198,7 +198,8 @@ public class BlockwiseQuantizationTests
             var part = x.narrow(0, start, Math.Min(25_600, x.numel() - start));
             var (partCodes, partAbsMax) = BlockwiseQuantization.Quantize(part, CodeTable.Dynamic8Signed, 256);
             codes.narrow(0, start, part.numel()).eq(partCodes).all().ToBoolean().Should().BeTrue();
-            decoded.narrow(0, start, part.numel()).eq(BlockwiseQuantization.Dequantize(partCodes, partAbsMax, CodeTable.Dynamic8Signed, 256, part.shape, dtype)).all().ToBoolean().Should().BeTrue();
+            decoded.narrow(0, start, part.numel()).eq(
+                BlockwiseQuantization.Dequantize(partCodes, partAbsMax, CodeTable.Dynamic8Signed, 256, part.shape, dtype)).all().ToBoolean().Should().BeTrue();
         }
     }
 

@@ -46,7 +46,9 @@ public class CodePlacementTests
     /// <summary>Boundaries and their neighbors among float32 numbers, zeros, and many others; the largest is 1, so that the scale of a block is too.</summary>
     private static Tensor Delicate(float[] bounds)
     {
-        float[] exact = [.. bounds.SelectMany(bound => new[] { bound, MathF.BitIncrement(bound), MathF.BitDecrement(bound) }), 0, -0f, 1, float.Epsilon, -float.Epsilon, 1e-38f];
+        float[] exact =
+            [.. bounds.SelectMany(bound => new[] { bound, MathF.BitIncrement(bound), MathF.BitDecrement(bound) }), 0, -0f, 1, float.Epsilon, -float.Epsilon,
+                1e-38f];
         var random = Draw.Normal([100_000], 1).to(ScalarType.Float32);
         return cat([tensor(exact), random.mul(0.3f), random.pow(5).mul(0.01f), random.mul(1e-5f)]).clamp(-1, 1);
     }

@@ -56,7 +56,8 @@ public class CodeTableTests
     [Fact]
     public void Midpoints_lie_between_the_values()
     {
-        foreach (var table in new[] { CodeTable.Dynamic8Signed, CodeTable.Dynamic8Unsigned, CodeTable.Dynamic4Signed, CodeTable.Linear4Unsigned, CodeTable.NF4, CodeTable.Linear8Signed })
+        foreach (var table in new[] { CodeTable.Dynamic8Signed, CodeTable.Dynamic8Unsigned, CodeTable.Dynamic4Signed, CodeTable.Linear4Unsigned, CodeTable.NF4,
+            CodeTable.Linear8Signed })
         {
             table.Midpoints.Should().HaveCount(table.Values.Count - 1);
             table.Midpoints.Select((middle, i) => middle > table.Values[i] && middle < table.Values[i + 1]).Should().AllBeEquivalentTo(true);

@@ -48,9 +48,11 @@ public class RandomEntriesTests
     }
 
     [Fact]
-    public void More_than_there_are_is_refused() => FluentActions.Invoking(() => RandomEntries.Draw(10, 9, key: 0)).Should().Throw<ArgumentOutOfRangeException>();
+    public void More_than_there_are_is_refused() =>
+        FluentActions.Invoking(() => RandomEntries.Draw(10, 9, key: 0)).Should().Throw<ArgumentOutOfRangeException>();
 
-    /// <summary>Rows, columns, halves of both, runs and diagonals of a matrix hold the numbers that a uniform draw gives them: χ² within five standard deviations of its mean.</summary>
+    /// <summary>Rows, columns, halves of both, runs and diagonals of a matrix hold the numbers that a uniform draw gives them: χ² within five standard
+    /// deviations of its mean.</summary>
     [Theory]
     [InlineData(96, 160, 0.03)]
     [InlineData(160, 96, 0.2)]
@@ -73,7 +75,8 @@ public class RandomEntriesTests
             for (ulong key = 0; key < Draws; key++)
             {
                 var found = Drawn(count, size, key).GroupBy(part).ToDictionary(group => group.Key, group => group.Count());
-                sum += expected.Sum(cell => Math.Pow(found.GetValueOrDefault(cell.Key) - cell.Value * count / size, 2) / (cell.Value * count / size * (1 - (double)count / size)));
+                sum += expected.Sum(cell =>
+                    Math.Pow(found.GetValueOrDefault(cell.Key) - cell.Value * count / size, 2) / (cell.Value * count / size * (1 - (double)count / size)));
             }
 
             var freedom = Draws * Math.Max(0, cells - 1);

@@ -18,7 +18,8 @@ public class RoundingRemainderTests
         var sizes = rand([Many], ScalarType.Float64, generator: generator).mul(high - low).add(low).exp2();
         var signs = rand([Many], ScalarType.Float64, generator: generator).sub(0.5).sign();
         var powers = arange(Math.Ceiling(low), Math.Floor(high), 1, ScalarType.Float64).exp2();
-        var near = cat([powers, powers * (1 - 3e-8), powers * (1 + 1.5e-7), powers * (1 - 1.0 / 512), powers * (1 - 1.0 / 1024), powers * (1 + 1.0 / 256), -powers]);
+        var near =
+            cat([powers, powers * (1 - 3e-8), powers * (1 + 1.5e-7), powers * (1 - 1.0 / 512), powers * (1 - 1.0 / 1024), powers * (1 + 1.0 / 256), -powers]);
         return cat([sizes * signs, near, zeros(2, ScalarType.Float64)]).to(ScalarType.Float32);
     }
 

@@ -190,11 +190,13 @@ public class BadInputTests
 
     [Fact]
     public void State_of_another_rank_is_refused() =>
-        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 3)).Should().Throw<InvalidDataException>().WithMessage("*'weight'*rank 2 of 4*rank 3 of 4*Nothing was changed*");
+        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 3)).Should().Throw<InvalidDataException>()
+            .WithMessage("*'weight'*rank 2 of 4*rank 3 of 4*Nothing was changed*");
 
     [Fact]
     public void State_of_another_side_is_refused() =>
-        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 2, ProjectionSide.Right)).Should().Throw<InvalidDataException>().WithMessage("*Left subspace*Right subspace*");
+        Load(Saved(GaLoreOf(rank: 2)), GaLoreOf(rank: 2, ProjectionSide.Right)).Should().Throw<InvalidDataException>()
+            .WithMessage("*Left subspace*Right subspace*");
 
     [Fact]
     public void State_of_another_shape_is_refused() =>

@@ -14,7 +14,8 @@ public class LossScalerTests
 {
     private static readonly GaLore Method = new() { Rank = 4, RefreshEvery = 5 };
 
-    /// <summary>Numbers of the documentation of torch.amp.GradScaler, with an interval of 3: back-off at once, growth after three good steps in a row.</summary>
+    /// <summary>Numbers of the documentation of torch.amp.GradScaler, with an interval of 3: back-off at once, growth after three good steps in a
+    /// row.</summary>
     [Fact]
     public void Scale_backs_off_and_grows_as_that_of_PyTorch()
     {

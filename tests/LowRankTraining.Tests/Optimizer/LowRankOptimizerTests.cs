@@ -109,7 +109,8 @@ public class LowRankOptimizerTests
 
         Step(optimizer, [.. optimizer.Session.Parameters.Select(plan => plan.Parameter)]);
 
-        optimizer.Session.Parameters.Where(plan => optimizer.For(plan.Parameter).TryGet("basis", out _)).Select(plan => plan.Name).Should().Equal("body.weight");
+        optimizer.Session.Parameters.Where(plan => optimizer.For(plan.Parameter).TryGet("basis", out _)).Select(plan => plan.Name).Should()
+            .Equal("body.weight");
     }
 
     internal static void Step(LowRankOptimizer optimizer, params Parameter[] parameters)

@@ -158,7 +158,8 @@ public class WorldTests
 
     private readonly Sequential[] _models = [.. Enumerable.Range(0, 3).Select(_ => Model())];
 
-    private FluentAssertions.Specialized.ExceptionAssertions<InvalidOperationException> Refused(int size, Action<ICollective, Sequential> work, int? lanes = null) =>
+    private FluentAssertions.Specialized.ExceptionAssertions<InvalidOperationException> Refused(int size, Action<ICollective, Sequential> work,
+        int? lanes = null) =>
         FluentActions.Invoking(() => InProcessWorld.Run(size, world => work(world, _models[world.Rank]), lanes)).Should().Throw<InvalidOperationException>();
 
     private static LowRankOptimizer Make(ICollective world, nn.Module model) => new GaLore { Rank = 2 }.Attach(model).CreateOptimizer(lr: 0.1, world);

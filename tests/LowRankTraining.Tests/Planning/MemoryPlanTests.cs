@@ -27,7 +27,8 @@ public class MemoryPlanTests
     [Fact]
     public void State_of_a_matrix_follows_the_formula()
     {
-        var plan = MemoryPlan.For([("layer.weight", new long[] { 64, 256 })], new GaLore { Rank = 32, States = StateFormat.Blockwise8Bit }, ScalarType.BFloat16);
+        var plan =
+            MemoryPlan.For([("layer.weight", new long[] { 64, 256 })], new GaLore { Rank = 32, States = StateFormat.Blockwise8Bit }, ScalarType.BFloat16);
 
         var matrix = plan.Parameters.Single();
         matrix.StateBytes.Should().Be(4 * 64 * 32 + 2 * (256 * 32 + 4 * 256 * 32 / 256));

@@ -74,7 +74,8 @@ public class WeightSpaceMemoryTests
         WeightSpaceMemory.Dora(96, 64, 8).Flops(1000).Should().Be(4 * T * M * N + 6 * T * R * (M + N) + 2 * M * N * R);
         WeightSpaceMemory.SparseLowRank(96, 64, 8, 0.1).Flops(1000).Should().Be(6 * T * M * N + 8 * M * N * R);
         WeightSpaceMemory.Factorized(96, 64, 8).Flops(1000).Should().Be(6 * T * R * (M + N));
-        (WeightSpaceMemory.SparseLowRank(512, 512, 128, 0.03).Flops(65_536) / WeightSpaceMemory.Dense(512, 512).Flops(65_536) - 1).Should().BeApproximately(0.0026, 0.0001);
+        (WeightSpaceMemory.SparseLowRank(512, 512, 128, 0.03).Flops(65_536) / WeightSpaceMemory.Dense(512, 512).Flops(65_536) - 1).Should()
+            .BeApproximately(0.0026, 0.0001);
     }
 
     /// <summary>Weights, gradients and moments that are there after a step.</summary>
@@ -99,7 +100,8 @@ public class WeightSpaceMemoryTests
 
         var formula = WeightSpaceMemory.Sum([.. matrices.Select(shape => Line(shape.Item1, shape.Item2)), .. Others()]).Bytes(NumberBytes.Float32);
 
-        var held = model.state_dict().Values.Sum(Bytes) + model.parameters().Sum(parameter => parameter.grad is { } gradient ? Bytes(gradient) : 0) + optimizer.StateBytes;
+        var held = model.state_dict().Values.Sum(Bytes) + model.parameters().Sum(parameter => parameter.grad is { } gradient ? Bytes(gradient) : 0)
+            + optimizer.StateBytes;
         held.Should().Be((long)formula);
 
         WeightSpaceMemory Line(int rows, int columns) => method switch
@@ -119,8 +121,11 @@ public class WeightSpaceMemoryTests
         var (hidden, intermediate, layers, _) = Models[model];
         WeightSpaceMemory[] layer =
         [
-            .. Enumerable.Repeat(linear(hidden, hidden), 4), linear(intermediate, hidden), linear(intermediate, hidden), linear(hidden, intermediate), WeightSpaceMemory.Dense(2 * hidden, 1),
+            .. Enumerable.Repeat(linear(hidden, hidden), 4), linear(intermediate, hidden), linear(intermediate, hidden), linear(hidden, intermediate),
+                WeightSpaceMemory.Dense(2 * hidden, 1),
         ];
-        return WeightSpaceMemory.Sum([.. Enumerable.Repeat(layer, layers).SelectMany(each => each), WeightSpaceMemory.Dense(32_000, hidden), WeightSpaceMemory.Dense(32_000, hidden), WeightSpaceMemory.Dense(hidden, 1)]);
+        return WeightSpaceMemory.Sum(
+            [.. Enumerable.Repeat(layer, layers).SelectMany(each => each), WeightSpaceMemory.Dense(32_000, hidden), WeightSpaceMemory.Dense(32_000, hidden),
+                WeightSpaceMemory.Dense(hidden, 1)]);
     }
 }

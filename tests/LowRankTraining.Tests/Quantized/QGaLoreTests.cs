@@ -30,7 +30,8 @@ public class QGaLoreTests
         var basis = (s * rank + 1) / 2 + 5 * Groups(s * rank);
         var moment = l * rank + 4 * Groups(l * rank);
         optimizer.StateBytes.Should().Be(basis + 2 * moment);
-        optimizer.Session.Parameters[0].Rule.BytesFor([rows, columns]).Should().Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
+        optimizer.Session.Parameters[0].Rule.BytesFor([rows, columns]).Should()
+            .Be(basis + 2 * moment + 5 * sizeof(float), "the planner counts the similarities, which come with the second refresh");
 
         static int Groups(int numbers) => (numbers + 255) / 256;
     }
@@ -136,7 +137,8 @@ public class QGaLoreTests
         for (var refresh = 1; refresh <= 5; refresh++)
         {
             var (from, to) = (basis * (refresh % 2 == 0 ? -1 : 1), basis * (refresh % 2 == 0 ? 1 : -1));
-            policy.Renewed(new SubspaceChange(Projection.Of(from, null), Projection.Of(to, null), 10, 20, new AdamRule(), state, new() { Step = refresh }), 100 * refresh);
+            policy.Renewed(new SubspaceChange(Projection.Of(from, null), Projection.Of(to, null), 10, 20, new AdamRule(), state, new() { Step = refresh }),
+                100 * refresh);
             gaps.Add(state.Counter("refresh_gap"));
         }
 

@@ -159,7 +159,8 @@ public class QuantizedLowRankLinearTests
     [InlineData(ScalarType.Float64, BaseFormat.NF4, "*float32, bfloat16 or float16*")]
     [InlineData(ScalarType.Float32, BaseFormat.Dense, "*not a quantized format*")]
     public void What_cannot_be_quantized_is_refused(ScalarType dtype, BaseFormat format, string message) =>
-        FluentActions.Invoking(() => new QuantizedLowRankLinear(nn.Linear(8, 8, dtype: dtype), rank: 2, format)).Should().Throw<ArgumentException>().WithMessage(message);
+        FluentActions.Invoking(() => new QuantizedLowRankLinear(nn.Linear(8, 8, dtype: dtype), rank: 2, format)).Should().Throw<ArgumentException>()
+            .WithMessage(message);
 
     private static double ShareKept(Linear source, BaseFormat format, ulong? seed)
     {

@@ -42,7 +42,8 @@ public class BFloat16FormatTests
 
         var expected = 0.001 * Math.Pow(0.999, Steps - 1);
         state["exp_avg_sq"].to(ScalarType.Float64).mean().ToDouble().Should().BeApproximately(expected, 0.01 * expected);
-        tensor(0.001 * 0.999).to(ScalarType.BFloat16).ToDouble().Should().Be(tensor(0.001).to(ScalarType.BFloat16).ToDouble(), "rounding to nearest would not let it fall");
+        tensor(0.001 * 0.999).to(ScalarType.BFloat16).ToDouble().Should()
+            .Be(tensor(0.001).to(ScalarType.BFloat16).ToDouble(), "rounding to nearest would not let it fall");
     }
 
     [Fact]

@@ -65,9 +65,11 @@ public class EveryMethodInDoubleTests
     }
 
     private static IEnumerable<string> OptionsOf(ILowRankStrategy method) => OptionTrial.OptionsOf(method.GetType())
-        .Where(option => option.PropertyType == typeof(double) && Checks.Of((IPart)OptionTrial.With(method, option, Changed(option.GetValue(method)!, Epsilon))).Count == 0
+        .Where(option =>
+            option.PropertyType == typeof(double) && Checks.Of((IPart)OptionTrial.With(method, option, Changed(option.GetValue(method)!, Epsilon))).Count == 0
             && (double)option.GetValue(method)! is > 0 and < 1e6
-            && option.Name is not ("MaxRankRatio" or "EnergyRatio" or "Density" or "Sparsity" or "RankDecay" or "Threshold" or "Dropout" or "ZeroRatio" or "Ratio"))
+            && option.Name is not (
+                "MaxRankRatio" or "EnergyRatio" or "Density" or "Sparsity" or "RankDecay" or "Threshold" or "Dropout" or "ZeroRatio" or "Ratio"))
         .Select(option => option.Name);
 
     private static ILowRankStrategy Make(string name) => LowRankStrategies.Create(name) switch
@@ -103,7 +105,9 @@ public class EveryMethodInDoubleTests
 
         Sequential Model()
         {
-            var plain = nn.Sequential(("first", nn.Linear(10, 12, dtype: ScalarType.Float64)), ("tanh", nn.Tanh()), ("second", nn.Linear(12, 8, dtype: ScalarType.Float64)));
+            var plain =
+                nn.Sequential(("first", nn.Linear(10, 12, dtype: ScalarType.Float64)), ("tanh", nn.Tanh()),
+                    ("second", nn.Linear(12, 8, dtype: ScalarType.Float64)));
             using var guard = no_grad();
             foreach (var (_, parameter) in plain.named_parameters())
                 parameter.copy_(Draw.Normal(parameter.shape, (ulong)parameter.NumberOfElements).mul(0.3));

@@ -171,7 +171,8 @@ public class PolarRuleTests
         using var scope = NewDisposeScope();
         var rule = new PolarRule { Momentum = momentum, Nesterov = nesterov || momentum == 0, NewtonSchulzSteps = null };
         using var state = new StateBag();
-        var (weight, expected, sum) = (zeros(rows, columns, ScalarType.Float64), zeros(rows, columns, ScalarType.Float64), zeros(rows, columns, ScalarType.Float64));
+        var (weight, expected, sum) =
+            (zeros(rows, columns, ScalarType.Float64), zeros(rows, columns, ScalarType.Float64), zeros(rows, columns, ScalarType.Float64));
 
         for (var t = 1; t <= 6; t++)
         {
@@ -191,14 +192,16 @@ public class PolarRuleTests
     [InlineData(PolarScaling.AspectRatio, 1.5)]
     [InlineData(PolarScaling.Spectral, 1.5)]
     [InlineData(PolarScaling.None, 1)]
-    public void Factor_of_a_tall_matrix_is_that_of_its_scaling(PolarScaling scaling, double factor) => Correction(scaling, 9, 4).Should().BeApproximately(factor, 1e-12);
+    public void Factor_of_a_tall_matrix_is_that_of_its_scaling(PolarScaling scaling, double factor) =>
+        Correction(scaling, 9, 4).Should().BeApproximately(factor, 1e-12);
 
     [Theory]
     [InlineData(PolarScaling.RootMeanSquare, 0.2 * 3)]
     [InlineData(PolarScaling.AspectRatio, 1)]
     [InlineData(PolarScaling.Spectral, 2.0 / 3)]
     [InlineData(PolarScaling.None, 1)]
-    public void Factor_of_a_wide_matrix_is_that_of_its_scaling(PolarScaling scaling, double factor) => Correction(scaling, 4, 9).Should().BeApproximately(factor, 1e-12);
+    public void Factor_of_a_wide_matrix_is_that_of_its_scaling(PolarScaling scaling, double factor) =>
+        Correction(scaling, 4, 9).Should().BeApproximately(factor, 1e-12);
 
     [Fact]
     public void Entries_of_a_step_have_the_size_of_AdamWs()

@@ -119,7 +119,8 @@ public class StatelessRuleTests
         gradient[2] = zeros(9, ScalarType.Float64);
         gradient[TensorIndex.Colon, 4] = zeros(6, ScalarType.Float64);
 
-        foreach (var direction in new[] { Direction(new SinkhornRule(), gradient), Direction(new RowNormRule(), gradient), Direction(new RowNormRule { ByColumns = true }, gradient) })
+        foreach (var direction in new[] { Direction(new SinkhornRule(), gradient), Direction(new RowNormRule(), gradient),
+            Direction(new RowNormRule { ByColumns = true }, gradient) })
         {
             direction.isfinite().all().ToBoolean().Should().BeTrue();
             direction[2].eq(0).all().ToBoolean().Should().BeTrue();
@@ -148,7 +149,8 @@ public class StatelessRuleTests
             for (var k = 0; k < g.Length; k++)
                 mean[k] = momentum * mean[k] + (1 - momentum) * g[k];
             for (var k = 0; k < g.Length; k++)
-                expected[k] -= 0.1 * mean[k] / Math.Max(0.5, Recomputed.Rms([.. mean.Where((_, other) => byColumns ? other % Columns == k % Columns : other / Columns == k / Columns)]));
+                expected[k] -= 0.1 * mean[k] / Math.Max(0.5,
+                    Recomputed.Rms([.. mean.Where((_, other) => byColumns ? other % Columns == k % Columns : other / Columns == k / Columns)]));
         }
 
         Recomputed.Entries(weight).Should().Equal(expected, (a, b) => Math.Abs(a - b) < 1e-12);

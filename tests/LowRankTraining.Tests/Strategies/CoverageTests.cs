@@ -36,7 +36,8 @@ public class CoverageTests
 
         using var session = new LoRA { Rank = 4, Logger = logger }.Attach(model, Targets.AllLinear());
 
-        logger.Lines.Should().ContainSingle(line => line.Contains("only 6.4 %") && line.Contains("convolution.weight (32 × 16 × 3 × 3)") && line.Contains("Targets"));
+        logger.Lines.Should()
+            .ContainSingle(line => line.Contains("only 6.4 %") && line.Contains("convolution.weight (32 × 16 × 3 × 3)") && line.Contains("Targets"));
     }
 
     [Fact]
@@ -93,7 +94,8 @@ public class CoverageTests
 
         Projected(new Fira { Logger = logger }, model).Should().Equal("large.weight");
 
-        logger.Lines.Should().Contain(line => line.Contains("more state than AdamW for 1 small matrices") && line.Contains("small.weight") && line.Contains("Set Rank"));
+        logger.Lines.Should()
+            .Contain(line => line.Contains("more state than AdamW for 1 small matrices") && line.Contains("small.weight") && line.Contains("Set Rank"));
     }
 
     private static IEnumerable<string> Projected(ILowRankStrategy method, nn.Module model) =>

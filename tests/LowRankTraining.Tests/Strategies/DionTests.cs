@@ -77,7 +77,8 @@ public class DionTests
         using var state = new StateBag();
         var rule = new FactoredMomentumRule { Rank = 2, ResidualScale = 0.5, Scaling = PolarScaling.None };
         Recomputed.Update(rule, Draw.Normal(5, 8, 1), zeros(5, 8, ScalarType.Float64), 1, state, new StepContext { Step = 1 });
-        var (left, right, gradient, update) = (state["left_factor"].clone(), state["right_factor"].clone(), Draw.Normal(5, 8, 2), zeros(5, 8, ScalarType.Float64));
+        var (left, right, gradient, update) =
+            (state["left_factor"].clone(), state["right_factor"].clone(), Draw.Normal(5, 8, 2), zeros(5, 8, ScalarType.Float64));
 
         Recomputed.Update(rule, gradient, update, 1, state, new StepContext { Step = 2 });
 

@@ -12,7 +12,8 @@ namespace LowRankTraining.Tests.Strategies;
 
 public class FinishTests
 {
-    public static TheoryData<Injection, bool> Ways => new() { { Injection.Replace, false }, { Injection.Hook, false }, { Injection.Shadow, false }, { Injection.Auto, true }, { Injection.Hook, true } };
+    public static TheoryData<Injection, bool> Ways =>
+        new() { { Injection.Replace, false }, { Injection.Hook, false }, { Injection.Shadow, false }, { Injection.Auto, true }, { Injection.Hook, true } };
 
     [Theory]
     [MemberData(nameof(Ways))]

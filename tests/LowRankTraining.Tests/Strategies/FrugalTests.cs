@@ -37,7 +37,8 @@ public class FrugalTests
         using var optimizer = new Frugal { Density = 0.25 }.Attach([("weight", weight)]).CreateOptimizer(lr: 0.01);
         weight.grad = Draw.Normal(8, 12, 1).to(ScalarType.Float32);
         optimizer.step();
-        var (before, outside) = (weight.detach().clone(), Enumerable.Range(0, 8).First(row => !optimizer.For(weight)["basis"].data<long>().ToArray().Contains(row)));
+        var (before, outside) =
+            (weight.detach().clone(), Enumerable.Range(0, 8).First(row => !optimizer.For(weight)["basis"].data<long>().ToArray().Contains(row)));
 
         var gradient = Draw.Normal(8, 12, 2).to(ScalarType.Float32);
         gradient[outside, 3] = tensor((float)broken);

@@ -17,7 +17,8 @@ public class GradientSpaceMethodTests
     private static readonly Dictionary<string, (GradientSpaceMethod Method, string[] Wrong)> OutOfRange = new()
     {
         ["galore"] = (new GaLore { HigherOrder = (HigherOrder)9 }, ["HigherOrder"]),
-        ["galore2"] = (new GaLore2 { Basis = new RandomizedSvdBasis { Oversampling = -1, PowerIterations = -1 } }, ["Basis.Oversampling", "Basis.PowerIterations"]),
+        ["galore2"] =
+            (new GaLore2 { Basis = new RandomizedSvdBasis { Oversampling = -1, PowerIterations = -1 } }, ["Basis.Oversampling", "Basis.PowerIterations"]),
         ["q-galore"] = (new QGaLore { SimilarityThreshold = 2, GapGrowth = 1, RememberedSimilarities = 0, WeightGroup = 0, Staggered = true },
             ["SimilarityThreshold", "GapGrowth", "RememberedSimilarities", "WeightGroup", "Staggered"]),
         ["fira"] = (new Fira { ResidualScale = -1, Limiter = new() { MaxGrowth = 1, Floor = 0 } }, ["ResidualScale", "Limiter.MaxGrowth", "Limiter.Floor"]),
@@ -28,11 +29,14 @@ public class GradientSpaceMethodTests
             ["ProjectorLearningRate", "ProjectorWeightDecay"]),
         ["subtrack"] = (new SubTrack { Basis = new GrassmannBasis { StepSize = 0 }, ResidualScale = -1, Limiter = new() { MaxGrowth = 1 } },
             ["Basis.StepSize", "ResidualScale", "Limiter.MaxGrowth"]),
-        ["sumo"] = (new Sumo { Momentum = 1, NewtonSchulzSteps = 0, Scaling = (PolarScaling)9, ResidualScale = -1 }, ["Momentum", "NewtonSchulzSteps", "Scaling", "ResidualScale"]),
+        ["sumo"] =
+            (new Sumo { Momentum = 1, NewtonSchulzSteps = 0, Scaling = (PolarScaling)9, ResidualScale = -1 },
+                ["Momentum", "NewtonSchulzSteps", "Scaling", "ResidualScale"]),
         ["adarankgrad"] = (new AdaRankGrad { Refresh = new EnergyRefresh { Least = 0, LookEvery = 0, AtLeast = 0, AtMost = -1 } },
             ["Refresh.Least", "Refresh.LookEvery", "Refresh.AtLeast", "Refresh.AtMost"]),
         ["gradnormlorp"] = (new GradNormLoRP(), []),
-        ["balanced"] = (new Balanced { ResidualScale = -1, Limiter = new() { MaxGrowth = 1, Floor = 0 } }, ["ResidualScale", "Limiter.MaxGrowth", "Limiter.Floor"]),
+        ["balanced"] =
+            (new Balanced { ResidualScale = -1, Limiter = new() { MaxGrowth = 1, Floor = 0 } }, ["ResidualScale", "Limiter.MaxGrowth", "Limiter.Floor"]),
     };
 
     private static readonly Dictionary<string, (GradientSpaceMethod Method, string[] Says)> Contradictory = new()
@@ -42,31 +46,43 @@ public class GradientSpaceMethodTests
         ["fira, both sides"] = (new Fira { Side = ProjectionSide.Both }, ["ScaledResidual*Side is Both*choose one side"]),
         ["adarankgrad, moments kept"] = (new AdaRankGrad { OnRefresh = MomentCarryOver.Keep }, ["AdaptiveRankBasis changes the rank*OnRefresh"]),
         ["galore, adaptive rank"] = (new GaLore { Basis = new AdaptiveRankBasis() }, ["AdaptiveRankBasis changes the rank*OnRefresh"]),
-        ["galore, adaptive rank, first moment rotated"] = (new GaLore { Basis = new AdaptiveRankBasis(), OnRefresh = MomentCarryOver.RotateFirst }, ["AdaptiveRankBasis changes the rank*OnRefresh"]),
+        ["galore, adaptive rank, first moment rotated"] =
+            (new GaLore { Basis = new AdaptiveRankBasis(), OnRefresh = MomentCarryOver.RotateFirst }, ["AdaptiveRankBasis changes the rank*OnRefresh"]),
         ["osd, both sides"] = (new OnlineSubspaceDescent { Side = ProjectionSide.Both }, ["OnlinePcaDrift*one side"]),
         ["osd, drawn basis"] = (new OnlineSubspaceDescent { Basis = new RandomOrthonormalBasis() }, ["OnlinePcaDrift*found from the gradient"]),
         ["osd, cosines"] = (new OnlineSubspaceDescent { Basis = new DctBasis() }, ["OnlinePcaDrift*found from the gradient"]),
-        ["osd, adaptive rank"] = (new OnlineSubspaceDescent { Basis = new AdaptiveRankBasis(), OnRefresh = MomentCarryOver.Rotate }, ["OnlinePcaDrift*fixed rank"]),
-        ["warm start from cosines"] = (new GaLore { Basis = new WarmStartedBasis { Start = new DctBasis() } }, ["WarmStartedBasis*DctBasis*RandomizedSvdBasis"]),
-        ["warm start from adaptive rank"] = (new GaLore { Basis = new WarmStartedBasis { Start = new AdaptiveRankBasis() } }, ["WarmStartedBasis*AdaptiveRankBasis*RandomizedSvdBasis"]),
+        ["osd, adaptive rank"] =
+            (new OnlineSubspaceDescent { Basis = new AdaptiveRankBasis(), OnRefresh = MomentCarryOver.Rotate }, ["OnlinePcaDrift*fixed rank"]),
+        ["warm start from cosines"] =
+            (new GaLore { Basis = new WarmStartedBasis { Start = new DctBasis() } }, ["WarmStartedBasis*DctBasis*RandomizedSvdBasis"]),
+        ["warm start from adaptive rank"] =
+            (new GaLore { Basis = new WarmStartedBasis { Start = new AdaptiveRankBasis() } }, ["WarmStartedBasis*AdaptiveRankBasis*RandomizedSvdBasis"]),
         ["mixed momentum, cosines"] = (new LDAdam { Basis = new MomentumMix { Of = new DctBasis() } }, ["MomentumMix*DctBasis*RandomizedSvdBasis"]),
-        ["rotation from Gaussian"] = (new SubTrack { Basis = new GrassmannBasis { Start = new GaussianBasis() } }, ["GrassmannBasis*GaussianBasis*RandomizedSvdBasis"]),
+        ["rotation from Gaussian"] =
+            (new SubTrack { Basis = new GrassmannBasis { Start = new GaussianBasis() } }, ["GrassmannBasis*GaussianBasis*RandomizedSvdBasis"]),
         ["tucker, cosines, guarded"] = (new GaLore
         {
-            HigherOrder = HigherOrder.Tucker, Basis = new DctBasis(), Refresh = new LazyRefresh(), OnRefresh = MomentCarryOver.Rotate, BasisFormat = StateFormat.BFloat16,
+            HigherOrder = HigherOrder.Tucker, Basis = new DctBasis(), Refresh = new LazyRefresh(), OnRefresh = MomentCarryOver.Rotate,
+            BasisFormat = StateFormat.BFloat16,
         }, ["Tucker*DctBasis", "Tucker*LazyRefresh", "Tucker*OnRefresh", "Tucker*BasisFormat"]),
         ["fira, Gaussian and both sides"] = (new Fira { Basis = new GaussianBasis(), Side = ProjectionSide.Both }, ["not orthonormal", "Side is Both"]),
-        ["adarankgrad, left at once"] = (new AdaRankGrad { Basis = new AdaptiveRankBasis { Outside = 0.8 }, Refresh = new EnergyRefresh { Least = 0.3 } }, ["Least is 0.3*1 − Outside"]),
+        ["adarankgrad, left at once"] =
+            (new AdaRankGrad { Basis = new AdaptiveRankBasis { Outside = 0.8 }, Refresh = new EnergyRefresh { Least = 0.3 } }, ["Least is 0.3*1 − Outside"]),
         ["fira, accumulating"] = (new Fira { AccumulatesInSubspace = true }, ["ScaledResidual*whole gradient*accumulate in full"]),
         ["ldadam, accumulating"] = (new LDAdam { AccumulatesInSubspace = true }, ["Error feedback*whole gradient*accumulate in full"]),
         ["frugal, accumulating"] = (new Frugal { AccumulatesInSubspace = true }, ["StateFreeResidual*whole gradient*accumulate in full"]),
         ["apollo, accumulating"] = (new Apollo { AccumulatesInSubspace = true }, ["ScaledGradient*whole gradient*accumulate in full"]),
         ["osd, accumulating"] = (new OnlineSubspaceDescent { AccumulatesInSubspace = true }, ["OnlinePcaDrift*whole gradient*accumulate in full"]),
         ["gradnormlorp, accumulating"] = (new GradNormLoRP { AccumulatesInSubspace = true }, ["GradNormLoRP*whole gradient*accumulate in full"]),
-        ["ahead, without a period"] = (new GaLore { Basis = new WarmStartedBasis { Ahead = true }, Refresh = new LazyRefresh() }, ["WarmStartedBasis goes ahead*LazyRefresh*PeriodicRefresh"]),
-        ["ahead, both sides"] = (new GaLore { Basis = new WarmStartedBasis { Ahead = true }, Side = ProjectionSide.Both }, ["WarmStartedBasis goes ahead*one side*Ahead to false"]),
-        ["ahead, drifting"] = (new OnlineSubspaceDescent { Basis = new WarmStartedBasis { Ahead = true } }, ["WarmStartedBasis goes ahead*without a drift*Ahead to false"]),
-        ["ahead, within another"] = (new GaLore { Basis = new MomentumMix { Of = new WarmStartedBasis { Ahead = true } } }, ["WarmStartedBasis goes ahead*MomentumMix*Ahead to false"]),
+        ["ahead, without a period"] =
+            (new GaLore { Basis = new WarmStartedBasis { Ahead = true }, Refresh = new LazyRefresh() },
+                ["WarmStartedBasis goes ahead*LazyRefresh*PeriodicRefresh"]),
+        ["ahead, both sides"] =
+            (new GaLore { Basis = new WarmStartedBasis { Ahead = true }, Side = ProjectionSide.Both }, ["WarmStartedBasis goes ahead*one side*Ahead to false"]),
+        ["ahead, drifting"] =
+            (new OnlineSubspaceDescent { Basis = new WarmStartedBasis { Ahead = true } }, ["WarmStartedBasis goes ahead*without a drift*Ahead to false"]),
+        ["ahead, within another"] =
+            (new GaLore { Basis = new MomentumMix { Of = new WarmStartedBasis { Ahead = true } } }, ["WarmStartedBasis goes ahead*MomentumMix*Ahead to false"]),
     };
 
     private static readonly Dictionary<string, GradientSpaceMethod> Fitting = new()
@@ -85,13 +101,22 @@ public class GradientSpaceMethodTests
     {
         ["periodic"] = (new() { Refresh = new PeriodicRefresh { Every = 0 } }, ["GaLore.Refresh.Every is 0: it must be at least 1."]),
         ["staggered"] = (new() { Refresh = new StaggeredRefresh { Every = 0 } }, ["GaLore.Refresh.Every is*"]),
-        ["lazy"] = (new() { Refresh = new LazyRefresh { Every = 0, Threshold = 0, Growth = 1, Remembered = 0 } }, ["GaLore.Refresh.Every is*", "GaLore.Refresh.Threshold is*", "GaLore.Refresh.Growth is*", "GaLore.Refresh.Remembered is*"]),
-        ["energy"] = (new() { Refresh = new EnergyRefresh { Least = 1, LookEvery = 0, AtLeast = 0, AtMost = -1 } }, ["GaLore.Refresh.Least is*", "GaLore.Refresh.LookEvery is*", "GaLore.Refresh.AtLeast is*", "GaLore.Refresh.AtMost is*"]),
+        ["lazy"] =
+            (new() { Refresh = new LazyRefresh { Every = 0, Threshold = 0, Growth = 1, Remembered = 0 } },
+                ["GaLore.Refresh.Every is*", "GaLore.Refresh.Threshold is*", "GaLore.Refresh.Growth is*", "GaLore.Refresh.Remembered is*"]),
+        ["energy"] =
+            (new() { Refresh = new EnergyRefresh { Least = 1, LookEvery = 0, AtLeast = 0, AtMost = -1 } },
+                ["GaLore.Refresh.Least is*", "GaLore.Refresh.LookEvery is*", "GaLore.Refresh.AtLeast is*", "GaLore.Refresh.AtMost is*"]),
         ["path"] = (new() { Refresh = new PathEfficiencyRefresh { Least = 0, LookEvery = 0 } }, ["GaLore.Refresh.Least is*", "GaLore.Refresh.LookEvery is*"]),
-        ["randomized"] = (new() { Basis = new RandomizedSvdBasis { Oversampling = -1, PowerIterations = -1 } }, ["GaLore.Basis.Oversampling is*", "GaLore.Basis.PowerIterations is*"]),
-        ["adaptive"] = (new() { OnRefresh = MomentCarryOver.Rotate, Basis = new AdaptiveRankBasis { Outside = 1, MinRank = 0, Multiple = 0, Block = 0, Hysteresis = -1 } },
+        ["randomized"] =
+            (new() { Basis = new RandomizedSvdBasis { Oversampling = -1, PowerIterations = -1 } },
+                ["GaLore.Basis.Oversampling is*", "GaLore.Basis.PowerIterations is*"]),
+        ["adaptive"] =
+            (new() { OnRefresh = MomentCarryOver.Rotate, Basis = new AdaptiveRankBasis { Outside = 1, MinRank = 0, Multiple = 0, Block = 0, Hysteresis = -1 } },
             ["GaLore.Basis.Outside is*", "GaLore.Basis.MinRank is*", "GaLore.Basis.Multiple is*", "GaLore.Basis.Block is*", "GaLore.Basis.Hysteresis is*"]),
-        ["within another"] = (new() { Basis = new MomentumMix { Share = 1, Of = new WarmStartedBasis { Start = new RandomizedSvdBasis { Oversampling = -1 } } } }, ["GaLore.Basis.Share is*", "GaLore.Basis.Of.Start.Oversampling is*"]),
+        ["within another"] =
+            (new() { Basis = new MomentumMix { Share = 1, Of = new WarmStartedBasis { Start = new RandomizedSvdBasis { Oversampling = -1 } } } },
+                ["GaLore.Basis.Share is*", "GaLore.Basis.Of.Start.Oversampling is*"]),
         ["grassmann"] = (new() { Basis = new GrassmannBasis { StepSize = 0 } }, ["GaLore.Basis.StepSize is*"]),
     };
 
@@ -109,7 +134,8 @@ public class GradientSpaceMethodTests
         var (method, wrong) = OutOfRange[type];
         var broken = method with { Rank = 0, RefreshEvery = 0, Beta1 = 1, Beta2 = -0.1, Epsilon = 0, Scale = 0, Side = (ProjectionSide)9 };
 
-        var failures = Refusal(broken).Where(failure => failure.Contains(" is ", StringComparison.Ordinal) || failure.Contains("Staggered", StringComparison.Ordinal));
+        var failures = Refusal(broken)
+            .Where(failure => failure.Contains(" is ", StringComparison.Ordinal) || failure.Contains("Staggered", StringComparison.Ordinal));
 
         failures.Select(failure => failure.Split(' ')[0]).Should().Contain([.. Common.Concat(wrong).Select(option => $"{method.GetType().Name}.{option}")]);
     }

@@ -27,7 +27,8 @@ public class OptionEffectTests
         OptionTrial.Run(method, out _).Should().Be(usual, "the trial itself repeats");
 
         List<string> idle = [];
-        foreach (var option in OptionTrial.OptionsOf(method.GetType()).Where(option => !Silent.Contains(option.Name) && !Elsewhere.Contains((name, option.Name))))
+        foreach (var option in OptionTrial.OptionsOf(method.GetType())
+            .Where(option => !Silent.Contains(option.Name) && !Elsewhere.Contains((name, option.Name))))
         {
             var effects = Others(option, method).Select(value => EffectOf(OptionTrial.With(method, option, value), usual)).ToArray();
             if (effects.Length > 0 && !effects.Contains(Effect.Difference))
@@ -114,7 +115,8 @@ public class OptionEffectTests
         }
     }
 
-    /// <summary>What comes of another value. A refusal because of what the value does beside the others is a difference; one because of its range tells nothing.</summary>
+    /// <summary>What comes of another value. A refusal because of what the value does beside the others is a difference; one because of its range tells
+    /// nothing.</summary>
     private enum Effect
     {
         None,

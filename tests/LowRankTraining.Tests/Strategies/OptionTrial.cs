@@ -15,7 +15,8 @@ internal static class OptionTrial
 
     /// <summary>The options of a method or part that can be set.</summary>
     public static IEnumerable<PropertyInfo> OptionsOf(Type type) =>
-        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(option => option is { CanRead: true, CanWrite: true } && option.GetIndexParameters().Length == 0);
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(option => option is { CanRead: true, CanWrite: true } && option.GetIndexParameters().Length == 0);
 
     /// <summary>The same method or part with another value.</summary>
     public static T With<T>(T part, PropertyInfo option, object? value) where T : class
@@ -44,7 +45,8 @@ internal static class OptionTrial
             optimizer.step();
         }
 
-        var plan = string.Join("\n", MemoryPlan.For(optimizer.Session).Parameters.Select(parameter => $"{parameter.Name} {parameter.Layout} {parameter.StateBytes}"));
+        var plan =
+            string.Join("\n", MemoryPlan.For(optimizer.Session).Parameters.Select(parameter => $"{parameter.Name} {parameter.Layout} {parameter.StateBytes}"));
         isFinite = model.named_parameters().All(pair => pair.parameter.isfinite().all().ToBoolean());
         var weights = model.named_parameters().Where(pair => pair.parameter.is_floating_point()).Select(pair => Fingerprint(pair.parameter));
         return $"{plan}\n{string.Join(" ", weights)}";
@@ -53,7 +55,8 @@ internal static class OptionTrial
     private static string Fingerprint(Tensor weight)
     {
         var numbers = weight.detach().to(ScalarType.Float64).flatten();
-        return FormattableString.Invariant($"{(numbers * linspace(1, 2, numbers.numel(), ScalarType.Float64)).sum().ToDouble():R},{numbers.square().sum().ToDouble():R}");
+        return FormattableString.Invariant(
+            $"{(numbers * linspace(1, 2, numbers.numel(), ScalarType.Float64)).sum().ToDouble():R},{numbers.square().sum().ToDouble():R}");
     }
 
     /// <summary>Two linear layers, a convolution and an embedding, of which the second layer is wide and the first tall.</summary>

@@ -44,7 +44,8 @@ public class OverridesTests
     {
         using var scope = NewDisposeScope();
         using var model = nn.Sequential(("a", nn.Linear(3, 2, hasBias: false)), ("b", nn.Linear(2, 2, hasBias: false)));
-        using var optimizer = new Spam { Overrides = [new() { Pattern = "a.", LearningRate = 0.5, WeightDecay = 0 }, new() { Pattern = "b.", WeightDecay = 3 }] }
+        using var optimizer =
+            new Spam { Overrides = [new() { Pattern = "a.", LearningRate = 0.5, WeightDecay = 0 }, new() { Pattern = "b.", WeightDecay = 3 }] }
             .Attach(model).CreateOptimizer(lr: 0.01, weight_decay: 0.1);
         var before = Weights(model);
         foreach (var parameter in model.parameters())
@@ -53,8 +54,10 @@ public class OverridesTests
         optimizer.step();
 
         // Adam's first step is the rate, whatever the gradient.
-        Values(model.get_parameter("a.weight")!).Zip(before["a.weight"], (now, then) => now - then).Should().OnlyContain(change => Math.Abs(change + 0.005) < 1e-6);
-        Values(model.get_parameter("b.weight")!).Zip(before["b.weight"], (now, then) => now - (then * (1 - 0.01 * 0.3))).Should().OnlyContain(change => Math.Abs(change + 0.01) < 1e-6);
+        Values(model.get_parameter("a.weight")!).Zip(before["a.weight"], (now, then) => now - then).Should()
+            .OnlyContain(change => Math.Abs(change + 0.005) < 1e-6);
+        Values(model.get_parameter("b.weight")!).Zip(before["b.weight"], (now, then) => now - (then * (1 - 0.01 * 0.3))).Should()
+            .OnlyContain(change => Math.Abs(change + 0.01) < 1e-6);
     }
 
     [Fact]
@@ -122,7 +125,8 @@ public class OverridesTests
         var method = new GaLore { Rank = 4, Beta1 = 0.8, Epsilon = 1e-6 };
         using var optimizer = method.Attach([("first.weight", model.get_parameter("first.weight")!)]).CreateOptimizer(lr: 0.01);
 
-        optimizer.add_param_group(new LowRankOptimizer.ParamGroup([("second.weight", model.get_parameter("second.weight")!)], lr: 0.1, method: method with { Rank = 2 }));
+        optimizer.add_param_group(
+            new LowRankOptimizer.ParamGroup([("second.weight", model.get_parameter("second.weight")!)], lr: 0.1, method: method with { Rank = 2 }));
         optimizer.add_param_group(new LowRankOptimizer.ParamGroup(model.parameters().Skip(3).Take(1), weight_decay: 0.5));
 
         var layouts = optimizer.parameters().Select(parameter => optimizer.For((Parameter)parameter)).ToArray();

@@ -84,7 +84,8 @@ public sealed class QuantizedBaseTests : IDisposable
     public void What_a_quantized_base_cannot_do_is_said_before_anything_is_changed()
     {
         using var model = Seeded(new OpenNetwork());
-        FluentActions.Invoking(() => Checks.Require(new LoRA { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA })).Should().Throw<OptionsValidationException>().WithMessage("*LoRAGA*PiSSA*");
+        FluentActions.Invoking(() => Checks.Require(new LoRA { Base = BaseFormat.NF4, Init = FactorInit.LoRAGA })).Should().Throw<OptionsValidationException>()
+            .WithMessage("*LoRAGA*PiSSA*");
 
         using var session = new LoRA { Rank = 4, Base = BaseFormat.NF4 }.Attach(model);
         var before = Output(model);
@@ -122,7 +123,8 @@ public sealed class QuantizedBaseTests : IDisposable
     public void Every_rounding_learns_across_merges(MergeRounding rounding)
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = new ReLoRA { Rank = 4, Alpha = 4, MergeEvery = 25, Base = BaseFormat.NF4, Rounding = rounding }.Attach(model).CreateOptimizer(0.02);
+        using var optimizer = new ReLoRA { Rank = 4, Alpha = 4, MergeEvery = 25, Base = BaseFormat.NF4, Rounding = rounding }.Attach(model)
+            .CreateOptimizer(0.02);
         var (input, target) = (Normal(1, ScalarType.Float32, 40, 12), Normal(2, ScalarType.Float32, 40, 6));
 
         var losses = Enumerable.Range(0, 110).Select(_ =>
@@ -143,7 +145,8 @@ public sealed class QuantizedBaseTests : IDisposable
     {
         using var model = Seeded(new OpenNetwork());
         var before = Output(model);
-        using var optimizer = new ReLoRA { Rank = 16, Alpha = 16, MergeEvery = 3, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }.Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new ReLoRA { Rank = 16, Alpha = 16, MergeEvery = 3, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }.Attach(model)
+            .CreateOptimizer(0.01);
         Distance(Output(model), before).Should().BeLessThan(1e-5, "the factors start from what quantizing has lost");
         Run(model, optimizer, 2);
         var twin = AfterThreeStepsWithoutMerge();
@@ -156,7 +159,9 @@ public sealed class QuantizedBaseTests : IDisposable
         static double[] AfterThreeStepsWithoutMerge()
         {
             using var model = Seeded(new OpenNetwork());
-            using var optimizer = new ReLoRA { Rank = 16, Alpha = 16, MergeEvery = 99, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }.Attach(model).CreateOptimizer(0.01);
+            using var optimizer =
+                new ReLoRA { Rank = 16, Alpha = 16, MergeEvery = 99, Base = BaseFormat.NF4, Rounding = MergeRounding.CarryResidual }.Attach(model)
+                    .CreateOptimizer(0.01);
             Run(model, optimizer, 3);
             return Output(model);
         }
@@ -244,7 +249,8 @@ public sealed class QuantizedBaseTests : IDisposable
         using var model = Seeded(new OpenNetwork(dtype));
         var before = Weights(model);
 
-        model.Invoking(plain => Strategy(BaseFormat.NF4).Attach(plain)).Should().Throw<ArgumentException>().WithMessage("*NF4*first.weight (Float64)*Nothing was changed*");
+        model.Invoking(plain => Strategy(BaseFormat.NF4).Attach(plain)).Should().Throw<ArgumentException>()
+            .WithMessage("*NF4*first.weight (Float64)*Nothing was changed*");
 
         Weights(model).Should().BeEquivalentTo(before);
         model.parameters().Should().OnlyContain(parameter => parameter.requires_grad);
@@ -263,7 +269,8 @@ public sealed class QuantizedBaseTests : IDisposable
             .Should().Throw<ArgumentException>().WithMessage("Under Strict*NF4*first.weight*field 'first'*Nothing was changed*");
 
         session.Layers.Should().OnlyContain(layer => layer.Injection == Injection.Hook);
-        session.Parameters.Where(plan => plan.Name.EndsWith("lora_A", StringComparison.Ordinal)).Should().OnlyContain(plan => plan.Note!.Contains("not in NF4"));
+        session.Parameters.Where(plan => plan.Name.EndsWith("lora_A", StringComparison.Ordinal)).Should()
+            .OnlyContain(plan => plan.Note!.Contains("not in NF4"));
         log.Lines.Should().ContainSingle(line => line.Contains("cannot be kept in NF4"));
         strictModel.named_parameters().Should().HaveCount(5);
     }
@@ -273,8 +280,10 @@ public sealed class QuantizedBaseTests : IDisposable
     [InlineData(Injection.Shadow)]
     public void Way_in_without_a_layer_of_its_own_is_refused_with_the_options(Injection injection)
     {
-        FluentActions.Invoking(() => Checks.Require(new ReLoRA { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>().WithMessage("*Base is NF4*Auto or Replace*");
-        FluentActions.Invoking(() => Checks.Require(new LoRA { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>().WithMessage("*Base is NF4*Auto or Replace*");
+        FluentActions.Invoking(() => Checks.Require(new ReLoRA { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>()
+            .WithMessage("*Base is NF4*Auto or Replace*");
+        FluentActions.Invoking(() => Checks.Require(new LoRA { Base = BaseFormat.NF4, Injection = injection })).Should().Throw<OptionsValidationException>()
+            .WithMessage("*Base is NF4*Auto or Replace*");
     }
 
     [Fact]
@@ -283,13 +292,16 @@ public sealed class QuantizedBaseTests : IDisposable
         var log = new RecordingLogger();
         using var model = Seeded(new OpenNetwork());
         List<double> measured = [];
-        using var optimizer = new ReLoRA { Rank = 4, MergeEvery = 3, Reset = OptimizerReset.Zero, Logger = log, LossProbe = Probe }.Attach(model).CreateOptimizer(0.01);
+        using var optimizer = new ReLoRA { Rank = 4, MergeEvery = 3, Reset = OptimizerReset.Zero, Logger = log, LossProbe = Probe }.Attach(model)
+            .CreateOptimizer(0.01);
 
         Run(model, optimizer, 6);
 
         measured.Should().HaveCount(4);
         measured[0].Should().BeApproximately(measured[1], 1e-5 * measured[0], "a merge keeps the function");
-        log.Lines.Should().ContainSingle(line => line.Contains("restart 1 after step 3: 2 matrices merged, rank now 4, ") && line.Contains("zeroed; loss ") && line.Contains(" before, "));
+        log.Lines.Should()
+            .ContainSingle(line =>
+                line.Contains("restart 1 after step 3: 2 matrices merged, rank now 4, ") && line.Contains("zeroed; loss ") && line.Contains(" before, "));
 
         double Probe()
         {

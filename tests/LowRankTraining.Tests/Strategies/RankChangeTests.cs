@@ -158,7 +158,8 @@ public class RankChangeTests
 
     private sealed class Run : IDisposable
     {
-        public Run(Injection way, IRankSchedule? schedule, RankChangeState mode = RankChangeState.Carry, ScalarType dtype = ScalarType.Float32, double rate = 0.01)
+        public Run(Injection way, IRankSchedule? schedule, RankChangeState mode = RankChangeState.Carry, ScalarType dtype = ScalarType.Float32,
+            double rate = 0.01)
         {
             Model = Seeded(new OpenNetwork(dtype));
             Optimizer = new LoRA { Rank = 8, Alpha = 8, Injection = way, RankSchedule = schedule, OnRankChange = mode }.Attach(Model).CreateOptimizer(rate);

@@ -20,7 +20,8 @@ public class RecipeTests
 
         session.Strategy.Should().Be("contoso.own");
         session.Seed.Should().Be(7);
-        session.Parameters.ToDictionary(plan => plan.Name, plan => plan.Rule).Should().Equal(new Dictionary<string, UpdateRule> { ["weight"] = matrices, ["bias"] = others });
+        session.Parameters.ToDictionary(plan => plan.Name, plan => plan.Rule).Should()
+            .Equal(new Dictionary<string, UpdateRule> { ["weight"] = matrices, ["bias"] = others });
     }
 
     [Fact]

@@ -65,7 +65,8 @@ public class SLTrainFromWeightTests
         using (no_grad())
             model.get_parameter("second.weight")![0, 0] = float.NaN;
 
-        model.Invoking(broken => Strategy(injection).Attach(broken)).Should().Throw<ArgumentException>().WithMessage("*'second.weight' holds NaN*Nothing was changed*");
+        model.Invoking(broken => Strategy(injection).Attach(broken)).Should().Throw<ArgumentException>()
+            .WithMessage("*'second.weight' holds NaN*Nothing was changed*");
 
         model.state_dict().Keys.Should().NotContain(name => name.Contains("lora"));
         model.get_parameter("first.weight")!.numel().Should().Be(192);

@@ -50,7 +50,8 @@ public class SLTrainShadowTests
         var session = Method(WeightStart.FromWeight, Injection.Shadow).Attach(model);
         using var optimizer = session.CreateOptimizer();
 
-        session.Invoking(used => used.CreateOptimizer()).Should().Throw<InvalidOperationException>().WithMessage("*has had an optimizer before*Go on with that one*");
+        session.Invoking(used => used.CreateOptimizer()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*has had an optimizer before*Go on with that one*");
     }
 
     private static SLTrain Method(WeightStart start, Injection injection) =>

@@ -31,7 +31,9 @@ public sealed class SLTrainTests : IDisposable
             "first.bias", "first.lora_A", "first.lora_B", "first.sparse_values", "norm.weight", "norm.bias",
             "second.lora_A", "second.lora_B", "second.sparse_values", "lm_head.weight", "lm_head.bias", "first.sparse_indices", "second.sparse_indices");
         plain.weight.numel().Should().Be(0, "the plain layer holds no memory meanwhile");
-        session.Describe().Should().Contain("first.weight: Replace, rank 4 (its place takes another module; 28 of 192 entries in its sparse part; the weight was discarded for new parts)");
+        session.Describe().Should()
+            .Contain(
+                "first.weight: Replace, rank 4 (its place takes another module; 28 of 192 entries in its sparse part; the weight was discarded for new parts)");
         MemoryPlan.For(session).WeightBytes.Should().Be(model.parameters().Sum(parameter => 4 * parameter.numel()) + 4 * (28 + 38));
     }
 
@@ -81,7 +83,8 @@ public sealed class SLTrainTests : IDisposable
     public void Finishing_twice_and_hooks_are_errors()
     {
         using var model = new OpenNetwork();
-        model.Invoking(network => Strategy(Small with { Injection = Injection.Hook }).Attach(network)).Should().Throw<ArgumentException>().WithMessage("Injection.Hook does not work*first.weight*");
+        model.Invoking(network => Strategy(Small with { Injection = Injection.Hook }).Attach(network)).Should().Throw<ArgumentException>()
+            .WithMessage("Injection.Hook does not work*first.weight*");
         model.state_dict().Keys.Should().NotContain(name => name.Contains("lora"));
 
         using var session = Strategy().Attach(model);
@@ -114,7 +117,8 @@ public sealed class SLTrainTests : IDisposable
         using var model = Seeded(new SealedNetwork());
         using var optimizer = Strategy().Attach(model).CreateOptimizer(0.01);
 
-        ((AdapterSession)optimizer.Session).Describe().Should().Contain("first.weight: Shadow, rank 4 (field 'first' of SealedNetwork is of type Linear").And.Contain("optimizer state is saved and no weight");
+        ((AdapterSession)optimizer.Session).Describe().Should()
+            .Contain("first.weight: Shadow, rank 4 (field 'first' of SealedNetwork is of type Linear").And.Contain("optimizer state is saved and no weight");
         var first = Step(model, optimizer);
         Run(model, optimizer, 100);
         Step(model, optimizer).Should().BeLessThan(first);
@@ -134,7 +138,8 @@ public sealed class SLTrainTests : IDisposable
             optimizer.step();
         }
 
-        optimizer.StateBytes.Should().Be(4 * (3 * (2 * (8 + 27) + 21) + 21) + 4 * 2 * 8, "an 8 x 27 matrix has 21 sparse entries, and the bias is trained by Adam");
+        optimizer.StateBytes.Should()
+            .Be(4 * (3 * (2 * (8 + 27) + 21) + 21) + 4 * 2 * 8, "an 8 x 27 matrix has 21 sparse entries, and the bias is trained by Adam");
     }
 
     [Fact]
@@ -152,11 +157,13 @@ public sealed class SLTrainTests : IDisposable
     [InlineData(-0.1)]
     [InlineData(double.NaN)]
     public void Density_out_of_range_is_refused(double density) =>
-        FluentActions.Invoking(() => Checks.Require(Small with { Density = density })).Should().Throw<OptionsValidationException>().WithMessage("*Density*above 0 and below 1*");
+        FluentActions.Invoking(() => Checks.Require(Small with { Density = density })).Should().Throw<OptionsValidationException>()
+            .WithMessage("*Density*above 0 and below 1*");
 
     [Fact]
     public void All_wrong_options_are_listed_in_one_error() =>
-        FluentActions.Invoking(() => Checks.Require(Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9, Storage = (SupportStorage)9 }))
+        FluentActions.Invoking(() =>
+            Checks.Require(Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9, Storage = (SupportStorage)9 }))
             .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
 
     [Fact]
@@ -166,7 +173,9 @@ public sealed class SLTrainTests : IDisposable
         using var model = Seeded(new OpenNetwork());
         var before = Weights(model);
 
-        model.Invoking(small => Strategy(Small with { Density = 0.001, Strict = true }).Attach(small)).Should().Throw<ArgumentException>().WithMessage("Under Strict*density of 0.001 gives 2 matrices no sparse entry: first.weight (16 x 12); second.weight (16 x 16)*Nothing was changed*");
+        model.Invoking(small => Strategy(Small with { Density = 0.001, Strict = true }).Attach(small)).Should().Throw<ArgumentException>()
+            .WithMessage(
+                "Under Strict*density of 0.001 gives 2 matrices no sparse entry: first.weight (16 x 12); second.weight (16 x 16)*Nothing was changed*");
         Weights(model).Should().BeEquivalentTo(before);
 
         using var session = Strategy(Small with { Density = 0.001, Logger = log }).Attach(model);
@@ -179,7 +188,8 @@ public sealed class SLTrainTests : IDisposable
     {
         using var model = new OpenNetwork();
 
-        model.Invoking(small => Strategy(Small with { Rank = 64, Strict = true }).Attach(small)).Should().Throw<ArgumentException>().WithMessage("*rank 64 lowered to 12*");
+        model.Invoking(small => Strategy(Small with { Rank = 64, Strict = true }).Attach(small)).Should().Throw<ArgumentException>()
+            .WithMessage("*rank 64 lowered to 12*");
         model.state_dict().Keys.Should().NotContain(name => name.Contains("lora"));
 
         using var session = Strategy(Small with { Rank = 64 }).Attach(model);

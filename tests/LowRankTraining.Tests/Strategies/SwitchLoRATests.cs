@@ -33,7 +33,9 @@ public class SwitchLoRATests
         using var scope = NewDisposeScope();
         using var model = nn.Sequential(nn.Linear(300, 200, hasBias: false));
         using var session = new SwitchLoRA { Rank = 64 }.Attach(model);
-        var (a, b) = (model.named_parameters().First(pair => pair.name == "0.lora_A").parameter.detach(), model.named_parameters().First(pair => pair.name == "0.lora_B").parameter.detach());
+        var (a, b) =
+            (model.named_parameters().First(pair => pair.name == "0.lora_A").parameter.detach(),
+                model.named_parameters().First(pair => pair.name == "0.lora_B").parameter.detach());
 
         // s B A has r σ_A² σ_B² s² = 1 / (3 n) for s = 1/r: the variance of U(−1/√n, 1/√n).
         b.mm(a).div(64).std().ToDouble().Should().BeApproximately(1 / Math.Sqrt(3 * 300), 0.003);
@@ -77,7 +79,8 @@ public class SwitchLoRATests
         Values(state["vector_steps"]).Should().Equal(0, 6, 6, 6);
 
         Step(model, optimizer);
-        Column().Zip(before, (now, then) => Math.Abs(now - then)).Should().OnlyContain(change => change > 0 && change < 0.0101, "the first step of Adam is the learning rate");
+        Column().Zip(before, (now, then) => Math.Abs(now - then)).Should()
+            .OnlyContain(change => change > 0 && change < 0.0101, "the first step of Adam is the learning rate");
         Values(state["vector_steps"]).Should().Equal(1, 7, 7, 7);
     }
 
@@ -120,7 +123,8 @@ public class SwitchLoRATests
     private static LowRankLinear Layer(nn.Module model) => (LowRankLinear)model.named_children().First().module;
 
     private static IEnumerable<int> RowsThatDiffer(double[] one, double[] other, int width) =>
-        one.Chunk(width).Zip(other.Chunk(width)).Select((pair, row) => (row, differs: Distance(pair.First, pair.Second) > 0.01)).Where(pair => pair.differs).Select(pair => pair.row);
+        one.Chunk(width).Zip(other.Chunk(width)).Select((pair, row) => (row, differs: Distance(pair.First, pair.Second) > 0.01)).Where(pair => pair.differs)
+            .Select(pair => pair.row);
 
     /// <summary>Steps after which the weight beside the factors has changed.</summary>
     private static int[] Exchanges(SwitchLoRA options, int steps)

@@ -16,7 +16,8 @@ public class WeightSpaceStatesTests
 {
     private const int Steps = 6;
 
-    public static TheoryData<string> Names => ["lora", "lora, shadow", "lora, falling rank", "relora", "relora, random reset", "dora", "prilora", "sltrain", "factorized", "cola"];
+    public static TheoryData<string> Names =>
+        ["lora", "lora, shadow", "lora, falling rank", "relora", "relora, random reset", "dora", "prilora", "sltrain", "factorized", "cola"];
 
     public static TheoryData<string> Exact => ["switchlora", "inrank"];
 
@@ -86,7 +87,8 @@ public class WeightSpaceStatesTests
         using var model = Plain();
         var names = model.named_parameters().Select(pair => pair.name).ToArray();
 
-        model.Invoking(plain => new LoRA { Rank = 0 }.Attach(plain)).Should().Throw<OptionsValidationException>().WithMessage("LoRA.Rank is 0: it must be at least 1*");
+        model.Invoking(plain => new LoRA { Rank = 0 }.Attach(plain)).Should().Throw<OptionsValidationException>()
+            .WithMessage("LoRA.Rank is 0: it must be at least 1*");
 
         model.named_parameters().Select(pair => pair.name).Should().Equal(names);
     }

@@ -30,7 +30,8 @@ public class BasesTests
 
         for (var j = 0; j < Length; j++)
             for (var i = 0; i < Length; i++)
-                columns[j, i].ToDouble().Should().BeApproximately(Math.Sqrt((i == 0 ? 1.0 : 2.0) / Length) * Math.Cos(Math.PI * i * (2 * j + 1) / (2 * Length)), 1e-14);
+                columns[j, i].ToDouble().Should()
+                    .BeApproximately(Math.Sqrt((i == 0 ? 1.0 : 2.0) / Length) * Math.Cos(Math.PI * i * (2 * j + 1) / (2 * Length)), 1e-14);
     }
 
     [Theory]
@@ -135,7 +136,8 @@ public class BasesTests
         const int Rank = 64, Draws = 100;
 
         var ratios = Enumerable.Range(1, Draws).Select(step =>
-            new GaussianBasis().Draw(vector, 50, Rank, new StepContext { Step = step }).t().mm(vector).square().sum().ToDouble() / vector.square().sum().ToDouble()).ToArray();
+            new GaussianBasis().Draw(vector, 50, Rank, new StepContext { Step = step }).t().mm(vector).square().sum().ToDouble() / vector.square().sum()
+                .ToDouble()).ToArray();
 
         ratios.Average().Should().BeApproximately(1, 3 * Math.Sqrt(2.0 / Rank / Draws));
     }

@@ -59,7 +59,8 @@ public class ErrorFeedbackTests
         }
     }
 
-    /// <summary>With steps that are linear in the gradient, nothing is lost: what was applied, what the momentum will still apply, and the error add up to the gradients.</summary>
+    /// <summary>With steps that are linear in the gradient, nothing is lost: what was applied, what the momentum will still apply, and the error add up to
+    /// the gradients.</summary>
     [Theory]
     [InlineData(0.0, ProjectionSide.Left, 1)]
     [InlineData(0.0, ProjectionSide.Right, 3)]
@@ -70,7 +71,8 @@ public class ErrorFeedbackTests
         using var scope = NewDisposeScope();
         var rule = new SubspaceRule
         {
-            Rank = 2, Side = side, RefreshEvery = every, Inner = new MovingAverage(momentum), Lift = new ProjectBack { Scale = 1 }, OnRefresh = MomentCarryOver.Rotate, Feedback = new ErrorFeedback(),
+            Rank = 2, Side = side, RefreshEvery = every, Inner = new MovingAverage(momentum), Lift = new ProjectBack { Scale = 1 },
+            OnRefresh = MomentCarryOver.Rotate, Feedback = new ErrorFeedback(),
         };
         using var state = new StateBag();
         Tensor applied = zeros(6, 9, ScalarType.Float64), sum = zeros(6, 9, ScalarType.Float64);

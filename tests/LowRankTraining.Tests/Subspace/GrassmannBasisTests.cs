@@ -53,7 +53,8 @@ public class GrassmannBasisTests
     {
         using var scope = NewDisposeScope();
         var spy = new SpyLift();
-        var rule = new SubspaceRule { Rank = 3, RefreshEvery = 1, Basis = new GrassmannBasis { StepSize = 0.3 }, Lift = spy, OnRefresh = MomentCarryOver.Rotate };
+        var rule =
+            new SubspaceRule { Rank = 3, RefreshEvery = 1, Basis = new GrassmannBasis { StepSize = 0.3 }, Lift = spy, OnRefresh = MomentCarryOver.Rotate };
         using var state = new StateBag();
         var (start, goal) = (Draw.Normal(rows, columns, 1), Draw.WithSingularValues(rows, columns, 2, 5, 4, 3, 1, 0.5));
 

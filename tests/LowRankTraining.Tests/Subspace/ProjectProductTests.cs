@@ -33,7 +33,8 @@ public class ProjectProductTests
     public void Product_is_projected_without_being_formed(bool left, bool right, bool picks)
     {
         using var scope = NewDisposeScope();
-        Tensor rows = picks ? tensor(new long[] { 1, 4, 11 }) : Draw.Basis(Rows, Rank, 1), columns = picks ? tensor(new long[] { 0, 8 }) : Draw.Basis(Columns, Rank, 2);
+        Tensor rows = picks ? tensor(new long[] { 1, 4, 11 }) : Draw.Basis(Rows, Rank, 1),
+            columns = picks ? tensor(new long[] { 0, 8 }) : Draw.Basis(Columns, Rank, 2);
         var projection = Projection.Of(left ? rows : null, right ? columns : null);
         var (delta, input) = (Draw.Normal(Tokens, Rows, 3), Draw.Normal(Tokens, Columns, 4));
 

@@ -9,7 +9,9 @@ namespace LowRankTraining.Tests.Subspace;
 /// <summary>Ranks above what a gradient spans.</summary>
 public class RankLimitTests
 {
-    public static TheoryData<IBasis> Found => [new WarmStartedBasis(), new RandomizedSvdBasis(), new ExactSvdBasis(), new GramBasis(), new AdaptiveRankBasis { Outside = 0.01 }, new GrassmannBasis()];
+    public static TheoryData<IBasis> Found =>
+        [new WarmStartedBasis(), new RandomizedSvdBasis(), new ExactSvdBasis(), new GramBasis(), new AdaptiveRankBasis { Outside = 0.01 },
+            new GrassmannBasis()];
 
     [Theory]
     [MemberData(nameof(Found))]

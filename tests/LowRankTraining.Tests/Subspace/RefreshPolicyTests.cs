@@ -130,7 +130,8 @@ public class RefreshPolicyTests
     {
         using var scope = NewDisposeScope();
         using var weight = new Parameter(zeros(8, 12));
-        using var optimizer = new GaLore { Rank = 2, Refresh = new EnergyRefresh { LookEvery = 1, AtLeast = 3, AtMost = 1000 } }.Attach([("weight", weight)]).CreateOptimizer();
+        using var optimizer = new GaLore { Rank = 2, Refresh = new EnergyRefresh { LookEvery = 1, AtLeast = 3, AtMost = 1000 } }.Attach([("weight", weight)])
+            .CreateOptimizer();
         Tensor here = Draw.WithSingularValues(8, 12, 1, 3, 2), there = Draw.WithSingularValues(8, 12, 2, 3, 2);
 
         Refreshes(20, here).Should().Be(1);

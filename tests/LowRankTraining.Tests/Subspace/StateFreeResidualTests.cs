@@ -33,7 +33,8 @@ public class StateFreeResidualTests
         var accumulator = zeros(rows, columns, ScalarType.Float64);
         using var state = new StateBag();
 
-        new StateFreeResidual { Scale = 2, ResidualScale = 0.25, Outside = outside }.AddTo(accumulator, new LowRankStep(gradient, projection, inside, direction, 0.5), -0.125, state);
+        new StateFreeResidual { Scale = 2, ResidualScale = 0.25, Outside = outside }.AddTo(accumulator,
+            new LowRankStep(gradient, projection, inside, direction, 0.5), -0.125, state);
 
         var rest = gradient - Back(inside, left, right);
         var step = outside switch
@@ -64,7 +65,8 @@ public class StateFreeResidualTests
 
     private static (Projection Projection, Tensor? Left, Tensor? Right) Subspace(string kind, int rows, int columns)
     {
-        Tensor someRows = tensor(new long[] { 1, rows / 2, rows - 1 }), someColumns = tensor(new long[] { 0, 2, columns - 1 }), oneRow = tensor(new long[] { rows - 2 });
+        Tensor someRows = tensor(new long[] { 1, rows / 2, rows - 1 }), someColumns = tensor(new long[] { 0, 2, columns - 1 }),
+            oneRow = tensor(new long[] { rows - 2 });
         Tensor left = Draw.Basis(rows, 3, 2), right = Draw.Basis(columns, 3, 3);
         return kind switch
         {

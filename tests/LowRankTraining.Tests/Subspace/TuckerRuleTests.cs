@@ -22,7 +22,8 @@ public class TuckerRuleTests
         for (var step = 1; step <= 4; step++)
         {
             var gradient = Draw.Normal([6, 3, 4], (ulong)step);
-            new TuckerRule { Rank = 6, Scale = 1, Inner = Adam, Refresh = new PeriodicRefresh { Every = 2 } }.AddUpdate(gradient, actual, -0.1, tucker, new StepContext { Step = step });
+            new TuckerRule { Rank = 6, Scale = 1, Inner = Adam, Refresh = new PeriodicRefresh { Every = 2 } }.AddUpdate(gradient, actual, -0.1, tucker,
+                new StepContext { Step = step });
             Adam.AddUpdate(gradient, expected, -0.1, plain, new StepContext { Step = step });
         }
 
@@ -41,10 +42,12 @@ public class TuckerRuleTests
         for (var t = 1; t <= 3; t++)
         {
             var gradient = Draw.Normal([6, 5, 4], (ulong)t);
-            new TuckerRule { Rank = 3, Scale = 0.5, Inner = Adam, Basis = new ExactSvdBasis() }.AddUpdate(gradient, actual, -0.1, state, new StepContext { Step = t });
+            new TuckerRule { Rank = 3, Scale = 0.5, Inner = Adam, Basis = new ExactSvdBasis() }.AddUpdate(gradient, actual, -0.1, state,
+                new StepContext { Step = t });
 
             if (t == 1)
-                bases = [Leading(gradient.reshape(6, 20)), Leading(gradient.permute(1, 0, 2).reshape(5, 24)), Leading(gradient.permute(2, 0, 1).reshape(4, 30))];
+                bases = [Leading(gradient.reshape(6, 20)), Leading(gradient.permute(1, 0, 2).reshape(5, 24)),
+                    Leading(gradient.permute(2, 0, 1).reshape(4, 30))];
             var core = einsum("abc,ai,bj,ck->ijk", gradient, bases[0], bases[1], bases[2]);
             mean = 0.8 * mean + 0.2 * core;
             square = 0.9 * square + 0.1 * core.pow(2);

@@ -19,7 +19,8 @@ public class MethodTextTests
     public void Method_prints_itself_with_what_is_not_by_default()
     {
         new Fira().ToString().Should().Be("""{"Method":"fira"}""");
-        new Fira { Rank = 64, States = StateFormat.Blockwise8Bit, Basis = new DctBasis(), Refresh = new StaggeredRefresh { Every = 100 } }.ToString().Should().Be(
+        new Fira { Rank = 64, States = StateFormat.Blockwise8Bit, Basis = new DctBasis(), Refresh = new StaggeredRefresh { Every = 100 } }.ToString().Should()
+            .Be(
             """{"Method":"fira","Basis":"dct","Rank":64,"Refresh":{"Kind":"staggered","Every":100},"States":"8bit"}""");
         new ReLoRA { MergeEvery = 1000, RankPattern = new Dictionary<string, int> { ["q_proj"] = 4 } }.ToString().Should().Be(
             """{"Method":"relora","MergeEvery":1000,"RankPattern":{"q_proj":4}}""");
@@ -57,7 +58,8 @@ public class MethodTextTests
     [Fact]
     public void Recipe_is_composed_by_text()
     {
-        const string Text = """{"Method":"recipe","Matrices":{"Kind":"subspace","Basis":"warm-started","Rank":8},"Name":"contoso.own","Others":"adam","Seed":3}""";
+        const string Text =
+            """{"Method":"recipe","Matrices":{"Kind":"subspace","Basis":"warm-started","Rank":8},"Name":"contoso.own","Others":"adam","Seed":3}""";
         var recipe = (Recipe)LowRankStrategies.Parse(Text);
 
         recipe.Name.Should().Be("contoso.own");
@@ -73,10 +75,12 @@ public class MethodTextTests
         var galore = (GaLore)LowRankStrategies.Parse(Text);
 
         galore.Overrides.Should().Equal(
-            new ParameterOptions { Pattern = "q_proj", Rank = 4, States = StateFormat.Blockwise8Bit }, new ParameterOptions { Pattern = "norm", Frozen = true });
+            new ParameterOptions { Pattern = "q_proj", Rank = 4, States = StateFormat.Blockwise8Bit },
+                new ParameterOptions { Pattern = "norm", Frozen = true });
         ((GaLore)LowRankStrategies.Parse(galore.ToString())).Overrides.Should().Equal(galore.Overrides);
         FluentActions.Invoking(() => LowRankStrategies.Parse(Text.Replace("Frozen", "Frosen"))).Should().Throw<OptionsValidationException>()
-            .Which.Failures.Should().ContainSingle().Which.Should().Match("Overrides:1:Frosen is no option of parameter-options. The nearest names are Frozen, *");
+            .Which.Failures.Should().ContainSingle().Which.Should()
+            .Match("Overrides:1:Frosen is no option of parameter-options. The nearest names are Frozen, *");
     }
 
     [Theory]
@@ -146,7 +150,8 @@ public class MethodTextTests
 
     [Fact]
     public void JSON_that_names_no_method_is_a_JSON_error() =>
-        FluentActions.Invoking(() => JsonSerializer.Deserialize<ILowRankStrategy>("\"fria\"")).Should().Throw<JsonException>().WithMessage("*nearest names are fira*");
+        FluentActions.Invoking(() => JsonSerializer.Deserialize<ILowRankStrategy>("\"fria\"")).Should().Throw<JsonException>()
+            .WithMessage("*nearest names are fira*");
 
     [Fact]
     public void Parts_of_another_assembly_have_words_too()
@@ -159,7 +164,8 @@ public class MethodTextTests
     [Fact]
     public void Words_are_unique() => typeof(ILowRankStrategy).Assembly.GetExportedTypes()
         .Where(type => type.IsAssignableTo(typeof(IPart)) && type.IsAbstract && type != typeof(IPart))
-        .Should().AllSatisfy(family => Kinds.For(family).Where(kind => kind.Type.Assembly == family.Assembly).Select(kind => kind.Name).Should().OnlyHaveUniqueItems());
+        .Should()
+        .AllSatisfy(family => Kinds.For(family).Where(kind => kind.Type.Assembly == family.Assembly).Select(kind => kind.Name).Should().OnlyHaveUniqueItems());
 
     public sealed record ContosoFirstRowsBasis : IBasis
     {

@@ -69,7 +69,8 @@ public class PartedTieTests
         using var session = new GaLore { Rank = 2 }.Attach(model, Targets.Matching("body"));
         model.Head.weight = model.Table.weight!;
 
-        session.Invoking(late => late.CreateOptimizer()).Should().Throw<ArgumentException>().WithMessage("'tokens.weight' and 'decoder.weight' are one parameter*share it first, then attach*");
+        session.Invoking(late => late.CreateOptimizer()).Should().Throw<ArgumentException>()
+            .WithMessage("'tokens.weight' and 'decoder.weight' are one parameter*share it first, then attach*");
     }
 
     /// <summary>The way round that <c>model.to(...)</c> does not keep.</summary>
@@ -87,7 +88,8 @@ public class PartedTieTests
         model.Loss().backward();
 
         optimizer.Invoking(parted => parted.step()).Should().Throw<InvalidOperationException>()
-            .WithMessage("'tokens.weight' and 'decoder.weight' were one parameter*Give 'decoder.weight' the parameter of 'tokens.weight' again. Nothing was changed.");
+            .WithMessage(
+                "'tokens.weight' and 'decoder.weight' were one parameter*Give 'decoder.weight' the parameter of 'tokens.weight' again. Nothing was changed.");
         model.Snapshot().Should().BeEquivalentTo(before, options => options.WithStrictOrdering());
     }
 

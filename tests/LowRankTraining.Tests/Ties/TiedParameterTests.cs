@@ -213,7 +213,8 @@ public class TiedParameterTests
         model.to(ScalarType.Float64);
         using var optimizer = session.CreateOptimizer(lr: 0.1);
 
-        optimizer.Invoking(moved => moved.step()).Should().Throw<InvalidOperationException>().WithMessage("*were one parameter when the strategy was attached*");
+        optimizer.Invoking(moved => moved.step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*were one parameter when the strategy was attached*");
     }
 
     private sealed class TransposedHead : nn.Module<Tensor, Tensor>

@@ -130,7 +130,8 @@ public class HandleTests
         gone.Invoking(it => it.add_(1)).Should().Throw<InvalidOperationException>().WithMessage("*invalid*");
     }
 
-    private static (nn.Module Module, Func<Parameter> Read) Of<TModule>(TModule module, Func<TModule, Parameter> read) where TModule : nn.Module => (module, () => read(module));
+    private static (nn.Module Module, Func<Parameter> Read) Of<TModule>(TModule module, Func<TModule, Parameter> read) where TModule : nn.Module =>
+        (module, () => read(module));
 
     private static bool IsSameMemory(Tensor one, Tensor other) => one.bytes.Overlaps(other.bytes, out var offset) && offset == 0;
 }

@@ -32,7 +32,8 @@ public class RegistrationTests
         using var other = Plain(3);
 
         model.Invoking(it => it.register_module("first", other)).Should().Throw<InvalidOperationException>();
-        model.Invoking(it => it.named_children().First().module.register_parameter("weight", new Parameter(zeros(1)))).Should().Throw<InvalidOperationException>();
+        model.Invoking(it => it.named_children().First().module.register_parameter("weight", new Parameter(zeros(1)))).Should()
+            .Throw<InvalidOperationException>();
     }
 
     [Fact]
