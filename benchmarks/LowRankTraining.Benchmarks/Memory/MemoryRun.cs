@@ -21,6 +21,8 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     /// <summary>Batch 1 of so many tokens, of a vocabulary of LLaMA's size.</summary>
     private const int Tokens = 256, Vocabulary = 32_000, Rank = 256, Steps = 3;
 
+    private static readonly GaLore Short = new() { Rank = Rank, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit };
+
     /// <value>What is measured, small models first.</value>
     public static IReadOnlyList<MemoryRun> All { get; } =
     [
@@ -82,8 +84,6 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         Smallest(model),
         Quantized(model),
     ];
-
-    private static readonly GaLore Short = new() { Rank = Rank, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit };
 
     private static MemoryRun EightBit(string model, GradientFlow flow) => Of(model, "galore-8bit", Short, flow);
 

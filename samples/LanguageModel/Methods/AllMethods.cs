@@ -13,7 +13,7 @@ public static partial class AllMethods
 {
     /// <value>Every method; the first is what the others are measured against.</value>
     /// <remarks>Learning rates are the best or next to it of a search over powers of two, on the 9m model and 204,800 tokens of the default text: see
-    /// benchmarks/results/Comparison.md. WeLore's is for a model that has been trained.</remarks>
+    /// benchmarks/results/comparison. WeLore's is for a model that has been trained.</remarks>
     public static IReadOnlyList<Method> List { get; } =
     [
         new("adamw", "AdamW", 2e-3, AdamW),
