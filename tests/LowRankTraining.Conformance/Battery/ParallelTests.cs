@@ -26,7 +26,7 @@ public class ParallelTests
     private static readonly string[] Rounding =
     [
         "relora, NF4, carried residual", "ldadam, 8-bit error", "muon, reference code", "galore, Lion in bfloat16", "galore, bfloat16 basis and states",
-        "galore, sampled", "galore, both sides, rotated", "gradnormlorp",
+        "galore, sampled", "galore, both sides, rotated", "gradnormlorp", "gum, exact, 8-bit momentum",
     ];
 
     public static TheoryData<string> InFloat32 => [.. Methods.ByName.Keys.Except(Rounding)];
