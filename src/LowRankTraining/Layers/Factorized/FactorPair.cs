@@ -43,7 +43,9 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
         using var generator = new Generator(key, weight.device);
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
         var (v, u) = (Uniform(rank, columns, columns, weight.device, generator), Uniform(rows, rank, maxRank, weight.device, generator));
-        return Kept(u.mul_(scale), v.mul_(scale), weight.dtype);
+        return Kept(Scaled(u), Scaled(v), weight.dtype);
+
+        Tensor Scaled(Tensor drawn) => drawn.to(weight.dtype.Computing()).mul_(scale);
     }
 
     /// <summary>The same V, and zeros for U: their product is nothing yet.</summary>

@@ -80,7 +80,8 @@ public sealed record PolarRule : DirectionRule
     public override void Reset(StateBag state)
     {
         FreeMoments(state);
-        state.SetCounter(AdamRule.Clock, 0);
+        if (StepCounter is not null)
+            state.SetCounter(AdamRule.Clock, 0);
     }
 
     /// <summary>What the polar factor is taken of.</summary>

@@ -81,7 +81,6 @@ internal sealed record GumRule : UpdateRule
         if (Rank.Within(shape) == shape.ShortSide())
             return false;
 
-
         var draw = RandomKey.For(step.Seed, step.Parameter, "turn outside the subspace", period, step.Part) >> (63 - Digits);
         return draw < OutsideShare * (1L << Digits);
     }
