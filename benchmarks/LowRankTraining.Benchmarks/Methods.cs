@@ -96,7 +96,7 @@ internal static class Methods
     /// <param name="method">Its name in the tables.</param>
     /// <param name="matrices">What it updates.</param>
     /// <param name="rank">Dimensions of the subspaces.</param>
-    /// <param name="refreshing">When and how subspaces are found anew; null for never after the first step.</param>
+    /// <param name="refreshing">When and how subspaces are found again; null for never after the first step.</param>
     public static optim.Optimizer Make(string method, Matrices matrices, int rank, Refreshing? refreshing = null) => method == AdamW
         ? optim.AdamW(matrices.Parameters, lr: 1e-3)
         : Attach(method, matrices.Parameters, rank, refreshing ?? Refreshing.Never).CreateOptimizer(lr: 1e-2);
@@ -126,7 +126,7 @@ internal static class Methods
         nn.ParameterList([.. parameters.Select(pair => pair.parameter)]);
 }
 
-/// <summary>When and how subspaces are found anew.</summary>
+/// <summary>When and how subspaces are found again.</summary>
 /// <param name="Every">Steps between two refreshes of a matrix.</param>
 /// <param name="Basis">How; null for the method's own way.</param>
 /// <param name="Staggered">Whether each matrix has its own turn.</param>

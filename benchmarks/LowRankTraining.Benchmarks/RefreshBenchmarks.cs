@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks;
 
-/// <summary>One step in which every subspace is found anew, over the 56 projected matrices of the 60m configuration, float32.</summary>
+/// <summary>One step in which every subspace is found again, over the 56 projected matrices of the 60m configuration, float32.</summary>
 public class RefreshBenchmarks
 {
     private Matrices _matrices = null!;

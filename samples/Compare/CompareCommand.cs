@@ -7,6 +7,7 @@ using LanguageModel.Data;
 using LanguageModel.Methods;
 using LanguageModel.Model;
 using LanguageModel.Training;
+using static LanguageModel.CommandLine.SharedOptions;
 
 namespace Compare;
 
@@ -25,7 +26,6 @@ internal static class CompareCommand
     };
     private static readonly Option<string?> Model =
         new("--model", "-m") { Description = $"Model size: {string.Join(", ", LlamaConfigs.All.Select(config => config.Name))} [default: 9m]." };
-    private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
     private static readonly Option<long?> Tokens =
         new("--tokens") { Description = "Tokens that each method trains on [default: 4,000,000; with --demo 204,800]." };
     private static readonly Option<int?> Batch = new("--batch") { Description = "Sequences per step [default: 8; with --demo 4]." };
@@ -46,15 +46,6 @@ internal static class CompareCommand
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the methods' own]." };
     private static readonly Option<long?> RefreshEvery =
         new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the methods' own]." };
-    private static readonly Option<long?> MergeEvery =
-        new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
-    private static readonly Option<long?> WarmStart =
-        new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
-    private static readonly Option<string> Base =
-        new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
-    private static readonly Option<string> Dtype =
-        new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
-    private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<string[]> Data = new("--data")
     {
         Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK].",

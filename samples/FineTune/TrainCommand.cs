@@ -76,7 +76,6 @@ internal static class TrainCommand
         DefaultValueFactory = _ => "float32",
     };
 
-    private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<long> Seed = new("--seed")
     {
         Description = "Seed of the order of examples and of the method.",
@@ -97,7 +96,7 @@ internal static class TrainCommand
 
     private static readonly Option<bool> Resume = new("--resume")
     {
-        Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are remembered.",
+        Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are those of its start.",
     };
 
 
@@ -109,7 +108,7 @@ internal static class TrainCommand
         var command = new Command("train", "Trains a model on your data.")
         {
             ConfigFile.Option, Model, Method, Data, Eval, Chat, Rank, Alpha, LearningRate, Epochs, Steps, Batch, Length, Warmup, WeightDecay, Clip,
-            CheckpointActivations, Dtype, Device, Seed, Export, Out, Resume,
+            CheckpointActivations, Dtype, SharedOptions.Device, Seed, Export, Out, Resume,
         };
         command.SetAction(Execute);
         return command;
@@ -125,7 +124,7 @@ internal static class TrainCommand
             throw new UserException($"There is no run to go on with in {folder}. Name the folder of a run with --out, or leave out --resume to start one.");
 
         var settings = resume ? JsonSerializer.Deserialize<FineTuneSettings>(File.ReadAllText(remembered), Indented)! : Settings(parsed);
-        var run = new FineTuneRun(settings, folder, resume, Devices.Find(parsed.GetRequiredValue(Device)), Console.Out);
+        var run = new FineTuneRun(settings, folder, resume, Devices.Find(parsed.GetRequiredValue(SharedOptions.Device)), Console.Out);
         Directory.CreateDirectory(folder);
         File.WriteAllText(remembered, JsonSerializer.Serialize(settings, Indented));
         using var interruption = new Interruption();

@@ -7,6 +7,7 @@ using LanguageModel.Model;
 using LanguageModel.Tokens;
 using LowRankTraining.Mpi;
 using TorchSharp;
+using static LanguageModel.CommandLine.SharedOptions;
 
 namespace Pretrain;
 
@@ -17,7 +18,6 @@ internal static class PretrainCommand
         new("--strategy", "-s") { Description = $"Training method: {Names(AllMethods.List, method => method.Name)}.", DefaultValueFactory = _ => "galore" };
     private static readonly Option<string> Model =
         new("--model", "-m") { Description = $"Model size: {Names(LlamaConfigs.All, config => config.Name)}.", DefaultValueFactory = _ => "9m" };
-    private static readonly Option<int?> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts [default: a quarter of the model's width]." };
     private static readonly Option<long> Steps = new("--steps") { Description = "Optimizer steps of the whole run.", DefaultValueFactory = _ => 1000 };
     private static readonly Option<int> Batch = new("--batch") { Description = "Sequences per step.", DefaultValueFactory = _ => 8 };
     private static readonly Option<int> Sequence = new("--seq") { Description = "Tokens per sequence.", DefaultValueFactory = _ => 256 };
@@ -27,12 +27,6 @@ internal static class PretrainCommand
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the method's own]." };
     private static readonly Option<long?> RefreshEvery =
         new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the method's own]." };
-    private static readonly Option<long?> MergeEvery =
-        new("--merge-every") { Description = "Steps between merges (relora) [default: a quarter of the steps]." };
-    private static readonly Option<long?> WarmStart =
-        new("--warm-start") { Description = "Steps of full-rank training before the low-rank parts take over (relora) [default: 0]." };
-    private static readonly Option<string> Base =
-        new("--base") { Description = $"How frozen weights are kept (relora, lora): {Bases.Names}.", DefaultValueFactory = _ => "dense" };
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
     private static readonly Option<string> Gradients =
         new("--gradients") { Description = "What becomes of gradients in the backward pass: whole, projected or stepped.", DefaultValueFactory = _ => "whole" };
@@ -50,9 +44,6 @@ internal static class PretrainCommand
     private static readonly Option<int?> Threads = new("--threads") { Description = "Threads to compute with [default: one for each core]." };
     private static readonly Option<bool> EvalOnly = new("--eval-only") { Description = "Only validate the run in --out, as far as it has come." };
     private static readonly Option<string?> Generate = new("--generate") { Description = "Only let the run in --out write on from this text." };
-    private static readonly Option<string> Dtype =
-        new("--dtype") { Description = "Numbers of the weights: float32 or bfloat16.", DefaultValueFactory = _ => "float32" };
-    private static readonly Option<string> Device = new("--device") { Description = "Where to train: auto, cpu or cuda.", DefaultValueFactory = _ => "auto" };
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
     private static readonly Option<string[]> Data =
         new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK]; or several sources to "
@@ -65,7 +56,7 @@ internal static class PretrainCommand
         new("--save-every") { Description = "Steps between checkpoints [default: only at the end, and on Ctrl-C]." };
     private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for settings and checkpoints [default: a new one under runs/]." };
     private static readonly Option<bool> Resume =
-        new("--resume") { Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are remembered." };
+        new("--resume") { Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are those of its start." };
     private static readonly Option<bool> Json =
         new("--json") { Description = "End with one line of JSON on standard output; progress goes to standard error." };
 

@@ -56,7 +56,7 @@ internal sealed class RunFolder
         }
         catch (Exception damage) when (damage is JsonException or InvalidOperationException or ArgumentException)
         {
-            throw new UserException($"{SettingsFile} cannot be read: {damage.Message} Start the run anew in another folder.");
+            throw new UserException($"{SettingsFile} cannot be read: {damage.Message} Start the run again in another folder.");
         }
     }
 

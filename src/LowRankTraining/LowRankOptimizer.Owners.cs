@@ -54,7 +54,7 @@ public sealed partial class LowRankOptimizer
     /// <summary>Brings the gradients of divided parameters to their owners; the others free them.</summary>
     private void ReduceToOwners(double share)
     {
-        foreach (var sameType in _reducedToOwners.GroupBy(one => (one.Entry.Parameter.dtype, one.Entry.Parameter.device.ToString())))
+        foreach (var sameType in ReducedByType())
         {
             using var scope = NewDisposeScope();
             var owned = new OwnedTensors(_world!);
@@ -74,13 +74,17 @@ public sealed partial class LowRankOptimizer
         }
     }
 
+    /// <summary>What was brought to owners, by what can be sent in one message.</summary>
+    private IEnumerable<IGrouping<(ScalarType, string), (ParameterState Entry, int Owner)>> ReducedByType() =>
+        _reducedToOwners.GroupBy(one => (one.Entry.Parameter.dtype, one.Entry.Parameter.device.ToString()));
+
     /// <summary>Gives everybody the weights that their owners have updated, and adds up what was counted.</summary>
     private void GatherFromOwners()
     {
         if (!DividesWork)
             return;
 
-        foreach (var sameType in _reducedToOwners.GroupBy(one => (one.Entry.Parameter.dtype, one.Entry.Parameter.device.ToString())))
+        foreach (var sameType in ReducedByType())
         {
             var owned = new OwnedTensors(_world!);
             foreach (var (entry, owner) in sameType)

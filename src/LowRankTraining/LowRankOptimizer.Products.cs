@@ -25,7 +25,7 @@ public sealed partial class LowRankOptimizer
         using var scope = NewDisposeScope();
         using var lanes = entry.Lanes;
         var (rows, columns) = entry.Plan.Shape.Sides();
-        var like = zeros(1, 1, entry.Parameter.dtype.Computing(), entry.Parameter.device).expand(rows, columns);
+        var like = Shapes.Placeholder(rows, columns, entry.Parameter.dtype.Computing(), entry.Parameter.device);
         Tensor?[] parts = LanesHere > 1 ? [.. lanes.Parts] : [DenseGradient(entry) is { } gradient ? Ready(gradient) : null];
 
         entry.Plan.Rule.Take(new SummedMatrix([.. parts.Select(part => part?.AsMatrix())], like, Sum), entry.Bag, ContextFor(entry));

@@ -121,20 +121,23 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private void UpdateAll(Dictionary<ParameterState, GradientVerdict?>? verdicts)
     {
         // What has been accumulated is freed by its update: there is room then for the copies that large tables are updated in.
-        var projected = _entries.Where(entry => AccumulatedIn(entry) is not null).ToHashSet();
-        if (projected.Count > 0)
-            UpdateThose(projected.Contains, verdicts);
-        UpdateThose(entry => !projected.Contains(entry), verdicts);
+        var isAnyAccumulated = false;
+        foreach (var entry in _entries)
+            isAnyAccumulated |= entry.TakesAccumulated = AccumulatedIn(entry) is not null;
+
+        if (isAnyAccumulated)
+            UpdateThose(takeAccumulated: true, verdicts);
+        UpdateThose(takeAccumulated: false, verdicts);
     }
 
-    private void UpdateThose(Predicate<ParameterState> which, Dictionary<ParameterState, GradientVerdict?>? verdicts)
+    private void UpdateThose(bool takeAccumulated, Dictionary<ParameterState, GradientVerdict?>? verdicts)
     {
         using var scope = NewDisposeScope();
         foreach (ParamGroup group in _parameter_groups)
             foreach (var parameter in group.Parameters)
             {
                 var entry = (ParameterState)_state[parameter.Handle];
-                if (!which(entry))
+                if (entry.TakesAccumulated != takeAccumulated)
                     continue;
 
                 ClipByLast(entry);

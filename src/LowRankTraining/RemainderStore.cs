@@ -17,7 +17,7 @@ internal sealed class RemainderStore(Parameter parameter, StateBag state) : IWei
     /// <summary>What is kept about a weight of so many numbers.</summary>
     public static StateSlot SlotFor(long elements) => Remainder with { Bytes = elements };
 
-    /// <summary>Forgets what belongs to a weight that is kept in another way.</summary>
+    /// <summary>Removes what belongs to a weight that is kept in another way.</summary>
     public static void Drop(StateBag state) => state.Remove(Remainder);
 
     public Tensor Open()

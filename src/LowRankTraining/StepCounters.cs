@@ -9,7 +9,7 @@ internal sealed class StepCounters
 
     public long Refreshes { get; private set; }
 
-    /// <summary>All that has been counted, which is forgotten.</summary>
+    /// <summary>All that has been counted; the counters start again.</summary>
     public long[] Take()
     {
         long[] counts = [ZeroGradients, NonFiniteGradients, Refreshes];

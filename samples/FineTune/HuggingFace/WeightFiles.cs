@@ -82,7 +82,7 @@ internal sealed class WeightFiles : IDisposable
         if (!File.Exists(path))
             throw new UserException(index is not null
                 ? $"{path} is missing: {Index} names {index.Values.Distinct().Count()} files, and this is one of them. Download the model again."
-                : $"There are no weights in {folder}: {Single} is missing. Older files (pytorch_model.bin) have to be saved anew by "
+                : $"There are no weights in {folder}: {Single} is missing. Older files (pytorch_model.bin) have to be saved again by "
                     + "save_pretrained(..., safe_serialization=True).");
 
         var file = files[name] = SafeTensorsFile.Open(path);

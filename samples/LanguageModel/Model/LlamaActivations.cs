@@ -15,7 +15,7 @@ public sealed class LlamaActivations(LlamaConfig config, long tokens, ScalarType
     /// <value>Bytes of what the layers keep; with <c>checkpoints</c> of their inputs alone.</value>
     public long LayerBytes => Norm + config.Layers * (checkpoints ? Stream * Size : OneLayer);
 
-    /// <value>Bytes that are there for a while at the start of the backward pass: of the loss the logarithms of probabilities and two gradients of that size,
+    /// <value>Bytes that are there in passing at the start of the backward pass: of the loss the logarithms of probabilities and two gradients of that size,
     /// or, with <c>checkpoints</c> and where it is more, of one layer that is run again.</value>
     public long PassingBytes => Math.Max(3 * Single * tokens * config.Vocabulary, checkpoints ? OneLayer : 0);
 

@@ -8,7 +8,7 @@ namespace LanguageModel.Training;
 /// <param name="model">The model.</param>
 /// <param name="device">Where it is.</param>
 /// <remarks>Keys and values of the text so far are kept, so that a token costs one position. When the text is as long as the model can see, its beginning is
-/// forgotten, all positions change, and every token is computed from the whole of what is left.</remarks>
+/// dropped, all positions change, and every token is computed from the whole of what is left.</remarks>
 public sealed class Generation(CausalLanguageModel model, Device device)
 {
     /// <value>Divides the scores before a token is drawn; 0 for the most likely one. Default 0.</value>

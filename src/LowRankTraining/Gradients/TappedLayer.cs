@@ -10,6 +10,9 @@ namespace LowRankTraining;
 /// frozen weight, and one that no optimizer has, is left as it is too.</remarks>
 internal abstract class TappedLayer : IDisposable
 {
+    /// <summary>Why a gradient is held although the layer has been hooked.</summary>
+    public const string PassesHooksBy = "the model runs the layer by forward(), which passes hooks by";
+
     private static readonly ConditionalWeakTable<nn.Module, TappedLayer> Tapped = [];
 
     private readonly nn.Module _layer;
@@ -47,6 +50,16 @@ internal abstract class TappedLayer : IDisposable
         Conv2d convolution => TappedConvolution.ObjectionTo(convolution),
         _ => "it is not the weight of a linear layer, nor of a convolution in two dimensions",
     };
+
+    /// <summary>The same for a weight in its model.</summary>
+    /// <param name="module">Its only module, or one of several.</param>
+    /// <param name="isShared">Whether there are several.</param>
+    /// <param name="names">All that it is called.</param>
+    public static string? ObjectionTo(nn.Module? module, bool isShared, IEnumerable<string> names) =>
+        isShared ? $"several modules share it: {string.Join(", ", names)}"
+        : ObjectionTo(module) is { } objection ? objection
+        : ForwardHooks.AnyOf(module!) && !IsOn(module!) ? "the layer has forward hooks of its own"
+        : null;
 
     /// <summary>Hooks a layer to which there is no objection.</summary>
     /// <param name="name">The weight's name.</param>

@@ -17,7 +17,7 @@ internal static class RoundingRemainder
     private const int Bits = 8;
     private const long ChunkElements = 1 << 20;
 
-    /// <summary>Whether numbers of this kind are kept in half precision, so that there is something to remember.</summary>
+    /// <summary>Whether numbers of this kind are kept in half precision, so that rounding cuts something off.</summary>
     public static bool IsFor(ScalarType dtype) => dtype is ScalarType.BFloat16 or ScalarType.Float16;
 
     /// <summary>Splits numbers.</summary>

@@ -18,6 +18,9 @@ internal static class Shapes
     /// <summary>Whether a matrix has more rows than columns.</summary>
     public static bool IsTall(this Tensor matrix) => matrix.size(0) > matrix.size(1);
 
+    /// <summary>Zeros without memory of their own, for whoever asks for shape, dtype and device of a matrix alone.</summary>
+    public static Tensor Placeholder(long rows, long columns, ScalarType dtype, Device device) => zeros(1, 1, dtype, device).expand(rows, columns);
+
     /// <summary>The tensor as that matrix.</summary>
     public static Tensor AsMatrix(this Tensor tensor) => tensor.dim() == 2 ? tensor : tensor.reshape(tensor.shape[0], -1);
 }

@@ -45,7 +45,7 @@ public sealed class MemoryPlan
     /// are updated. Gradients are those of the plan's flow, and those of the step before are freed before the forward pass
     /// (<c>model.zero_grad()</c>).</remarks>
     /// <param name="activationBytes">What layers keep for the backward pass, for the batch and the sequence that are trained on. Default 0.</param>
-    /// <param name="passingBytes">What is there for a while beside that: of the loss while its gradient is computed, or of a layer that is run again. Default
+    /// <param name="passingBytes">What is there in passing beside that: of the loss while its gradient is computed, or of a layer that is run again. Default
     /// 0.</param>
     public long PeakBytes(long activationBytes = 0, long passingBytes = 0)
     {

@@ -13,7 +13,7 @@ namespace LowRankTraining;
 public sealed record ParameterMemory(
     string Name, IReadOnlyList<long> Shape, long WeightBytes, long GradientBytes, long? StateBytes, long AdamWBytes, string Layout)
 {
-    /// <value>What is there for a while in the backward pass: the gradient that arises, and the copies of an update that does not wait for the step.</value>
+    /// <value>What is there in passing in the backward pass: the gradient that arises, and the copies of an update that does not wait for the step.</value>
     internal long BackwardBytes { get; init; }
 
     /// <value>Copies that its update in the step needs.</value>

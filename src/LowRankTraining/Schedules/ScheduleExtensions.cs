@@ -10,7 +10,7 @@ public static class ScheduleExtensions
     /// <param name="optimizer">Its groups' initial rates are what the schedule multiplies. Load its state first
     /// when a run goes on: initial rates are part of it.</param>
     /// <param name="completedSteps">Updates made so far. Default: those that a <see cref="LowRankOptimizer"/> has counted, and 0 for others; give 0 to begin a
-    /// schedule anew.</param>
+    /// schedule from the start.</param>
     /// <returns>Call its <c>step()</c> after every <c>optimizer.step()</c>.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The schedule contradicts itself; everything that is wrong is listed. The
     /// optimizer is as it was.</exception>

@@ -130,11 +130,8 @@ internal sealed class TappedSession : ILowRankSession
     private string? ObjectionTo(NamedParameter weight, ParameterPlan plan) => weight.Places[0].Module switch
     {
         _ when _flow == GradientFlow.Projected && plan.Rule.ObstacleToProjection is { } obstacle => obstacle,
-        _ when weight.IsShared => $"several modules share it: {string.Join(", ", weight.Names)}",
-        ReparameterizedLinear { Sink: not null } => null,
-        var module when TappedLayer.ObjectionTo(module) is { } objection => objection,
-        { } layer when ForwardHooks.AnyOf(layer) && !TappedLayer.IsOn(layer) => "the layer has forward hooks of its own",
-        _ => null,
+        ReparameterizedLinear { Sink: not null } when !weight.IsShared => null,
+        var module => TappedLayer.ObjectionTo(module, weight.IsShared, weight.Names),
     };
 
     /// <summary>After the first backward pass it is known which layers the model runs by their hooks.</summary>
@@ -146,7 +143,7 @@ internal sealed class TappedSession : ILowRankSession
         _knowsWhatRuns = true;
         var passedBy = _taps.Where(tap => tap.Value.IsPassedBy).Select(tap => tap.Key).ToArray();
         foreach (var name in passedBy)
-            _held[name] = "the model runs the layer by forward(), which passes hooks by";
+            _held[name] = TappedLayer.PassesHooksBy;
         if (passedBy.Length > 0)
             Report();
     }

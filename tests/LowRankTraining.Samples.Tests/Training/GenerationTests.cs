@@ -17,7 +17,7 @@ public sealed class GenerationTests
         { "llama", 0 }, { "llama", 1 }, { "llama with shared keys", 0 }, { "llama with shared keys", 1 }, { "gpt2", 0 }, { "gpt2", 1 },
     };
 
-    /// <summary>48 tokens after 8, of models that see 40: the last ones are written after the beginning has been forgotten.</summary>
+    /// <summary>48 tokens after 8, of models that see 40: the last ones are written after the beginning has been dropped.</summary>
     [Theory, MemberData(nameof(Cases))]
     public void Same_tokens_with_and_without_kept_keys(string kind, double temperature)
     {

@@ -46,7 +46,7 @@ public class MovedModelTests
 
     public static TheoryData<string> Methods => [.. Cases.Keys];
 
-    /// <summary>Methods whose factors can be put into their weights for a while.</summary>
+    /// <summary>Methods whose factors can be put into their weights temporarily.</summary>
     public static TheoryData<string> Mergeable => ["lora", "lora, hook", "lora, PiSSA", "lora, dropout", "lora, shadow", "dora", "dora, hook", "prilora"];
 
     private static InRank Growing => new() { Rank = 4, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.99, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6 };

@@ -89,7 +89,7 @@ public sealed class QuantizedBaseTests : IDisposable
 
         using var session = new LoRA { Rank = 4, Base = BaseFormat.NF4 }.Attach(model);
         var before = Output(model);
-        session.Invoking(quantized => quantized.Merge()).Should().Throw<NotSupportedException>().WithMessage("*cannot be merged for a while*Finish()*");
+        session.Invoking(quantized => quantized.Merge()).Should().Throw<NotSupportedException>().WithMessage("*cannot be merged temporarily*Finish()*");
         session.IsMerged.Should().BeFalse();
         Output(model).Should().Equal(before);
     }

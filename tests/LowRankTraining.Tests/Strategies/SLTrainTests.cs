@@ -30,7 +30,7 @@ public sealed class SLTrainTests : IDisposable
         model.state_dict().Keys.Should().Equal(
             "first.bias", "first.lora_A", "first.lora_B", "first.sparse_values", "norm.weight", "norm.bias",
             "second.lora_A", "second.lora_B", "second.sparse_values", "lm_head.weight", "lm_head.bias", "first.sparse_indices", "second.sparse_indices");
-        plain.weight.numel().Should().Be(0, "the plain layer holds no memory meanwhile");
+        plain.weight.numel().Should().Be(0, "the plain layer holds no memory until then");
         session.Describe().Should()
             .Contain(
                 "first.weight: Replace, rank 4 (its place takes another module; 28 of 192 entries in its sparse part; the weight was discarded for new parts)");

@@ -27,7 +27,7 @@ public sealed partial class AdapterSession
         RequireUnfinished();
         RequireUnmerged();
         if (_adapters.FirstOrDefault(adapter => !adapter.CanMerge) is { } fixedOne)
-            throw new NotSupportedException($"'{fixedOne.Name}' cannot be merged for a while by {Strategy}: call Finish() to merge it for good. "
+            throw new NotSupportedException($"'{fixedOne.Name}' cannot be merged temporarily by {Strategy}: call Finish() to merge it for good. "
                 + "Nothing was changed.");
         if (safe)
             Adapter.RequireMergeable(_adapters);

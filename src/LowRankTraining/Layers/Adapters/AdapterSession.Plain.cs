@@ -9,7 +9,7 @@ public sealed partial class AdapterSession
     /// <param name="path">Where. The file is written beside an old one and takes its place when it is complete.</param>
     /// <remarks>The way back, the weights of a plain file under factors that stay: <c>model.load(path, strict: false)</c>.</remarks>
     /// <exception cref="InvalidOperationException">The session is finished; or factors or merged weights hold NaN or infinity. Nothing was written.</exception>
-    /// <exception cref="NotSupportedException">The method cannot merge for a while. Nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The method cannot merge temporarily. Nothing was written.</exception>
     public void SavePlain(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

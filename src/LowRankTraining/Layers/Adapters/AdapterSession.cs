@@ -155,7 +155,6 @@ public sealed partial class AdapterSession : ILowRankSession
             adapter.Release();
         }
 
-
         _released = _finished;
     }
 

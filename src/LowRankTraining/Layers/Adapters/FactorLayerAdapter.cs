@@ -15,7 +15,7 @@ internal class FactorLayerAdapter : FactorAdapter
     private readonly long[] _shape;
     private FactorLayer? _layer;
     private InitialFactors? _initial;
-    private Tensor? _premerged, _unpruned;
+    private TemporaryMerge? _merge;
     private bool _hasStart, _finished;
 
     public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings) : this(request, settings, Entry.For(request.Way, request.Site)) { }
@@ -94,6 +94,8 @@ internal class FactorLayerAdapter : FactorAdapter
 
     private IEnumerable<Parameter> Parts => Layer.Parts.Select(part => part.Parameter);
 
+    private FactorFolding Folding => new(Settings, Name, Layer, _plain);
+
     public override FactorSet? FactorsIn(IOptimizerState? state) => new(Name, A, B, Settings.Scale)
     {
         FinalA = FinalA,
@@ -151,25 +153,20 @@ internal class FactorLayerAdapter : FactorAdapter
 
     public override void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed)
     {
-        using var loss = FoldIn(completed, measures: Settings.Rounding == MergeRounding.CarryResidual);
+        using var loss = Folding.FoldIn(completed);
 
         var resizes = RankAfter(completed) != Rank;
         LowRankFactors.Resize(A, B, RankAfter(completed));
         Redraw(completed);
         if (loss is not null)
-            Carry(loss, completed);
+            Folding.Carry(loss, completed);
 
         foreach (var (name, factor) in new[] { (LowRankFactors.A, A), (LowRankFactors.B, B) })
             if (resizes)
-            {
-                reset.Clear(state.For(factor), Settings.Adam);
-                zeroed?.CountAll(factor.numel());
-            }
+                reset.Clear(state.For(factor), Settings.Adam, factor.numel(), zeroed);
             else
-            {
                 reset.Apply(state.For(factor), Settings.Adam, new TensorKind(factor),
                     [(moment => moment, Settings.Key(Name, $"reset {name}", completed))], zeroed);
-            }
     }
 
     public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
@@ -191,37 +188,20 @@ internal class FactorLayerAdapter : FactorAdapter
     }
 
     /// <summary>W ← W + s B A for any factors.</summary>
-    public void AddToWeight(Tensor a, Tensor b, long completed)
-    {
-        using var generator = MergeGenerator(completed);
-        Layer.Add(a, b, Settings.Rounding == MergeRounding.Nearest ? null : generator, measures: false);
-    }
+    public void AddToWeight(Tensor a, Tensor b, long completed) => Folding.Add(a, b, completed);
 
     public override void Merge(Device keep, long completed)
     {
-        _premerged = Weight.detach().to(keep, copy: true).DetachFromDisposeScope();
         using var final = FinalA();
-        if (final is not null)
-        {
-            using var guard = no_grad();
-            _unpruned = A.detach().clone().DetachFromDisposeScope();
-            A.copy_(final);
-        }
-
-        FoldInto(completed);
+        _merge = new TemporaryMerge(Weight, A, final, keep);
+        Folding.FoldInto(completed);
         Layer.Enabled = false;
     }
 
     public override void Unmerge()
     {
-        using var guard = no_grad();
-        Weight.copy_(_premerged!);
-        _premerged!.Dispose();
-        _premerged = null;
-        if (_unpruned is not null)
-            A.copy_(_unpruned);
-        _unpruned?.Dispose();
-        _unpruned = null;
+        _merge!.Undo(Weight, A);
+        _merge = null;
         Layer.Enabled = IsActive && TrainsFactors;
     }
 
@@ -232,7 +212,7 @@ internal class FactorLayerAdapter : FactorAdapter
             using var final = FinalA();
             if (final is not null)
                 A.copy_(final);
-            FoldInto(completed);
+            Folding.FoldInto(completed);
             Instruments.Merges.Count();
             B.zero_();
         }
@@ -244,8 +224,7 @@ internal class FactorLayerAdapter : FactorAdapter
 
     public override void Release()
     {
-        _premerged?.Dispose();
-        _unpruned?.Dispose();
+        _merge?.Dispose();
         _initial?.Dispose();
         if (!_finished)
             return;
@@ -258,7 +237,7 @@ internal class FactorLayerAdapter : FactorAdapter
         IsActive = active;
         using (var loss = Layer.Activate(active && TrainsFactors, _plain, measures: Settings.Rounding == MergeRounding.CarryResidual))
             if (loss is not null)
-                Carry(loss, completed: 0);
+                Folding.Carry(loss, completed: 0);
 
         foreach (var parameter in Parts)
             parameter.requires_grad = active && TrainsFactors;
@@ -279,12 +258,8 @@ internal class FactorLayerAdapter : FactorAdapter
         _layer.Watch = Settings.Features.Select(feature => feature.Watch()).FirstOrDefault(watch => watch is not null);
         _entry.Layer = _layer;
         Reason = _layer.Note is { } note ? $"{Reason}; {note}" : Reason;
-        if (Settings.Start.IsUsual || Settings.Start.NeedsGradient)
-            return;
-
-        using var scope = NewDisposeScope();
-        var (a, b) = Settings.Start.FromWeight(Weight.detach(), rank, Settings.Scale, key);
-        SetFactors(a, b);
+        if (!Settings.Start.IsUsual && !Settings.Start.NeedsGradient)
+            StartFromWeight(key);
     }
 
     /// <summary>Lets the factors start again, and what they start with leave the weight.</summary>
@@ -296,12 +271,21 @@ internal class FactorLayerAdapter : FactorAdapter
             return;
         }
 
+        StartFromWeight(Settings.DrawKey(Name, completed));
+        if (!Settings.Start.ChangesBase)
+            return;
+
+        using var guard = no_grad();
+        using var negative = B.neg();
+        AddToWeight(A, negative, completed);
+    }
+
+    private void StartFromWeight(ulong key)
+    {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (a, b) = Settings.Start.FromWeight(Weight.detach(), Rank, Settings.Scale, Settings.DrawKey(Name, completed));
+        var (a, b) = Settings.Start.FromWeight(Weight.detach(), Rank, Settings.Scale, key);
         SetFactors(a, b);
-        if (Settings.Start.ChangesBase)
-            AddToWeight(A, B.neg(), completed);
     }
 
     /// <summary>What the end of the training makes of A, a tensor of its own, or null where it leaves A as it is.</summary>
@@ -313,26 +297,6 @@ internal class FactorLayerAdapter : FactorAdapter
             a = feature.FinalA(this, a);
         return ReferenceEquals(a, last) ? null : a.MoveToOuterDisposeScope();
     }
-
-    /// <summary>The factors go into the weight, as far as rounding lets them.</summary>
-    /// <returns>What that has lost, where it is asked for and anything is, else null.</returns>
-    private Tensor? FoldIn(long completed, bool measures)
-    {
-        using var generator = MergeGenerator(completed);
-        return Layer.FoldIn(Settings.Rounding == MergeRounding.Stochastic ? generator : null, measures);
-    }
-
-    /// <summary>The last factors go into the weight, or the plain layer. None follow that could carry anything.</summary>
-    private void FoldInto(long completed)
-    {
-        using var generator = MergeGenerator(completed);
-        Layer.FoldInto(_plain, Settings.Rounding == MergeRounding.Nearest ? null : generator);
-    }
-
-    /// <summary>Lets the factors start from what was lost.</summary>
-    private void Carry(Tensor loss, long completed) => MergeLoss.Carry(A, B, loss, Settings.Scale, Settings.Key(Name, "carry", completed));
-
-    private Generator MergeGenerator(long completed) => new(Settings.Key(Name, "merge", completed), A.device);
 
     private void SetFactors(Tensor a, Tensor b)
     {

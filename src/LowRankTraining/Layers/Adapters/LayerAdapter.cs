@@ -39,7 +39,7 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
 
     public override void After(long completed) => Layer.After(completed);
 
-    /// <summary>Decomposes the product of the parts anew, and clears their moments, which are those of other numbers.</summary>
+    /// <summary>Decomposes the product of the parts again, and clears their moments, which are those of other numbers.</summary>
     public void Refactor(IOptimizerState state)
     {
         Layer.Refactor();

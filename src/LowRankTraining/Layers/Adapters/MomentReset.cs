@@ -31,8 +31,7 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
 
         if (Mode == OptimizerReset.Zero)
         {
-            Clear(state, adam);
-            zeroed?.CountAll(kind.Elements);
+            Clear(state, adam, kind.Elements, zeroed);
             return;
         }
 
@@ -49,8 +48,9 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
     }
 
     /// <summary>Clears everything, for factors of another shape.</summary>
-    public void Clear(StateBag state, AdamRule adam)
+    public void Clear(StateBag state, AdamRule adam, long entries, ZeroedShare? zeroed)
     {
+        zeroed?.CountAll(entries);
         var steps = state.Counter(AdamRule.Clock);
         adam.Reset(state);
         if (!RestartClock)

@@ -23,13 +23,9 @@ internal sealed class ShadowEntry(Site site) : Entry
 
     public override void TakeGradient()
     {
-        _objection = site switch
-        {
-            { IsTied: true } => $"several modules share it: {string.Join(", ", site.Names)}",
-            { Linear: null } => "it is not the weight of a linear module",
-            { Linear: var linear } when ForwardHooks.AnyOf(linear) && !TappedLayer.IsOn(linear) => "the layer has forward hooks of its own",
-            _ => null,
-        };
+        _objection = site is { Linear: null, IsTied: false }
+            ? "it is not the weight of a linear module"
+            : TappedLayer.ObjectionTo(site.Linear, site.IsTied, site.Names);
         if (_objection is not null)
             return;
 
@@ -47,6 +43,6 @@ internal sealed class ShadowEntry(Site site) : Entry
     public override void FindGradient()
     {
         if (_tap is { IsPassedBy: true })
-            _objection = "the model runs the layer by forward(), which passes hooks by";
+            _objection = TappedLayer.PassesHooksBy;
     }
 }

@@ -28,7 +28,9 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         Settings.Adam.AddUpdate(gradient, accumulator, scale, state, step);
 
     protected override Tensor? Draw(long rows, long columns, Tensor like, in StepContext step) =>
-        Settings.Start.ChangesBase && step.Weight is null ? null : Draw(step.Parameter, Like(like, rows, columns), step.Weight, step.Step - 1);
+        Settings.Start.ChangesBase && step.Weight is null
+            ? null
+            : Draw(step.Parameter, Shapes.Placeholder(rows, columns, like.dtype, like.device), step.Weight, step.Step - 1);
 
     /// <summary>s [Bᵀ G, A Gᵀ].</summary>
     protected override Tensor Slope(Tensor gradient, Tensor parts, StateBag state, in StepContext step)
@@ -85,8 +87,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
 
         if (RankFor(weight, completed) != rank)
         {
-            reset.Clear(state, Settings.Adam);
-            zeroed?.CountAll(entries);
+            reset.Clear(state, Settings.Adam, entries, zeroed);
             return;
         }
 
@@ -147,9 +148,6 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
     /// <summary>A, r × n, and Bᵀ, r × m.</summary>
     private static (Tensor A, Tensor TransposedB) Cut(Tensor factors, long columns, long rows) =>
         (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
-
-    /// <summary>Stands for a matrix where its shape, dtype and device are asked for, and has no memory.</summary>
-    private static Tensor Like(Tensor like, long rows, long columns) => zeros(1, 1, like.dtype, like.device).expand(rows, columns);
 
     private long RankFor(Tensor matrix, long completed) =>
         Settings.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));

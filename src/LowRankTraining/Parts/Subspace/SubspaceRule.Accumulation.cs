@@ -127,7 +127,7 @@ public sealed partial record SubspaceRule
             (lowRank, squares) = (GradientCheck.InRange(lowRank), null);
 
         // Nothing looks at it where a gradient may be accumulated, and it has no memory.
-        var nothing = zeros(1, 1, lowRank.dtype, lowRank.device).expand(rows, columns);
+        var nothing = Shapes.Placeholder(rows, columns, lowRank.dtype, lowRank.device);
         Advance(new(nothing, projection, lowRank), squares, accumulator, scale, state, step);
     }
 

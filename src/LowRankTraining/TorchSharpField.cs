@@ -1,7 +1,7 @@
 using System.Reflection;
 using TorchSharp;
 
-namespace LowRankTraining.Layers;
+namespace LowRankTraining;
 
 /// <summary>Reads fields of TorchSharp's modules for which there is no public member.</summary>
 /// <remarks>A version of TorchSharp without such a field is refused: taking a missing list of hooks for an empty one would change what a model

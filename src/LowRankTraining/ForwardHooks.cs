@@ -1,7 +1,7 @@
 using System.Collections;
 using static TorchSharp.torch;
 
-namespace LowRankTraining.Layers;
+namespace LowRankTraining;
 
 /// <summary>The hooks that a module runs before and after its forward pass. TorchSharp has methods to register and remove one, and none to ask for
 /// them.</summary>
