@@ -26,13 +26,13 @@ internal abstract record PartsRule : UpdateRule
     protected abstract Tensor? Draw(long rows, long columns, Tensor like, in StepContext step);
 
     /// <summary>The gradient of the parts, from G, rows × columns.</summary>
-    protected abstract Tensor Slope(Tensor gradient, Tensor parts, StateBag state, in StepContext step);
+    protected abstract Tensor PartsGradient(Tensor gradient, Tensor parts, StateBag state, in StepContext step);
 
     /// <summary>The gradient of the parts, from G = δᵀ x.</summary>
-    protected abstract Tensor Slope(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step);
+    protected abstract Tensor PartsGradient(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step);
 
     /// <summary>accumulator += the change of the weight that comes from a step of the parts, which are changed in place.</summary>
-    protected abstract void Step(Tensor slope, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step);
+    protected abstract void Step(Tensor partsGradient, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step);
 
     /// <summary>Keeps parts, and what belongs to them.</summary>
     protected virtual void Keep(Tensor parts, StateBag state) => state.Set(Parts, parts);
@@ -52,12 +52,12 @@ internal abstract record PartsRule : UpdateRule
         using var scope = NewDisposeScope();
         var matrix = gradient.AsMatrix();
         var parts = Known(state) ?? Draw(matrix.size(0), matrix.size(1), matrix, step)!;
-        var slope = Slope(matrix, parts, state, step);
+        var partsGradient = PartsGradient(matrix, parts, state, step);
         var accumulated = AccumulatedIn(state);
         if (accumulated is not null)
-            slope.add_(accumulated);
-        if (accumulated is null ? step.Accepts(slope, matrix) : (step with { Verdict = null }).Accepts(slope))
-            Take(slope, parts, accumulator, scale, state, step);
+            partsGradient.add_(accumulated);
+        if (accumulated is null ? step.Accepts(partsGradient, matrix) : (step with { Verdict = null }).Accepts(partsGradient))
+            Take(partsGradient, parts, accumulator, scale, state, step);
     }
 
     public override void AddAccumulated(Tensor accumulator, double scale, StateBag state, in StepContext step)
@@ -79,7 +79,7 @@ internal abstract record PartsRule : UpdateRule
         if (!TrainsParts(step) || Begin(matrix.size(0), matrix.size(1), matrix, state, step) is not { } parts)
             return false;
 
-        Accumulate(Slope(matrix, parts, state, step), state);
+        Accumulate(PartsGradient(matrix, parts, state, step), state);
         return true;
     }
 
@@ -89,7 +89,7 @@ internal abstract record PartsRule : UpdateRule
         if (!TrainsParts(step) || Begin(delta.size(1), input.size(1), delta.Widened(), state, step) is not { } parts)
             return false;
 
-        Accumulate(Slope(delta.Widened(), input.Widened(), parts, state, step), state);
+        Accumulate(PartsGradient(delta.Widened(), input.Widened(), parts, state, step), state);
         return true;
     }
 
@@ -101,7 +101,7 @@ internal abstract record PartsRule : UpdateRule
         using var scope = NewDisposeScope();
         var matrix = gradient.AsMatrix();
         return (Known(state) ?? Draw(matrix.size(0), matrix.size(1), matrix, step)) is { } parts
-            ? Slope(matrix, parts, state, step).MoveToOuterDisposeScope()
+            ? PartsGradient(matrix, parts, state, step).MoveToOuterDisposeScope()
             : null;
     }
 
@@ -136,20 +136,20 @@ internal abstract record PartsRule : UpdateRule
         return Known(state);
     }
 
-    private void Take(Tensor slope, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    private void Take(Tensor partsGradient, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (Known(state) is null)
             Keep(parts, state);
         else if (state.Counter(Fresh) != 0)
             state.SetCounter(Fresh, 0);
-        Step(slope, Known(state)!, accumulator, scale, state, step);
+        Step(partsGradient, Known(state)!, accumulator, scale, state, step);
     }
 
-    private static void Accumulate(Tensor slope, StateBag state)
+    private static void Accumulate(Tensor partsGradient, StateBag state)
     {
         if (state.TryGet(Accumulated, out var sum))
-            sum.add_(slope);
+            sum.add_(partsGradient);
         else
-            state.Set(Accumulated, slope);
+            state.Set(Accumulated, partsGradient);
     }
 }

@@ -33,23 +33,23 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
             : Draw(step.Parameter, Shapes.Placeholder(rows, columns, like.dtype, like.device), step.Weight, step.Step - 1);
 
     /// <summary>s [Bᵀ G, A Gᵀ].</summary>
-    protected override Tensor Slope(Tensor gradient, Tensor parts, StateBag state, in StepContext step)
+    protected override Tensor PartsGradient(Tensor gradient, Tensor parts, StateBag state, in StepContext step)
     {
         var (a, b) = Cut(parts, gradient.size(1), gradient.size(0));
         return cat([b.mm(gradient), a.mm(gradient.t())], 1).mul_(Settings.Scale);
     }
 
     /// <summary>s [(δ B)ᵀ x, (x Aᵀ)ᵀ δ].</summary>
-    protected override Tensor Slope(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step)
+    protected override Tensor PartsGradient(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step)
     {
         var (a, b) = Cut(parts, input.size(1), delta.size(1));
         return cat([delta.mm(b.t()).t().mm(input), input.mm(a.t()).t().mm(delta)], 1).mul_(Settings.Scale);
     }
 
-    protected override void Step(Tensor slope, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    protected override void Step(Tensor partsGradient, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var (rows, columns) = accumulator.shape.Sides();
-        var (direction, correction) = Settings.Adam.Advance(slope, state, step);
+        var (direction, correction) = Settings.Adam.Advance(partsGradient, state, step);
         if (Settings.LearningRateRatio != 1)
             direction.narrow(1, columns, rows).mul_(Settings.LearningRateRatio);
         var before = parts.clone();

@@ -26,7 +26,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
         Join(Recipe.Fresh(step.Parameter, rows, columns, like.dtype, like.device));
 
     /// <summary>The gradient of all parts, one after the other.</summary>
-    protected override Tensor Slope(Tensor gradient, Tensor parts, StateBag state, in StepContext step)
+    protected override Tensor PartsGradient(Tensor gradient, Tensor parts, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var (rows, columns) = (gradient.size(0), gradient.size(1));
@@ -38,18 +38,18 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
     }
 
     /// <remarks>The support takes entries from all over G, which is formed for that, of one layer, and freed.</remarks>
-    protected override Tensor Slope(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step) =>
-        Slope(delta.t().mm(input), parts, state, step);
+    protected override Tensor PartsGradient(Tensor delta, Tensor input, Tensor parts, StateBag state, in StepContext step) =>
+        PartsGradient(delta.t().mm(input), parts, state, step);
 
-    protected override void Step(Tensor slope, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
+    protected override void Step(Tensor partsGradient, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var (rows, columns) = accumulator.shape.Sides();
         var indices = IndicesFor(rows, columns, accumulator, state, step);
         if (Recipe.Storage == SupportStorage.Indices && !state.TryGet(Indices, out _))
             state.Set(Indices, indices);
 
-        var (direction, correction) = Recipe.Adam.Advance(slope, state, step);
-        slope.Dispose();
+        var (direction, correction) = Recipe.Adam.Advance(partsGradient, state, step);
+        partsGradient.Dispose();
         var before = parts.clone();
         using (direction)
             parts.add_(direction, scale * correction);
