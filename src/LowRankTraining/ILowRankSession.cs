@@ -60,6 +60,10 @@ public interface ILowRankSession : IDisposable
     /// <value>Whether rules alone look at states and gradients, so that one process may have those of a parameter for all. Default false.</value>
     internal bool LeavesStatesToRules => false;
 
+    /// <value>Whether what the method had put into the model is gone from it again, so that the optimizer's state is of nothing that is there. Default
+    /// false.</value>
+    internal bool IsFinished => false;
+
     /// <summary>Folds every factor back into the weight that it belongs to: a plain model again.</summary>
     void Finish();
 }

@@ -44,7 +44,10 @@ public sealed partial class LowRankOptimizer
                 + $"pass. {nameof(GradientFlow)}.{GradientFlow.Stepped} takes one backward pass a step: "
                 + $"accumulate under {GradientFlow.Projected} or {GradientFlow.Whole}.");
         if (!_entries.Exists(other => other.IsUpdated))
+        {
             RequireLiveParameters();
+            RequireUsableGroups();
+        }
 
         using var scope = NewDisposeScope();
         ClipByLast(entry);

@@ -1,6 +1,7 @@
 using LowRankTraining.Parts;
 using TorchSharp;
 using TorchSharp.Modules;
+using static System.FormattableString;
 using static TorchSharp.torch;
 
 namespace LowRankTraining;
@@ -25,7 +26,8 @@ public sealed partial class LowRankOptimizer
 
         if (Array.Find(parameters, parameter => !parameter.is_floating_point()) is { } other)
             throw new ArgumentException(
-                $"Only float64, float32, bfloat16 and float16 parameters can be trained, and one of the group is {other.dtype}. Nothing was changed.",
+                "Only float64, float32, bfloat16 and float16 parameters can be trained, and "
+                + $"{(NameOf(other, group) is { } called ? $"'{called}'" : "one of the group")} is {other.dtype}. Nothing was changed.",
                 nameof(param_group));
         group.Options?.Require();
 
@@ -68,8 +70,14 @@ public sealed partial class LowRankOptimizer
         if (_plans.TryGetValue(ParameterIdentity.Of(parameter), out var plan))
             return plan;
 
-        var name = group.Names.GetValueOrDefault(ParameterIdentity.Of(parameter), $"added[{index}]");
+        var name = NameOf(parameter, group) ?? $"added[{index}]";
         return (group.Method ?? Session.Method)?.PlanAdded(name, parameter, isTarget: group.Method is not null) ?? new(name, parameter, new AdamRule());
+    }
+
+    private string? NameOf(Parameter parameter, ParamGroup group)
+    {
+        var identity = ParameterIdentity.Of(parameter);
+        return _plans.TryGetValue(identity, out var plan) ? plan.Name : group.Names.GetValueOrDefault(identity);
     }
 
     /// <summary>What a group of parameters shares.</summary>
@@ -87,6 +95,16 @@ public sealed partial class LowRankOptimizer
             RequireNonNegative(LearningRate ?? 0, "ParamGroup.lr");
             RequireNonNegative(weight_decay ?? 0, "ParamGroup.weight_decay");
         }
+
+        /// <value>What of the numbers, as they are now, no step can be taken with; null where all are sound.</value>
+        internal string? Objection =>
+            !IsSound(LearningRate) ? Invariant($"the learning rate is {LearningRate} and must be a finite number of at least 0")
+            : !IsSound(weight_decay) ? Invariant($"the weight decay is {weight_decay} and must be a finite number of at least 0")
+            : beta1 is not (null or (>= 0 and < 1)) ? Invariant($"β₁ is {beta1} and must be at least 0 and below 1")
+            : beta2 is not (null or (>= 0 and < 1)) ? Invariant($"β₂ is {beta2} and must be at least 0 and below 1")
+            : null;
+
+        private static bool IsSound(double? number) => number is null or (>= 0 and <= double.MaxValue);
 
         internal void FillFrom(Options defaults)
         {
@@ -110,6 +128,7 @@ public sealed partial class LowRankOptimizer
         public override void SaveStateDict(BinaryWriter writer)
         {
             _optimizer!.RequireLiveParameters();
+            _optimizer.RequireUnfinished("saved");
             if (_optimizer.IsFirst(_group!))
                 _optimizer.Save(writer.BaseStream);
         }
@@ -119,6 +138,7 @@ public sealed partial class LowRankOptimizer
         public override void LoadStateDict(BinaryReader reader)
         {
             _optimizer!.RequireLiveParameters();
+            _optimizer.RequireUnfinished("changed");
             if (_optimizer.IsFirst(_group!))
                 _optimizer.Load(reader.BaseStream);
         }

@@ -23,6 +23,24 @@ public sealed partial class LowRankOptimizer
         }
     }
 
+    /// <exception cref="InvalidOperationException">The session is finished, and the state is of what is gone from the model.</exception>
+    private void RequireUnfinished(string done)
+    {
+        if (Session.IsFinished)
+            throw new InvalidOperationException("The session is finished: the model is a plain one again, and the optimizer's state is of what is gone from "
+                + $"it. Save the model by model.save(path); attach the strategy again to train on. Nothing was {done}.");
+    }
+
+    /// <summary>Refuses what a scheduler, or whoever sets the numbers of a group, can make of them: a step with it would cost the weights.</summary>
+    /// <exception cref="InvalidOperationException">A rate, decay, β₁ or β₂ of a group is out of range.</exception>
+    private void RequireUsableGroups()
+    {
+        for (var place = 0; place < _parameter_groups.Count; place++)
+            if (((ParamGroup)_parameter_groups[place]).Options.Objection is { } objection)
+                throw new InvalidOperationException($"Before step {CompletedSteps + 1}, {objection} in group {place} of the optimizer's parameters. "
+                    + "Look at the scheduler, which may be past its last step, or at what sets the numbers of the group. Nothing was changed.");
+    }
+
     /// <summary>What has become of a parameter, as far as the session knows the model.</summary>
     private string FateOf(string name)
     {

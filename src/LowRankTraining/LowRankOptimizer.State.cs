@@ -63,6 +63,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     {
         ArgumentException.ThrowIfNullOrEmpty(location);
         RequireLiveParameters();
+        RequireUnfinished("saved");
         AtomicFile.Write(location, stream =>
         {
             using var writer = new BinaryWriter(stream, System.Text.Encoding.UTF8, leaveOpen: true);
@@ -73,6 +74,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     void ISavedOptimizer.RequireReady(string consequence, string done)
     {
         RequireLiveParameters();
+        RequireUnfinished(done);
         RequireNotWithinStep(consequence, done);
         if (Session.IsMerged)
             throw new InvalidOperationException(

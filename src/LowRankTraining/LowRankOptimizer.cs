@@ -83,11 +83,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <summary>Updates every parameter that has a gradient, then lets the session merge, restart, grow or prune.</summary>
     /// <param name="closure">Re-evaluates the model and returns the loss; optional.</param>
     /// <returns>What <paramref name="closure"/> returned, or null.</returns>
-    /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as <c>model.to(...)</c> does. Nothing was
-    /// changed.</exception>
+    /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as <c>model.to(...)</c> does; or a learning rate or
+    /// weight decay is negative or not a number by now. Nothing was changed.</exception>
     public override Tensor step(Func<Tensor>? closure = null)
     {
         RequireLiveParameters();
+        RequireUnfinished("changed");
 
         Tensor? loss = null;
         if (closure is not null)
@@ -96,6 +97,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         // What has gone wrong in the closure's backward pass is found here too.
         Session.BeforeStep();
+        RequireUsableGroups();
         RequireUnscaled();
 
         Instruments.Enter(Session.Strategy);

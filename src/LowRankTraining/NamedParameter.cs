@@ -86,6 +86,15 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
                 + "Nothing was changed.");
     }
 
+    /// <exception cref="ArgumentException">A parameter is of a dtype that cannot be trained.</exception>
+    public static void RequireTrainable(IEnumerable<NamedParameter> parameters)
+    {
+        var others = parameters.Where(candidate => !candidate.Parameter.dtype.IsTrainable()).ToArray();
+        if (others.Length > 0)
+            throw new ArgumentException("Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: "
+                + $"{string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}. Nothing was changed.");
+    }
+
     /// <summary>Gives names to parameters that came without.</summary>
     public static IEnumerable<(string name, Parameter parameter)> Numbered(IEnumerable<Parameter> parameters) =>
         parameters.Select((parameter, index) => ($"parameters[{index}]", parameter));

@@ -10,7 +10,7 @@ namespace LowRankTraining.Checkpoints;
 /// <remarks>
 /// <para>The tensors' file holds the checksums and the manifest of every file of this library beside them, which PEFT passes over.</para>
 /// <para>Tensors: <c>base_model.model.&lt;module&gt;.lora_A.weight</c> (r × n), <c>….lora_B.weight</c> (m × r), with DoRA <c>….lora_magnitude_vector</c> (m),
-/// in the dtype that they have in the model.</para>
+/// in the dtype that they have in the model. Beside convolutions, which can be saved and not loaded, they are r × in × window and m × r × 1.</para>
 /// <para>To go on with an adapter, or to use one:</para>
 /// <code>
 /// var session = PeftAdapter.MethodOf(folder).Attach(model, PeftAdapter.TargetsOf(folder));
@@ -41,7 +41,8 @@ public static class PeftAdapter
     /// <para>Where PRILoRA prunes A at the end, what is saved is pruned already, and the session trains on with what it has.</para>
     /// </remarks>
     /// <exception cref="NotSupportedException">The method changes the weights themselves; or factors started from a part of a weight that is shadowed or
-    /// quantized. Nothing was written.</exception>
+    /// quantized; or PEFT has no adapter for what is adapted: it has them for linear layers and for convolutions of one group. Nothing was
+    /// written.</exception>
     /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the
     /// model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
     /// <exception cref="ArgumentException"><paramref name="taskType"/> is none of PEFT's. Nothing was written.</exception>
@@ -52,7 +53,7 @@ public static class PeftAdapter
         PeftConfig.RequireTask(taskType);
         using var scope = NewDisposeScope();
         var factors = session.PlainFactors();
-        var layers = factors.Select(PeftLayer.Of).ToArray();
+        var layers = factors.Select(set => PeftLayer.Of(set).For(session.ModuleOf(set))).ToArray();
         var beside = PeftSavedModules.Of(session);
         var tensors = layers.SelectMany(Tensors).Concat(beside.Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor)).ToArray();
         var config = PeftLayer.ConfigOf(layers, session) with
@@ -72,7 +73,7 @@ public static class PeftAdapter
             Parameters = [.. layers.Select(layer => layer.Manifest([.. Tensors(layer).Select(pair => pair.Name)]))],
             Configuration = config.Checksum,
         };
-        Directory.CreateDirectory(folder);
+        SavedFile.MakeFolder(folder);
         AtomicFile.Write(
             (Path.Combine(folder, FileName), stream => SafeTensorsFile.Write(stream, tensors, manifest)),
             (Path.Combine(folder, PeftConfig.FileName), config.Write));

@@ -1,5 +1,6 @@
 using LowRankTraining.Layers;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
@@ -16,7 +17,7 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
 
     /// <summary>What the file says of it beside its tensors.</summary>
     public ParameterManifest Manifest(IReadOnlyList<string> tensors) => new(
-        Module, [B.shape[0], A.shape[1]], SafeTensorsHeader.NameOf(A.dtype),
+        Module, [B.shape[0], A.numel() / Rank], SafeTensorsHeader.NameOf(A.dtype),
         FormattableString.Invariant($"factors of rank {Rank}, scaled by {Scale:R}"), tensors, new Dictionary<string, long>());
 
     /// <summary>s (B A − B₀ A₀) = s [B, −B₀] [A; A₀] where the factors have started from a part of the weight, in no more rows than the short side
@@ -32,6 +33,22 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
         var (left, right) = Fitted(cat([b, b0.neg()], 1), cat([a, a0], 0));
         return new(set.Module, right, left, extra, set.Scale);
     }
+
+    /// <summary>With the shapes that the layers of PEFT have for a module: beside a convolution stand two, one with its window and one with a window of
+    /// 1.</summary>
+    /// <param name="module">The module that the weight belongs to, and no other one.</param>
+    /// <exception cref="NotSupportedException">PEFT has no layer for it.</exception>
+    public PeftLayer For(nn.Module? module) => module switch
+    {
+        Linear or ReparameterizedLinear => this,
+        Convolution { transposed: false, groups: 1, weight: { } weight } => this with
+        {
+            A = A.reshape([Rank, .. weight.shape[1..]]),
+            B = B.reshape([B.shape[0], Rank, .. weight.shape[2..].Select(_ => 1L)]),
+        },
+        _ => throw new NotSupportedException($"'{Module}' is adapted and is neither a linear layer nor a convolution of one group, or its weight stands in "
+            + "other places too: PEFT has no adapter for it. Leave it out with Targets.Except, or call Finish() and save the model. Nothing was written."),
+    };
 
     /// <summary>The values for a session's factors, by the tensors' names in a file: as they stand there, or with the same product where a file has more rows
     /// than the short side.</summary>

@@ -30,9 +30,9 @@ public static class TrainingCheckpoint
     /// <param name="completedSteps">Optimizer steps taken so far. When null it is what a <see cref="LowRankOptimizer"/> has counted, else a
     /// <see cref="BoundSchedule"/>.</param>
     /// <exception cref="ArgumentException">The number of completed steps is not known, or two sources of it disagree; or a tensor of the model has a dtype for
-    /// which safetensors has no name.</exception>
-    /// <exception cref="InvalidOperationException">The session's factors are merged temporarily; or the model was moved or disposed after the optimizer was
-    /// made.</exception>
+    /// which safetensors has no name; or <paramref name="directory"/> is a file.</exception>
+    /// <exception cref="InvalidOperationException">The session's factors are merged temporarily, or for good (<see cref="ILowRankSession.Finish"/>); or the
+    /// model was moved or disposed after the optimizer was made.</exception>
     public static void Save(
         string directory, nn.Module model, OptimizerHelper optimizer, optim.lr_scheduler.LRScheduler? scheduler = null, long? completedSteps = null)
     {
@@ -46,7 +46,7 @@ public static class TrainingCheckpoint
         if (!saved.Writes)
             return;
 
-        Directory.CreateDirectory(directory);
+        SavedFile.MakeFolder(directory);
         var weights = model.state_dict().Select(entry => TensorSource.Of(ModelPrefix + entry.Key, entry.Value));
         saved.Show((manifest, state) => SafeTensorsFile.Write(
             Path.Combine(directory, FileName), [.. weights, .. state], manifest with { Kind = CheckpointManifest.Training, Step = steps }));
@@ -117,8 +117,9 @@ public static class TrainingCheckpoint
         var (path, earlier) = (Path.Combine(directory, FileName), Path.Combine(directory, EarlierFileName));
         return File.Exists(path) ? path
             : File.Exists(earlier) ? earlier
-            : throw new FileNotFoundException(
-                $"There is no checkpoint in '{directory}' ({FileName} is missing). Check the path, or start without resuming.", path);
+            : throw new FileNotFoundException(File.Exists(directory)
+                ? $"'{directory}' is a file, and a checkpoint is a folder with {FileName} in it: give the folder."
+                : $"There is no checkpoint in '{directory}' ({FileName} is missing). Check the path, or start without resuming.", path);
     }
 
     private static IEnumerable<string> WeightsIn(SafeTensorsFile file) =>

@@ -25,6 +25,18 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     bool ILowRankSession.LeavesStatesToRules => true;
 
+    /// <value>Matrices that are too small for the default rank, and the rule that they would have had with it.</value>
+    public IReadOnlyList<(string Name, UpdateRule Rule)> Spared { get; init; } = [];
+
+    /// <value>Why no gradient of the model is projected, where none is.</value>
+    public string WhyNothingIsProjected => Spared.FirstOrDefault(matrix => matrix.Rule.Projects) switch
+    {
+        { Rule: null } => "it projects no gradient.",
+        { Rule.ObstacleToProjection: { } obstacle } => obstacle,
+        _ => "its default rank would take more state than AdamW for every matrix of this model, so that none is projected "
+            + $"({string.Join(", ", Spared.Take(4).Select(matrix => matrix.Name))}{(Spared.Count > 4 ? ", ..." : "")}). Set Rank.",
+    };
+
     private Ties? Ties { get; init; }
 
     public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);
@@ -33,7 +45,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <param name="model">The model.</param>
     /// <param name="parameters">Its parameters, which may stand in several places.</param>
     public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
-        new(Strategy, Seed, _plans) { Method = Method, Model = model, Ties = Ties.Of(model, parameters) };
+        new(Strategy, Seed, _plans) { Method = Method, Spared = Spared, Model = model, Ties = Ties.Of(model, parameters) };
 
     /// <summary>One parameter and its rule.</summary>
     public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
@@ -60,16 +72,6 @@ internal sealed class GradientSpaceSession : ILowRankSession
                 $"{string.Join("; ", notes)}.");
         if (notes.Length > 0)
             logger?.RankLowered(Strategy, notes.Length, string.Join("; ", notes.Take(8)));
-    }
-
-    /// <exception cref="ArgumentException">A parameter is of a dtype that cannot be trained.</exception>
-    public static void RequireFloatingPoint(IReadOnlyList<NamedParameter> parameters)
-    {
-        var others = parameters.Where(candidate => !candidate.Parameter.dtype.IsTrainable()).ToArray();
-        if (others.Length > 0)
-            throw new ArgumentException(
-                "Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: " +
-                $"{string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}.");
     }
 
     public void BeforeStep() => Ties?.Require();

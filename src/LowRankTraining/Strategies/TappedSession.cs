@@ -33,6 +33,8 @@ internal sealed class TappedSession : ILowRankSession
 
     public bool IsMerged => _inner.IsMerged;
 
+    bool ILowRankSession.IsFinished => _inner.IsFinished;
+
     public IReadOnlyList<Parameter>? FactorParameters => _inner.FactorParameters;
 
     public IReadOnlyList<ParameterPlan> Parameters => [.. _inner.Parameters.Select(plan =>
@@ -43,14 +45,15 @@ internal sealed class TappedSession : ILowRankSession
 
     /// <exception cref="ArgumentException">The value is not one of the flows.</exception>
     /// <exception cref="NotSupportedException">No rule of the method can take gradients that way.</exception>
-    public static void Require(ILowRankStrategy method, ILowRankSession session, GradientFlow gradients)
+    public static void Require(ILowRankStrategy method, GradientSpaceSession session, GradientFlow gradients)
     {
         GradientFlows.RequireDefined(gradients);
         var projecting = session.Parameters.Where(plan => plan.Rule.Projects).ToArray();
         if (gradients == GradientFlow.Stepped || projecting.Any(plan => plan.Rule.ObstacleToProjection is null))
             return;
         throw new NotSupportedException($"'{method.Name}' cannot take gradients by {nameof(GradientFlow)}.{gradients}, "
-            + $"only by {GradientFlow.Whole} and {GradientFlow.Stepped}: {projecting.FirstOrDefault()?.Rule.ObstacleToProjection ?? "it projects none."}");
+            + $"only by {GradientFlow.Whole} and {GradientFlow.Stepped}: "
+            + (projecting.FirstOrDefault()?.Rule.ObstacleToProjection ?? session.WhyNothingIsProjected));
     }
 
     /// <summary>Hooks every layer whose gradient has another way to go than to be held. One for which that is impossible goes on holding it, with a

@@ -117,7 +117,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     {
         targets ??= DefaultTargets;
         targets?.RequireAny(parameters);
-        GradientSpaceSession.RequireFloatingPoint(parameters);
+        NamedParameter.RequireTrainable(parameters);
         if (KeepsRemainders && !parameters.Any(candidate => RoundingRemainder.IsFor(candidate.Parameter.dtype)))
             throw new ArgumentException($"{nameof(KeepsRemainders)} has no effect: no parameter is bfloat16 or float16. Convert the model first, "
                 + "or leave it out. Nothing was changed.");
@@ -125,12 +125,12 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         NamedParameter.RequireUse([.. Overrides.Select(own => own.Pattern)], parameters);
 
         var place = 0;
-        var spared = new List<string>();
-        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) { Method = this };
+        var spared = new List<(string Name, UpdateRule Rule)>();
+        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) { Method = this, Spared = spared };
         session.RequireDistinctSlots();
         session.ReportLowerRanks(RefusesLowerRanks, Logger);
         if (spared.Count > 0)
-            Logger?.ProjectionSpared(Name, spared.Count, string.Join(", ", spared.Take(8)));
+            Logger?.ProjectionSpared(Name, spared.Count, string.Join(", ", spared.Take(8).Select(matrix => matrix.Name)));
         if (targets is not null)
             Logger?.Covered(Name, TargetCoverage.For(parameters, targets.Includes));
         foreach (var frozen in parameters.Where(candidate => OptionsOf(candidate) is { Frozen: true }))
@@ -146,8 +146,8 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
             var rule = method.RuleFor(role);
             if (isTarget && method.SparesSmallTargets && rule.BytesFor(candidate.Parameter.shape) > BytesOfAdamW(candidate.Parameter))
             {
+                spared.Add((candidate.Name, rule));
                 rule = method.RuleFor(role with { IsTarget = false });
-                spared.Add(candidate.Name);
             }
 
             if (rule.NeedsMatrix && !candidate.IsMatrix)

@@ -62,6 +62,70 @@ public sealed class AtomicFileTests : IDisposable
         Directory.GetFiles(_folder).Should().Equal(Target);
     }
 
+    [UnixFact]
+    public void Link_stays_one_and_the_file_that_it_leads_to_is_replaced()
+    {
+        var elsewhere = Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "large disk")).FullName, "state");
+        File.WriteAllText(elsewhere, "old");
+        File.CreateSymbolicLink(Target, elsewhere);
+
+        AtomicFile.Write(Target, stream => stream.Write("new"u8));
+
+        new FileInfo(Target).LinkTarget.Should().Be(elsewhere);
+        File.ReadAllText(elsewhere).Should().Be("new");
+        Directory.GetFiles(_folder).Should().Equal(Target);
+    }
+
+    [UnixFact]
+    public void Link_to_a_file_that_is_not_there_yet_is_followed()
+    {
+        var later = Path.Combine(_folder, "later");
+        File.CreateSymbolicLink(Target, later);
+
+        AtomicFile.Write(Target, stream => stream.Write("new"u8));
+
+        (new FileInfo(Target).LinkTarget, File.ReadAllText(later)).Should().Be((later, "new"));
+    }
+
+    [UnixFact]
+    public void File_that_only_its_owner_reads_is_not_shown_to_others_by_the_next_save()
+    {
+        const UnixFileMode mine = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        File.WriteAllText(Target, "old");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(Target, mine);
+
+        AtomicFile.Write(Target, stream => stream.Write("new"u8));
+
+        if (!OperatingSystem.IsWindows())
+            File.GetUnixFileMode(Target).Should().Be(mine);
+    }
+
+    /// <summary>As <c>/dev/null</c> and <c>/dev/stdout</c> are, whose names an administrator's program could give to files otherwise.</summary>
+    [LinuxFact]
+    public async Task Pipe_is_written_to_and_stays_one()
+    {
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [Target]))
+            await make.WaitForExitAsync();
+        var read = Task.Run(() => File.ReadAllText(Target));
+
+        AtomicFile.Write(Target, stream => stream.Write("new"u8));
+
+        (await read).Should().Be("new");
+        FileKind.IsSpecial(Target).Should().BeTrue();
+        Directory.GetFiles(_folder).Should().Equal(Target);
+    }
+
+    [Fact]
+    public void Files_and_folders_are_nothing_special()
+    {
+        File.WriteAllText(Target, "a file");
+
+        FileKind.IsSpecial(Target).Should().BeFalse();
+        FileKind.IsSpecial(_folder).Should().BeFalse();
+        FileKind.IsSpecial(Path.Combine(_folder, "nothing")).Should().BeFalse();
+    }
+
     [Fact]
     public void File_beside_the_current_folder_needs_no_path()
     {
@@ -73,4 +137,14 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private sealed class UnixFactAttribute : FactAttribute
+    {
+        public UnixFactAttribute() => Skip = OperatingSystem.IsWindows() ? "Windows has no modes, and links need a privilege there." : null;
+    }
+
+    private sealed class LinuxFactAttribute : FactAttribute
+    {
+        public LinuxFactAttribute() => Skip = OperatingSystem.IsLinux() ? null : "Only on Linux are pipes told from files.";
+    }
 }

@@ -48,7 +48,70 @@ public sealed class PeftLoaderTests : IDisposable
         Distance(Output(again), Output(model)).Should().BeLessThan(1e-5);
     }
 
+    /// <summary>PEFT puts two convolutions beside a convolution, the first with its window.</summary>
+    [Fact]
+    public void Factors_of_convolutions_have_the_shapes_of_convolutions()
+    {
+        using var scope = NewDisposeScope();
+        using var model = nn.Sequential(("image", nn.Conv2d(3, 8, (3, 2))), ("flat", nn.Flatten(2)), ("line", nn.Conv1d(8, 4, 5)));
+        var before = model.get_parameter("image.weight")!.clone();
+        using var session = new LoRA { Rank = 2, Alpha = 6 }.Attach(model, Targets.AllMatrices());
+        using var optimizer = session.CreateOptimizer(0.01);
+        for (var step = 0; step < 2; step++)
+        {
+            optimizer.zero_grad();
+            model.call(Normal((ulong)step, ScalarType.Float32, 2, 3, 6, 6)).square().mean().backward();
+            optimizer.step();
+        }
+
+        PeftAdapter.Save(_folder.Path, session);
+
+        using var file = SafeTensorsFile.Open(Path.Combine(_folder.Path, "adapter_model.safetensors"));
+        file.Names.ToDictionary(name => name["base_model.model.".Length..], name => string.Join(" ", file.ShapeOf(name))).Should().Equal(
+            new Dictionary<string, string>
+            {
+                ["image.lora_A.weight"] = "2 3 3 2", ["image.lora_B.weight"] = "8 2 1 1", ["line.lora_A.weight"] = "2 8 5", ["line.lora_B.weight"] = "4 2 1",
+            });
+
+        // ΔW as PEFT merges it: a convolution of A's window by B.
+        var (a, b) = (file.Read("base_model.model.image.lora_A.weight"), file.Read("base_model.model.image.lora_B.weight"));
+        var change = nn.functional.conv2d(a.transpose(0, 1), b).transpose(0, 1) * (6.0 / 2);
+        (model.get_parameter("image.weight")! - before - change).abs().max().ToDouble().Should().BeLessThan(1e-6);
+    }
+
+    /// <summary>A depthwise convolution, one that goes back, a matrix that a forward pass multiplies with itself, and a table that is the head too.</summary>
+    [Theory]
+    [InlineData("depthwise"), InlineData("upward"), InlineData("gate"), InlineData("tied")]
+    public void What_PEFT_has_no_layer_for_is_refused_by_name(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Unusual();
+        using var session = new LoRA { Rank = 2 }.Attach(model, Targets.Matching(name));
+        using var optimizer = session.CreateOptimizer(0.01);
+
+        FluentActions.Invoking(() => PeftAdapter.Save(_folder.Path, session))
+            .Should().Throw<NotSupportedException>().WithMessage($"*{name}*PEFT has no adapter for it*Targets.Except*Nothing was written.");
+        Directory.GetFiles(_folder.Path).Should().BeEmpty();
+    }
+
     public void Dispose() => _folder.Dispose();
+
+    private sealed class Unusual : nn.Module<Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.Conv2d depthwise = nn.Conv2d(4, 4, 3, groups: 4);
+        private readonly TorchSharp.Modules.ConvTranspose2d upward = nn.ConvTranspose2d(4, 6, 2);
+        private readonly TorchSharp.Modules.Parameter gate = new(randn(6, 8));
+        private readonly TorchSharp.Modules.Linear tied = nn.Linear(8, 10, hasBias: false), tied_head = nn.Linear(8, 10);
+
+        public Unusual() : base(nameof(Unusual))
+        {
+            tied_head.weight = tied.weight;
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) =>
+            tied_head.call(tied.call(upward.call(depthwise.call(input)).mean([2, 3]).matmul(gate)).matmul(tied.weight!));
+    }
 
     private static string Parent(string name) => name[..name.LastIndexOf('.')];
 

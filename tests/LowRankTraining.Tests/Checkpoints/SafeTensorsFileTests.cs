@@ -36,6 +36,40 @@ public sealed class SafeTensorsFileTests : IDisposable
         }
     }
 
+    /// <summary>Checkpoints in 8 bits, and what other frameworks keep in unsigned numbers.</summary>
+    [Theory]
+    [InlineData("F8_E4M3", 4), InlineData("F8_E5M2", 4), InlineData("F8_E8M0", 4), InlineData("F6_E2M3", 3), InlineData("F4", 2), InlineData("U16", 8)]
+    [InlineData("U32", 16), InlineData("U64", 32)]
+    public void Tensor_of_a_dtype_that_TorchSharp_lacks_does_not_keep_the_others_from_being_read(string dtype, int bytes)
+    {
+        var header = $$$"""
+            {"packed":{"dtype":"{{{dtype}}}","shape":[2,2],"data_offsets":[0,{{{bytes}}}]},
+             "scale":{"dtype":"F32","shape":[1],"data_offsets":[{{{bytes}}},{{{bytes + 4}}}]}}
+            """;
+        File.WriteAllBytes(
+            _path, [.. BitConverter.GetBytes((long)header.Length), .. Encoding.UTF8.GetBytes(header), .. new byte[bytes], .. BitConverter.GetBytes(2.5f)]);
+
+        using var file = SafeTensorsFile.Open(_path);
+
+        file.Read("scale").ToSingle().Should().Be(2.5f);
+        file.ShapeOf("packed").Should().Equal(2, 2);
+        foreach (var use in new Action[] { () => file.Read("packed"), () => file.TypeOf("packed") })
+            use.Should().Throw<InvalidDataException>().WithMessage($"'{_path}': 'packed' is of dtype {dtype}, which TorchSharp does not have. Convert it*");
+    }
+
+    [Theory]
+    [InlineData("{}"), InlineData("of a build"), InlineData("""{"files":["a"],"checksum":"sha256"}""")]
+    public void Manifest_of_another_program_is_a_text_like_any_other(string manifest)
+    {
+        using var scope = NewDisposeScope();
+        SafeTensorsFile.Write(_path, [("a", ones(2))], new Dictionary<string, string> { ["manifest"] = manifest });
+
+        using var file = SafeTensorsFile.Open(_path);
+
+        file.Metadata["manifest"].Should().Be(manifest);
+        file.Read("a").sum().ToDouble().Should().Be(2);
+    }
+
     [Theory]
     [InlineData("of another program")]
     [InlineData("")]
@@ -70,7 +104,10 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData(
         """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*'b' begins at byte 4*8 was*")]
     [InlineData("""{"__metadata__":{"x":"1","x":"2"}}""", 0, "*'x' twice*")]
-    [InlineData("""{"__metadata__":{"manifest":"{}"}}""", 0, "*header is not the one that was written*")]
+    [InlineData("""{"__metadata__":{"manifest":"{\"library\":\"0.2\"}"}}""", 0, "*header is not the one that was written*")]
+    [InlineData("""{"__metadata__":{"manifest":"{\"checksums\":{}}"}}""", 0, "*header is not the one that was written*")]
+    [InlineData("""{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}""", 2, "*'a' takes 12 bits*")]
+    [InlineData("""{"a":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,2]}}""", 2, "*'a' should take 3 bytes and takes 2*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}""", 8, "*'a' should take 12 bytes and takes 8*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*begins at byte 4*where 0 was expected*")]
     [InlineData("""{"a":{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}}""", 8, "*dtype Q7*")]

@@ -36,6 +36,23 @@ public sealed class TrainingCheckpointTests : IDisposable
         Weights(resumed).Should().BeEquivalentTo(Weights(whole));
     }
 
+    [Fact]
+    public void Path_of_a_file_in_place_of_the_folder_is_told_so()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var session = new LoRA { Rank = 2 }.Attach(model);
+        using var optimizer = session.CreateOptimizer();
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        var file = Path.Combine(_directory, "training.safetensors");
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Save(file, model, optimizer))
+            .Should().Throw<ArgumentException>().WithMessage($"'{file}' is a file, and a folder is wanted*");
+        FluentActions.Invoking(() => PeftAdapter.Save(file, session))
+            .Should().Throw<ArgumentException>().WithMessage($"'{file}' is a file, and a folder is wanted*");
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(file, model, optimizer))
+            .Should().Throw<FileNotFoundException>().WithMessage($"'{file}' is a file*give the folder.");
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -40,6 +40,18 @@ public class ProjectedFlowTests
         ["guarded"] = new GaLore { Rank = 4, RefreshEvery = 10, Guard = new SpikeGuard() },
     };
 
+    /// <summary>A first try on a small model: the default rank of 128 is of no use there.</summary>
+    [Theory]
+    [InlineData("galore", "*Set Rank*"), InlineData("fira", "*ScaledResidual needs the whole gradient*"), InlineData("muon", "*it projects no gradient*")]
+    public void Refusal_says_what_keeps_gradients_whole_in_a_model_too_small_for_the_default_rank(string method, string reason)
+    {
+        using var scope = NewDisposeScope();
+        using var model = nn.Sequential(("first", nn.Linear(16, 32)), ("second", nn.Linear(32, 16)));
+
+        FluentActions.Invoking(() => LowRankStrategies.Create(method).Attach(model, null, GradientFlow.Projected))
+            .Should().Throw<NotSupportedException>().WithMessage($"'{method}' cannot take gradients by GradientFlow.Projected*").WithMessage(reason);
+    }
+
     [Theory]
     [MemberData(nameof(Methods))]
     public void Trajectory_is_that_of_whole_gradients(string method) => Compare(Named[method], micro: 1, decay: 0.1, tolerance: 1e-5, shape: [12]);

@@ -81,6 +81,29 @@ public class BadInputTests
         optimizer.ParamGroups.Should().HaveCount(1);
     }
 
+    /// <summary>Positions or spectra in complex numbers, among the parameters of a model whose linear layers are adapted.</summary>
+    [Theory]
+    [InlineData("galore", false), InlineData("q-galore", false), InlineData("relora", false), InlineData("sltrain", false)]
+    [InlineData("lora", true), InlineData("dora", true)]
+    public void Complex_parameter_is_named_before_the_model_is_changed_or_frozen_where_only_factors_are_trained(string method, bool freezesOthers)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Spectral();
+        var before = model.named_parameters().Select(pair => pair.name).ToArray();
+        var attach = () => LowRankStrategies.Parse($$"""{ "Method": "{{method}}", "Rank": 2 }""").Attach(model).CreateOptimizer();
+
+        if (freezesOthers)
+        {
+            using var optimizer = attach();
+            model.get_parameter("spectrum")!.requires_grad.Should().BeFalse();
+        }
+        else
+        {
+            attach.Should().Throw<ArgumentException>().WithMessage("*Freeze these*spectrum (ComplexFloat32)*Nothing was changed*");
+            model.named_parameters().Select(pair => pair.name).Should().Equal(before);
+        }
+    }
+
     [Fact]
     public void Code_of_the_authors_has_an_epsilon_of_its_own_unless_one_is_given()
     {
@@ -219,6 +242,16 @@ public class BadInputTests
             load.Should().Throw<InvalidDataException>().WithMessage("The state of the optimizer*Nothing was changed.");
             Serialize(optimizer).Should().Equal(before);
         }
+    }
+
+    private sealed class Spectral : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> layer = nn.Linear(8, 8);
+        private readonly Parameter spectrum = new(zeros(3, dtype: ScalarType.ComplexFloat32));
+
+        public Spectral() : base(nameof(Spectral)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => layer.call(input) + spectrum.real.sum();
     }
 
     private static Func<(LowRankOptimizer, Parameter)> GaLoreOf(int rank, ProjectionSide side = ProjectionSide.Short, int rows = 4) => () =>

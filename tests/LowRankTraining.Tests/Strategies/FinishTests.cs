@@ -1,4 +1,5 @@
 using FluentAssertions;
+using LowRankTraining.Checkpoints;
 using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
@@ -80,6 +81,40 @@ public class FinishTests
 
         optimizer.Session.Invoking(session => session.Finish()).Should().Throw<InvalidOperationException>().WithMessage("*finished*");
         FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>().WithMessage("*finished*");
+    }
+
+    /// <summary>Finish, then save where the run was saved before: the checkpoint from which it could be resumed would be gone, and no session could load the
+    /// new one.</summary>
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Checkpoint_of_the_run_is_not_written_over_when_the_model_is_finished(ILowRankStrategy method)
+    {
+        using var folder = new TemporaryDirectory();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = method.Attach(model).CreateOptimizer();
+        Run(model, optimizer, 2);
+        TrainingCheckpoint.Save(folder.Path, model, optimizer);
+        optimizer.save_state_dict(Path.Combine(folder.Path, "state"));
+        var before = Directory.GetFiles(folder.Path).ToDictionary(file => file, File.ReadAllBytes);
+        optimizer.Session.Finish();
+        var weights = Weights(model);
+        Action[] uses =
+        [
+            () => TrainingCheckpoint.Save(folder.Path, model, optimizer), () => TrainingCheckpoint.Load(folder.Path, model, optimizer),
+            () => optimizer.save_state_dict(Path.Combine(folder.Path, "state")), () => optimizer.load_state_dict(Path.Combine(folder.Path, "state")),
+            () => optimizer.step(),
+        ];
+
+        foreach (var use in uses)
+            if (method is GaLore)
+                use.Should().NotThrow("the model was a plain one all along");
+            else
+                use.Should().Throw<InvalidOperationException>().WithMessage("The session is finished*model.save*Nothing was*");
+
+        if (method is GaLore)
+            return;
+        Directory.GetFiles(folder.Path).ToDictionary(file => file, File.ReadAllBytes).Should().BeEquivalentTo(before);
+        Weights(model).Should().BeEquivalentTo(weights);
     }
 
     [Fact]

@@ -14,7 +14,27 @@ internal static class AtomicFile
     public static void Write(string path, Action<Stream> write) => Write((path, write));
 
     /// <summary>Writes several files of one folder: none is replaced before all of them are complete and on the disk.</summary>
+    /// <remarks>A link stays one, and the file that it leads to is replaced. A new file has the permissions of the one whose place it takes. What is no file,
+    /// such as a pipe or /dev/null, is written to as it is.</remarks>
     public static void Write(params (string Path, Action<Stream> Write)[] files)
+    {
+        if (files is [var only] && FileKind.IsSpecial(only.Path))
+            WriteInto(only.Path, only.Write);
+        else
+            Replace([.. files.Select(file => (TargetOf(file.Path), file.Write))]);
+    }
+
+    private static void WriteInto(string path, Action<Stream> write)
+    {
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+        write(stream);
+    }
+
+    /// <summary>Where a path leads to in the end.</summary>
+    private static string TargetOf(string path) =>
+        new FileInfo(path) is { LinkTarget: not null } link ? link.ResolveLinkTarget(returnFinalTarget: true)!.FullName : path;
+
+    private static void Replace((string Path, Action<Stream> Write)[] files)
     {
         var unfinished = new List<(string Path, FileStream Stream)>();
         try
@@ -27,6 +47,8 @@ internal static class AtomicFile
                 var beside = $"{path}.{Guid.NewGuid():N}{Ending}";
                 var stream = new FileStream(beside, FileMode.CreateNew, FileAccess.Write, FileShare.Delete, 1 << 16);
                 unfinished.Add((beside, stream));
+                if (!OperatingSystem.IsWindows() && File.Exists(path))
+                    File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(path));
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }

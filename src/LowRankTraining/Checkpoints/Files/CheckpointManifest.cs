@@ -62,6 +62,10 @@ internal sealed record CheckpointManifest
     /// <value>XXH3 of the values of every tensor, by its name in the file.</value>
     public IReadOnlyDictionary<string, string> Checksums { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Whether a text can be a manifest of this library, damaged perhaps: other programs have manifests too.</summary>
+    public static bool MayBe(string? text) => text is not null
+        && (text.Contains("\"checksums\"", StringComparison.Ordinal) || text.Contains("\"library\"", StringComparison.Ordinal));
+
     public static CheckpointManifest Parse(string text)
     {
         var json = JsonNode.Parse(text) as JsonObject ?? throw new InvalidDataException("its manifest is not a JSON object.");

@@ -94,17 +94,21 @@ public sealed class SafeTensorsFile : IDisposable
 
     /// <summary>The dtype of a tensor.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
-    public ScalarType TypeOf(string name) => _header.Entries[name].Type;
+    /// <exception cref="InvalidDataException">It is one that TorchSharp does not have, such as F8_E4M3 or U32.</exception>
+    public ScalarType TypeOf(string name) => _header.Entries[name].Type
+        ?? throw new InvalidDataException($"{_source}: '{name}' is of dtype {_header.Entries[name].Dtype}, which TorchSharp does not have. "
+            + "Convert it where the file was made, to BF16 for example.");
 
     /// <summary>Reads a tensor to the CPU.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
-    /// <exception cref="InvalidDataException">The file is shorter than it was, or the values are not those that were written.</exception>
+    /// <exception cref="InvalidDataException">The file is shorter than it was, or the values are not those that were written; or the dtype is one that
+    /// TorchSharp does not have.</exception>
     public Tensor Read(string name)
     {
-        var entry = _header.Entries[name];
+        var (entry, type) = (_header.Entries[name], TypeOf(name));
         MoveTo(entry);
         using var stream = new HashingStream(_stream);
-        var tensor = ReadFrom(stream, name, entry);
+        var tensor = ReadFrom(stream, name, type, entry.Shape);
         if (Manifest is null || Manifest.Checksums[name] == stream.Checksum)
             return tensor;
 
@@ -129,11 +133,11 @@ public sealed class SafeTensorsFile : IDisposable
             tensor.Write(stream);
     }
 
-    private Tensor ReadFrom(Stream stream, string name, SafeTensorsHeader.Entry entry)
+    private Tensor ReadFrom(Stream stream, string name, ScalarType type, long[] shape)
     {
         try
         {
-            return TensorBytes.Read(stream, entry.Type, entry.Shape);
+            return TensorBytes.Read(stream, type, shape);
         }
         catch (EndOfStreamException end)
         {

@@ -37,13 +37,27 @@ internal sealed class SafeTensorsHeader
         ["C64"] = ScalarType.ComplexFloat32,
     };
 
+    /// <summary>Bits a number of the dtypes that safetensors has and TorchSharp does not. Tensors of them can stand in a file, and are not read.</summary>
+    private static readonly Dictionary<string, int> ForeignTypes = new()
+    {
+        ["F8_E4M3"] = 8, ["F8_E5M2"] = 8, ["F8_E8M0"] = 8, ["F6_E2M3"] = 6, ["F6_E3M2"] = 6, ["F4"] = 4, ["U16"] = 16, ["U32"] = 32, ["U64"] = 64,
+    };
+
     private readonly Dictionary<string, Entry> _entries = [];
     private readonly Dictionary<string, string> _metadata = [];
 
     private SafeTensorsHeader() { }
 
     /// <summary>Where a tensor is, counted from the end of the header.</summary>
-    public sealed record Entry(ScalarType Type, long[] Shape, long Begin, long End);
+    /// <param name="Dtype">safetensors' name of its dtype.</param>
+    /// <param name="Shape">Its shape.</param>
+    /// <param name="Begin">Its first byte.</param>
+    /// <param name="End">The byte behind it.</param>
+    public sealed record Entry(string Dtype, long[] Shape, long Begin, long End)
+    {
+        /// <value>Its dtype, null where TorchSharp has none.</value>
+        public ScalarType? Type => TypeOf(Dtype);
+    }
 
     /// <value>The tensors by name, in the order of the header.</value>
     public IReadOnlyDictionary<string, Entry> Entries => _entries;
@@ -86,9 +100,11 @@ internal sealed class SafeTensorsHeader
             header.Add(item);
 
         // Seal or manifest is enough to know a file of this library: the other may be what is damaged.
-        if (header._metadata.ContainsKey(ManifestKey) || BeginsWithSeal(bytes))
+        var manifest = header._metadata.GetValueOrDefault(ManifestKey);
+        var isOurs = BeginsWithSeal(bytes) || CheckpointManifest.MayBe(manifest);
+        if (isOurs)
             RequireSeal(bytes);
-        if (header._metadata.TryGetValue(ManifestKey, out var manifest))
+        if (isOurs && manifest is not null)
         {
             header.Manifest = CheckpointManifest.Parse(manifest);
             header.Manifest.RequireChecksumsOf(header._entries.Keys);
@@ -159,14 +175,19 @@ internal sealed class SafeTensorsHeader
     {
         var (dtype, offsets) = (item.Value.GetProperty("dtype").GetString() ?? "null", item.Value.GetProperty("data_offsets"));
         var shape = item.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
-        Require(Types.TryGetValue(dtype, out var type), $"'{item.Name}' is of dtype {dtype}; known are {string.Join(", ", Types.Keys)}.");
+        Require(BitsOf(dtype) is not null, $"'{item.Name}' is of dtype {dtype}; known are {string.Join(", ", Types.Keys.Concat(ForeignTypes.Keys))}.");
 
-        var entry = new Entry(type, shape, offsets[0].GetInt64(), offsets[1].GetInt64());
-        var bytes = shape.Aggregate((long)type.ElementSize(), (product, size) => checked(product * size));
+        var entry = new Entry(dtype, shape, offsets[0].GetInt64(), offsets[1].GetInt64());
+        var bits = shape.Aggregate((long)BitsOf(dtype)!.Value, (product, size) => checked(product * size));
+        Require(bits % 8 == 0, $"'{item.Name}' takes {bits} bits, which is no number of bytes.");
+        var bytes = bits / 8;
         Require(Array.TrueForAll(shape, size => size >= 0) && entry.Begin >= 0 && entry.End - entry.Begin == bytes,
             $"'{item.Name}' should take {bytes} bytes and takes {entry.End - entry.Begin}.");
         return entry;
     }
+
+    private static int? BitsOf(string dtype) =>
+        TypeOf(dtype)?.ElementSize() * 8 ?? (ForeignTypes.TryGetValue(dtype, out var bits) ? bits : null);
 
     private void RequireGapless(long? available)
     {

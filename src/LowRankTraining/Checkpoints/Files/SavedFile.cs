@@ -3,6 +3,15 @@ namespace LowRankTraining.Checkpoints;
 /// <summary>Files that this library wrote, of one kind, and what to do where one is damaged.</summary>
 internal static class SavedFile
 {
+    /// <summary>Makes the folder that files are to be saved in, where it is not there.</summary>
+    /// <exception cref="ArgumentException">There is a file of that name.</exception>
+    public static void MakeFolder(string folder)
+    {
+        if (File.Exists(folder))
+            throw new ArgumentException($"'{folder}' is a file, and a folder is wanted, in which files are made. Nothing was saved.", nameof(folder));
+        Directory.CreateDirectory(folder);
+    }
+
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">Where it is.</param>
     /// <param name="kind">What it must hold, one of the kinds of <see cref="CheckpointManifest"/>.</param>

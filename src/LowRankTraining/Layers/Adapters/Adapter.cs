@@ -19,6 +19,12 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     /// <value>All names of the matrix.</value>
     public IReadOnlyList<string> Names => Site.Names;
 
+    /// <value>Whether the weight is used in another place too.</value>
+    public bool IsTied => Site.IsTied;
+
+    /// <value>Whether it is the weight of a linear module.</value>
+    public bool IsLinear => Site.Linear is not null;
+
     public Parameter Weight => Site.Weight;
 
     public string Reason { get; protected set; } = reason;

@@ -1,4 +1,5 @@
 using LowRankTraining.Diagnostics;
+using LowRankTraining.Numerics;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,6 +20,7 @@ internal static class AdapterPlanner
         var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
         NamedParameter.RequireUse([.. settings.Own.Select(row => row.Pattern)], parameters);
         var chosen = Unfrozen(Choose(model, candidates, targets), settings);
+        NamedParameter.RequireTrainable(parameters.Where(candidate => chosen.Contains(candidate) || method.Trains(candidate)));
         var sites = Site.Find(model, chosen);
         var choices = sites.Select(site => site.Choose(settings.Injection, method.Ways)).ToArray();
         if (sites.Zip(choices).Where(pair => pair.Second.Way is null).Select(pair => (pair.First, pair.Second.Reason)).ToArray() is { Length: > 0 } refused)
@@ -123,10 +125,10 @@ internal static class AdapterPlanner
         }
     }
 
-    /// <summary>What is not adapted. It is trained where it takes a gradient, also what is frozen by the method and thawed by the user.</summary>
+    /// <summary>What is not adapted. It is trained where it takes a gradient, also what is frozen by the method and thawed by the user; numbers that cannot be
+    /// trained stay frozen.</summary>
     private static IEnumerable<ParameterPlan> Others(IEnumerable<NamedParameter> parameters, NamedParameter[] chosen, AdapterMethod method) =>
-        parameters.Except(chosen)
-            .Select(method.Settings.PlanOf);
+        parameters.Except(chosen).Where(other => other.Parameter.dtype.IsTrainable()).Select(method.Settings.PlanOf);
 
     /// <summary>Layers that are adapted already, by another session or for good. Factors that do not train yet, as in a warm start, are found too.</summary>
     private static void RefuseAdapted(nn.Module model, NamedParameter[] chosen)

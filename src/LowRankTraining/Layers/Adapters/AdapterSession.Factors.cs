@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace LowRankTraining.Layers;
 
 public sealed partial class AdapterSession
@@ -6,6 +8,10 @@ public sealed partial class AdapterSession
 
     /// <summary>A parameter of the model by the name that it has there, or null.</summary>
     internal TorchSharp.Modules.Parameter? ParameterAt(string name) => _model.At(name) as TorchSharp.Modules.Parameter;
+
+    /// <summary>The module that an adapted matrix belongs to, as it hangs in the model now; null where it stands in several places, or in none.</summary>
+    internal nn.Module? ModuleOf(FactorSet set) => _adapters.Any(adapter => adapter.Name == set.Weight && adapter.IsTied) ? null
+        : ParameterPlace.ModulesOf(_model).FirstOrDefault(pair => pair.Path == set.Module).Module;
 
     /// <summary>The names of the model's parameters, as they were found.</summary>
     internal IReadOnlyList<string> ParameterNames => _order;
@@ -43,7 +49,10 @@ public sealed partial class AdapterSession
         var factors = OwnFactors();
         if (factors.FirstOrDefault(set => set.IsShadowed) is { } shadowed)
             throw new NotSupportedException($"'{shadowed.Weight}' is shadowed: its factors are optimizer state, and the weight is the merged one. "
-                + "Use Injection.Replace or Injection.Hook where adapters are to be loaded. Nothing was changed.");
+                + (_adapters.First(adapter => adapter.Name == shadowed.Weight).IsLinear
+                    ? "Use Injection.Replace or Injection.Hook where adapters are to be loaded. "
+                    : "Only what is no linear layer has to be: an adapter for it has to be merged into the model where it was made. ")
+                + "Nothing was changed.");
         if (factors.Any(set => set.LeavesBase))
             throw new InvalidOperationException("The factors start from a part of the weights, which an adapter knows nothing of: "
                 + $"attach with {nameof(FactorInit)}.{nameof(FactorInit.Kaiming)} to load one. Nothing was changed.");

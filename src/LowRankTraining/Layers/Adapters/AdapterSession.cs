@@ -46,6 +46,8 @@ public sealed partial class AdapterSession : ILowRankSession
 
     nn.Module? ILowRankSession.Model => _model;
 
+    bool ILowRankSession.IsFinished => _finished;
+
     IReadOnlyList<Parameter>? ILowRankSession.FactorParameters => FactorParameters;
 
     internal long CompletedSteps => _completed;

@@ -33,6 +33,8 @@ internal sealed class QuantizedSession : ILowRankSession
 
     bool ILowRankSession.LeavesStatesToRules => _inner.LeavesStatesToRules;
 
+    bool ILowRankSession.IsFinished => _finished;
+
     public void Join(ICollective world) => _inner.Join(world);
 
     public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
