@@ -41,14 +41,14 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     /// <summary>The parameters of a model, frozen ones too, each once, in the model's order.</summary>
     /// <remarks>Numbers that are no floating-point ones cannot be trained: they are left out while they are frozen. So is a frozen parameter over the memory
     /// of another one, which has those numbers already.</remarks>
-    /// <exception cref="ArgumentException">The model holds 8-bit weights: another session is at work on it; or some of its parameters lie over each other
-    /// in memory.</exception>
+    /// <exception cref="ArgumentException">The model holds 8-bit weights, which plain parameters do not stand in for; or some of its parameters lie over each
+    /// other in memory.</exception>
     public static IReadOnlyList<NamedParameter> Of(nn.Module model)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (ParameterPlace.ModulesOf(model).Any(pair => pair.Module is IWeightStore))
-            throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again. "
-                + "Nothing was changed.");
+            throw new ArgumentException("The model holds 8-bit weights already. Call Finish() on the session that put them there, then attach again; what "
+                + "was in 8 bits before there was a session QGaLore trains. Nothing was changed.");
 
         return WithHead(From(model.named_parameters(), ParameterPlace.In(model)));
     }

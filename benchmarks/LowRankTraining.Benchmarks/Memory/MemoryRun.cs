@@ -32,6 +32,9 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         Quantized("7b"),
     ];
 
+    /// <value>What is done to every decoder layer before the next one is made; null for nothing.</value>
+    public Action<DecoderLayer>? Made { get; init; }
+
     /// <value>Whether layers keep their inputs alone, and are run again in the backward pass.</value>
     public bool Checkpoints { get; init; }
 
@@ -91,8 +94,12 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     private static MemoryRun Smallest(string model) =>
         Of(model, "galore-8bit", Short with { BasisFormat = StateFormat.BFloat16 }, GradientFlow.Stepped) with { Checkpoints = true };
 
-    private static MemoryRun Quantized(string model) =>
-        Of(model, "q-galore", new QGaLore { Rank = Rank, TableStates = StateFormat.Blockwise8Bit }, GradientFlow.Stepped) with { Checkpoints = true };
+    /// <summary>All that saves memory. No more than one layer is ever there in full.</summary>
+    private static MemoryRun Quantized(string model)
+    {
+        var method = new QGaLore { Rank = Rank, TableStates = StateFormat.Blockwise8Bit };
+        return Of(model, "q-galore", method, GradientFlow.Stepped) with { Checkpoints = true, Made = layer => method.Quantize(layer) };
+    }
 
     private static MemoryRun Of(string model, string name, UpdateMethod method, GradientFlow flow) =>
         new(model, name, made => method.Attach(made, gradients: flow).CreateOptimizer(lr: 0.01), ScalarType.BFloat16, flow);
@@ -104,7 +111,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         set_default_dtype(Type);
         try
         {
-            return new Llama(Config, seed: 1) { CheckpointsActivations = Checkpoints };
+            return new Llama(Config, seed: 1, Made) { CheckpointsActivations = Checkpoints };
         }
         finally
         {

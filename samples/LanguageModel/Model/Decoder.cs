@@ -14,17 +14,29 @@ public sealed class Decoder : Module<Tensor, Tensor>
     private readonly RotaryPositions rotary;
 
     /// <summary>A decoder of the sizes in <paramref name="config"/>.</summary>
-    public Decoder(LlamaConfig config) : base(nameof(Decoder))
+    /// <param name="config">The sizes.</param>
+    /// <param name="made">Is given every layer before the next one is made.</param>
+    public Decoder(LlamaConfig config, Action<DecoderLayer>? made = null) : base(nameof(Decoder))
     {
         rotary = new RotaryPositions(config.HeadDimension, config.RotaryBase, config.RotaryScaling);
         embed_tokens = Embedding(config.Vocabulary, config.Hidden);
-        layers = new ModuleList<DecoderLayer>([.. Enumerable.Range(0, config.Layers).Select(_ => new DecoderLayer(config, rotary))]);
+        layers = [];
+        for (var count = 0; count < config.Layers; count++)
+        {
+            var layer = new DecoderLayer(config, rotary);
+            made?.Invoke(layer);
+            layers.append(layer);
+        }
+
         norm = new RmsNorm(config.Hidden, config.NormEpsilon);
         RegisterComponents();
     }
 
     /// <value>See <see cref="CausalLanguageModel.CheckpointsActivations"/>.</value>
     public bool CheckpointsActivations { get; set; }
+
+    /// <value>The parameters that are in no layer.</value>
+    public IEnumerable<Parameter> OwnParameters => embed_tokens.parameters().Concat(norm.parameters());
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input)

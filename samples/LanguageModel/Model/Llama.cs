@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -16,16 +17,24 @@ public sealed class Llama : CausalLanguageModel
     private readonly Decoder model;
     private readonly Module<Tensor, Tensor>? lm_head;
 
-    /// <summary>A new model on the CPU in float32; the weights follow from <paramref name="seed"/> alone.</summary>
-    public Llama(LlamaConfig config, long seed) : base(nameof(Llama))
+    /// <summary>A new model on the CPU, in float32 where that is the default dtype; the weights follow from <paramref name="seed"/> alone.</summary>
+    /// <param name="config">The sizes.</param>
+    /// <param name="seed">Of the weights.</param>
+    /// <param name="made">Is given every decoder layer, with its initial weights, before the next one is made, as to keep them in fewer bits. The weights are
+    /// then other ones than without it. Null to make the model as a whole.</param>
+    public Llama(LlamaConfig config, long seed, Action<DecoderLayer>? made = null) : base(nameof(Llama))
     {
         Config = config;
         manual_seed(seed);
-        model = new Decoder(config);
+        model = new Decoder(config, made is null ? null : layer =>
+        {
+            Initialize(layer.parameters());
+            made(layer);
+        });
         if (!config.SharesEmbedding)
             lm_head = Linear(config.Hidden, config.Vocabulary, hasBias: false);
         RegisterComponents();
-        Initialize(config.InitialDeviation);
+        Initialize(made is null ? parameters() : model.OwnParameters.Concat(lm_head?.parameters() ?? []));
     }
 
     /// <summary>A new model where and how it is to be trained. Making it and moving it are one: an optimizer made in between would hold the old
@@ -57,10 +66,10 @@ public sealed class Llama : CausalLanguageModel
         return (lm_head?.call(stream) ?? model.Scores(stream)).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
-    private void Initialize(double deviation)
+    private void Initialize(IEnumerable<Parameter> weights)
     {
         using var frozen = no_grad();
-        foreach (var matrix in parameters().Where(parameter => parameter.dim() == 2))
-            init.normal_(matrix, 0, deviation);
+        foreach (var matrix in weights.Where(parameter => parameter.dim() == 2))
+            init.normal_(matrix, 0, Config.InitialDeviation);
     }
 }

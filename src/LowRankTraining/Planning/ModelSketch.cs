@@ -1,3 +1,4 @@
+using LowRankTraining.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -18,11 +19,9 @@ internal static class ModelSketch
         foreach (var (name, parameter) in model.named_parameters())
         {
             var (path, local) = Split(name);
-            if (modules.GetValueOrDefault(path) is Linear linear && local == "weight")
+            if (local == "weight" && LinearOf(modules.GetValueOrDefault(path)) is { } linear)
             {
-                var copy = nn.Linear(linear.in_features, linear.out_features, linear.bias is not null, parameter.device, parameter.dtype);
-                copy.weight.copy_(parameter);
-                sketch.Put(path, copy);
+                sketch.Put(path, linear);
                 done.Add(path);
             }
             else if (modules.GetValueOrDefault(path) is Embedding && local == "weight")
@@ -54,6 +53,24 @@ internal static class ModelSketch
         }
 
         return sketch;
+    }
+
+    /// <summary>A plain layer of the same weight; null for what is no linear layer.</summary>
+    private static Linear? LinearOf(nn.Module? module)
+    {
+        return module switch
+        {
+            Linear linear => Of(linear.weight, linear.bias),
+            Int8Linear linear => Of(linear.EffectiveWeight(), linear.bias),
+            _ => null,
+        };
+
+        static Linear Of(Tensor weight, Parameter? bias)
+        {
+            var copy = nn.Linear(weight.shape[1], weight.shape[0], bias is not null, weight.device, weight.dtype);
+            copy.weight.copy_(weight);
+            return copy;
+        }
     }
 
     private static (string Path, string Local) Split(string name)

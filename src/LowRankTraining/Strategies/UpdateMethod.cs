@@ -69,8 +69,8 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
 
     /// <summary>What the method does to the model itself. Nothing for most.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="session">The method at work on its parameters.</param>
-    protected virtual ILowRankSession Install(nn.Module model, ILowRankSession session) => session;
+    /// <param name="plan">Puts the method to work on the parameters that the model has then.</param>
+    private protected virtual ILowRankSession Install(nn.Module model, Func<ILowRankSession> plan) => plan();
 
     /// <summary>The method in its text form, with the options that are not as by default: <c>{"Method":"fira","Rank":64}</c>;
     /// <see cref="LowRankStrategies.Parse(string)"/> reads it.</summary>
@@ -92,14 +92,19 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     /// <exception cref="InvalidOperationException">Another session takes the gradients of a layer already.</exception>
     public ILowRankSession Attach(nn.Module model, Targets? targets = null, GradientFlow gradients = GradientFlow.Whole)
     {
+        ArgumentNullException.ThrowIfNull(model);
         Checks.Require(this);
-        var parameters = NamedParameter.Of(model);
-        var plan = Plan(parameters, targets).On(model, parameters);
-        if (gradients == GradientFlow.Whole)
-            return Install(model, plan);
+        var session = Install(model, Planned);
+        return gradients == GradientFlow.Whole ? session : TappedSession.Over(model, session, gradients, Logger);
 
-        TappedSession.Require(this, plan, gradients);
-        return TappedSession.Over(model, Install(model, plan), gradients, Logger);
+        GradientSpaceSession Planned()
+        {
+            var parameters = NamedParameter.Of(model);
+            var plan = Plan(parameters, targets).On(model, parameters);
+            if (gradients != GradientFlow.Whole)
+                TappedSession.Require(this, plan, gradients);
+            return plan;
+        }
     }
 
     /// <summary>Puts the method to work on a list of parameters. Without modules to look at, embeddings and heads are known by name only.</summary>

@@ -57,6 +57,9 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     /// <value>Bytes that the weight takes between steps.</value>
     public long WeightBytes => new[] { Codes, Scales, Zeros }.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
 
+    /// <value>Whether a session is training it, which knows the plain layer to come back.</value>
+    internal bool IsAtWork { get; set; }
+
     /// <inheritdoc/>
     protected override Tensor Output(Tensor rows)
     {
@@ -67,6 +70,18 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
 
     /// <summary>W as a new tensor, in the dtype of the layer that this one was made from.</summary>
     public override Tensor EffectiveWeight() => Decode(weight.dtype);
+
+    /// <summary>A plain layer that can be in its place, with its bias. Its weight has no values yet.</summary>
+    /// <param name="device">Where its weight is.</param>
+    internal Linear ToPlain(Device device)
+    {
+        var plain = nn.Linear(in_features, out_features, hasBias: false, device, weight.dtype);
+        plain.weight.requires_grad = weight.requires_grad;
+        plain.bias = bias!;
+        plain.train(training);
+        ShareWith(plain);
+        return plain;
+    }
 
     /// <inheritdoc/>
     long[] IWeightStore.Shape => Codes.shape;

@@ -59,9 +59,33 @@ public sealed record QGaLore : GradientSpaceMethod
     /// <inheritdoc/>
     internal override bool ChangesModel => QuantizesWeights;
 
-    /// <inheritdoc/>
-    protected override ILowRankSession Install(nn.Module model, ILowRankSession session) =>
-        QuantizesWeights ? QuantizedSession.Over(model, session, WeightGroup, Logger) : session;
+    private protected override ILowRankSession Install(nn.Module model, Func<ILowRankSession> plan)
+    {
+        if (!QuantizesWeights)
+            return plan();
+
+        using var earlier = EarlierLayers.StandIn(model);
+        return QuantizedSession.Over(model, plan(), earlier, WeightGroup, Logger);
+    }
+
+    /// <summary>Keeps the weights of a part of a model in 8 bits from now on, before the next part is made: a model whose parts go through here one by one
+    /// never has more than one of them in full. <see cref="UpdateMethod.Attach(nn.Module, Targets?, GradientFlow)"/> takes the layers as they are.</summary>
+    /// <typeparam name="TPart">Its type.</typeparam>
+    /// <param name="part">The part, such as one decoder layer, with its initial or loaded weights. Its linear layers are replaced where they are held as
+    /// <c>Module&lt;Tensor, Tensor&gt;</c>; others stay, with a warning.</param>
+    /// <param name="targets">The weights of the part that are kept in 8 bits; the method's own choice when null.</param>
+    /// <returns>The part.</returns>
+    /// <exception cref="ArgumentException">No weight of the part can be kept in 8 bits.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options out of range, all of them listed.</exception>
+    public TPart Quantize<TPart>(TPart part, Targets? targets = null) where TPart : nn.Module
+    {
+        Checks.Require(this);
+        var chosen = targets ?? DefaultTargets!;
+        var sites = Site.Find(part, NamedParameter.Of(part).Where(candidate => !candidate.IsFrozen && candidate.IsMatrix && chosen.Includes(candidate)));
+        var quantized = QuantizedLayers.In(sites, site => new Int8Linear(site.Linear!, WeightGroup), Name, Logger);
+        return quantized.Layers.Count > 0 ? part : throw new ArgumentException(
+            $"No weight of this {part.GetName()} can be kept in 8 bits: {string.Join("; ", quantized.Reasons.Select(pair => $"{pair.Key} ({pair.Value})"))}");
+    }
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -12,9 +12,10 @@ internal sealed class QuantizedLayer
     private readonly Int8Linear _layer;
     private readonly ReplaceEntry _entry;
 
-    public QuantizedLayer(Site site, int group)
+    public QuantizedLayer(Site site, Int8Linear layer)
     {
-        (_plain, _layer) = (site.Linear!, new Int8Linear(site.Linear!, group));
+        (_plain, _layer) = (site.Linear!, layer);
+        _layer.weight.requires_grad = _plain.weight.requires_grad;
         _entry = new ReplaceEntry(site) { Layer = _layer };
         _entry.Install();
         _plain.HoldNothing();
@@ -24,12 +25,15 @@ internal sealed class QuantizedLayer
 
     public IWeightStore Store => _layer;
 
+    public bool IsAtWork { set => _layer.IsAtWork = value; }
+
     /// <summary>Puts the plain layer back, with what has been learned.</summary>
     public void Restore()
     {
         using var learned = _layer.EffectiveWeight();
         _plain.Hold(learned);
         _entry.TakeOut();
+        IsAtWork = false;
     }
 
     /// <summary>Frees what <see cref="Restore"/> has taken out of the model.</summary>

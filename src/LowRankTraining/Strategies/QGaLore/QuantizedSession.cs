@@ -41,26 +41,25 @@ internal sealed class QuantizedSession : ILowRankSession
 
     /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a
     /// note.</summary>
-    public static QuantizedSession Over(nn.Module model, ILowRankSession inner, int group, ILogger? logger)
+    /// <param name="model">The model.</param>
+    /// <param name="inner">The method at work on its parameters.</param>
+    /// <param name="earlier">The 8-bit layers that it has had from the start, projected or not; plain ones stand in for them.</param>
+    /// <param name="group">Numbers that share a scale, in new layers.</param>
+    /// <param name="logger">Is told what stays as it is.</param>
+    public static QuantizedSession Over(nn.Module model, ILowRankSession inner, EarlierLayers earlier, int group, ILogger? logger)
     {
         var projected = inner.Parameters.Where(plan => plan.Rule.Projects).Select(plan => plan.Name).ToHashSet();
-        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen && projected.Contains(candidate.Name)));
-        var choices = sites.ToDictionary(site => site.Name, site => (Site: site, Choice: site.Choose(Injection.Replace, [Injection.Replace])));
+        var sites = Site.Find(model, NamedParameter.Of(model))
+            .Where(site => earlier.Find(site) is not null || (!site.WasFrozen && projected.Contains(site.Name)));
+        var quantized = QuantizedLayers.In(sites, site => earlier.Find(site) ?? new Int8Linear(site.Linear!, group), inner.Strategy, logger);
+        foreach (var layer in quantized.Layers.Values)
+            layer.IsAtWork = true;
 
-        var dense = choices.Values.Where(layer => layer.Choice.Way is null).Select(layer => $"{layer.Site.Name} ({layer.Choice.Reason})").ToArray();
-        if (dense.Length > 0)
-            logger?.WeightsNotQuantized(inner.Strategy, dense.Length, string.Join("; ", dense.Take(8)));
-
-        var layers = new Dictionary<string, QuantizedLayer>();
-        foreach (var (name, (site, _)) in choices.Where(layer => layer.Value.Choice.Way is not null))
-            layers[name] = new QuantizedLayer(site, group);
-
-        return new(model, inner, [.. layers.Values], [.. inner.Parameters.Select(Plan)]);
+        return new(model, inner, [.. quantized.Layers.Values], [.. inner.Parameters.Select(Plan)]);
 
         ParameterPlan Plan(ParameterPlan plan) =>
-            layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
-            : choices.TryGetValue(plan.Name, out var kept)
-                ? plan.WithNote($"not in 8 bits: {kept.Choice.Reason}")
+            quantized.Layers.TryGetValue(plan.Name, out var layer) ? plan with { Parameter = layer.Weight, Store = layer.Store }
+            : quantized.Reasons.TryGetValue(plan.Name, out var reason) ? plan.WithNote($"not in 8 bits: {reason}")
             : plan;
     }
 

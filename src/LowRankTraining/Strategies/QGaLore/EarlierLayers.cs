@@ -1,0 +1,54 @@
+using LowRankTraining.Layers;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>The 8-bit layers that a model has from the start, since it was quantized while it was made. Until this is disposed plain layers of the same shapes
+/// stand in for them, without memory, so that a method is planned as for any model.</summary>
+internal sealed class EarlierLayers : IDisposable
+{
+    private readonly Dictionary<Linear, (Int8Linear Layer, Slot[] Slots)> _layers = [];
+
+    private EarlierLayers() { }
+
+    /// <summary>Puts the plain layers in. Layers that a session is training stay.</summary>
+    /// <exception cref="ArgumentException">A layer hangs where no other can. Nothing was changed.</exception>
+    public static EarlierLayers StandIn(nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var earlier = new EarlierLayers();
+        Int8Linear[] found = [.. model.modules().OfType<Int8Linear>().Where(layer => !layer.IsAtWork).Distinct()];
+        if (found.Length == 0)
+            return earlier;
+
+        var slots = Slot.Of(model);
+        if (found.SelectMany(layer => slots[layer]).Select(slot => slot.Obstacle).FirstOrDefault(obstacle => obstacle is not null) is { } obstacle)
+            throw new ArgumentException($"An 8-bit layer of the model cannot be trained where it is: {obstacle}. Nothing was changed.");
+
+        foreach (var layer in found)
+        {
+            var plain = layer.ToPlain(META);
+            earlier._layers[plain] = (layer, [.. slots[layer]]);
+            Put(plain, earlier._layers[plain].Slots);
+        }
+
+        return earlier;
+    }
+
+    /// <summary>The 8-bit layer of a place, or null where there was none.</summary>
+    public Int8Linear? Find(Site site) => site.Linear is { } plain && _layers.TryGetValue(plain, out var found) ? found.Layer : null;
+
+    /// <summary>Every layer is in its place again, whether it is trained now or the method has been refused.</summary>
+    public void Dispose()
+    {
+        foreach (var (layer, slots) in _layers.Values)
+            Put(layer, slots);
+    }
+
+    private static void Put(nn.Module module, Slot[] slots)
+    {
+        foreach (var slot in slots)
+            slot.Put(module);
+    }
+}
