@@ -6,8 +6,8 @@ namespace LowRankTraining.ByteCounting;
 /// <summary>Bytes of CPU tensor storage, counted exactly as they were asked for, in the whole process.</summary>
 /// <remarks>
 /// libtorch takes the memory of every CPU tensor by <c>posix_memalign</c> and gives it back by <c>free</c>, both called from libc10. The first use of this
-/// class redirects these two calls of that one library to functions that count and then do what was asked. Tensors from before are not counted, neither now nor
-/// when they are freed. Nothing is redirected where that cannot be done: see <see cref="Absence"/>.
+/// class redirects these two calls of that one library to functions that count, and that ask the heap in a way in which it finds freed memory again. Tensors
+/// from before are not counted, neither now nor when they are freed. Nothing is redirected where that cannot be done: see <see cref="Absence"/>.
 /// </remarks>
 public static class ByteCounter
 {
@@ -37,7 +37,9 @@ public static class ByteCounter
         {
             torch.InitializeDeviceType(DeviceType.CPU);
             var system = NativeLibrary.GetMainProgramHandle();
-            CountedMemory.Use(Function("posix_memalign"), Function("free"), Function("malloc_usable_size"));
+            if (Function("malloc") != NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "malloc"))
+                return "Bytes of tensors are counted in the heap of the C library only: another one has been loaded before it.";
+            CountedMemory.Use(Function("malloc"), Function("free"));
 
             var imports = ImportTable.Of(Library);
             var allocating = imports.Redirect("posix_memalign", CountedMemory.Allocate);

@@ -3,20 +3,21 @@ using System.Runtime.InteropServices;
 
 namespace LowRankTraining.ByteCounting;
 
-/// <summary>What stands in for the system's allocation and release: both count, and leave the work to the system.</summary>
+/// <summary>What stands in for the system's aligned allocation and its release: both count.</summary>
 /// <remarks>
-/// Every counted block is 16 bytes longer than it was asked for. Its last 16 bytes hold a mark, which depends on the address, and the size that was asked
-/// for: so a block from before is told from a counted one without a table, a lock or managed memory, on whatever thread. No initializers here: nothing may
-/// have to run before a call.
+/// <para>Before a counted block lies a header, whose mark depends on the address: so a block from before is told from a counted one without a table, a lock
+/// or managed memory, on whatever thread. No initializers here: nothing may have to run before a call.</para>
+/// <para>The block is aligned here, in a longer one from <c>malloc</c>. glibc's <c>posix_memalign</c> does the same within the heap, but gives the ends back to
+/// it: where small things come to lie in them, the space of a tensor that is freed is too small for the next tensor of its size. Taken whole it fits, and a
+/// training process stays as small as its tensors.</para>
 /// </remarks>
 internal static unsafe class CountedMemory
 {
-    private const int Trailer = 16;
+    private const int OutOfMemory = 12;   // ENOMEM
     private const long Key = 0x5bd1e9955bd1e995;
 
-    private static delegate* unmanaged<void**, nuint, nuint, int> _allocate;
+    private static delegate* unmanaged<nuint, void*> _allocate;
     private static delegate* unmanaged<void*, void> _free;
-    private static delegate* unmanaged<void*, nuint> _usableSize;
     private static long _live, _peak, _allocations;
 
     public static long Live => Volatile.Read(ref _live);
@@ -30,11 +31,10 @@ internal static unsafe class CountedMemory
     public static nint Free => (nint)(delegate* unmanaged<void*, void>)&FreeCounted;
 
     /// <summary>Names the system's functions; before anything is redirected.</summary>
-    public static void Use(nint allocate, nint free, nint usableSize)
+    public static void Use(nint allocate, nint free)
     {
-        _allocate = (delegate* unmanaged<void**, nuint, nuint, int>)allocate;
+        _allocate = (delegate* unmanaged<nuint, void*>)allocate;
         _free = (delegate* unmanaged<void*, void>)free;
-        _usableSize = (delegate* unmanaged<void*, nuint>)usableSize;
     }
 
     public static void ResetPeak() => Interlocked.Exchange(ref _peak, Live);
@@ -42,17 +42,14 @@ internal static unsafe class CountedMemory
     [UnmanagedCallersOnly]
     private static int AllocateCounted(void** block, nuint alignment, nuint size)
     {
-        // The system refuses such a size; with the trailer it would wrap to a small one.
-        if (size > nuint.MaxValue - Trailer)
-            return _allocate(block, alignment, size);
+        var extra = (nuint)sizeof(Header) + alignment;
+        var start = size <= nuint.MaxValue - extra ? _allocate(size + extra) : null;
+        if (start is null)
+            return OutOfMemory;
 
-        var error = _allocate(block, alignment, size + Trailer);
-        if (error != 0)
-            return error;
-
-        var trailer = TrailerOf(*block);
-        Unsafe.WriteUnaligned(trailer, MarkOf(*block));
-        Unsafe.WriteUnaligned(trailer + sizeof(long), (long)size);
+        var end = (nuint)start + extra;
+        *block = (void*)(end - end % alignment);
+        *HeaderOf(*block) = new(start, (long)size, MarkOf(*block));
         Interlocked.Increment(ref _allocations);
         RaisePeak(Interlocked.Add(ref _live, (long)size));
         return 0;
@@ -61,20 +58,19 @@ internal static unsafe class CountedMemory
     [UnmanagedCallersOnly]
     private static void FreeCounted(void* block)
     {
-        if (block is not null && _usableSize(block) >= Trailer)
+        var header = HeaderOf(block);
+        if (block is null || header->Mark != MarkOf(block))
         {
-            var trailer = TrailerOf(block);
-            if (Unsafe.ReadUnaligned<long>(trailer) == MarkOf(block))
-            {
-                Interlocked.Add(ref _live, -Unsafe.ReadUnaligned<long>(trailer + sizeof(long)));
-                Unsafe.WriteUnaligned(trailer, 0L);
-            }
+            _free(block);
+            return;
         }
 
-        _free(block);
+        Interlocked.Add(ref _live, -header->Size);
+        header->Mark = 0;
+        _free(header->Start);
     }
 
-    private static byte* TrailerOf(void* block) => (byte*)block + _usableSize(block) - Trailer;
+    private static Header* HeaderOf(void* block) => (Header*)block - 1;
 
     private static long MarkOf(void* block) => (nint)block ^ Key;
 
@@ -87,5 +83,14 @@ internal static unsafe class CountedMemory
                 return;
             seen = now;
         }
+    }
+
+    /// <summary>The mark comes last: before every block of glibc there are 8 bytes of its own, and they are all that is read of a foreign one.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Header(void* start, long size, long mark)
+    {
+        public readonly void* Start = start;
+        public readonly long Size = size;
+        public long Mark = mark;
     }
 }

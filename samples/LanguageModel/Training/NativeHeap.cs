@@ -1,40 +1,28 @@
 using System.Runtime.InteropServices;
+using LowRankTraining.ByteCounting;
 
 namespace LanguageModel.Training;
 
 /// <summary>The heap of the C library, in which libtorch keeps tensors on the CPU.</summary>
-/// <remarks>glibc keeps what is freed between blocks in use: a process that makes and frees tensors of many sizes grows for hundreds of steps, to several times
-/// what its tensors ever took. <c>malloc_trim</c> gives all pages that nothing lies in back to the system; what is given back has to be taken again.</remarks>
-internal sealed class NativeHeap
+/// <remarks>The end of glibc's heap goes back to the system as soon as it is free, and is taken again, page by page, for the next tensor. A step like the
+/// one before needs all of it. So it stays, up to a gigabyte; what it holds does not grow, since the space of a tensor fits the next one of its size (see
+/// <see cref="ByteCounter"/>).</remarks>
+internal static class NativeHeap
 {
-    /// <summary>A process that has grown by a quarter holds memory that no step needs.</summary>
-    private const double MostGrowth = 1.25;
+    private const int TrimThreshold = -1, MappingThreshold = -3;   // M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
 
-    private bool isGlibc = OperatingSystem.IsLinux();
-    private long smallest = long.MaxValue;
-
-    /// <summary>Gives free memory back, at the end of a step after which the process is much larger than it was after others.</summary>
-    public void GiveBack()
+    /// <summary>Keeps what is freed for the next step. Tensors of 32 MiB and more, the most that glibc lets one ask for, come from the system and go back to
+    /// it. Nothing is done where tensors are not in glibc's heap.</summary>
+    public static void KeepWhatIsFreed()
     {
-        if (!isGlibc)
+        if (!ByteCounter.IsAvailable)
             return;
 
-        var now = Environment.WorkingSet;
-        smallest = Math.Min(smallest, now);
-        if (now <= MostGrowth * smallest)
-            return;
-
-        try
-        {
-            _ = malloc_trim(0);
-        }
-        catch (Exception missing) when (missing is DllNotFoundException or EntryPointNotFoundException)
-        {
-            isGlibc = false;
-        }
+        _ = mallopt(TrimThreshold, 1 << 30);
+        _ = mallopt(MappingThreshold, 1 << 25);
     }
 
     [DllImport("libc", ExactSpelling = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int malloc_trim(nuint pad);
+    private static extern int mallopt(int parameter, int value);
 }

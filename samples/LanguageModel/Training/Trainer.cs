@@ -19,7 +19,6 @@ public sealed class Trainer
     private readonly PhaseClock update;
     private readonly TimeLeft timeLeft;
     private readonly MemoryMeter memory;
-    private readonly NativeHeap heap = new();
     private readonly List<LossPoint> trainingLosses = [];
     private readonly List<LossPoint> validationLosses = [];
     private readonly List<MixturePoint> mixtures = [];
@@ -44,6 +43,7 @@ public sealed class Trainer
     /// <param name="memory">Made before the model, it counts the weights too; null for what is taken from now on.</param>
     public Trainer(CausalLanguageModel model, AttachedMethod method, TrainingData data, TrainingOptions options, MemoryMeter? memory = null)
     {
+        NativeHeap.KeepWhatIsFreed();
         (this.model, this.method, this.data, this.options) = (model, method, data, options);
         (whole, forward, backward, update) = (new(options.Device), new(options.Device), new(options.Device), new(options.Device));
         timeLeft = new TimeLeft(data.Validation.Sum(part => part.Batches.Sum(batch => (double)batch.Inputs.Length)) / options.TokensPerStep);
@@ -108,7 +108,6 @@ public sealed class Trainer
             method.Scheduler.step();
         });
         memory.Sample();
-        heap.GiveBack();
         return value;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using FluentAssertions;
 using LowRankTraining.ByteCounting;
@@ -86,7 +87,7 @@ public class ByteCounterTests
 
         ByteCounter.Live.Should().Be(before);
 
-        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        [MethodImpl(MethodImplOptions.NoInlining)]
         static void Forget() => zeros(Megabyte, dtype: ScalarType.Byte);
     }
 
@@ -114,6 +115,30 @@ public class ByteCounterTests
             Array.ForEach(threads, thread => thread.Start());
             Array.ForEach(threads, thread => thread.Join());
         }
+    }
+
+    /// <summary>What glibc's own aligned allocation does not do: small things come to lie in the ends that it cuts off.</summary>
+    [CountedFact]
+    public void Space_of_a_tensor_fits_the_next_one_of_its_size()
+    {
+        const int Tensors = 64, Size = 100_000, Few = 8;
+        using var scope = NewDisposeScope();
+        var freed = Between(Size);
+        var places = Array.ConvertAll(freed, AddressOf);
+        Array.ForEach(freed, tensor => tensor.Dispose());
+
+        Between(Size).Select(AddressOf).Where(address => !places.Any(place => Math.Abs(address - place) < Size / 2)).Should().HaveCountLessThan(Few);
+
+        static TorchSharp.torch.Tensor[] Between(long size) => [.. Enumerable.Range(0, Tensors).Select(index =>
+        {
+            var tensor = empty(size, dtype: ScalarType.Byte);
+            for (var small = 0; small < Few; small++)
+                _ = empty(1);
+            return tensor;
+        })];
+
+        static nint AddressOf(TorchSharp.torch.Tensor tensor) =>
+            Unsafe.ByteOffset(ref Unsafe.NullRef<byte>(), ref MemoryMarshal.GetReference(tensor.bytes));
     }
 
     [CountedFact]
