@@ -61,7 +61,7 @@ internal static class ModelSketch
         return module switch
         {
             Linear linear => Of(linear.weight, linear.bias),
-            Int8Linear linear => Of(linear.EffectiveWeight(), linear.bias),
+            ReparameterizedLinear layer and IWeightStore => Of(layer.EffectiveWeight(), layer.bias),
             _ => null,
         };
 
