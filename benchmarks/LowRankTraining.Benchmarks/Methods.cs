@@ -66,6 +66,8 @@ internal static class Methods
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpam().Attach(parameters),
         ["SwitchLoRA"] = (parameters, rank, _) =>
             WithGradients(new SwitchLoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
+        ["Spectron"] = (parameters, rank, _) =>
+            Layered.Attach(new Spectron { Rank = rank, Init = FactorizedInit.Random, AllowUnreached = true }, parameters),
         ["SubTrack++"] = (parameters, rank, refreshing) => refreshing.Of(new SubTrack { Rank = rank }).Attach(parameters),
         ["SUMO"] = (parameters, rank, refreshing) => refreshing.Of(new Sumo { Rank = rank }).Attach(parameters),
         ["WeLore"] = (parameters, rank, _) =>

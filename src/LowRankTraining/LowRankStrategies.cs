@@ -41,6 +41,7 @@ public static class LowRankStrategies
         new("prilora", () => new PriLoRA(), "LoRA with ranks that grow with depth, and with pruning by importance."),
         new("relora", () => new ReLoRA(), "LoRA whose factors are merged and drawn again every few thousand steps, so that the sum reaches a high rank."),
         new("sltrain", () => new SLTrain(), "Low-rank factors and a sparse part in the place of each weight, from scratch."),
+        new("spectron", () => new Spectron(), "Two thin factors in the place of each weight, whose steps together are bounded in every direction."),
         new("switchlora", () => new SwitchLoRA(), "LoRA whose vectors are exchanged one by one, so that the sum reaches a high rank without restarts."),
         new("welore", () => new WeLore(), "Factors for the weights of a trained model that are nearly of low rank, and nothing else is trained."),
     ];

@@ -89,6 +89,9 @@ public static partial class AllMethods
         Logger = new Warnings(),
     });
 
+    private static AttachedMethod Spectron(Llama model, MethodSettings settings) =>
+        LowRank(model, settings, Cosine(settings), new Spectron { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() });
+
     private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new LowRankFactorization { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() });
 

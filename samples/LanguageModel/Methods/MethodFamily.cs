@@ -20,7 +20,7 @@ public enum MethodFamily
 public static class MethodFamilies
 {
     private static readonly string[] Beside = ["relora", "relora-warm", "relora-decreasing", "lora", "prilora", "switchlora", "dora"];
-    private static readonly string[] Instead = ["sltrain", "factorized", "cola", "inrank", "welore"];
+    private static readonly string[] Instead = ["sltrain", "spectron", "factorized", "cola", "inrank", "welore"];
 
     /// <summary>The family of <paramref name="method"/>.</summary>
     public static MethodFamily Family(this Method method) =>

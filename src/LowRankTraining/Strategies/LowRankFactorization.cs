@@ -37,8 +37,8 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     private protected override long? StepsToRefactoring => RefactorEvery;
 
     /// <inheritdoc/>
-    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => new FactorizedLinear(
-        plain.bias, Init == FactorizedInit.TruncatedSvd ? FactorPair.OfSvd(plain.weight, rank, key) : FactorPair.Gaussian(plain.weight, rank, key));
+    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => 
+        new FactorizedLinear(plain.bias, FactorPair.For(Init, plain.weight, rank, key));
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -135,6 +135,15 @@ public static class Methods
         ["lora, NF4, PiSSA"] = rank => LoRA(rank, new() { Base = BaseFormat.NF4, Init = FactorInit.PiSSA }),
         ["lora, NF4, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace, format: BaseFormat.NF4),
         ["lora"] = rank => LoRA(rank, new()),
+        ["spectron"] = rank => new Spectron { Rank = rank, Scale = 5 },
+        ["spectron, exact, 8-bit momentum"] = rank => new Spectron
+        {
+            Rank = rank,
+            Scale = 5,
+            NewtonSchulzSteps = null,
+            PowerIterations = 3,
+            States = StateFormat.Blockwise8Bit with { Threshold = Quantized },
+        },
         ["factorized"] = rank => new LowRankFactorization { Rank = rank },
         ["factorized, decomposed anew"] = rank => new LowRankFactorization { Rank = rank, RefactorEvery = 2 * Period },
         ["factorized, random"] = rank => new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random },

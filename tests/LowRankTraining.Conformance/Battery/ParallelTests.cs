@@ -27,6 +27,7 @@ public class ParallelTests
     [
         "relora, NF4, carried residual", "ldadam, 8-bit error", "muon, reference code", "galore, Lion in bfloat16", "galore, bfloat16 basis and states",
         "galore, sampled", "galore, both sides, rotated", "gradnormlorp", "gum", "gum, exact, 8-bit momentum",
+        "spectron, exact, 8-bit momentum",
     ];
 
     public static TheoryData<string> InFloat32 => [.. Methods.ByName.Keys.Except(Rounding)];

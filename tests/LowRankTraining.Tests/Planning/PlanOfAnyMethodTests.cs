@@ -44,7 +44,7 @@ public class PlanOfAnyMethodTests
     }
 
     [Theory]
-    [InlineData("lora"), InlineData("relora"), InlineData("dora"), InlineData("sltrain"), InlineData("factorized")]
+    [InlineData("lora"), InlineData("relora"), InlineData("dora"), InlineData("sltrain"), InlineData("factorized"), InlineData("spectron")]
     public void Plan_follows_the_line_of_the_table(string name)
     {
         const int M = 96, N = 64, R = 8;
@@ -54,6 +54,7 @@ public class PlanOfAnyMethodTests
             "relora" => new ReLoRA { Rank = R },
             "dora" => new DoRA { Rank = R },
             "sltrain" => new SLTrain { Rank = R, Density = 0.1 },
+            "spectron" => new Spectron { Rank = R },
             _ => new LowRankFactorization { Rank = R },
         };
         var line = name switch
@@ -61,6 +62,7 @@ public class PlanOfAnyMethodTests
             "dora" => WeightSpaceMemory.Dora(M, N, R),
             "sltrain" => WeightSpaceMemory.SparseLowRank(M, N, R, 0.1),
             "factorized" => WeightSpaceMemory.Factorized(M, N, R),
+            "spectron" => WeightSpaceMemory.Spectron(M, N, R),
             _ => WeightSpaceMemory.LowRank(M, N, R),
         };
 

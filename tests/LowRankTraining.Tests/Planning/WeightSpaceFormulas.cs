@@ -7,7 +7,7 @@ namespace LowRankTraining.Tests.Planning;
 /// <remarks>
 /// <para>With m × n the shape, r the rank, P = r (m + n), nnz = ⌊δ m n⌋, and bytes as <see cref="NumberBytes"/> has them:</para>
 /// <para>dense mn (b_w + b_g + 2b_s); LoRA, ReLoRA mn b_frozen + P (b_a + b_g + 2b_s); DoRA the same with P + m; SLTrain (P + nnz)(b_a + b_g + 2b_s) + nnz b_i;
-/// factorized (InRank, WeLore, CoLA) P (b_a + b_g + 2b_s).</para>
+/// factorized (InRank, WeLore, CoLA) P (b_a + b_g + 2b_s); Spectron P (b_a + b_g + b_s) + 4 (m + n + 2).</para>
 /// <para>Rank above a matrix's short side counts as that side. Activations are not counted.</para>
 /// </remarks>
 internal sealed record WeightSpaceMemory
@@ -35,6 +35,12 @@ internal sealed record WeightSpaceMemory
 
     /// <value>Numbers of the model: what is trained and what is frozen.</value>
     public long Parameters => Trained + Frozen;
+
+    /// <value>Moments of each number of factors.</value>
+    private int MomentsOfAdapter { get; init; } = 2;
+
+    /// <value>Numbers in float32 that are kept beside moments.</value>
+    private long Others { get; init; }
 
     private long FlopsPerRow { get; init; }
 
@@ -84,6 +90,10 @@ internal sealed record WeightSpaceMemory
         return new() { Adapter = factors, FlopsPerRow = 6 * factors };
     }
 
+    /// <summary>Factors in the place of the matrix with one moment, a singular vector each, and what the next step is divided by.</summary>
+    public static WeightSpaceMemory Spectron(long rows, long columns, long rank) =>
+        Factorized(rows, columns, rank) with { MomentsOfAdapter = 1, Others = rows + columns + 2 };
+
     /// <summary>What several matrices need together.</summary>
     public static WeightSpaceMemory Sum(IEnumerable<WeightSpaceMemory> matrices)
     {
@@ -103,7 +113,7 @@ internal sealed record WeightSpaceMemory
     /// <summary>Weights, gradients, moments and positions.</summary>
     public double Bytes(NumberBytes each) =>
         Full * (each.Weight + each.Gradient + 2 * each.Moment) + Frozen * each.Frozen
-        + Adapter * (each.Adapter + each.Gradient + 2 * each.Moment) + Indices * each.Index;
+        + Adapter * (each.Adapter + each.Gradient + MomentsOfAdapter * each.Moment) + Indices * each.Index + Others * sizeof(float);
 
     /// <summary>Floating-point operations of a forward and backward pass.</summary>
     /// <param name="inputRows">N, tokens of the micro-batch.</param>

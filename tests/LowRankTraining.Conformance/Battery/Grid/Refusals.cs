@@ -16,8 +16,8 @@ internal static class Refusals
     private static readonly string[]
         LayersOfTheirOwn =
         [
-            "factorized", "factorized, decomposed anew", "factorized, random", "cola", "welore", "inrank", "inrank, kept weight",
-            "inrank, as the code measures",
+            "spectron", "spectron, exact, 8-bit momentum", "factorized", "factorized, decomposed anew", "factorized, random", "cola", "welore",
+            "inrank", "inrank, kept weight", "inrank, as the code measures",
         ],
         AskedToReplace = ["relora", "lora, falling rank", "lora, NF4, falling rank", "lora, growing rank"],
         AskedToHook = ["relora, hook", "lora+, hook", "lora, OLoRA, hook", "lora, falling rank, hook"],

@@ -1,0 +1,59 @@
+using System.Diagnostics.CodeAnalysis;
+using LowRankTraining.Layers;
+using LowRankTraining.Numerics;
+using LowRankTraining.Parts;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Strategies;
+
+/// <summary>Factors in the place of weights, which are measured after every step for the next one.</summary>
+internal sealed class SpectronMethod(
+    AdapterSettings settings, SpectronRule rule, int iterations, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
+    : AdapterMethod<SpectronAdapter>(settings)
+{
+    public override IReadOnlyList<Injection> Ways => [Injection.Replace];
+
+    protected override SpectronAdapter Make(in AdapterRequest request)
+    {
+        var (site, rank) = (request.Site, (int)Math.Min(request.Rank, request.Site.Limit));
+        var made = layer(site.Name, site.Linear!, rank, RandomKey.For(Settings.Seed, site.Name, "factors", 0));
+        return new(request, Settings, (FactorizedLinear)made, rule, iterations);
+    }
+
+    protected override void AfterStep(long completed, IReadOnlyList<SpectronAdapter> adapters, IOptimizerState state)
+    {
+        foreach (var adapter in adapters)
+            adapter.Measure(state);
+    }
+}
+
+/// <summary>Two factors whose steps are divided by the sum of their norms.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
+internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings settings, FactorizedLinear layer, SpectronRule rule, int iterations)
+    : LayerAdapter(request, settings, layer)
+{
+    private readonly ulong _seed = settings.Seed;
+
+    public override void Begin(IOptimizerState state) => Measure(state);
+
+    /// <summary>‖U‖₂ + ‖V‖₂ + 1, for the step to come. Nothing where the last one has left both as they were.</summary>
+    public void Measure(IOptimizerState state)
+    {
+        var parts = Layer.Parts.ToArray();
+        if (!parts.Any(part => SpectronRule.HasMoved(state.For(part.Parameter))))
+            return;
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var norms = parts.Select(part => SpectronRule.NormOf(part.Parameter, state.For(part.Parameter), iterations, KeyOf(part.Name)))
+            .Aggregate((sum, norm) => sum + norm) + 1;
+        foreach (var (_, factor) in parts)
+            SpectronRule.SetNorms(state.For(factor), norms);
+    }
+
+    protected override ParameterPlan Plan(string name, Parameter parameter, UpdateRule adam) => base.Plan(name, parameter, rule);
+
+    private ulong KeyOf(string part) => RandomKey.For(_seed, Name, "singular vector", 0, part);
+}
