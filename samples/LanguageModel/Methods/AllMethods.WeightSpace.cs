@@ -90,7 +90,13 @@ public static partial class AllMethods
     });
 
     private static AttachedMethod Spectron(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new Spectron { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() });
+        LowRank(model, settings, Cosine(settings), new Spectron
+        {
+            Rank = settings.Rank,
+            Scale = settings.Scale ?? 1,
+            Seed = (ulong)settings.Seed,
+            Logger = new Warnings(),
+        });
 
     private static AttachedMethod Factorized(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new LowRankFactorization { Rank = settings.Rank, Seed = (ulong)settings.Seed, Logger = new Warnings() });

@@ -53,7 +53,7 @@ public static partial class AllMethods
         new("dora", "DoRA", 2e-3, DoRA),
 
         new("sltrain", "SLTrain", 3e-3, SLTrain),
-        new("spectron", "Spectron", 2e-2, Spectron),
+        new("spectron", "Spectron", 4e-2, Spectron),
         new("factorized", "Low-rank factorization", 2e-3, Factorized),
         new("cola", "CoLA", 2e-3, CoLA),
         new("inrank", "InRank", 2e-3, InRank),
