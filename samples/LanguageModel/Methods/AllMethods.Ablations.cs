@@ -3,13 +3,17 @@ using LowRankTraining.Strategies;
 
 namespace LanguageModel.Methods;
 
-/// <content>Methods without one of their parts, to measure what the part is worth.</content>
+/// <content>Methods without one of their parts, or with other numbers, to measure what that is worth.</content>
 public static partial class AllMethods
 {
-    /// <value>Balanced without short states, without moments that follow the subspace, without the spike clip, and with all refreshes in the same step; GaLore
-    /// whose subspaces are found in the step before; Fira and GaLore with short states of either code.</value>
+    /// <value>AdamW with other numbers than its own; Balanced without short states, without moments that follow the subspace, without the spike clip, and with
+    /// all refreshes in the same step; GaLore whose subspaces are found in the step before; Fira and GaLore with short states of either code.</value>
     public static IReadOnlyList<Method> Ablations =>
     [
+        AdamW("adamw-beta2-0.95", "AdamW, β₂ 0.95", beta2: 0.95),
+        AdamW("adamw-beta2-0.99", "AdamW, β₂ 0.99", beta2: 0.99),
+        AdamW("adamw-decay-0.1", "AdamW, weight decay 0.1", weightDecay: 0.1),
+        AdamW("adamw-beta2-0.95-decay-0.1", "AdamW, β₂ 0.95, weight decay 0.1", beta2: 0.95, weightDecay: 0.1),
         BalancedWith("float32", "Balanced, float32 states", new() { States = StateFormat.Float32, BasisFormat = StateFormat.Float32 }),
         BalancedWith("kept-moments", "Balanced, moments kept as they are", new() { OnRefresh = MomentCarryOver.Keep }),
         BalancedWith("unclipped", "Balanced, no spike clip", new() { Guard = null }),

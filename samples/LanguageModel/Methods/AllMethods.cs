@@ -16,7 +16,7 @@ public static partial class AllMethods
     /// benchmarks/results/comparison. WeLore's is for a model that has been trained.</remarks>
     public static IReadOnlyList<Method> List { get; } =
     [
-        new("adamw", "AdamW", 2e-3, AdamW),
+        AdamW("adamw", "AdamW"),
 
         Projecting("adarankgrad", "AdaRankGrad", 2e-2),
         Projecting("apollo", "APOLLO", 1e-2),
@@ -71,7 +71,10 @@ public static partial class AllMethods
             $"There is no method '{name}'.{Nearest.DidYouMean(name, List.Select(method => method.Name))} "
             + $"Choose one of: {string.Join(", ", List.Select(method => method.Name))}.");
 
-    private static AttachedMethod AdamW(Llama model, MethodSettings settings)
+    private static Method AdamW(string name, string title, double beta2 = 0.999, double? weightDecay = null) =>
+        new(name, title, 2e-3, (model, settings) => AdamW(model, settings, beta2, weightDecay ?? settings.WeightDecay));
+
+    private static AttachedMethod AdamW(Llama model, MethodSettings settings, double beta2, double weightDecay)
     {
         if (settings.World is { Size: > 1 })
             throw new UserException("adamw is TorchSharp's own optimizer, which trains in one process: start without mpiexec, or take another --strategy.");
@@ -79,7 +82,8 @@ public static partial class AllMethods
             throw new UserException($"TorchSharp's AdamW takes whole gradients only, and not {settings.Gradients.ToString().ToLowerInvariant()} ones.");
         if (settings.KeepsRemainders)
             throw new UserException("TorchSharp's AdamW rounds bfloat16 weights to the nearest: leave out --keep-remainders, or take another --strategy.");
-        return new(model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate, weight_decay: settings.WeightDecay), Cosine(settings));
+        return new(
+            model, optim.AdamW(model.named_parameters(), lr: settings.LearningRate, beta2: beta2, weight_decay: weightDecay), Cosine(settings));
     }
 
     /// <summary>A method that projects gradients and leaves the model as it is.</summary>
