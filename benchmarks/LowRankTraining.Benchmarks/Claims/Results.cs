@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using LowRankTraining.Benchmarks.Memory;
 
@@ -17,6 +18,9 @@ internal sealed class Results
         foreach (var run in Parsed(root, "memory.json"))
             results.Set(ClaimKind.Memory, MemoryRun.NameOf(Word(run, "model"), Word(run, "method"), Word(run, "flow"), Word(run, "weights")),
                 run.GetProperty("peak_bytes").GetDouble());
+        foreach (var run in File.ReadLines(Path.Combine(FolderOf(root), "comparison", "runs.jsonl")).Select(Element))
+            if (run.GetProperty("report").TryGetProperty("perplexity", out var perplexity) && perplexity.ValueKind == JsonValueKind.Number)
+                results.Set(ClaimKind.Perplexity, NameOf(run.GetProperty("request")), perplexity.GetDouble());
         return results;
     }
 
@@ -37,7 +41,24 @@ internal sealed class Results
 
     private static IEnumerable<JsonElement> Parsed(string root, string file)
     {
-        using var document = JsonDocument.Parse(File.ReadAllText(Path.Combine(root, "benchmarks", "results", file)));
+        using var document = JsonDocument.Parse(File.ReadAllText(Path.Combine(FolderOf(root), file)));
         return [.. document.RootElement.EnumerateArray().Select(element => element.Clone())];
     }
+
+    private static JsonElement Element(string line)
+    {
+        using var document = JsonDocument.Parse(line);
+        return document.RootElement.Clone();
+    }
+
+    private static string NameOf(JsonElement request)
+    {
+        var tokens = Number(request, "steps") * Number(request, "batch") * Number(request, "sequence");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{Word(request, "method")}, rate {Number(request, "learning_rate")}, {tokens} tokens, seed {Number(request, "seed")}");
+    }
+
+    private static double Number(JsonElement request, string property) => request.GetProperty(property).GetDouble();
+
+    private static string FolderOf(string root) => Path.Combine(root, "benchmarks", "results");
 }
