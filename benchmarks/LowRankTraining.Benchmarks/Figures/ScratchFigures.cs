@@ -28,9 +28,13 @@ internal static class ScratchFigures
     {
         using var matrices = Matrices.Of60M();
         using var optimizer = Methods.Make(method, matrices, Rank, refreshing);
-        var largest = matrices.Parameters.Max(pair => pair.parameter.NumberOfElements * pair.parameter.ElementSize);
-        return new($"scratch of a step / largest matrix: {name}", (double)Peak(optimizer) / largest, "times", Goal.AtMost(1));
+        return new($"scratch of a step / largest matrix: {name}", ShareOf(optimizer, matrices)!.Value, "times", Goal.AtMost(1));
     }
+
+    /// <summary>The most bytes during a step above those before it, in units of the largest matrix; null where bytes cannot be counted.</summary>
+    public static double? ShareOf(optim.Optimizer optimizer, Matrices matrices) => !ByteCounter.IsAvailable
+        ? null
+        : (double)Peak(optimizer) / matrices.Parameters.Max(pair => pair.parameter.NumberOfElements * pair.parameter.ElementSize);
 
     /// <summary>Of a step by which the state has its final size.</summary>
     private static long Peak(optim.Optimizer optimizer)
