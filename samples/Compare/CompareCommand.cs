@@ -134,7 +134,8 @@ internal static class CompareCommand
 
     private static Dictionary<string, double> Rates(string[] assignments) => assignments
         .SelectMany(text => text.Split(',', StringSplitOptions.RemoveEmptyEntries))
-        .Select(text => text.Split('=') is [var name, var rate] && double.TryParse(rate, CultureInfo.InvariantCulture, out var value) && value > 0
+        .Select(text => text.Split('=') is [var name, var rate]
+            && double.TryParse(rate, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value > 0
             ? (AllMethods.Find(name).Name, Rate: value)
             : throw new UserException($"--lr takes method=rate, such as galore=0.01, not '{text}'."))
         .GroupBy(entry => entry.Name)

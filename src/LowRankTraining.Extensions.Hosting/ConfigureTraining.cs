@@ -16,7 +16,7 @@ internal sealed class ConfigureTraining(string name, IConfiguration section, ILo
     private static readonly string[] OwnKeys =
     [
         nameof(LowRankTrainingOptions.LearningRate), nameof(LowRankTrainingOptions.WeightDecay), nameof(LowRankTrainingOptions.Schedule),
-        nameof(LowRankTrainingOptions.Targets), nameof(LowRankTrainingOptions.Except),
+        nameof(LowRankTrainingOptions.Targets), nameof(LowRankTrainingOptions.Except), nameof(LowRankTrainingOptions.Gradients),
     ];
 
     private string Path => ConfigurationText.PathOf(section);
@@ -33,8 +33,8 @@ internal sealed class ConfigureTraining(string name, IConfiguration section, ILo
         var own = new JsonObject(((text as JsonObject) ?? []).Where(key => OwnKeys.Contains(key.Key, StringComparer.OrdinalIgnoreCase))
             .Select(key => KeyValuePair.Create(key.Key, key.Value?.DeepClone())));
         if (Read<LowRankTrainingOptions>(own, failures) is { } read)
-            (options.LearningRate, options.WeightDecay, options.Schedule, options.Targets, options.Except) =
-                (read.LearningRate, read.WeightDecay, read.Schedule, read.Targets, read.Except);
+            (options.LearningRate, options.WeightDecay, options.Schedule, options.Targets, options.Except, options.Gradients) =
+                (read.LearningRate, read.WeightDecay, read.Schedule, read.Targets, read.Except, read.Gradients);
         options.Method = WithLogger(Read<ILowRankStrategy>(text, failures, OwnKeys));
 
         if (failures.Count > 0)

@@ -23,16 +23,21 @@ public sealed class LowRankTrainingOptions
     public ILrSchedule? Schedule { get; set; }
 
     /// <value>Parts of the names of the matrices that the method is for. Default: none, the method's own choice.</value>
-    public IReadOnlyList<string> Targets { get; set; } = [];
+    public IReadOnlyList<string> Targets { get; set => field = value ?? []; } = [];
 
     /// <value>Parts of the names of matrices that it is not for. Default: none beside the method's own choice.</value>
-    public IReadOnlyList<string> Except { get; set; } = [];
+    public IReadOnlyList<string> Except { get; set => field = value ?? []; } = [];
+
+    /// <value>What becomes of gradients in the backward pass: "whole", "projected" or "stepped". Default: whole gradients.</value>
+    public GradientFlow Gradients { get; set; }
 
     /// <summary>Puts the method to work on a model, and makes the optimizer.</summary>
     /// <param name="model">The model, on its device and in its dtype.</param>
     /// <exception cref="InvalidOperationException"><see cref="Method"/> is null.</exception>
+    /// <exception cref="NotSupportedException">The method cannot take gradients as <see cref="Gradients"/> says. Nothing was changed.</exception>
     public LowRankOptimizer CreateOptimizer(nn.Module model) =>
-        (Method ?? throw new InvalidOperationException("There is no Method: configure one.")).Attach(model, Chosen).CreateOptimizer(LearningRate, WeightDecay);
+        (Method ?? throw new InvalidOperationException("There is no Method: configure one."))
+            .Attach(model, Chosen, Gradients).CreateOptimizer(LearningRate, WeightDecay);
 
     /// <summary>The schedule on an optimizer, or null where there is none.</summary>
     /// <param name="optimizer">What <see cref="CreateOptimizer"/> has made.</param>

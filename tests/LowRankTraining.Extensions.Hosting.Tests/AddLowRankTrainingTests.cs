@@ -94,6 +94,8 @@ public class AddLowRankTrainingTests
     [InlineData("""{ "Method": "fira", "Limiter": { "MaxGrowth": 0.5 } }""", "Training: Fira.Limiter.MaxGrowth is 0.5: it must be above 1.")]
     [InlineData("""{ "Method": "fira", "LearningRate": -1 }""", "Training:LearningRate is -1: it must be a number of at least 0.")]
     [InlineData("""{ "Method": "fira", "LearningRate": "fast" }""", "Training:LearningRate is 'fast': it must be a number.")]
+    [InlineData("""{ "Method": "fira", "LearningRate": "0,01" }""", "Training:LearningRate is '0,01': it must be a number, with a point: 0.01.")]
+    [InlineData("""{ "Method": "fira", "Gradients": "projekted" }""", "Training:Gradients is 'projekted'. The nearest names are Projected, *")]
     [InlineData("""{ "Method": "fira", "Schedule": "cosin" }""", "Training:Schedule is 'cosin', which is no lr schedule. The nearest names are cosine, *")]
     [InlineData("""{ "Method": "fira", "Schedule": { "Kind": "cosine", "TotalSteps": 0 } }""", "Training: CosineSchedule.TotalSteps is 0: it must be at least "
         + "1.")]
@@ -104,6 +106,38 @@ public class AddLowRankTrainingTests
             (services, configuration) => services.AddLowRankTraining(configuration.GetSection("Training")));
         var start = () => host.StartAsync();
         (await start.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().ContainSingle().Which.Should().Match(failure);
+    }
+
+    /// <summary>A list that is empty, as a template has it, says nothing.</summary>
+    [Theory]
+    [InlineData("[]"), InlineData("null")]
+    public void Empty_lists_are_as_if_they_were_not_there(string empty)
+    {
+        using var services = Services($$"""
+            { "Training": { "Method": "galore", "Rank": 2, "Targets": {{empty}}, "Except": {{empty}}, "Overrides": {{empty}} } }
+            """);
+        using var model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8));
+        using var optimizer = services.GetRequiredService<LowRankTrainingOptions>().CreateOptimizer(model);
+
+        services.GetRequiredService<ILowRankStrategy>().Should().Be(new GaLore { Rank = 2 });
+        optimizer.Session.Parameters.Count(plan => plan.Rule is SubspaceRule).Should().Be(2);
+    }
+
+    [Fact]
+    public void Options_that_code_sets_to_null_are_empty() =>
+        new LowRankTrainingOptions { Targets = null!, Except = null! }.Should().BeEquivalentTo(new LowRankTrainingOptions());
+
+    [Fact]
+    public void Gradients_take_the_configured_way()
+    {
+        using var services = Services("""{ "Training": { "Method": "galore", "Rank": 2, "Gradients": "projected" } }""");
+        using var model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8));
+        using var optimizer = services.GetRequiredService<LowRankTrainingOptions>().CreateOptimizer(model);
+
+        model.call(ones(4, 8)).sum().backward();
+
+        model.get_parameter("0.weight")!.grad.Should().BeNull("it is projected in the backward pass");
+        model.get_parameter("0.bias")!.grad.Should().NotBeNull();
     }
 
     [Fact]

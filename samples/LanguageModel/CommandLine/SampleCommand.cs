@@ -28,6 +28,8 @@ public static class SampleCommand
             return Complain(mistake.Message);
         }
 
+        if (NumbersWithCommas(parsed.CommandResult).FirstOrDefault() is { } comma)
+            return Complain(comma);
         if (parsed.Errors.Count > 0)
             return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + $" See --help.{Guess(parsed)}");
 
@@ -47,6 +49,12 @@ public static class SampleCommand
             return Complain(OneLine.Of(failure));
         }
     }
+
+    /// <summary>The parser takes commas for what stands between thousands: "0,01", as it is written in many languages, would be 1.</summary>
+    private static IEnumerable<string> NumbersWithCommas(CommandResult command) => command.Children.OfType<OptionResult>()
+        .Where(result => (Nullable.GetUnderlyingType(result.Option.ValueType) ?? result.Option.ValueType) == typeof(double))
+        .SelectMany(result => result.Tokens.Where(token => token.Value.Contains(',')), (result, token) =>
+            $"{result.Option.Name} takes a number with a point, not '{token.Value}'. See --help.");
 
     /// <summary>The parser's own words, but for values of the wrong type, where they name types of .NET.</summary>
     private static string Explain(ParseError error)

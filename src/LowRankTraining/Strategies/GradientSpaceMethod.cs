@@ -32,8 +32,8 @@ public abstract record GradientSpaceMethod : AdamMethod
     /// <see cref="Compatibility.ReferenceCode"/>.</value>
     public IBasis? Basis { get; init; }
 
-    /// <value>How the basis is stored: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/> or <see cref="StateFormat.Affine4Bit"/>.
-    /// Default: float32.</value>
+    /// <value>How the basis is stored: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>, or in fewer bits, of which
+    /// <see cref="StateFormat.Affine4Bit"/> (Q-GaLore) is made for bases. Default: float32.</value>
     public StateFormat BasisFormat { get; init; } = StateFormat.Float32;
 
     /// <value>Stands before the inner rule; null for nothing. Default: nothing.</value>

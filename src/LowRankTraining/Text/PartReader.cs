@@ -29,6 +29,8 @@ internal sealed class PartReader
     public static TPart Read<TPart>(JsonNode? node, string path, IReadOnlyCollection<string> neighbors) where TPart : class
     {
         var reader = new PartReader(neighbors);
+        if (JsonKeys.Repeated(node, path) is { } repeated)
+            throw new OptionsValidationException(path, typeof(TPart), [$"{repeated} stands there twice."]);
         if (node is JsonObject options && neighbors.Count > 0)
             node = new JsonObject(options.Where(option => !neighbors.Any(key => KindName.AreSame(key, option.Key)))
                 .Select(option => KeyValuePair.Create(option.Key, option.Value?.DeepClone())));
@@ -120,11 +122,12 @@ internal sealed class PartReader
 
     private object? Value(JsonNode? node, Type type, bool mayBeNull, object? current, string path)
     {
+        var isMany = type != typeof(string) && type.IsAssignableTo(typeof(IEnumerable));
         if (IsNothing(node))
-            return mayBeNull ? null : Fail(path, $"is empty: it must be {Wanted(type)}.");
+            return isMany && current is not null ? Many(new JsonArray(), type, path) : mayBeNull ? null : Fail(path, $"is empty: it must be {Wanted(type)}.");
         if (PartOption.IsPart(type))
             return Kinds.For(type).Any() ? Part(node, type, current, path) : Fail(path, "cannot be given by text: set it in code.");
-        if (type != typeof(string) && type.IsAssignableTo(typeof(IEnumerable)))
+        if (isMany)
             return Many(node!, type, path);
         return node is JsonValue ? Single(TextOf(node), type, path) : Fail(path, $"must be {Wanted(type)}.");
     }
@@ -137,6 +140,10 @@ internal sealed class PartReader
             return Enum.GetNames(type).FirstOrDefault(name => KindName.AreSame(name, text)) is { } found
                 ? Enum.Parse(type, found)
                 : Fail(path, $"is '{text}'. {NearestNames.Sentence(text, Enum.GetNames(type))}");
+        if (type == typeof(double) || type == typeof(float))
+            return IsNumber(text, out var number)
+                ? Convert.ChangeType(number, type, CultureInfo.InvariantCulture)
+                : Fail(path, $"is '{text}': it must be a number{(text.Contains(',') ? $", with a point: {text.Replace(',', '.')}" : "")}.");
         try
         {
             return PartOption.HasConverter(type)
@@ -145,9 +152,15 @@ internal sealed class PartReader
         }
         catch (Exception exception) when (exception is FormatException or OverflowException or InvalidCastException or ArgumentException)
         {
-            return Fail(path, PartOption.HasConverter(type) ? $"is '{text}': {exception.Message}" : $"is '{text}': it must be {Wanted(type)}.");
+            return Fail(path, PartOption.HasConverter(type) ? $"is '{text}': {exception.Message}"
+                : $"is '{text}': it must be {Wanted(type)}{(exception is OverflowException ? RangeOf(type) : "")}.");
         }
     }
+
+    /// <summary>Whether a text is a number. A comma is no part of one: between thousands it would make 25 of the 0,25 that other languages write.</summary>
+    internal static bool IsNumber(string text, out double number) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number);
+
+    private static string RangeOf(Type type) => $" from {type.GetField("MinValue")?.GetValue(null)} to {type.GetField("MaxValue")?.GetValue(null)}";
 
     /// <summary>A list, or a dictionary by names.</summary>
     private object? Many(JsonNode node, Type type, string path)

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.ComponentModel;
 using System.Globalization;
+using System.Reflection;
 using System.Text.Json.Nodes;
 
 namespace LowRankTraining.Text;
@@ -50,8 +51,20 @@ internal sealed class PartWriter
             if (AreSame(option.Get(part), option.Get(unset)))
                 continue;
             if (option.IsSettable)
-                option.Set(unset, option.Get(part));
+                TrySet(option, unset, option.Get(part));
             yield return option;
+        }
+    }
+
+    /// <summary>What another kind refuses stays different there.</summary>
+    private static void TrySet(PartOption option, object part, object? value)
+    {
+        try
+        {
+            option.Set(part, value);
+        }
+        catch (TargetInvocationException)
+        {
         }
     }
 

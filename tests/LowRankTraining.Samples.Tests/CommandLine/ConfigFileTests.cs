@@ -30,6 +30,19 @@ public sealed class ConfigFileTests : IDisposable
         parsed.GetValue(Data).Should().Equal("a b.txt", "c.txt");
     }
 
+    /// <summary>"0,01" would be 1: a comma may stand between thousands.</summary>
+    [Theory]
+    [InlineData("--weight-decay", "0,01"), InlineData("--weight-decay", "1,000.5")]
+    public void Number_with_a_comma_ends_the_program_and_is_not_read_as_another_one(params string[] arguments)
+    {
+        var hasRun = false;
+        command.SetAction(_ => hasRun = true);
+
+        SampleCommand.Run(command, arguments).Should().Be(SampleCommand.Failed);
+
+        hasRun.Should().BeFalse();
+    }
+
     [Fact]
     public void Command_line_counts_more() => Parse("""{ "rank": 32, "weight-decay": null, "resume": false }""", "--rank", "8").GetValue(Rank).Should().Be(8);
 

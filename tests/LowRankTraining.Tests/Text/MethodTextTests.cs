@@ -55,6 +55,43 @@ public class MethodTextTests
         LowRankStrategies.Parse("apollo-mini").Should().Be(Apollo.Mini);
     }
 
+    /// <summary>As numbers are written in half of Europe: between thousands, where a parser may expect it, a comma would make 25 of 0,25.</summary>
+    [Theory]
+    [InlineData("""{ "Method": "galore", "Scale": "0,25" }""", "Scale is '0,25': it must be a number, with a point: 0.25.")]
+    [InlineData("""{ "Method": "galore", "Guard": { "Kind": "spike", "Threshold": "1,000.5" } }""", "Guard:Threshold is '1,000.5': it must be a number*")]
+    [InlineData("""{ "Method": "prilora", "Sparsity": "0,5" }""", "Sparsity is '0,5': It must be a share such as 0.5*")]
+    [InlineData("""{ "Method": "galore", "Rank": "1,000" }""", "Rank is '1,000': it must be a whole number.")]
+    [InlineData("""{ "Method": "galore", "Rank": 99999999999 }""", "Rank is '99999999999': it must be a whole number from -2147483648 to 2147483647.")]
+    [InlineData("""{ "Method": "galore", "Seed": -1 }""", "Seed is '-1': it must be a whole number from 0 to 18446744073709551615.")]
+    public void Number_in_another_form_is_refused_and_not_read_as_another_one(string text, string failure) =>
+        FluentActions.Invoking(() => LowRankStrategies.Parse(text)).Should().Throw<OptionsValidationException>()
+            .Which.Failures.Should().ContainSingle().Which.Should().Match(failure);
+
+    [Theory]
+    [InlineData("""{ "Method": "galore", "Rank": 4, "Rank": 8 }""", "Rank stands there twice.")]
+    [InlineData("""{ "Method": "galore", "Method": "fira" }""", "Method stands there twice.")]
+    [InlineData("""{ "Method": "fira", "Limiter": { "MaxGrowth": 2, "MaxGrowth": 3 } }""", "Limiter:MaxGrowth stands there twice.")]
+    [InlineData("""{ "Method": "galore", "Overrides": [{ "Pattern": "a" }, { "Pattern": "a", "Pattern": "b" }] }""",
+        "Overrides:1:Pattern stands there twice.")]
+    public void Key_that_stands_twice_is_named(string text, string failure)
+    {
+        FluentActions.Invoking(() => LowRankStrategies.Parse(text)).Should().Throw<OptionsValidationException>().Which.Failures.Should().Equal(failure);
+        FluentActions.Invoking(() => JsonSerializer.Deserialize<ILowRankStrategy>(text)).Should().Throw<JsonException>().WithMessage(failure);
+    }
+
+    [Fact]
+    public void Name_may_stand_in_quotes_as_in_JSON() => LowRankStrategies.Parse(" \"galore\" ").Should().Be(new GaLore());
+
+    /// <summary>What the nearest other kind of format refuses: of 4 bits a block has an even number.</summary>
+    [Fact]
+    public void Format_with_a_block_of_odd_size_prints_itself_and_is_read_again()
+    {
+        var method = new GaLore { States = StateFormat.Blockwise8Bit with { Block = 63 } };
+
+        method.ToString().Should().Be("""{"Method":"galore","States":{"Kind":"8bit","Block":63}}""");
+        LowRankStrategies.Parse(method.ToString()).Should().Be(method);
+    }
+
     [Fact]
     public void Recipe_is_composed_by_text()
     {

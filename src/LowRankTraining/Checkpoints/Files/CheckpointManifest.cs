@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using LowRankTraining.Text;
 
 namespace LowRankTraining.Checkpoints;
 
@@ -69,28 +70,14 @@ internal sealed record CheckpointManifest
     public static CheckpointManifest Parse(string text)
     {
         var json = JsonNode.Parse(text) as JsonObject ?? throw new InvalidDataException("its manifest is not a JSON object.");
-        RequireDistinctNames(json);
+        if (JsonKeys.Repeated(json) is { } repeated)
+            throw new InvalidDataException($"its manifest has '{repeated}' twice.");
         return json["format"]?.GetValue<int>() is CurrentFormat
             ? json.Deserialize<CheckpointManifest>(Json)!.RequireComplete()
             : throw new InvalidDataException($"it was written in format {json["format"]}, and this version of the library reads format {CurrentFormat}.");
     }
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
-
-    /// <summary>A name that stands in an object twice would be found only when the object is asked for it.</summary>
-    private static void RequireDistinctNames(JsonNode json)
-    {
-        try
-        {
-            foreach (var value in json is JsonObject part ? part.Select(named => named.Value) : json as JsonArray ?? [])
-                if (value is JsonObject or JsonArray)
-                    RequireDistinctNames(value);
-        }
-        catch (ArgumentException twice)
-        {
-            throw new InvalidDataException("its manifest has something twice.", twice);
-        }
-    }
 
     /// <summary>JSON may have null wherever it likes.</summary>
     private CheckpointManifest RequireComplete() =>

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Globalization;
+using LowRankTraining.Text;
 
 namespace LowRankTraining.Strategies;
 
@@ -13,7 +14,7 @@ internal sealed class SparsityConverter : TypeConverter
         var parts = ((string)value).Split(':', StringSplitOptions.TrimEntries);
         if (parts is [var zeros, var group] && IsNumber(zeros, out var pruned) && IsNumber(group, out var of))
             return Sparsity.OfEvery(pruned, of);
-        return parts is [var share] && double.TryParse(share, CultureInfo.InvariantCulture, out var number)
+        return parts is [var share] && PartReader.IsNumber(share, out var number)
             ? Sparsity.Share(number)
             : throw new FormatException("It must be a share such as 0.5, or the zeros in a group such as 2:4.");
     }
