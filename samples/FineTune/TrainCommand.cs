@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using FineTune.Training;
 using LanguageModel;
 using LanguageModel.CommandLine;
@@ -100,8 +99,6 @@ internal static class TrainCommand
     };
 
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
     /// <summary>The command.</summary>
     public static Command Create()
     {
@@ -123,10 +120,10 @@ internal static class TrainCommand
         if (resume && !(File.Exists(remembered) && TrainingCheckpoint.Exists(folder)))
             throw new UserException($"There is no run to go on with in {folder}. Name the folder of a run with --out, or leave out --resume to start one.");
 
-        var settings = resume ? JsonSerializer.Deserialize<FineTuneSettings>(File.ReadAllText(remembered), Indented)! : Settings(parsed);
+        var settings = resume ? RunSettings.Read<FineTuneSettings>(remembered) : Settings(parsed);
         var run = new FineTuneRun(settings, folder, resume, Devices.Find(parsed.GetRequiredValue(SharedOptions.Device)), Console.Out);
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(remembered, JsonSerializer.Serialize(settings, Indented));
+        if (!resume)
+            RunSettings.Write(remembered, settings);
         using var interruption = new Interruption();
         return run.Execute(Exports.Find(parsed.GetRequiredValue(Export)), interruption.Token).Completed ? 0 : SampleCommand.Interrupted;
     }

@@ -68,5 +68,8 @@ internal sealed record ExampleSet
             ? File.Exists(path)
                 ? JsonLines.Read(path, chat).Select(writer.Write)
                 : throw new UserException($"There is no file {path}.")
+            : Path.GetExtension(path).Equals(".json", StringComparison.OrdinalIgnoreCase)
+            ? throw new UserException($"{path} is JSON as a whole, and one object on each line is read, from a .jsonl file. To make one of a list: "
+                + "jq -c '.[]' data.json > data.jsonl. To train on the JSON itself, call it .txt.")
             : TextFiles.Documents([path]).SelectMany(text => writer.Write([(text, true)]).Pieces(length));
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LanguageModel;
+using LanguageModel.Data;
 
 namespace FineTune.Data;
 
@@ -14,7 +15,8 @@ internal static class JsonLines
     public static IEnumerable<IReadOnlyList<(string Text, bool IsLearned)>> Read(string path, ChatFormat chat)
     {
         var number = 0;
-        foreach (var line in File.ReadLines(path))
+        using var reader = new Utf8Reader(path);
+        while (reader.ReadLine() is { } line)
         {
             number++;
             if (!string.IsNullOrWhiteSpace(line))
@@ -51,7 +53,7 @@ internal static class JsonLines
             element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
                 && (name == "content" || name == "prompt" || value.GetString() != "")
                 ? value.GetString()!
-                : throw new UserException($"{place}: \"{name}\" must be there, and be a text.");
+                : throw new UserException($"{place}: \"{name}\" must be there, and be a text{(name is "content" or "prompt" ? "" : " that is not empty")}.");
 
         IReadOnlyList<(string Text, bool IsLearned)> NotEmpty((string Text, bool IsLearned)[] parts) =>
             parts.Any(part => part is { IsLearned: true, Text.Length: > 0 }) ? parts

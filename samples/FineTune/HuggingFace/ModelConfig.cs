@@ -12,15 +12,16 @@ internal sealed class ModelConfig
     private ModelConfig(string path, JsonElement root) => (this.path, this.root) = (path, root);
 
     /// <value>The kind of model: <c>LlamaForCausalLM</c>.</value>
-    public string Architecture => root.TryGetProperty("architectures", out var names) && names.ValueKind == JsonValueKind.Array && names.GetArrayLength() > 0
-        ? names[0].GetString()!
+    public string Architecture => Find("architectures") is { ValueKind: JsonValueKind.Array } names && names.GetArrayLength() > 0
+        && names[0] is { ValueKind: JsonValueKind.String } name
+        ? name.GetString()!
         : throw Wrong("does not say which architecture the model has (architectures)");
 
     /// <value>The tokens that end a text; none where nothing is said.</value>
     public IReadOnlyList<int> Ends => root.TryGetProperty("eos_token_id", out var ends) switch
     {
-        true when ends.ValueKind == JsonValueKind.Array => [.. ends.EnumerateArray().Select(end => end.GetInt32())],
-        true when ends.ValueKind == JsonValueKind.Number => [ends.GetInt32()],
+        true when ends.ValueKind == JsonValueKind.Array => [.. ends.EnumerateArray().Select(end => Whole(end, "eos_token_id"))],
+        true when ends.ValueKind == JsonValueKind.Number => [Whole(ends, "eos_token_id")],
         _ => [],
     };
 
@@ -36,7 +37,9 @@ internal sealed class ModelConfig
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllText(path));
-            return new(path, json.RootElement.Clone());
+            return json.RootElement.ValueKind == JsonValueKind.Object
+                ? new(path, json.RootElement.Clone())
+                : throw new UserException($"{path} holds no object: it should look like {{ \"architectures\": [\"LlamaForCausalLM\"], ... }}.");
         }
         catch (JsonException damage)
         {
@@ -46,14 +49,13 @@ internal sealed class ModelConfig
 
     /// <summary>A whole number; <paramref name="otherwise"/> where there is none, an error where that is null.</summary>
     public int Whole(string name, int? otherwise = null) =>
-        Find(name) is { } value ? value.TryGetInt32(out var whole) ? whole : throw Wrong($"has {value} for {name}, which is no whole number")
-        : otherwise ?? throw Wrong($"does not say {name}");
+        Find(name) is { } value ? Whole(value, name) : otherwise ?? throw Wrong($"does not say {name}");
 
     /// <summary>A number; <paramref name="otherwise"/> where there is none.</summary>
     public double Number(string name, double otherwise) =>
         Find(name) is not { } value ? otherwise
         : value.ValueKind == JsonValueKind.Number ? value.GetDouble()
-        : throw Wrong($"has {value} for {name}, which is no number");
+        : throw Wrong($"has {value.GetRawText()} for {name}, which is no number");
 
     /// <summary>True or false; <paramref name="otherwise"/> where nothing is said.</summary>
     public bool Flag(string name, bool otherwise) => Find(name) is { } value ? value.ValueKind == JsonValueKind.True : otherwise;
@@ -70,6 +72,10 @@ internal sealed class ModelConfig
         if (!holds)
             throw Wrong(complaint);
     }
+
+    private int Whole(JsonElement value, string name) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var whole)
+        ? whole
+        : throw Wrong($"has {value.GetRawText()} for {name}, which is no whole number");
 
     private JsonElement? Find(string name) => root.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 

@@ -114,7 +114,10 @@ internal sealed class PretrainedModel : IDisposable
         foreach (var (tensor, (name, isTransposed)) in places.OrderBy(entry => entry.Value.Parameter.EndsWith(entry.Key, StringComparison.Ordinal)))
         {
             using var scope = NewDisposeScope();
-            parameters[name].copy_(Turned(files.Read(tensor), isTransposed));
+            var weight = files.Read(tensor);
+            if (!weight.isfinite().all().ToBoolean())
+                throw new UserException($"'{tensor}' in {Folder} holds NaN or infinity. Download the model again, or export it anew.");
+            parameters[name].copy_(Turned(weight, isTransposed));
         }
     }
 
@@ -130,6 +133,9 @@ internal sealed class PretrainedModel : IDisposable
                     .SequenceEqual(files.ShapeOf(entry.Key)))
                 .Select(entry => $"'{entry.Key}' is [{string.Join(", ", files.ShapeOf(entry.Key))}], and config.json calls for "
                     + $"[{string.Join(", ", Stored(parameters[entry.Value.Parameter], entry.Value.IsTransposed))}]"),
+            .. places.Keys.Where(tensor => files.TypeOf(tensor)
+                    is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
+                .Select(tensor => $"'{tensor}' is of dtype {files.TypeOf(tensor)}, as in a quantized model, which cannot be read"),
         ];
         if (problems.Count > 0)
             throw new UserException($"The weights in {Folder} are not those of the {Config.Architecture} that config.json describes: "

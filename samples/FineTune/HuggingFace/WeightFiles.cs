@@ -48,6 +48,9 @@ internal sealed class WeightFiles : IDisposable
         }
     }
 
+    /// <summary>The dtype that a tensor is stored in.</summary>
+    public ScalarType TypeOf(string tensor) => fileOf[tensor].TypeOf(tensor);
+
     /// <summary>The shape that a tensor is stored in.</summary>
     public IReadOnlyList<long> ShapeOf(string tensor) => fileOf[tensor].ShapeOf(tensor);
 
@@ -78,6 +81,9 @@ internal sealed class WeightFiles : IDisposable
 
     private void Add(string folder, string name, Dictionary<string, string>? index)
     {
+        // What is written later has the names that are read here.
+        if (Path.GetFileName(name) != name)
+            throw new UserException($"{Path.Combine(folder, Index)} names a file outside of the folder, '{name}'.");
         var path = Path.Combine(folder, name);
         if (!File.Exists(path))
             throw new UserException(index is not null
@@ -96,7 +102,15 @@ internal sealed class WeightFiles : IDisposable
         if (!File.Exists(path))
             return null;
 
-        using var json = JsonDocument.Parse(File.ReadAllText(path));
-        return json.RootElement.GetProperty("weight_map").EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetString()!);
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllText(path));
+            return json.RootElement.GetProperty("weight_map").EnumerateObject()
+                .ToDictionary(entry => entry.Name, entry => entry.Value.GetString() ?? throw new InvalidOperationException("A tensor is in no file."));
+        }
+        catch (Exception damage) when (damage is JsonException or InvalidOperationException or KeyNotFoundException or ArgumentException)
+        {
+            throw new UserException($"{path} cannot be read: {damage.Message} It should have a \"weight_map\" of tensors and files. Download the model again.");
+        }
     }
 }

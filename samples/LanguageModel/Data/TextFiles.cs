@@ -38,7 +38,7 @@ public static class TextFiles
 
     private static IEnumerable<string> Documents(string file)
     {
-        using var reader = File.OpenText(file);
+        using var reader = new Utf8Reader(file);
         var document = new StringBuilder();
         foreach (var line in BoundedLines.Read(reader, DocumentLength))
         {

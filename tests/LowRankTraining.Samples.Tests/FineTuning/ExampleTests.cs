@@ -74,6 +74,31 @@ public sealed class ExampleTests : IDisposable
         FluentActions.Invoking(() => Load(path)).Should().Throw<UserException>().WithMessage(message);
     }
 
+    /// <summary>A letter of Latin-1 would be learned as the sign for letters that are not known.</summary>
+    [Theory]
+    [InlineData("data.jsonl"), InlineData("data.txt")]
+    public void Text_in_another_encoding_is_refused_and_not_learned_in_part(string name)
+    {
+        var path = Path.Combine(folder.Path, name);
+        File.WriteAllBytes(path, [.. "{\"text\": \"caf"u8, 0xE9, .. "\"}\n"u8]);
+
+        FluentActions.Invoking(() => Load(path)).Should().Throw<UserException>().WithMessage($"{path} is no text in UTF-8: it holds 0xE9*iconv*");
+    }
+
+    [Fact]
+    public void Text_with_a_mark_of_its_encoding_is_read()
+    {
+        var path = Path.Combine(folder.Path, "data.jsonl");
+        File.WriteAllText(path, string.Concat(Enumerable.Repeat("{\"text\": \"hello\"}\n", 2)), System.Text.Encoding.Unicode);
+
+        Load(path).Training.Should().ContainSingle();
+    }
+
+    [Fact]
+    public void List_in_JSON_is_not_taken_for_a_text() =>
+        FluentActions.Invoking(() => Load(folder.Write("data.json", """[{"prompt": "a", "completion": "b"}]""")))
+            .Should().Throw<UserException>().WithMessage("*data.json is JSON as a whole*.jsonl*jq*");
+
     [Fact]
     public void Empty_data_is_refused()
     {

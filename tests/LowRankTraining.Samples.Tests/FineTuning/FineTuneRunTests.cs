@@ -51,6 +51,23 @@ public sealed class FineTuneRunTests : IDisposable
         Directory.Exists(Path.Combine(Out, "merged")).Should().BeFalse();
     }
 
+    /// <summary>They are written once, when the run begins: a full disk at a later start could cost them.</summary>
+    [Fact]
+    public void Settings_come_back_as_they_were_or_are_refused_by_name()
+    {
+        var path = Path.Combine(Out, "settings.json");
+        var settings = Settings("model", "lora");
+        RunSettings.Write(path, settings);
+        var sound = File.ReadAllText(path);
+
+        RunSettings.Read<FineTuneSettings>(path).Should().BeEquivalentTo(settings);
+        foreach (var damaged in new[] { "", "null", "{", sound.Replace("\"lora\"", "\"dora\"", StringComparison.Ordinal), sound[..^9] })
+        {
+            File.WriteAllText(path, damaged);
+            FluentActions.Invoking(() => RunSettings.Read<FineTuneSettings>(path)).Should().Throw<UserException>().WithMessage($"{path} cannot be read*");
+        }
+    }
+
     [Theory]
     [InlineData("galore")]
     [InlineData("fira")]

@@ -118,6 +118,50 @@ public sealed class PretrainedModelTests : IDisposable
         Load().Should().Throw<UserException>().WithMessage("*model-00002-of-00003.safetensors is missing*names 3 files*");
     }
 
+    /// <summary>The files that are written have the names of those that were read.</summary>
+    [Theory]
+    [InlineData("../elsewhere.safetensors"), InlineData("/tmp/elsewhere.safetensors"), InlineData("below/model.safetensors")]
+    public void Index_that_leads_out_of_the_folder_is_refused(string file)
+    {
+        RandomModel.Llama().Write(folder.Path, shards: 2);
+        var index = new JsonObject { ["weight_map"] = new JsonObject { ["model.norm.weight"] = file } };
+        folder.Write("model.safetensors.index.json", index.ToJsonString());
+
+        Load().Should().Throw<UserException>().WithMessage($"*index.json names a file outside of the folder, '{file}'.");
+    }
+
+    [Theory]
+    [InlineData("{"), InlineData("[]"), InlineData("{}"), InlineData("""{"weight_map": []}"""), InlineData("""{"weight_map": {"a": 5}}""")]
+    [InlineData("""{"weight_map": {"a": null}}"""), InlineData("""{"weight_map": {"a": "x", "a": "y"}}""")]
+    public void Damaged_index_is_named(string text)
+    {
+        RandomModel.Llama().Write(folder.Path, shards: 2);
+        folder.Write("model.safetensors.index.json", text);
+
+        Load().Should().Throw<UserException>().WithMessage("*model.safetensors.index.json cannot be read:*weight_map*Download the model again.");
+    }
+
+    /// <summary>Codes of 8 bits would be read as weights between 0 and 255.</summary>
+    [Fact]
+    public void Weights_of_a_quantized_model_are_not_taken_for_numbers()
+    {
+        RandomModel.Llama().Write(folder.Path);
+        Change(Path.Combine(folder.Path, "model.safetensors"), tensors => [.. tensors.Select(pair =>
+            pair.Name.EndsWith("gate_proj.weight", StringComparison.Ordinal) ? (pair.Name, pair.Tensor.mul(100).to(ScalarType.Int8)) : pair)]);
+
+        Load().Should().Throw<UserException>().WithMessage("*gate_proj.weight' is of dtype Int8, as in a quantized model, which cannot be read*");
+    }
+
+    [Fact]
+    public void Weights_that_are_no_numbers_are_refused_before_they_are_trained()
+    {
+        RandomModel.Llama().Write(folder.Path);
+        Change(Path.Combine(folder.Path, "model.safetensors"), tensors =>
+            [.. tensors.Select(pair => pair.Name == "model.norm.weight" ? (pair.Name, pair.Tensor / 0) : pair)]);
+
+        Load().Should().Throw<UserException>().WithMessage("'model.norm.weight' in *holds NaN or infinity*");
+    }
+
     [Fact]
     public void Missing_weights_are_named()
     {
@@ -151,6 +195,11 @@ public sealed class PretrainedModelTests : IDisposable
     [Theory]
     [InlineData("hidden_act", "\"gelu\"", "*activation gelu*")]
     [InlineData("hidden_size", "null", "*does not say hidden_size*")]
+    [InlineData("hidden_size", "\"32\"", "*config.json has \"32\" for hidden_size, which is no whole number.")]
+    [InlineData("hidden_size", "32.5", "*config.json has 32.5 for hidden_size, which is no whole number.")]
+    [InlineData("hidden_size", "[]", "*config.json has * for hidden_size, which is no whole number.")]
+    [InlineData("architectures", "[5]", "*config.json does not say which architecture*")]
+    [InlineData("architectures", "\"LlamaForCausalLM\"", "*config.json does not say which architecture*")]
     [InlineData("num_key_value_heads", "3", "*4 heads of attention and 3 of keys*")]
     [InlineData("rope_scaling", """{"rope_type": "yarn", "factor": 4.0}""", "*'yarn'*default, linear and llama3*")]
     public void Configuration_that_asks_for_something_else_is_refused(string name, string value, string message)
@@ -161,6 +210,15 @@ public sealed class PretrainedModelTests : IDisposable
         File.WriteAllText(Path.Combine(folder.Path, "config.json"), model.Config.ToJsonString());
 
         Load().Should().Throw<UserException>().WithMessage(message);
+    }
+
+    [Theory]
+    [InlineData("[]"), InlineData("null"), InlineData("5")]
+    public void Configuration_that_is_no_object_is_refused(string text)
+    {
+        folder.Write("config.json", text);
+
+        Load().Should().Throw<UserException>().WithMessage("*config.json holds no object: it should look like*");
     }
 
     [Fact]
