@@ -56,6 +56,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         var baseline = ResidentMemory.Now;
         using var model = NewModel();
         using var optimizer = Make(model);
+        var making = ResidentMemory.Peak - baseline;
         var losses = new List<double>();
         var time = new Stopwatch();
         for (var step = 0; step < Steps; step++)
@@ -75,7 +76,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         }
 
         return new(
-            Model, Method, Flow.ToString().ToLowerInvariant(), Type.ToString().ToLowerInvariant(), Checkpoints, ResidentMemory.Peak - baseline,
+            Model, Method, Flow.ToString().ToLowerInvariant(), Type.ToString().ToLowerInvariant(), Checkpoints, making, ResidentMemory.Peak - baseline,
             ByteCounter.IsAvailable ? ByteCounter.Peak : null, time.Elapsed.TotalSeconds / (Steps - 1), losses, PlannedBytes(optimizer));
     }
 
@@ -141,11 +142,12 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
 /// <param name="Flow">What became of gradients.</param>
 /// <param name="Weights">Dtype of the weights.</param>
 /// <param name="Checkpoints">Whether layers were run again in the backward pass.</param>
+/// <param name="MakingBytes">The most that the process had resident while model and optimizer were made, less what it had before there was a model.</param>
 /// <param name="PeakBytes">The most that the process had resident, less what it had before there was a model.</param>
 /// <param name="TensorBytes">The most bytes of tensors at once; null where they cannot be counted.</param>
 /// <param name="SecondsPerStep">After the first step.</param>
 /// <param name="Losses">Of every step.</param>
 /// <param name="PlannedBytes">The most bytes of tensors at once, as planned.</param>
 internal sealed record MemoryReport(
-    string Model, string Method, string Flow, string Weights, bool Checkpoints, long PeakBytes, long? TensorBytes, double SecondsPerStep,
+    string Model, string Method, string Flow, string Weights, bool Checkpoints, long MakingBytes, long PeakBytes, long? TensorBytes, double SecondsPerStep,
     IReadOnlyList<double> Losses, long PlannedBytes);
