@@ -32,11 +32,7 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     public string Sibling(string name) => Name.LastIndexOf('.') is >= 0 and var dot ? $"{Name[..dot]}.{name}" : name;
 
     /// <summary>Puts another module into every place of the linear one.</summary>
-    public void Put(nn.Module module)
-    {
-        foreach (var slot in Slots)
-            slot.Put(module);
-    }
+    public void Put(nn.Module module) => Slots.Put(module);
 
     public static IReadOnlyList<Site> Find(nn.Module model, IEnumerable<NamedParameter> candidates)
     {

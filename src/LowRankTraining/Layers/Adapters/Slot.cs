@@ -76,3 +76,14 @@ internal sealed class Slot
                 yield return field;
     }
 }
+
+/// <summary>All places of one child.</summary>
+internal static class SlotExtensions
+{
+    /// <summary>Puts another module into every one.</summary>
+    public static void Put(this IReadOnlyList<Slot> slots, nn.Module module)
+    {
+        foreach (var slot in slots)
+            slot.Put(module);
+    }
+}

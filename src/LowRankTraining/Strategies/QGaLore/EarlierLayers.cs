@@ -28,9 +28,9 @@ internal sealed class EarlierLayers : IDisposable
 
         foreach (var layer in found)
         {
-            var plain = layer.ToPlain(META);
-            earlier._layers[plain] = (layer, [.. slots[layer]]);
-            Put(plain, earlier._layers[plain].Slots);
+            var (plain, places) = (layer.ToPlain(META), slots[layer].ToArray());
+            earlier._layers[plain] = (layer, places);
+            places.Put(plain);
         }
 
         return earlier;
@@ -43,12 +43,6 @@ internal sealed class EarlierLayers : IDisposable
     public void Dispose()
     {
         foreach (var (layer, slots) in _layers.Values)
-            Put(layer, slots);
-    }
-
-    private static void Put(nn.Module module, Slot[] slots)
-    {
-        foreach (var slot in slots)
-            slot.Put(module);
+            slots.Put(layer);
     }
 }
