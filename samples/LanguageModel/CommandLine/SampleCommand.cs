@@ -62,6 +62,8 @@ public static class SampleCommand
         var result = error.SymbolResult as OptionResult ?? error.SymbolResult?.Parent as OptionResult;
         var type = result is null ? null : Nullable.GetUnderlyingType(result.Option.ValueType) ?? result.Option.ValueType;
         var expected = type == typeof(int) || type == typeof(long) || type == typeof(long[]) ? "a whole number" : type == typeof(double) ? "a number" : null;
+        if (result is { Tokens.Count: > 1, Option.Arity.MaximumNumberOfValues: 1 })
+            return $"{result.Option.Name} is given {result.Tokens.Count} times ({string.Join(", ", result.Tokens.Select(token => token.Value))}).";
         return expected is not null && result is { Tokens: [var token, ..] }
             ? $"{result.Option.Name} takes {expected}, not '{token.Value}'."
             : error.Message;

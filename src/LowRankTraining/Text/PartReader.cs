@@ -207,7 +207,7 @@ internal sealed class PartReader
 
     private object? Fail(string path, string what)
     {
-        _failures.Add(path.Length == 0 ? what : $"{path} {what}");
+        _failures.Add($"{(path.Length == 0 ? "The text" : path)} {what}");
         return null;
     }
 

@@ -44,6 +44,23 @@ public sealed class ConfigFileTests : IDisposable
     }
 
     [Fact]
+    public void Option_that_is_given_twice_is_told_so()
+    {
+        var (before, text) = (Console.Error, new StringWriter());
+        Console.SetError(text);
+        try
+        {
+            SampleCommand.Run(command, ["--rank", "4", "--rank", "8"]).Should().Be(SampleCommand.Failed);
+        }
+        finally
+        {
+            Console.SetError(before);
+        }
+
+        text.ToString().Should().StartWith("error: --rank is given 2 times (4, 8).");
+    }
+
+    [Fact]
     public void Command_line_counts_more() => Parse("""{ "rank": 32, "weight-decay": null, "resume": false }""", "--rank", "8").GetValue(Rank).Should().Be(8);
 
     [Theory]

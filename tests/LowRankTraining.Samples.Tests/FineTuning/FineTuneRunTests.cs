@@ -51,6 +51,15 @@ public sealed class FineTuneRunTests : IDisposable
         Directory.Exists(Path.Combine(Out, "merged")).Should().BeFalse();
     }
 
+    [Fact]
+    public void Model_that_has_come_apart_is_not_exported()
+    {
+        FluentActions.Invoking(() => Run(Settings(Source(isLlama: false), "lora") with { Lr = 1e12, Steps = 4 }, "adapter"))
+            .Should().Throw<UserException>().WithMessage("The evaluation loss is NaN after step 4*smaller --lr.");
+
+        Directory.Exists(Path.Combine(Out, "adapter")).Should().BeFalse();
+    }
+
     /// <summary>They are written once, when the run begins: a full disk at a later start could cost them.</summary>
     [Fact]
     public void Settings_come_back_as_they_were_or_are_refused_by_name()

@@ -121,8 +121,9 @@ public class MethodTextTests
     }
 
     [Theory]
-    [InlineData("fria", "is 'fria', which is no method. The nearest names are fira, *")]
-    [InlineData("""{"Rank":3}""", "has no Method: it must be one of adarankgrad, *")]
+    [InlineData("fria", "The text is 'fria', which is no method. The nearest names are fira, *")]
+    [InlineData("", "The text is missing: give a method.")]
+    [InlineData("""{"Rank":3}""", "The text has no Method: it must be one of adarankgrad, *")]
     [InlineData("""{"Method":"fira","Rnak":3}""", "Rnak is no option of fira. The nearest names are Rank, *")]
     [InlineData("""{"Method":"fira","States":"8bits"}""", "States is '8bits', which is no state format. The nearest names are 8bit, *")]
     [InlineData("""{"Method":"fira","Basis":{"Kind":"dcd"}}""", "Basis:Kind is 'dcd', which is no basis. The nearest names are dct, *")]
