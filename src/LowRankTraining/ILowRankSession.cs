@@ -60,6 +60,9 @@ public interface ILowRankSession : IDisposable
     /// <value>Whether rules alone look at states and gradients, so that one process may have those of a parameter for all. Default false.</value>
     internal bool LeavesStatesToRules => false;
 
+    /// <summary>Whether one of several processes can have a parameter's state and take its steps for all: its rule always needs the whole gradient.</summary>
+    internal bool CanDivide(ParameterPlan plan) => LeavesStatesToRules && plan is { Store: null, Rule.ObstacleToProjection: not null };
+
     /// <value>Whether what the method had put into the model is gone from it again, so that the optimizer's state is of nothing that is there. Default
     /// false.</value>
     internal bool IsFinished => false;

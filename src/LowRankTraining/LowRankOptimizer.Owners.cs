@@ -7,9 +7,6 @@ namespace LowRankTraining;
 /// <content>Work that processes divide: where a rule needs the whole gradient, one process has the state and takes the step, for all.</content>
 public sealed partial class LowRankOptimizer
 {
-    /// <summary>How much more than its share the process with the most may have: messages are as long as if all had that much.</summary>
-    private const double MostUneven = 1.25;
-
     private readonly StepCounters _countersOfOwned = new();
     private readonly List<(ParameterState Entry, int Owner)> _reducedToOwners = [];
 
@@ -21,26 +18,14 @@ public sealed partial class LowRankOptimizer
 
     private bool IsElsewhere(ParameterState entry) => entry.Owner is { } owner && owner != _world!.Rank;
 
-    /// <summary>Gives every parameter whose rule always needs the whole gradient to the process that has the least so far, the largest first. Where that does
-    /// not come out even, as with a single matrix or more processes than matrices, everybody does everything.</summary>
+    /// <summary>Gives every parameter whose rule always needs the whole gradient to one process.</summary>
     private void DivideWork()
     {
-        if (_world is not { Size: > 1 } || !Session.LeavesStatesToRules)
+        var divided = _entries.Where(entry => Session.CanDivide(entry.Plan)).ToArray();
+        if (WorkDivision.Of(_world!.Size, [.. divided.Select(entry => entry.Parameter.numel())]) is not { } owners)
             return;
 
-        var loads = new long[_world.Size];
-        var owners = new Dictionary<ParameterState, int>();
-        foreach (var entry in _entries.Where(entry => entry.Plan is { Store: null, Rule.ObstacleToProjection: not null })
-            .OrderByDescending(entry => entry.Parameter.numel()))
-        {
-            var owner = Array.IndexOf(loads, loads.Min());
-            loads[owner] += entry.Parameter.numel();
-            owners[entry] = owner;
-        }
-
-        if (loads.Max() * _world.Size > MostUneven * loads.Sum())
-            return;
-        foreach (var (entry, owner) in owners)
+        foreach (var (entry, owner) in divided.Zip(owners))
             entry.Owner = owner;
         DropStatesElsewhere();
     }

@@ -64,12 +64,29 @@ public sealed class MemoryPlan
         static long Most(IEnumerable<ParameterMemory> parameters, Func<ParameterMemory, long> bytes) => parameters.Select(bytes).DefaultIfEmpty().Max();
     }
 
+    /// <summary>The plan of one of several processes that train together (<see cref="LowRankOptimizer.World"/>), of that which has the most state. Where rules
+    /// need the whole gradient, each process has the state of some parameters and takes their steps for all; everything else is the same on each.</summary>
+    /// <param name="processes">How many there are, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is none.</exception>
+    public MemoryPlan PerProcess(int processes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(processes, 1);
+        var divided = Parameters.Where(parameter => parameter.IsDivided).ToArray();
+        if (divided.Length == 0 || WorkDivision.Of(processes, [.. divided.Select(parameter => parameter.Shape.Elements())]) is not { } owners)
+            return this;
+
+        var owned = divided.Zip(owners).ToLookup(pair => pair.Second, pair => pair.First);
+        var most = owned.MaxBy(parameters => parameters.Sum(parameter => parameter.StateBytes ?? 0))!.ToHashSet();
+        return new([.. Parameters.Select(parameter => !parameter.IsDivided || most.Contains(parameter) ? parameter : parameter.Elsewhere())], FrozenBytes);
+    }
+
     /// <summary>The plan of a session.</summary>
     /// <param name="session">A strategy at work on a model, before or while it is trained.</param>
     public static MemoryPlan For(ILowRankSession session)
     {
         ArgumentNullException.ThrowIfNull(session);
-        return new([.. session.Parameters.Where(plan => !plan.IsFrozen).Select(Of)], (session as AdapterSession)?.FrozenBytes ?? 0);
+        var parameters = session.Parameters.Where(plan => !plan.IsFrozen).Select(plan => Of(plan) with { IsDivided = session.CanDivide(plan) });
+        return new([.. parameters], (session as AdapterSession)?.FrozenBytes ?? 0);
     }
 
     /// <summary>The plan of a method for a model, which stays as it is.</summary>

@@ -19,6 +19,12 @@ public sealed record ParameterMemory(
     /// <value>Copies that its update in the step needs.</value>
     internal long UpdateBytes { get; init; }
 
+    /// <value>Whether one of several processes has its state and takes its steps for all.</value>
+    internal bool IsDivided { get; init; }
+
     /// <value>Whether its gradient is freed by its update, and not by the program.</value>
     internal bool IsSummed { get; init; }
+
+    /// <summary>What it takes in a process where neither its state is nor its steps are taken.</summary>
+    internal ParameterMemory Elsewhere() => this with { StateBytes = 0, UpdateBytes = 0, Layout = "in another process" };
 }

@@ -11,7 +11,7 @@ namespace LowRankTraining.Tests.Parallel;
 /// <summary>Methods that need the whole gradient: each process has the state of some parameters, and takes their steps for all.</summary>
 public class DividedWorkTests
 {
-    private const int Layers = 4, Width = 12, Rows = 16, Lanes = 4, Steps = 6;
+    private const int Layers = 8, Width = 12, Rows = 16, Lanes = 8, Steps = 6;
 
     private static readonly Dictionary<string, UpdateMethod> Methods = new()
     {
@@ -36,6 +36,11 @@ public class DividedWorkTests
         Train(method, ranks: 4).Should().Equal(expected);
     }
 
+    [Theory]
+    [InlineData("fira")]
+    [InlineData("ldadam")]
+    public void Eight_processes_have_the_bits_of_one(string method) => Train(method, ranks: 8).Should().Equal(Train(method, ranks: 1));
+
     [Theory, MemberData(nameof(All))]
     public void Run_of_four_goes_on_with_two_and_one_bit_for_bit(string method)
     {
@@ -58,6 +63,8 @@ public class DividedWorkTests
         Train(method, ranks, watch: (world, optimizer) =>
         {
             optimizer.StateBytes.Should().Be(whole / ranks);
+            MemoryPlan.For(optimizer.Session).StateBytes.Should().Be(whole);
+            MemoryPlan.For(optimizer.Session).PerProcess(ranks).StateBytes.Should().Be(whole / ranks);
             optimizer.Describe().Should().Contain($"state and step in process {world.Rank} of {ranks}");
             optimizer.Refreshes.Should().Be(method == "fira" ? Layers * Steps / 2 : 0);
         });
@@ -71,7 +78,7 @@ public class DividedWorkTests
         // Each as many bytes as one half of an all-reduce; a message of what each has, the squared norms and three counts.
         const int numbers = Layers * Width * Width;
         var others = ranks - 1;
-        var step = 2 * others * numbers * sizeof(float) / ranks + others * (25 + Layers)
+        var step = 2 * others * numbers * sizeof(float) / ranks + others * (33 + Layers)
             + 2 * others * (TreeSum.PaddedLength(Layers, ranks) + TreeSum.PaddedLength(3, ranks)) * sizeof(long) / ranks;
         var before = optimizer.BytesSent;
         optimizer.CompareEvery = 0;
@@ -85,11 +92,13 @@ public class DividedWorkTests
     public void Gradient_that_is_not_finite_is_counted_everywhere() => Train("fira", ranks: 2, watch: (world, optimizer) =>
     {
         var model = (Sequential)optimizer.Session.Model!;
-        Backward(world, model, step: 1, lane: 0);
-        if (world.Rank == 1)
-            model.parameters().First().grad!.fill_(double.NaN);
-        optimizer.accumulate();
-        Backward(world, model, step: 1, lane: 1);
+        for (var lane = 0; lane < Lanes / world.Size; lane++)
+        {
+            Backward(world, model, step: 1, lane);
+            if (world.Rank == 1 && lane == 0)
+                model.parameters().First().grad!.fill_(double.NaN);
+            optimizer.accumulate();
+        }
 
         optimizer.step();
 
@@ -104,6 +113,7 @@ public class DividedWorkTests
         {
             using var optimizer = Methods["fira"].Attach(models[world.Rank]).CreateOptimizer(lr: 0.01, world);
             optimizer.Describe().Should().NotContain("in process");
+            MemoryPlan.For(optimizer.Session).PerProcess(2).StateBytes.Should().Be(MemoryPlan.For(optimizer.Session).StateBytes);
         });
     }
 
