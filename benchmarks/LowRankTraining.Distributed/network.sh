@@ -41,4 +41,4 @@ exec ip netns exec "lrt-$((${host##*.} - 1))" bash -c "$*"
 TEXT
 chmod +x "$launcher"
 
-FI_TCP_IFACE=eth0 UCX_NET_DEVICES=eth0 mpiexec.mpich -launcher ssh -launcher-exec "$launcher" -iface "$bridge" -hosts "$hosts" -n "$count" "$@"
+UCX_TLS=tcp UCX_NET_DEVICES=eth0 FI_PROVIDER=tcp FI_TCP_IFACE=eth0 MPIR_CVAR_NOLOCAL=1 mpiexec.mpich -launcher ssh -launcher-exec "$launcher" -iface "$bridge" -hosts "$hosts" -n "$count" "$@"

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using MPI;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -24,6 +23,7 @@ public sealed class MpiWorld : ICollective, IDisposable
 
     private readonly Environment? _environment;
     private readonly Departure? _departure;
+    private readonly BackgroundChannel? _background;
 
     private MpiWorld(Environment? environment, int? lanes)
     {
@@ -37,7 +37,10 @@ public sealed class MpiWorld : ICollective, IDisposable
         if (Lanes < 1 || Lanes % Size != 0)
             throw new ArgumentException($"{lanes} lanes cannot be divided among {Size} processes: take a multiple of {Size}.", nameof(lanes));
         if (Size > 1)
+        {
             _departure = new Departure(Rank, Size);
+            _background = BackgroundChannel.Open(this);
+        }
     }
 
     /// <inheritdoc/>
@@ -49,6 +52,9 @@ public sealed class MpiWorld : ICollective, IDisposable
     /// <inheritdoc/>
     public int Lanes { get; }
 
+    /// <inheritdoc/>
+    public ICollective? Background => _background;
+
     /// <value>Whether this process is the one that speaks for all: shows progress, writes reports.</value>
     public bool IsFirst => Rank == 0;
 
@@ -58,9 +64,12 @@ public sealed class MpiWorld : ICollective, IDisposable
     /// <value>This process among those on this machine, from 0.</value>
     public int LocalRank => Launcher.Number("MPI_LOCALRANKID") ?? Rank;
 
-    /// <value>What a user should know, or null: that there is one process only, and how to start more.</value>
-    public string? Note => _environment is not null ? null
-        : "One process trains alone. Start it with mpiexec -n 4 (on Linux mpiexec.mpich -n 4) to train with four.";
+    /// <value>What a user should know, or null: that there is one process only, and how to start more; or that the MPI library does not let two
+    /// threads exchange.</value>
+    public string? Note =>
+        _environment is null ? "One process trains alone. Start it with mpiexec -n 4 (on Linux mpiexec.mpich -n 4) to train with four."
+        : Size > 1 && _background is null ? "The MPI library takes calls of one thread at a time: nothing is sent before the step."
+        : null;
 
     /// <summary>Joins the processes that were started together with this one. A process that was started without <c>mpiexec</c> is alone, and needs no
     /// MPI library.</summary>
@@ -77,7 +86,7 @@ public sealed class MpiWorld : ICollective, IDisposable
             return new(null, lanes);
 
         MpiLibrary.Require();
-        return new(new Environment(ref args, Threading.Serialized), lanes);
+        return new(new Environment(ref args, Threading.Multiple), lanes);
     }
 
     /// <inheritdoc/>
@@ -87,8 +96,8 @@ public sealed class MpiWorld : ICollective, IDisposable
         if (Size == 1)
             received.copy_(sent);
         else
-            Exchange(sent, received, (from, bytes, to, _) =>
-                Unsafe.MPI_Alltoall(from, bytes / Size, Unsafe.MPI_BYTE, to, bytes / Size, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD));
+            HostMemory.Use(sent, received, (from, bytes, to, _) => HostMemory.Require(
+                Unsafe.MPI_Alltoall(from, bytes / Size, Unsafe.MPI_BYTE, to, bytes / Size, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD)));
     }
 
     /// <inheritdoc/>
@@ -98,8 +107,8 @@ public sealed class MpiWorld : ICollective, IDisposable
         if (Size == 1)
             all.copy_(part);
         else
-            Exchange(part, all, static (from, bytes, to, _) =>
-                Unsafe.MPI_Allgather(from, bytes, Unsafe.MPI_BYTE, to, bytes, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD));
+            HostMemory.Use(part, all, static (from, bytes, to, _) => HostMemory.Require(
+                Unsafe.MPI_Allgather(from, bytes, Unsafe.MPI_BYTE, to, bytes, Unsafe.MPI_BYTE, Unsafe.MPI_COMM_WORLD)));
     }
 
     /// <inheritdoc/>
@@ -111,7 +120,7 @@ public sealed class MpiWorld : ICollective, IDisposable
             return;
 
         using var host = tensor.cpu();
-        Pinned(host, (address, bytes) => Require(Unsafe.MPI_Bcast(address, bytes, Unsafe.MPI_BYTE, from, Unsafe.MPI_COMM_WORLD)));
+        HostMemory.Pin(host, (address, bytes) => HostMemory.Require(Unsafe.MPI_Bcast(address, bytes, Unsafe.MPI_BYTE, from, Unsafe.MPI_COMM_WORLD)));
         if (tensor.device_type != DeviceType.CPU)
             tensor.copy_(host);
     }
@@ -124,38 +133,17 @@ public sealed class MpiWorld : ICollective, IDisposable
     {
         RequireRank(with, nameof(with));
         RequireMessage(sent, received, received.numel());
-        Exchange(sent, received, (from, bytes, to, count) => Unsafe.MPI_Sendrecv(
-            from, bytes, Unsafe.MPI_BYTE, with, PairTag, to, count, Unsafe.MPI_BYTE, with, PairTag, Unsafe.MPI_COMM_WORLD, out _));
+        HostMemory.Use(sent, received, (from, bytes, to, count) => HostMemory.Require(Unsafe.MPI_Sendrecv(
+            from, bytes, Unsafe.MPI_BYTE, with, PairTag, to, count, Unsafe.MPI_BYTE, with, PairTag, Unsafe.MPI_COMM_WORLD, out _)));
     }
 
     /// <summary>Leaves the others. Waits for them; when an exception is on its way through this process, it ends them.</summary>
     public void Dispose()
     {
         _departure?.Leave();
+        _background?.Dispose();
         _environment?.Dispose();
     }
-
-    /// <summary>Has MPI read one tensor and write another, by way of host memory.</summary>
-    private static void Exchange(Tensor from, Tensor to, Call call)
-    {
-        using var scope = NewDisposeScope();
-        var (sent, received) = (from.cpu(), to.device_type == DeviceType.CPU ? to : empty_like(to, device: CPU));
-        Pinned(sent, (source, bytes) => Pinned(received, (target, count) => Require(call(source, bytes, target, count))));
-        if (!ReferenceEquals(received, to))
-            to.copy_(received);
-    }
-
-    /// <summary>Native memory does not move: it lasts as long as the tensor.</summary>
-    private static unsafe void Pinned(Tensor host, Action<nint, int> use)
-    {
-        var bytes = host.bytes;
-        fixed (byte* address = &MemoryMarshal.GetReference(bytes))
-            use((nint)address, bytes.Length);
-    }
-
-    /// <summary>A call of MPI that reads some bytes and writes others.</summary>
-    /// <returns>MPI's code.</returns>
-    private delegate int Call(nint from, int bytes, nint to, int count);
 
     private void RequireRank(int rank, string name)
     {
@@ -173,11 +161,5 @@ public sealed class MpiWorld : ICollective, IDisposable
                 + $"both must be contiguous, of one dtype, and {length} are received.", nameof(received));
         if (length * sent.ElementSize > int.MaxValue)
             throw new ArgumentException($"A message has {length * sent.ElementSize} bytes, and MPI takes 2 GB at most: divide it.", nameof(sent));
-    }
-
-    private static void Require(int code)
-    {
-        if (code != 0)
-            throw Environment.TranslateErrorIntoException(code);
     }
 }

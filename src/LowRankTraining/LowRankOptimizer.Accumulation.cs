@@ -55,6 +55,7 @@ public sealed partial class LowRankOptimizer
 
             entry.Parameter.grad = null;
             taken++;
+            ChangeSinceSent(entry);
         }
 
         if (_entries.Any(entry => AccumulatedIn(entry) is not null))

@@ -21,12 +21,15 @@ public sealed partial class LowRankOptimizer
         if (_agreedEntries != _entries.Count)
             RequireEqualSetUp();
 
-        var mine = new Message(LocalTokens, CompletedSteps, _lane, _comparesNext, [.. _entries.Select(HeldOf)]);
+        var mine = new Message(LocalTokens, CompletedSteps, _lane, _earlyKinds.Sum(kind => kind.Length), _comparesNext, [.. _entries.Select(HeldOrLate)]);
         var messages = Gathered(mine.ToBytes()).Select(Message.Of).ToArray();
         RequireSame(messages, message => message.Completed, (rank, there, here) =>
             $"Process {rank} is before step {there + 1} and process 0 before step {here + 1}: every process must take every step.");
         RequireSame(messages, message => message.Lane, (rank, there, here) =>
             $"Process {rank} has accumulated {there} micro-batches and process 0 {here}: divide the batch of a step into as many on each.");
+        RequireSame(messages, message => message.Early, (rank, there, here) =>
+            $"Process {rank} sends {there} numbers in the backward pass and process 0 {here}: change {nameof(SendsInBackward)} on all of them after the same "
+            + "step, and load the same checkpoint everywhere.");
         if (LanesHere > 1 && _lane != LanesHere)
             throw new InvalidOperationException($"{_lane} micro-batches were accumulated for this step, and {_world!.Lanes} lanes of {_world.Size} processes "
                 + $"take {LanesHere}: call accumulate() after every backward pass (for the last one step() alone does). Nothing was changed.");
@@ -40,6 +43,8 @@ public sealed partial class LowRankOptimizer
         _comparesNext = false;
         return (LocalTokens / tokens, [.. _entries.Select((_, place) => messages.Aggregate(Held.Nothing, (held, message) => held | message.Held[place]))]);
     }
+
+    private Held HeldOrLate(ParameterState entry) => HeldOf(entry) | (entry.Early.IsLate ? Held.Late : Held.Nothing);
 
     private Held HeldOf(ParameterState entry)
     {
@@ -73,9 +78,10 @@ public sealed partial class LowRankOptimizer
     /// <param name="Tokens">How much its gradient counts.</param>
     /// <param name="Completed">Steps that it has taken.</param>
     /// <param name="Lane">Micro-batches that it has accumulated lane by lane.</param>
+    /// <param name="Early">Numbers that it sends in the backward pass.</param>
     /// <param name="Compares">Whether weights are to be compared first.</param>
     /// <param name="Held">What it has of each gradient.</param>
-    private sealed record Message(double Tokens, long Completed, long Lane, bool Compares, Held[] Held)
+    private sealed record Message(double Tokens, long Completed, long Lane, long Early, bool Compares, Held[] Held)
     {
         public byte[] ToBytes()
         {
@@ -84,6 +90,7 @@ public sealed partial class LowRankOptimizer
             writer.Write(Tokens);
             writer.Write(Completed);
             writer.Write(Lane);
+            writer.Write(Early);
             writer.Write(Compares);
             writer.Write(MemoryMarshal.AsBytes<Held>(Held));
             return stream.ToArray();
@@ -92,7 +99,7 @@ public sealed partial class LowRankOptimizer
         public static Message Of(byte[] bytes)
         {
             using var reader = new BinaryReader(new MemoryStream(bytes));
-            return new(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean(),
+            return new(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean(),
                 MemoryMarshal.Cast<byte, Held>(bytes.AsSpan((int)reader.BaseStream.Position)).ToArray());
         }
     }

@@ -85,15 +85,18 @@ public sealed partial class LowRankOptimizer
         using var scope = NewDisposeScope();
         _traces.Clear();
         TakeIn();
+        FinishEarly();
         var agreed = Agree();
         using (var buckets = new GradientBuckets(_world!, agreed.Share))
         {
             foreach (var (entry, held) in _entries.Zip(agreed.Held))
-                AddTo(buckets, entry, held, agreed.Share, scope);
+                if (!IsTakenEarly(entry, held))
+                    AddTo(buckets, entry, held & ~Held.Late, agreed.Share, scope);
             buckets.Flush();
         }
 
         ReduceToOwners(agreed.Share);
+        TakeEarly(agreed.Held);
 
         _isReduced = true;
     }
@@ -111,8 +114,11 @@ public sealed partial class LowRankOptimizer
         foreach (var entry in _entries.Where(entry => entry.Parameter.requires_grad))
         {
             using var inner = NewDisposeScope();
-            if (DenseGradient(entry) is { } gradient && entry.Plan.Rule.TryAccumulate(Ready(gradient), entry.Bag, ContextFor(entry)))
-                entry.Parameter.grad = null;
+            if (DenseGradient(entry) is not { } gradient || !entry.Plan.Rule.TryAccumulate(Ready(gradient), entry.Bag, ContextFor(entry)))
+                continue;
+
+            entry.Parameter.grad = null;
+            ChangeSinceSent(entry);
         }
     }
 
@@ -141,6 +147,8 @@ public sealed partial class LowRankOptimizer
             entry.InLanes |= isProjected ? Held.Projected : isApart ? Held.Whole | FitnessOf(lane) : Held.Whole;
             entry.Parameter.grad = null;
             taken++;
+            if (gradient is not null)
+                ChangeSinceSent(entry);
 
             // The last one stays where the sum will be.
             if (_lane < LanesHere - 1)
@@ -211,6 +219,7 @@ public sealed partial class LowRankOptimizer
     /// <summary>Begins to collect gradients for another step.</summary>
     private void StartWindow()
     {
+        StartEarly();
         (_isReduced, _lane) = (false, 0);
         _reducedToOwners.Clear();
         foreach (var entry in _entries)
@@ -233,6 +242,9 @@ public sealed partial class LowRankOptimizer
 
         /// <summary>It is whole, and its products would tell nothing.</summary>
         Unfit = 8,
+
+        /// <summary>It has changed since it was sent in the backward pass, or something else was sent.</summary>
+        Late = 16,
     }
 
     /// <summary>Whether the processes together have a gradient of which products are all that is needed.</summary>

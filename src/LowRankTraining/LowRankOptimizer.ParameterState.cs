@@ -50,6 +50,9 @@ public sealed partial class LowRankOptimizer
         /// <value>Whether this step takes what has been accumulated, and not a gradient that is there.</value>
         public bool TakesAccumulated { get; set; }
 
+        /// <value>What is known of sending its R in the backward pass.</value>
+        public EarlyPart Early { get; } = new();
+
         public StateBag Bag { get; }
 
         public IWeightStore Store { get; }
@@ -70,14 +73,21 @@ public sealed partial class LowRankOptimizer
         {
             // What is looked at besides the projection has to be of the whole gradient: of all passes through the layer, and of all processes.
             var step = Optimizer.ContextFor(this);
-            return ((isAll && !Optimizer.IsParallel) || Plan.Rule.NeedsOnlyProjection(Bag, step)) && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
+            var isTaken = ((isAll && !Optimizer.IsParallel) || Plan.Rule.NeedsOnlyProjection(Bag, step))
+                && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
+            if (isTaken)
+                Optimizer.ChangeSinceSent(this);
+            return isTaken;
         }
 
         bool IGradientTaker.TakeComplete(Tensor? held)
         {
             // Those of the other processes are not in it yet.
             if (Optimizer.IsParallel)
+            {
+                Optimizer.SendEarly(this, isProjected: held is null);
                 return false;
+            }
 
             using var scope = NewDisposeScope();
             return Optimizer.TryUpdateInBackward(this)

@@ -24,18 +24,29 @@ public sealed partial class LowRankOptimizer
                 + "pass of the window. Nothing was changed.");
 
         using var guard = no_grad();
+        if (LanesHere > 1)
+            TakeIn();
         foreach (var entry in _entries)
-            AccumulatedIn(entry)?.mul_(1 / divisor);
-        (_divisor, IsDivided) = (divisor, true);
+        {
+            foreach (var waiting in Taken(entry))
+                waiting?.mul_(1 / divisor);
+            ChangeSinceSent(entry);
+        }
+
+        (_divisor, IsDivided) = (LanesHere > 1 ? 1 : divisor, true);
     }
 
-    /// <summary>Whether all that waits for the step is finite.</summary>
+    /// <summary>What the optimizer has taken of a parameter's gradients: accumulated, and lane by lane.</summary>
+    private static IEnumerable<Tensor?> Taken(ParameterState entry) => entry.Lanes.Tensors.Append(AccumulatedIn(entry));
+
+    /// <summary>Whether all that waits for the step is finite, on every process.</summary>
     internal bool HasFiniteGradients()
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var waiting = _entries.Where(entry => entry.Parameter.requires_grad)
-            .SelectMany(entry => new[] { DenseGradient(entry), AccumulatedIn(entry) }).OfType<Tensor>().ToArray();
-        return waiting.Length == 0 || !GradientCheck.JudgeAll(waiting).Contains(GradientVerdict.NonFinite);
+            .SelectMany(entry => Taken(entry).Append(DenseGradient(entry))).OfType<Tensor>().ToArray();
+        var isFinite = LocalTokens == 0 || waiting.Length == 0 || !GradientCheck.JudgeAll(waiting).Contains(GradientVerdict.NonFinite);
+        return _world is not { Size: > 1 } ? isFinite : Array.TrueForAll(Gathered([isFinite ? (byte)1 : (byte)0]), message => message[0] == 1);
     }
 }

@@ -112,6 +112,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             CompletedSteps++;
             Session.AfterStep(context, this);
             CompareReplicas();
+            PlanEarly();
             Instruments.Steps.Count();
             if (Instruments.StateBytes.Enabled)
                 Instruments.ReportState(this, StateBytes);
@@ -256,6 +257,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         if (disposing)
         {
             _traces.Dispose();
+            DisposeEarly();
             foreach (var entry in _entries)
             {
                 entry.Plan.Sink?.Close();

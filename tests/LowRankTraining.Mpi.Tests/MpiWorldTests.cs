@@ -15,6 +15,13 @@ public sealed class MpiWorldTests : IDisposable
     public void Numbers_of_every_dtype_arrive(int count) => Succeeded(Processes.Start(count, "exchange")).Should().Be("exchanged");
 
     [MpiTheory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void What_is_sent_in_the_backward_pass_gives_the_bits_of_the_step(int count) =>
+        Succeeded(Processes.Start(count, "send-early", "true")).Should().Be(Succeeded(Processes.Start(count, "send-early", "false")));
+
+    [MpiTheory]
     [InlineData("galore", 2)]
     [InlineData("lora", 2)]
     [InlineData("ldadam", 4)]

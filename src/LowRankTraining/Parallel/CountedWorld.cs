@@ -8,8 +8,14 @@ namespace LowRankTraining;
 /// its rank, and an all-reduce 2 (P − 1) n / P, where n is lengthened to a multiple of P.</remarks>
 internal sealed class CountedWorld(ICollective inner) : ICollective
 {
-    /// <value>Bytes sent so far by this process.</value>
-    public long BytesSent { get; private set; }
+    private readonly CountedWorld? _background = inner.Background is { } background ? new(background) : null;
+    private long _bytes;
+
+    /// <value>Bytes sent so far by this process, in the background too.</value>
+    public long BytesSent => Interlocked.Read(ref _bytes) + (_background?.BytesSent ?? 0);
+
+    /// <inheritdoc/>
+    public ICollective? Background => _background;
 
     /// <inheritdoc/>
     public int Rank => inner.Rank;
@@ -24,14 +30,14 @@ internal sealed class CountedWorld(ICollective inner) : ICollective
     public void AllToAll(Tensor sent, Tensor received)
     {
         inner.AllToAll(sent, received);
-        BytesSent += ToOthers(sent);
+        Count(ToOthers(sent));
     }
 
     /// <inheritdoc/>
     public void AllGather(Tensor part, Tensor all)
     {
         inner.AllGather(part, all);
-        BytesSent += (Size - 1) * BytesOf(part);
+        Count((Size - 1) * BytesOf(part));
     }
 
     /// <inheritdoc/>
@@ -39,7 +45,7 @@ internal sealed class CountedWorld(ICollective inner) : ICollective
     {
         inner.Broadcast(tensor, from);
         if (from == Rank && Size > 1)
-            BytesSent += BytesOf(tensor);
+            Count(BytesOf(tensor));
     }
 
     /// <inheritdoc/>
@@ -49,22 +55,24 @@ internal sealed class CountedWorld(ICollective inner) : ICollective
     public void Exchange(Tensor sent, Tensor received, int with)
     {
         inner.Exchange(sent, received, with);
-        BytesSent += BytesOf(sent);
+        Count(BytesOf(sent));
     }
 
     /// <inheritdoc/>
     public void ReduceScatter(Tensor tensor, Tensor part)
     {
         inner.ReduceScatter(tensor, part);
-        BytesSent += ToOthers(tensor);
+        Count(ToOthers(tensor));
     }
 
     /// <inheritdoc/>
     public void AllReduce(Tensor tensor)
     {
         inner.AllReduce(tensor);
-        BytesSent += 2 * (Size - 1) * (TreeSum.PaddedLength(tensor.numel(), Size) / Size) * tensor.ElementSize;
+        Count(2 * (Size - 1) * (TreeSum.PaddedLength(tensor.numel(), Size) / Size) * tensor.ElementSize);
     }
+
+    private void Count(long bytes) => Interlocked.Add(ref _bytes, bytes);
 
     private long ToOthers(Tensor tensor) => BytesOf(tensor) / Size * (Size - 1);
 

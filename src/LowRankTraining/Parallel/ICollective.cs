@@ -51,6 +51,10 @@ public interface ICollective
     void Exchange(Tensor sent, Tensor received, int with) =>
         throw new NotSupportedException($"{GetType().Name} does not exchange in pairs.");
 
+    /// <value>The same processes by a channel of its own, which another thread may use while this one is used: what is there before the step is sent by it.
+    /// Default null: the engine has none, and everything is sent in the step.</value>
+    ICollective? Background => null;
+
     /// <summary>Adds up over the ranks; each gets one part of the sum.</summary>
     /// <param name="tensor">A vector whose length is a multiple of P: what this process adds.</param>
     /// <param name="part">The part of the sum with the number of this rank; of a length P times shorter.</param>

@@ -9,7 +9,7 @@ internal sealed class InProcessWorld : ICollective
 {
     private readonly Meeting _meeting;
 
-    private InProcessWorld(Meeting meeting, int rank) => (_meeting, Rank) = (meeting, rank);
+    private InProcessWorld(Meeting meeting, int rank, ICollective? background) => (_meeting, Rank, Background) = (meeting, rank, background);
 
     /// <inheritdoc/>
     public int Rank { get; }
@@ -20,18 +20,24 @@ internal sealed class InProcessWorld : ICollective
     /// <inheritdoc/>
     public int Lanes => _meeting.Lanes;
 
+    /// <inheritdoc/>
+    public ICollective? Background { get; }
+
     /// <summary>Runs <paramref name="work"/> on every rank, and returns when all have ended.</summary>
     /// <param name="size">P, the number of ranks.</param>
     /// <param name="work">What each of them does. When it throws on one, the others end at their next exchange, and the exception is thrown here.</param>
     /// <param name="lanes">L; P when null.</param>
     public static void Run(int size, Action<ICollective> work, int? lanes = null)
     {
-        using var meeting = new Meeting(size, lanes ?? size);
-        var threads = Enumerable.Range(0, size).Select(rank => new Thread(() => meeting.Attend(() => work(new InProcessWorld(meeting, rank))))).ToArray();
+        using var end = new CancellationTokenSource();
+        using Meeting meeting = new(size, lanes ?? size, end), background = new(size, lanes ?? size, end);
+        var worlds = Enumerable.Range(0, size).Select(rank => new InProcessWorld(meeting, rank, new InProcessWorld(background, rank, null)));
+        var threads = worlds.Select(world => new Thread(() => meeting.Attend(() => work(world)))).ToArray();
         foreach (var thread in threads)
             thread.Start();
         foreach (var thread in threads)
             thread.Join();
+        end.Cancel();
         meeting.Failure?.Throw();
     }
 
@@ -65,11 +71,10 @@ internal sealed class InProcessWorld : ICollective
     public void Exchange(Tensor sent, Tensor received, int with) => _meeting.Exchange(Rank, sent, tensors => received.copy_(tensors[with]));
 
     /// <summary>Where the ranks wait for each other.</summary>
-    private sealed class Meeting(int size, int lanes) : IDisposable
+    private sealed class Meeting(int size, int lanes, CancellationTokenSource end) : IDisposable
     {
         private readonly Tensor[] _shown = new Tensor[size];
         private readonly Barrier _barrier = new(size);
-        private readonly CancellationTokenSource _end = new();
         private ExceptionDispatchInfo? _failure;
 
         public int Size => size;
@@ -87,7 +92,7 @@ internal sealed class InProcessWorld : ICollective
             catch (Exception exception)
             {
                 Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
-                _end.Cancel();
+                end.Cancel();
             }
         }
 
@@ -95,15 +100,11 @@ internal sealed class InProcessWorld : ICollective
         public void Exchange(int rank, Tensor shown, Action<Tensor[]> read)
         {
             _shown[rank] = shown;
-            _barrier.SignalAndWait(_end.Token);
+            _barrier.SignalAndWait(end.Token);
             read(_shown);
-            _barrier.SignalAndWait(_end.Token);
+            _barrier.SignalAndWait(end.Token);
         }
 
-        public void Dispose()
-        {
-            _barrier.Dispose();
-            _end.Dispose();
-        }
+        public void Dispose() => _barrier.Dispose();
     }
 }

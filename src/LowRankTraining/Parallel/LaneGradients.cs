@@ -12,6 +12,9 @@ internal sealed class LaneGradients : IDisposable
     /// <value>Those that are kept apart; null for a micro-batch without a gradient.</value>
     public IReadOnlyList<Tensor?> Parts => _parts;
 
+    /// <value>All that is kept, added up or apart.</value>
+    public IEnumerable<Tensor> Tensors => _sum.Levels.Concat(_parts.OfType<Tensor>());
+
     /// <summary>Takes the gradient of the next micro-batch over.</summary>
     /// <param name="gradient">Null where it has none.</param>
     /// <param name="isApart">Whether it is kept apart: of one step all are, or none.</param>
@@ -22,6 +25,9 @@ internal sealed class LaneGradients : IDisposable
         else
             _sum.Add(gradient);
     }
+
+    /// <inheritdoc cref="LaneSum.SumWith"/>
+    public Tensor? SumWith(Tensor? last) => _sum.SumWith(last);
 
     /// <summary>The sum of all, or null where none had a gradient. Nothing is kept.</summary>
     /// <returns>The caller disposes it.</returns>

@@ -10,6 +10,9 @@ internal sealed class LaneSum : IDisposable
     private readonly List<Tensor?> _levels = [];
     private int _count;
 
+    /// <value>What is kept: sums of micro-batches.</value>
+    public IEnumerable<Tensor> Levels => _levels.OfType<Tensor>();
+
     /// <summary>Adds the next micro-batch.</summary>
     /// <param name="lane">Is taken over; null where the micro-batch has nothing to add.</param>
     public void Add(Tensor? lane)
@@ -23,6 +26,16 @@ internal sealed class LaneSum : IDisposable
         _levels[level] = sum;
         for (var lower = 0; lower < level; lower++)
             _levels[lower] = null;
+    }
+
+    /// <summary>What the sum of all would be after one more, in the same bits. Everything is kept.</summary>
+    /// <param name="last">Stays the caller's; null where there is none.</param>
+    public Tensor? SumWith(Tensor? last)
+    {
+        var sum = last?.clone();
+        foreach (var level in _levels)
+            sum = sum is null || level is null ? sum ?? level?.clone() : sum.add_(level);
+        return sum;
     }
 
     /// <summary>The sum of all, or null where none had anything to add. Nothing is kept.</summary>

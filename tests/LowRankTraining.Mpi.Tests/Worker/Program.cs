@@ -12,6 +12,7 @@ internal static class Program
         {
             case "exchange": Scenarios.Exchange(args); break;
             case "train": Scenarios.Train(args, method: args[1], lanes: Number(args[2])); break;
+            case "send-early": Scenarios.SendEarly(args, sendsInBackward: bool.Parse(args[1])); break;
             case "save": Scenarios.Save(args, folder: args[1], lanes: Number(args[2])); break;
             case "resume": Scenarios.Resume(args, folder: args[1], lanes: Number(args[2])); break;
             case "fail-to-save": Scenarios.FailToSave(args, folder: args[1], catches: args[2] == "catch"); break;

@@ -14,12 +14,12 @@ internal sealed class Run : IDisposable
 
     private readonly ICollective _world;
 
-    public Run(string method, ICollective world, nn.Module<Tensor, Tensor>? model = null)
+    public Run(string method, ICollective world, nn.Module<Tensor, Tensor>? model = null, GradientFlow gradients = GradientFlow.Whole)
     {
         _world = world;
         Model = model ?? NewModel();
         var strategy = LowRankStrategies.Create(method);
-        Optimizer = Small(strategy).Attach(Model).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
+        Optimizer = Small(strategy).Attach(Model, null, gradients).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
         Optimizer.CompareEvery = 5;
     }
 
@@ -39,28 +39,33 @@ internal sealed class Run : IDisposable
         }
     }
 
-    public static nn.Module<Tensor, Tensor> NewModel()
+    public static nn.Module<Tensor, Tensor> NewModel(int hidden = 24)
     {
         manual_seed(1);
-        return nn.Sequential(("first", nn.Linear(Inputs, 24)), ("active", nn.Tanh()), ("second", nn.Linear(24, Outputs)));
+        return nn.Sequential(("first", nn.Linear(Inputs, hidden)), ("active", nn.Tanh()), ("second", nn.Linear(hidden, Outputs)));
     }
 
     public void Steps(int first, int last)
     {
-        var lanes = _world.Lanes / _world.Size;
         for (var step = first; step <= last; step++)
         {
-            using var scope = NewDisposeScope();
-            Optimizer.zero_grad();
-            for (var lane = 0; lane < lanes; lane++)
-            {
-                (Loss(step, _world.Rank * lanes + lane) / lanes).backward();
-                if (lane < lanes - 1)
-                    Optimizer.accumulate();
-            }
-
+            Backward(step);
             Optimizer.clip_grad_norm_(0.1);
             Optimizer.step();
+        }
+    }
+
+    /// <summary>The backward passes of a step.</summary>
+    public void Backward(int step)
+    {
+        using var scope = NewDisposeScope();
+        var lanes = _world.Lanes / _world.Size;
+        Optimizer.zero_grad();
+        for (var lane = 0; lane < lanes; lane++)
+        {
+            (Loss(step, _world.Rank * lanes + lane) / lanes).backward();
+            if (lane < lanes - 1)
+                Optimizer.accumulate();
         }
     }
 

@@ -55,6 +55,21 @@ internal static class Scenarios
         Say(world, run.Weights);
     }
 
+    /// <summary>Trains with gradients that are projected in the backward pass, in messages of more than a megabyte.</summary>
+    public static void SendEarly(string[] args, bool sendsInBackward)
+    {
+        using var world = MpiWorld.Join(ref args);
+        using var run = new Run("galore", world, Run.NewModel(hidden: 100_000), GradientFlow.Projected);
+        run.Optimizer.SendsInBackward = sendsInBackward;
+        run.Steps(1, Run.Middle);
+        var before = run.Optimizer.BytesSent;
+        run.Backward(Run.Middle + 1);
+        if (sendsInBackward && world.Background is not null && !SpinWait.SpinUntil(() => run.Optimizer.BytesSent > before + 1_000_000, TimeSpan.FromMinutes(1)))
+            throw new InvalidOperationException("Nothing was sent before the step.");
+        run.Optimizer.step();
+        Say(world, run.Weights);
+    }
+
     /// <summary>Trains and saves on the way, every process as the others.</summary>
     public static void Save(string[] args, string folder, int lanes)
     {
