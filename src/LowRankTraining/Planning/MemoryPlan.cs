@@ -116,9 +116,9 @@ public sealed class MemoryPlan
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);
-        if (strategy is not UpdateMethod { ChangesModel: false } update)
+        if (strategy is not UpdateMethod update)
             return OfSketch(ModelSketch.Of([.. parameters], dtype, CPU), strategy, targets, gradients);
-        if (gradients != GradientFlow.Whole)
+        if (update.ChangesModel || gradients != GradientFlow.Whole)
             return OfSketch(ModelSketch.Of([.. parameters], dtype, META), strategy, targets, gradients);
 
         using var scope = NewDisposeScope();

@@ -111,6 +111,20 @@ public class MemoryPlanTests
         lines[^1].Should().ContainAll("219 ×", "all", "% of AdamW's");
     }
 
+    /// <summary>A weight of 8 GiB, whose 8-bit layer is planned without any of it.</summary>
+    [Fact]
+    public void Weights_in_8_bits_are_planned_for_shapes_alone()
+    {
+        const long Side = 1 << 16, Rank = 256;
+
+        var plan = MemoryPlan.For(
+            [("proj.weight", new[] { Side, Side })], new QGaLore { Rank = (int)Rank }, ScalarType.BFloat16, gradients: GradientFlow.Stepped);
+
+        plan.WeightBytes.Should().Be(Side * Side + 5 * Side * Side / 256);
+        plan.GradientBytes.Should().Be(0);
+        plan.StateBytes.Should().BeInRange(Side * Rank / 2 + 2 * Side * Rank, (long)(1.03 * (Side * Rank / 2 + 2 * Side * Rank)));
+    }
+
     private static IEnumerable<(string, long[])> Llama350M()
     {
         yield return ("model.embed_tokens.weight", [32000, 1024]);
