@@ -17,7 +17,7 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
 
     public sealed override Tensor forward(AutogradContext ctx, params object[] vars)
     {
-        var failure = BackwardFailure.OfThisThread;
+        var failure = BackwardFailure.Current;
         failure.Rethrow();
         ctx.save_data(Call, new Arguments(vars.Length, failure, Origin.Of((Tensor)vars[0])));
         return Output(ctx, vars);
@@ -90,17 +90,17 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
     }
 }
 
-/// <summary>The first exception of the backward passes that belong to one thread's forward passes, until it can be thrown.</summary>
+/// <summary>The first exception of the backward passes that belong to the forward passes of one flow of execution, until it can be thrown.</summary>
 /// <remarks>One that left a custom backward pass would end the process, since the callers above it are native. On a GPU the backward pass runs on a thread of
 /// its own; the exception waits for the one that ran the forward pass.</remarks>
 internal sealed class BackwardFailure
 {
-    [ThreadStatic]
-    private static BackwardFailure? _ofThisThread;
+    private static readonly AsyncLocal<BackwardFailure?> OfThisFlow = new();
 
     private ExceptionDispatchInfo? _first;
 
-    public static BackwardFailure OfThisThread => _ofThisThread ??= new();
+    /// <value>That of the thread, or of the asynchronous method, which may go on with another thread between two of its steps.</value>
+    public static BackwardFailure Current => OfThisFlow.Value ??= new();
 
     public void Keep(Exception failure) => Interlocked.CompareExchange(ref _first, ExceptionDispatchInfo.Capture(failure), null);
 

@@ -84,7 +84,7 @@ internal sealed class TappedSession : ILowRankSession
 
     public void BeforeStep()
     {
-        BackwardFailure.OfThisThread.Rethrow();
+        BackwardFailure.Current.Rethrow();
         FindWhatRuns();
         _inner.BeforeStep();
     }

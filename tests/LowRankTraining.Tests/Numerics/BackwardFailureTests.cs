@@ -44,6 +44,42 @@ public class BackwardFailureTests
         below.Invoking(layer => layer.call(Inputs())).Should().Throw<Exception>();
     }
 
+    /// <summary>A loop that awaits its data, or its log, between the backward pass and the step.</summary>
+    [Fact]
+    public async Task Failure_is_thrown_by_the_step_after_an_await_that_another_thread_goes_on_after()
+    {
+        var failure = await FailureOf(StepAfterAwait());
+
+        failure.Should().BeOfType<InvalidOperationException>().Which.Message.Should().Contain("second gradient before step()");
+
+        static async Task<int> StepAfterAwait()
+        {
+            using var model = nn.Sequential(("first", nn.Linear(8, 16)), ("second", nn.Linear(16, 8)));
+            using var optimizer = new GaLore { Rank = 2 }.Attach(model, gradients: GradientFlow.Stepped).CreateOptimizer();
+            for (var pass = 0; pass < 2; pass++)
+                model.call(Normal((ulong)pass, ScalarType.Float32, 4, 8)).square().mean().backward();
+
+            var before = Environment.CurrentManagedThreadId;
+            await Task.Factory.StartNew(() => Thread.Sleep(50), default, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+            Environment.CurrentManagedThreadId.Should().NotBe(before);
+            optimizer.step();
+            return 0;
+        }
+
+        static async Task<Exception?> FailureOf(Task task)
+        {
+            try
+            {
+                await task.ConfigureAwait(false);
+                return null;
+            }
+            catch (InvalidOperationException failure)
+            {
+                return failure;
+            }
+        }
+    }
+
     [Fact]
     public void Failure_of_a_pass_on_another_thread_reaches_the_one_that_ran_the_forward_pass()
     {

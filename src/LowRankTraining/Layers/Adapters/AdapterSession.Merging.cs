@@ -65,7 +65,7 @@ public sealed partial class AdapterSession
     /// or the model does not run what was adapted, or no longer shares what it shared. Nothing was changed.</exception>
     public void BeforeStep()
     {
-        BackwardFailure.OfThisThread.Rethrow();
+        BackwardFailure.Current.Rethrow();
         RequireUnfinished();
         RequireUnmerged();
         RequireInitialized();

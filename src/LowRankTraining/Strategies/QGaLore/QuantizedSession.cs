@@ -67,7 +67,7 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public void BeforeStep()
     {
-        BackwardFailure.OfThisThread.Rethrow();
+        BackwardFailure.Current.Rethrow();
         _inner.BeforeStep();
     }
 
