@@ -97,8 +97,6 @@ public sealed class Trainer
         for (var part = 0; part < options.Accumulation; part++)
             value += MicroBatch(step * options.Accumulation + part) / options.Accumulation;
 
-        method.Count(counted);
-
         update.Time(() =>
         {
             data.EndStep();
@@ -127,6 +125,8 @@ public sealed class Trainer
         });
         memory.Sample();
 
+        // Before the last backward pass, in which numbers may be sent to other processes, it is complete.
+        method.Count(counted);
         var share = options.Accumulation == 1 ? loss : loss / options.Accumulation;
         backward.Time(() => data.Backward(() => share.backward()));
         if (weightBytes == 0)
