@@ -63,7 +63,7 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
                 Mixed = display.Mixed,
                 Save = step => data.Save(folder.Path, step, () => method.Save(folder.Path)),
             }.Run(firstStep, interruption.Token));
-        if (report.Completed)
+        if (report is { Completed: true, HasDiverged: false })
         {
             method.Finish();
             if (world.IsFirst)
@@ -71,7 +71,9 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         }
 
         Conclude(folder, settings, report);
-        return report.Completed ? 0 : SampleCommand.Interrupted;
+        return report.HasDiverged
+            ? throw new UserException($"The model has come apart by step {report.Steps}, and is not saved: start again with a smaller --lr, or with --clip 1.")
+            : report.Completed ? 0 : SampleCommand.Interrupted;
     }
 
     /// <summary>What a process takes of a machine that it shares with others: one GPU of several, or its share of the processors.</summary>
@@ -152,7 +154,8 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         Write($"optimizer state {Describe.Bytes(report.OptimizerStateBytes)}; peak memory {Describe.PeakMemory(report)}");
         if (report.SkippedUpdates > 0)
             Write($"{report.SkippedUpdates} updates were left out, because their gradients were not finite: try a smaller --lr, or --clip 1");
-        Write(report.Completed ? $"model saved as {folder.ModelFile}" : $"checkpoint saved in {folder.Path}");
+        if (!report.HasDiverged)
+            Write(report.Completed ? $"model saved as {folder.ModelFile}" : $"checkpoint saved in {folder.Path}");
 
         if (request.Json && world.IsFirst)
             Console.WriteLine(JsonSerializer.Serialize(new PretrainResult(settings, report), PretrainJson.OneLine));

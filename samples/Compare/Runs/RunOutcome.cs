@@ -13,7 +13,7 @@ internal sealed record RunOutcome(long Seed, TrainingReport? Report, string? Fai
 
     /// <summary>The outcome of a run that gave <paramref name="report"/>; one whose loss is not a number any more has failed.</summary>
     public static RunOutcome Of(long seed, TrainingReport report) =>
-        new(seed, report, report is { Completed: true, Perplexity: { } perplexity } && !double.IsFinite(perplexity) ? Divergence(report) : null);
+        new(seed, report, report.HasDiverged ? Divergence(report) : null);
 
     /// <summary>The same with a training curve of at most <paramref name="points"/> points.</summary>
     public RunOutcome Thinned(int points) => Report is { } report ? this with { Report = report with { Training = report.Training.Thinned(points) } } : this;

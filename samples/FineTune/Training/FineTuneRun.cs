@@ -55,7 +55,7 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
                 Validated = display.Validated,
                 Save = _ => method.Save(folder),
             }.Run(first, interruption));
-        if (report is { Completed: true, ValidationLoss: { } loss } && !double.IsFinite(loss))
+        if (report is { HasDiverged: true, ValidationLoss: { } loss })
             throw new UserException($"The evaluation loss is {Describe.Fixed(loss, 4)} after step {report.Steps}: the model has come apart, and nothing is "
                 + "written of it but the checkpoint. Start again with a smaller --lr.");
         if (report.Completed)

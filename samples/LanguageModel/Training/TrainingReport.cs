@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LanguageModel.Training;
 
 /// <summary>A loss at a step.</summary>
@@ -30,6 +32,10 @@ public sealed record TrainingReport
 
     /// <value>Its exponential.</value>
     public double? Perplexity => ValidationLoss is { } loss ? Math.Exp(loss) : null;
+
+    /// <value>Whether the run was done and has come to nothing: its perplexity is no number.</value>
+    [JsonIgnore]
+    public bool HasDiverged => Completed && Perplexity is { } perplexity && !double.IsFinite(perplexity);
 
     /// <value>Loss of every step of this run.</value>
     public required IReadOnlyList<LossPoint> Training { get; init; }

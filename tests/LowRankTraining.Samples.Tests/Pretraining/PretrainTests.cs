@@ -47,6 +47,17 @@ public sealed class PretrainTests : IDisposable
         File.ReadAllText(Path.Combine(run, "settings.json")).Should().Contain("\"keep_remainders\": true").And.Contain("\"checkpoint_activations\": true");
     }
 
+    [Fact]
+    public void Model_that_has_come_apart_is_an_error_and_is_not_saved()
+    {
+        string[] arguments =
+            ["--strategy", "adamw", "--model", "tiny", "--steps", "3", "--batch", "2", "--seq", "32", "--lr", "1e30", "--warmup", "0", "--device", "cpu"];
+
+        Execute([.. arguments, "--data", Text(), "--out", run]).Should().Be(1);
+
+        Directory.GetFiles(run, "model*").Should().BeEmpty();
+    }
+
     [Theory]
     [InlineData("galore", "float32")]
     [InlineData("adamw", "bfloat16")]
