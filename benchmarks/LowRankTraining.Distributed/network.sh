@@ -8,7 +8,10 @@ shift 2
 bridge=lrt-bridge hosts=''
 
 remove() {
-    for ((i = 0; i < count; i++)); do ip netns del "lrt-$i" 2> /dev/null || true; done
+    for ((i = 0; i < count; i++)); do
+        ip netns del "lrt-$i" 2> /dev/null || true
+        ip link del "lrt-out-$i" 2> /dev/null || true
+    done
     ip link del "$bridge" 2> /dev/null || true
     rm -f "${launcher:-}"
 }
