@@ -45,7 +45,9 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
         var memory = new MemoryMeter(device);
         using var model = Llama.Create(config, settings.Seed, device, type);
         model.CheckpointsActivations = settings.CheckpointActivations;
-        using var method = AllMethods.Find(settings.Strategy).AttachTo(model, MethodSettings(settings, world));
+        var told = MethodSettings(settings, world);
+        using var method = AllMethods.Find(settings.Strategy).AttachTo(model, told);
+        SettingsCheck.Effects(settings, told.Unasked);
         using var mixer = texts.Mixer(settings, model, method, world);
         var options = Options(settings, device);
         var data = texts.Data(mixer, options);

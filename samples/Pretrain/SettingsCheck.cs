@@ -50,6 +50,22 @@ internal static class SettingsCheck
         }
     }
 
+    /// <summary>Throws when an option was given that the method has no use for.</summary>
+    public static void Effects(PretrainSettings settings, IReadOnlyList<string> unasked)
+    {
+        var idle = new (string Name, string Option, bool IsGiven)[]
+        {
+            (nameof(MethodSettings.Scale), "--scale", settings.Scale is not null),
+            (nameof(MethodSettings.RefreshEvery), "--refresh-every", settings.RefreshEvery is not null),
+            (nameof(MethodSettings.MergeEvery), "--merge-every", settings.MergeEvery is not null),
+            (nameof(MethodSettings.WarmStart), "--warm-start", settings.WarmStart is not null),
+            (nameof(MethodSettings.Base), "--base", Bases.Find(settings.Base) != default),
+        }.Where(choice => choice.IsGiven && unasked.Contains(choice.Name)).Select(choice => choice.Option).ToList();
+        if (idle.Count > 0)
+            throw new UserException(
+                $"{string.Join(", ", idle)} would be without effect: '{settings.Strategy}' has no use for it. Leave it out, or take another --strategy.");
+    }
+
     /// <summary>Throws when an option given on resuming says something else than the run's own settings.</summary>
     public static void SameRun(PretrainSettings saved, PretrainRequest request)
     {

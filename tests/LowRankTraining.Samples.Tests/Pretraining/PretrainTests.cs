@@ -47,6 +47,19 @@ public sealed class PretrainTests : IDisposable
         File.ReadAllText(Path.Combine(run, "settings.json")).Should().Contain("\"keep_remainders\": true").And.Contain("\"checkpoint_activations\": true");
     }
 
+    [Theory]
+    [InlineData("galore", "--merge-every", "5", 1)]
+    [InlineData("galore", "--base", "nf4", 1)]
+    [InlineData("galore", "--refresh-every", "2", 0)]
+    [InlineData("muon", "--scale", "2", 1)]
+    [InlineData("relora", "--refresh-every", "2", 1)]
+    [InlineData("relora", "--base", "nf4", 0)]
+    [InlineData("adarankgrad", "--refresh-every", "2", 1)]
+    [InlineData("adamw", "--warm-start", "2", 1)]
+    public void Option_without_effect_is_refused(string strategy, string option, string value, int expected) =>
+        Execute("--strategy", strategy, option, value, "--model", "tiny", "--rank", "4", "--steps", "2", "--batch", "2", "--seq", "32", "--device", "cpu",
+            "--data", Text(), "--out", run).Should().Be(expected);
+
     [Fact]
     public void Model_that_has_come_apart_is_an_error_and_is_not_saved()
     {
