@@ -91,7 +91,7 @@ internal static class Scenarios
         Say(world, run.Weights);
     }
 
-    /// <summary>The first process cannot write its checkpoint: in the place of the folder stands a file.</summary>
+    /// <summary>The first process cannot write its checkpoint: in the place of the folder above it stands a file.</summary>
     public static void FailToSave(string[] args, string folder, bool catches)
     {
         using var world = MpiWorld.Join(ref args, lanes: 4);
@@ -102,7 +102,7 @@ internal static class Scenarios
         run.Steps(1, Run.Middle);
         try
         {
-            TrainingCheckpoint.Save(blocked, run.Model, run.Optimizer);
+            TrainingCheckpoint.Save(Path.Combine(blocked, "run"), run.Model, run.Optimizer);
         }
         catch (IOException) when (catches && world.IsFirst)
         {
