@@ -49,7 +49,7 @@ internal sealed class QuantizedSession : ILowRankSession
     public static QuantizedSession Over(nn.Module model, ILowRankSession inner, EarlierLayers earlier, int group, ILogger? logger)
     {
         var projected = inner.Parameters.Where(plan => plan.Rule.Projects).Select(plan => plan.Name).ToHashSet();
-        var sites = Site.Find(model, NamedParameter.Of(model))
+        var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => candidate.IsMatrix))
             .Where(site => earlier.Find(site) is not null || (!site.WasFrozen && projected.Contains(site.Name)));
         var quantized = QuantizedLayers.In(sites, site => earlier.Find(site) ?? new Int8Linear(site.Linear!, group), inner.Strategy, logger);
         foreach (var layer in quantized.Layers.Values)
