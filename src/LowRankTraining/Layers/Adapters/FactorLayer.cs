@@ -89,6 +89,14 @@ public abstract class FactorLayer : ReparameterizedLinear
         lora_B.zero_();
     }
 
+    /// <summary>Gives the factors other values of the same shapes.</summary>
+    internal void Take(Tensor a, Tensor b)
+    {
+        using var guard = no_grad();
+        lora_A.copy_(a);
+        lora_B.copy_(b);
+    }
+
     internal override void After(long completed) => Mask?.After(completed);
 
     internal override Tensor AfterPlain(Tensor input, Tensor output)

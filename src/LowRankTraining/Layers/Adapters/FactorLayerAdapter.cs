@@ -13,16 +13,16 @@ internal class FactorLayerAdapter : FactorAdapter
     private readonly LayerEntry _entry;
     private readonly Linear _plain;
     private readonly long[] _shape;
+    private readonly StartedFactors _start;
     private FactorLayer? _layer;
-    private InitialFactors? _initial;
     private TemporaryMerge? _merge;
-    private bool _hasStart, _finished;
+    private bool _finished;
 
     public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings) : this(request, settings, Entry.For(request.Way, request.Site)) { }
 
     private FactorLayerAdapter(in AdapterRequest request, FactorSettings settings, LayerEntry entry) : base(request.Site, entry, settings, request.Reason)
     {
-        (_entry, _plain, _shape, _hasStart) = (entry, request.Site.Linear!, request.Site.Weight.shape, !settings.Start.NeedsGradient);
+        (_entry, _plain, _shape, _start) = (entry, request.Site.Linear!, request.Site.Weight.shape, new(settings, request.Site.Name));
         if (!settings.Features.Any(feature => feature.FreesWeight))
             Make();
     }
@@ -63,7 +63,7 @@ internal class FactorLayerAdapter : FactorAdapter
     }
 
     /// <value>The values tell, not what was called: they may have come from a checkpoint.</value>
-    public override bool AwaitsGradient => !_hasStart && !HasProduct;
+    public override bool AwaitsGradient => !_start.AreGiven && !HasProduct;
 
     protected override IEnumerable<Tensor> Merged => Parts;
 
@@ -102,36 +102,29 @@ internal class FactorLayerAdapter : FactorAdapter
         Extra = [.. Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B))],
         Base = Weight,
         LeavesBase = Settings.Start.ChangesBase,
-        Initial = _initial,
+        Initial = _start.Left,
     };
 
     public override void Install()
     {
         if (_layer is null)
             Make();
-        if (Settings.Start is { ChangesBase: true, NeedsGradient: false })
-            _initial = InitialFactors.TakeOut(Weight, A, B, Settings.Scale);
+        _start.LeaveWeight(Layer, Weight);
         SetForm(Settings.IsActiveAtOnce);
         base.Install();
         foreach (var feature in Settings.Features)
             feature.Begin(this);
     }
 
-    public override (Tensor A, Tensor B) StartFor(Tensor gradient) => Settings.Start.FromGradient(gradient, Rank, Settings.DrawKey(Name, 0));
+    public override (Tensor A, Tensor B) StartFor(Tensor gradient) => _start.For(gradient, Rank);
 
-    public override void StartWith(Tensor a, Tensor b)
-    {
-        SetFactors(a, b);
-        _initial?.Dispose();
-        _initial = InitialFactors.TakeOut(Weight, A, B, Settings.Scale);
-        _hasStart = true;
-    }
+    public override void StartWith(Tensor a, Tensor b) => _start.Give(Layer, Weight, a, b);
 
     public override void After(long completed) => Layer.After(completed);
 
     public override void Observe(IOptimizerState state)
     {
-        _hasStart = true;
+        _start.AreGiven = true;
         _layer!.Watch?.Save(A, state.For(A));
     }
 
@@ -139,7 +132,7 @@ internal class FactorLayerAdapter : FactorAdapter
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {
-        _hasStart = !Settings.Start.NeedsGradient || completed > 0;
+        _start.AreGiven = !Settings.Start.NeedsGradient || completed > 0;
         _layer!.Watch?.Load(state.For(A));
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Settings.IsActiveAfter(completed));
@@ -157,7 +150,7 @@ internal class FactorLayerAdapter : FactorAdapter
 
         var resizes = RankAfter(completed) != Rank;
         LowRankFactors.Resize(A, B, RankAfter(completed));
-        Redraw(completed);
+        _start.Again(Layer, Weight, Folding, completed);
         if (loss is not null)
             Folding.Carry(loss, completed);
 
@@ -179,7 +172,7 @@ internal class FactorLayerAdapter : FactorAdapter
 
         var (kindOfA, kindOfB) = (new TensorKind(A, A.shape), new TensorKind(B, B.shape));
         LowRankFactors.Resize(A, B, change.A.shape[0]);
-        SetFactors(change.A, change.B);
+        Layer.Take(change.A, change.B);
         change.Release();
 
         ResizedFactors.Apply(mode, state.For(A), Settings.Adam, kindOfA, Settings.StepOf(Name, LowRankFactors.A, completed), change.CarryA);
@@ -225,7 +218,7 @@ internal class FactorLayerAdapter : FactorAdapter
     public override void Release()
     {
         _merge?.Dispose();
-        _initial?.Dispose();
+        _start.Dispose();
         if (!_finished)
             return;
         _layer!.Watch?.Dispose();
@@ -258,34 +251,7 @@ internal class FactorLayerAdapter : FactorAdapter
         _layer.Watch = Settings.Features.Select(feature => feature.Watch()).FirstOrDefault(watch => watch is not null);
         _entry.Layer = _layer;
         Reason = _layer.Note is { } note ? $"{Reason}; {note}" : Reason;
-        if (!Settings.Start.IsUsual && !Settings.Start.NeedsGradient)
-            StartFromWeight(key);
-    }
-
-    /// <summary>Lets the factors start again, and what they start with leave the weight.</summary>
-    private void Redraw(long completed)
-    {
-        if (Settings.Start.IsUsual)
-        {
-            LowRankFactors.Redraw(A, B, Settings.DrawKey(Name, completed));
-            return;
-        }
-
-        StartFromWeight(Settings.DrawKey(Name, completed));
-        if (!Settings.Start.ChangesBase)
-            return;
-
-        using var guard = no_grad();
-        using var negative = B.neg();
-        AddToWeight(A, negative, completed);
-    }
-
-    private void StartFromWeight(ulong key)
-    {
-        using var guard = no_grad();
-        using var scope = NewDisposeScope();
-        var (a, b) = Settings.Start.FromWeight(Weight.detach(), Rank, Settings.Scale, key);
-        SetFactors(a, b);
+        _start.Begin(_layer, Weight, key);
     }
 
     /// <summary>What the end of the training makes of A, a tensor of its own, or null where it leaves A as it is.</summary>
@@ -296,13 +262,6 @@ internal class FactorLayerAdapter : FactorAdapter
         foreach (var feature in Settings.Features)
             a = feature.FinalA(this, a);
         return ReferenceEquals(a, last) ? null : a.MoveToOuterDisposeScope();
-    }
-
-    private void SetFactors(Tensor a, Tensor b)
-    {
-        using var guard = no_grad();
-        A.copy_(a);
-        B.copy_(b);
     }
 
     private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>

@@ -4,13 +4,25 @@ using TorchSharp.Modules;
 namespace LowRankTraining.Layers;
 
 /// <summary>Layers in the place of linear ones, from the first step to the last.</summary>
+/// <typeparam name="TAdapter">What is done with them between steps.</typeparam>
 /// <param name="settings">What the method is told.</param>
 /// <param name="layer">Makes the layer for a plain one: its weight's name, the layer, the rank, and a seed.</param>
-internal sealed class ReplacingMethod(AdapterSettings settings, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
-    : AdapterMethod<LayerAdapter>(settings)
+internal abstract class ReplacingMethod<TAdapter>(AdapterSettings settings, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
+    : AdapterMethod<TAdapter>(settings) where TAdapter : LayerAdapter
 {
-    public override IReadOnlyList<Injection> Ways => [Injection.Replace];
+    public sealed override IReadOnlyList<Injection> Ways => [Injection.Replace];
 
+    /// <summary>The layer in the place of a plain one.</summary>
+    /// <param name="site">Where.</param>
+    /// <param name="rank">Its rank, lowered to the short side of the weight.</param>
+    protected ReparameterizedLinear LayerFor(Site site, long rank) =>
+        layer(site.Name, site.Linear!, (int)Math.Min(rank, site.Limit), RandomKey.For(Settings.Seed, site.Name, "factors", 0));
+}
+
+/// <summary>The same with nothing between steps but a decomposition of the parts' product.</summary>
+internal sealed class ReplacingMethod(AdapterSettings settings, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
+    : ReplacingMethod<LayerAdapter>(settings, layer)
+{
     /// <value>Ranks by name; null for the same everywhere.</value>
     public RankAllocation? Ranks { get; init; }
 
@@ -24,11 +36,7 @@ internal sealed class ReplacingMethod(AdapterSettings settings, Func<string, Lin
 
     public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => Ranks?.For(site) ?? (long)Settings.Rank)];
 
-    protected override LayerAdapter Make(in AdapterRequest request)
-    {
-        var (site, rank) = (request.Site, (int)Math.Min(request.Rank, request.Site.Limit));
-        return new(request, Settings, layer(site.Name, site.Linear!, rank, RandomKey.For(Settings.Seed, site.Name, "factors", 0)));
-    }
+    protected override LayerAdapter Make(in AdapterRequest request) => new(request, Settings, LayerFor(request.Site, request.Rank));
 
     protected override void AfterStep(long completed, IReadOnlyList<LayerAdapter> adapters, IOptimizerState state)
     {

@@ -1,5 +1,4 @@
 using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
 using TorchSharp.Modules;
 
 namespace LowRankTraining.Strategies;
@@ -7,15 +6,12 @@ namespace LowRankTraining.Strategies;
 /// <summary>Grows the rank of all factors while they need it, then cuts them to what they need, all at once.</summary>
 internal sealed class InRankMethod(
     AdapterSettings settings, InRank options, GrowthRule growth, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
-    : AdapterMethod<InRankAdapter>(settings)
+    : ReplacingMethod<InRankAdapter>(settings, layer)
 {
-    public override IReadOnlyList<Injection> Ways => [Injection.Replace];
-
     protected override InRankAdapter Make(in AdapterRequest request)
     {
-        var (site, rank) = (request.Site, growth.Active(growth.ModesAtFirst(request.Site.Limit), request.Site.Limit));
-        var made = layer(site.Name, site.Linear!, (int)rank, RandomKey.For(Settings.Seed, site.Name, "factors", 0));
-        return new(request, Settings, (FactorizedLinear)made, growth);
+        var rank = growth.Active(growth.ModesAtFirst(request.Site.Limit), request.Site.Limit);
+        return new(request, Settings, (FactorizedLinear)LayerFor(request.Site, rank), growth);
     }
 
     protected override void AfterStep(long completed, IReadOnlyList<InRankAdapter> adapters, IOptimizerState state)

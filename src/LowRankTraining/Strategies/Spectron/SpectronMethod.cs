@@ -11,16 +11,10 @@ namespace LowRankTraining.Strategies;
 /// <summary>Factors in the place of weights, which are measured after every step for the next one.</summary>
 internal sealed class SpectronMethod(
     AdapterSettings settings, SpectronRule rule, int iterations, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
-    : AdapterMethod<SpectronAdapter>(settings)
+    : ReplacingMethod<SpectronAdapter>(settings, layer)
 {
-    public override IReadOnlyList<Injection> Ways => [Injection.Replace];
-
-    protected override SpectronAdapter Make(in AdapterRequest request)
-    {
-        var (site, rank) = (request.Site, (int)Math.Min(request.Rank, request.Site.Limit));
-        var made = layer(site.Name, site.Linear!, rank, RandomKey.For(Settings.Seed, site.Name, "factors", 0));
-        return new(request, Settings, (FactorizedLinear)made, rule, iterations);
-    }
+    protected override SpectronAdapter Make(in AdapterRequest request) =>
+        new(request, Settings, (FactorizedLinear)LayerFor(request.Site, request.Rank), rule, iterations);
 
     protected override void AfterStep(long completed, IReadOnlyList<SpectronAdapter> adapters, IOptimizerState state)
     {

@@ -1,0 +1,75 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Layers;
+
+/// <summary>The values that the factors of a layer begin with, at first and after every restart.</summary>
+/// <param name="settings">Those of the method.</param>
+/// <param name="name">The weight's name, which keys what is drawn.</param>
+internal sealed class StartedFactors(FactorSettings settings, string name) : IDisposable
+{
+    /// <value>What has left the weight; null where nothing has.</value>
+    public InitialFactors? Left { get; private set; }
+
+    /// <value>Whether the factors have their start: from a gradient they get it late.</value>
+    public bool AreGiven { get; set; } = !settings.Start.NeedsGradient;
+
+    /// <summary>The first values of factors that have just been made, where a layer does not make them so itself.</summary>
+    public void Begin(FactorLayer layer, Tensor weight, ulong key)
+    {
+        if (!settings.Start.IsUsual && !settings.Start.NeedsGradient)
+            FromWeight(layer, weight, key);
+    }
+
+    /// <summary>What the factors begin with leaves the weight, where it comes from it.</summary>
+    public void LeaveWeight(FactorLayer layer, Parameter weight)
+    {
+        if (settings.Start is { ChangesBase: true, NeedsGradient: false })
+            Leave(layer, weight);
+    }
+
+    /// <summary>The factors for a gradient of the weight.</summary>
+    public (Tensor A, Tensor B) For(Tensor gradient, long rank) => settings.Start.FromGradient(gradient, rank, settings.DrawKey(name, 0));
+
+    /// <summary>The factors begin with these values, which leave the weight.</summary>
+    public void Give(FactorLayer layer, Parameter weight, Tensor a, Tensor b)
+    {
+        layer.Take(a, b);
+        Leave(layer, weight);
+        AreGiven = true;
+    }
+
+    /// <summary>The factors begin again after a merge, and what they begin with leaves the weight.</summary>
+    public void Again(FactorLayer layer, Tensor weight, in FactorFolding folding, long completed)
+    {
+        if (settings.Start.IsUsual)
+        {
+            LowRankFactors.Redraw(layer.lora_A, layer.lora_B, settings.DrawKey(name, completed));
+            return;
+        }
+
+        FromWeight(layer, weight, settings.DrawKey(name, completed));
+        if (!settings.Start.ChangesBase)
+            return;
+
+        using var guard = no_grad();
+        using var negative = layer.lora_B.neg();
+        folding.Add(layer.lora_A, negative, completed);
+    }
+
+    public void Dispose() => Left?.Dispose();
+
+    private void Leave(FactorLayer layer, Parameter weight)
+    {
+        Left?.Dispose();
+        Left = InitialFactors.TakeOut(weight, layer.lora_A, layer.lora_B, settings.Scale);
+    }
+
+    private void FromWeight(FactorLayer layer, Tensor weight, ulong key)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var (a, b) = settings.Start.FromWeight(weight.detach(), layer.Rank, settings.Scale, key);
+        layer.Take(a, b);
+    }
+}
