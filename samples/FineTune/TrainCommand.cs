@@ -98,7 +98,6 @@ internal static class TrainCommand
         Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are those of its start.",
     };
 
-
     /// <summary>The command.</summary>
     public static Command Create()
     {
