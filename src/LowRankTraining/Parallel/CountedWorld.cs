@@ -26,6 +26,9 @@ internal sealed class CountedWorld(ICollective inner) : ICollective
     /// <inheritdoc/>
     public int Lanes => inner.Lanes;
 
+    /// <value>L / P, micro-batches of a process in a step, where they are added up lane by lane; else 1.</value>
+    public int LanesHere => Lanes / Size;
+
     /// <inheritdoc/>
     public void AllToAll(Tensor sent, Tensor received)
     {

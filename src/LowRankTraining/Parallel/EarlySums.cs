@@ -16,7 +16,6 @@ internal sealed class EarlySums : IDisposable
     private readonly Courier _courier;
     private readonly List<Message> _messages = [];
     private readonly Place[] _places;
-    private readonly bool[] _has;
     private readonly ManualResetEventSlim _done = new();
     private ExceptionDispatchInfo? _failure;
     private double _share;
@@ -29,19 +28,13 @@ internal sealed class EarlySums : IDisposable
     /// <param name="kinds">The tensors, in the order in which they are likely to come; at least one.</param>
     public EarlySums(ICollective world, Courier courier, double tokens, IReadOnlyList<Kind> kinds)
     {
-        (_world, _courier, Tokens, _has) = (world, courier, tokens, new bool[kinds.Count]);
+        (_world, _courier, Tokens) = (world, courier, tokens);
         _places = Plan(kinds);
         _courier.Give(() => Run(() => AgreeOnShare(kinds[0].Device)));
     }
 
     /// <value>How much this rank counts.</value>
     public double Tokens { get; }
-
-    /// <value>Numbers of all tensors together.</value>
-    public long Length => _messages.Sum(message => message.Length);
-
-    /// <summary>Whether a tensor has come.</summary>
-    public bool Has(int place) => _has[place];
 
     /// <summary>Takes a copy of a tensor; sends what is complete.</summary>
     /// <param name="place">Which of them.</param>
@@ -58,7 +51,7 @@ internal sealed class EarlySums : IDisposable
             else
                 numbers.copy_(addend.reshape(-1));
 
-            (_has[place], message.Missing) = (true, message.Missing - 1);
+            message.Missing--;
             for (; _next < _messages.Count && _messages[_next].Missing == 0; _next++)
             {
                 var (full, isLast) = (_messages[_next], _next == _messages.Count - 1);

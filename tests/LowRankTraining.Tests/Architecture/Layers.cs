@@ -34,9 +34,6 @@ internal static class Layers
         ["ILowRankStrategy"] = "Contracts",
         ["ILowRankSession"] = "Contracts",
         ["ParameterPlan"] = "Contracts",
-        ["LowRankOptimizer"] = "Optimizer",
-        ["LossScaler"] = "Optimizer",
-        ["SessionExtensions"] = "Optimizer",
         ["LowRankStrategies"] = "Strategies",
         ["LowRankMethod"] = "Strategies",
     };

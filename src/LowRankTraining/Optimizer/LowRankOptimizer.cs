@@ -27,6 +27,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private readonly Dictionary<ParameterIdentity, ParameterState> _states = [];
     private readonly List<ParameterState> _entries = [];
     private readonly StepCounters _counters = new();
+    private readonly Replicas? _replicas;
     private bool _disposed;
 
     /// <summary>Makes an optimizer for everything that <paramref name="session"/> wants optimized, and takes the
@@ -44,6 +45,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         RequireNonNegative(weight_decay, nameof(weight_decay));
 
         Session = session;
+        Window = new(_entries);
         var plans = session.Parameters;
         RequireLive(plans);
         _plans = PlansOf(plans);
@@ -67,6 +69,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
     /// <value>Subspaces found so far, in this process.</value>
     public long Refreshes => _counters.Refreshes;
+
+    /// <value>All parameters, in the order of checkpoints.</value>
+    internal IReadOnlyList<ParameterState> Entries => _entries;
+
+    /// <value>The gradients of the next step.</value>
+    internal GradientWindow Window { get; }
 
     /// <value>Bytes of optimizer state held at this moment.</value>
     public long StateBytes => _entries.Sum(entry => entry.Bag.Bytes);
@@ -98,21 +106,20 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         // What has gone wrong in the closure's backward pass is found here too.
         Session.BeforeStep();
         RequireUsableGroups();
-        RequireUnscaled();
+        Window.RequireUnscaled();
 
         Instruments.Enter(Session.Strategy);
         using (no_grad())
         {
-            ReduceGradients();
+            _replicas?.Reduce();
             UpdateAll(JudgeOnDevice());
             GatherFromOwners();
             KeepNorm();
-            DropAccumulated();
+            DropWindow();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
             Session.AfterStep(context, this);
-            CompareReplicas();
-            PlanEarly();
+            _replicas?.EndStep();
             Instruments.Steps.Count();
             if (Instruments.StateBytes.Enabled)
                 Instruments.ReportState(this, StateBytes);
@@ -126,7 +133,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         // What has been accumulated is freed by its update: there is room then for the copies that large tables are updated in.
         var isAnyAccumulated = false;
         foreach (var entry in _entries)
-            isAnyAccumulated |= entry.TakesAccumulated = AccumulatedIn(entry) is not null;
+            isAnyAccumulated |= entry.TakesAccumulated = entry.Accumulated is not null;
 
         if (isAnyAccumulated)
             UpdateThose(takeAccumulated: true, verdicts);
@@ -152,11 +159,11 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             }
     }
 
-    private StepContext ContextFor(ParameterState entry) => new()
+    internal StepContext ContextFor(ParameterState entry) => new()
     {
         Step = CompletedSteps + 1,
         Seed = Session.Seed,
-        Counters = entry.Owner is null ? _counters : _countersOfOwned,
+        Counters = entry.Owner is null ? _counters : _replicas!.Owned.Counters,
         Parameter = entry.Plan.Name,
         Index = entry.Index,
         AcceptZeroGradient = entry.Plan.AcceptZeroGradient,
@@ -176,7 +183,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             return;
 
         var plan = entry.Plan;
-        var (gradient, sum) = (GradientOf(entry), AccumulatedIn(entry));
+        var (gradient, sum) = (Window.GradientOf(entry), entry.Accumulated);
         if ((gradient ?? sum) is not { } evidence)
             return;
 
@@ -230,7 +237,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         using var scope = NewDisposeScope();
         var gradients = _entries.Where(entry => entry.IsOnDevice && entry.Parameter.requires_grad)
-            .Select(entry => (entry, gradient: DenseGradient(entry) ?? AccumulatedIn(entry)))
+            .Select(entry => (entry, gradient: entry.DenseGradient() ?? entry.Accumulated))
             .Where(pair => pair.gradient is not null).ToArray();
         if (gradients.Length == 0)
             return null;
@@ -256,8 +263,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         Instruments.DropState(this);
         if (disposing)
         {
-            _traces.Dispose();
-            DisposeEarly();
+            Window.Dispose();
+            _replicas?.Dispose();
             foreach (var entry in _entries)
             {
                 entry.Plan.Sink?.Close();

@@ -1,13 +1,9 @@
-using LowRankTraining.Parts;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer
 {
-    private readonly GradientTraces _traces = new();
-
     /// <summary>Scales everything that waits for the next step, gradients and what <see cref="accumulate"/> has taken, so that its norm is at most <paramref
     /// name="max_norm"/>.</summary>
     /// <remarks>
@@ -31,63 +27,27 @@ public sealed partial class LowRankOptimizer
             throw new ArgumentOutOfRangeException(nameof(max_norm), max_norm, $"{nameof(max_norm)} must be a number above 0.");
         RequireLiveParameters();
         RequireGradientsHeld(nameof(clip_grad_norm_), $"Set {nameof(ClipByLastNorm)}, or attach with another flow.");
-        RequireUnscaled();
+        Window.RequireUnscaled();
 
         using var guard = no_grad();
-        ReduceGradients();
+        _replicas?.Reduce();
         var norm = Math.Sqrt(SquaredNorms().Sum());
         var factor = double.IsFinite(norm) ? Math.Min(1, max_norm / (norm + 1e-6)) : double.NaN;
         if (factor == 1)
             return norm;
 
-        _traces.Clear();
+        Window.ForgetTraces();
         foreach (var entry in _entries.Where(entry => entry.Parameter.requires_grad))
-            Scale(entry, factor);
+            entry.Scale(factor);
         return norm;
     }
 
-    /// <summary>Where a subspace is due, finds it first, so that what it holds of the gradient is known.</summary>
-    private double SquaredNormOf(ParameterState entry)
+    /// <summary>Squared norms of what each parameter's update will use: of divided ones their owners know them.</summary>
+    private double[] SquaredNorms()
     {
-        if (!entry.Parameter.requires_grad)
-            return 0;
-
-        using var scope = NewDisposeScope();
-        var accumulated = AccumulatedIn(entry);
-        if (DenseGradient(entry) is not { } gradient)
-            return accumulated is null ? 0 : Square(GradientCheck.NormOf(accumulated));
-
-        var lowRank = entry.Plan.Rule.WhatCounts(Ready(gradient), entry.Bag, ContextFor(entry));
-        if (lowRank is not null)
-            return Square(GradientCheck.NormOf(accumulated is null ? lowRank : lowRank + accumulated));
-        if (entry.Plan.Rule.TryTakeWhole(Ready(gradient), entry.Bag, ContextFor(entry)))
-        {
-            entry.Parameter.grad = null;
-            return Square(GradientCheck.NormOf(AccumulatedIn(entry)!));
-        }
-
-        return Square(GradientCheck.NormOf(gradient) / _divisor) + (accumulated is null ? 0 : Square(GradientCheck.NormOf(accumulated)));
+        double[] squares = [.. _entries.Select(Window.SquaredNormOf)];
+        if (_replicas is { Owned.Any: true })
+            _replicas.Owned.Share(squares);
+        return squares;
     }
-
-    /// <summary>Refuses a step whose gradients were scaled while others, accumulated already, were not.</summary>
-    private void RequireUnscaled()
-    {
-        // A gradient that came since tells of another backward pass, which has changed the others as well.
-        if (_traces.IsEmpty || _entries.Any(entry => AccumulatedIn(entry) is not null && HasGradient(entry)))
-            return;
-
-        if (_traces.Scaling is { } factor)
-            throw new InvalidOperationException(FormattableString.Invariant(
-                $"The gradients were multiplied by {factor:0.####} after accumulate(), as torch.nn.utils.clip_grad_norm_ does, ")
-                + "and what has been accumulated was not: it sees no gradient of it. Call optimizer.clip_grad_norm_(max_norm), which sees both, "
-                + "and scale the loss rather than gradients. Nothing was changed; zero_grad() drops the window.");
-    }
-
-    private static bool HasGradient(ParameterState entry)
-    {
-        using var gradient = entry.Parameter.grad;
-        return gradient is not null;
-    }
-
-    private static double Square(double norm) => norm * norm;
 }

@@ -39,7 +39,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         using var pending = new PendingLoad(() => Commit(saved));
         foreach (var (group, loaded) in _parameter_groups.Zip(state_dict.Options))
             pending.Add(((ParamGroup)group).Options, loaded);
-        source.WithPendingGradients(() =>
+        source.Window.Show(() =>
         {
             foreach (var (target, from) in _entries.Zip(sources))
                 pending.Add(target.Bag, target.Fitted(from.Bag.CopyTo(target.Parameter.device), from.Parameter.dtype));
@@ -79,22 +79,18 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         if (Session.IsMerged)
             throw new InvalidOperationException(
                 $"The factors are merged into the weights, {consequence}: call Unmerge() on the session first. Nothing was {done}.");
-        if (IsParallel && HasOpenWindow)
+        if (IsParallel && Window.IsOpen)
             throw new InvalidOperationException("What has been accumulated for the next step is of this process alone, and a checkpoint is of all: "
                 + $"call step() first, or zero_grad() to drop it. Nothing was {done}.");
     }
 
     IDisposable? ISavedOptimizer.Collect() => CollectStates(keeps: ((ISavedOptimizer)this).Writes);
 
-    bool ISavedOptimizer.Writes => _world is not { Rank: > 0 };
+    bool ISavedOptimizer.Writes => World is not { Rank: > 0 };
 
-    void ISavedOptimizer.Meet()
-    {
-        if (_world is not null)
-            _ = Gathered([1]);
-    }
+    void ISavedOptimizer.Meet() => _replicas?.Meet();
 
-    void ISavedOptimizer.Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use) => WithPendingGradients(() =>
+    void ISavedOptimizer.Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use) => Window.Show(() =>
         use(ManifestOfState(), [.. _entries.SelectMany(entry => entry.Bag.Sources(entry.Plan.Name))]));
 
     long[] ISavedOptimizer.ExpectedShape(Tensor tensor, long step, long[] saved) =>
@@ -165,10 +161,8 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
     private void Commit(CheckpointManifest saved)
     {
-        ResumeWindow();
-        StartWindow();
-        _comparesNext = true;
-        DropStatesElsewhere();
+        Window.Resume();
+        _replicas?.Resume();
         CompletedSteps = saved.Step;
         _lastNorm = saved.LastNorm;
         Session.ResumeAt(saved.Step, this);
@@ -182,6 +176,12 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         .Select(pair => (pair.First.Plan.Name, Before: pair.Second.Dtype, Now: SafeTensorsHeader.NameOf(pair.First.Parameter.dtype)))
         .Where(dtype => dtype.Before != dtype.Now).GroupBy(dtype => (dtype.Before, dtype.Now))
         .Select(same => new OptionChange($"The dtype of {same.Count()} parameters ('{same.First().Name}')", same.Key.Before ?? "unknown", same.Key.Now));
+
+    private bool IsElsewhere(ParameterState entry) => _replicas?.Owned.IsElsewhere(entry) == true;
+
+    /// <summary>Brings all states here, on every process that keeps them.</summary>
+    /// <returns>Disposed when they are not needed any more; null where they are here anyway.</returns>
+    private IDisposable? CollectStates(bool keeps) => _replicas is { Owned.Any: true } ? _replicas.Owned.Collect(keeps) : null;
 
     private bool IsFirst(ParamGroup group) => ReferenceEquals(group, _parameter_groups[0]);
 

@@ -34,6 +34,23 @@ public sealed partial class LowRankOptimizer
     /// <value>Whether weights are updated before <see cref="step"/> is called.</value>
     internal bool UpdatesInBackward => _entries.Any(entry => entry.Plan.StepsInBackward);
 
+    /// <summary>A backward pass has all of a parameter's gradient: it is sent, used or projected where that is not left to the step.</summary>
+    /// <param name="entry">The parameter.</param>
+    /// <param name="held">Its gradient; null where all of it has been projected.</param>
+    /// <returns>Whether the gradient has been taken.</returns>
+    internal bool TakeComplete(ParameterState entry, Tensor? held)
+    {
+        // Those of the other processes are not in it yet.
+        if (_replicas is { IsParallel: true })
+        {
+            _replicas.Pass(entry, isProjected: held is null);
+            return false;
+        }
+
+        using var scope = NewDisposeScope();
+        return TryUpdateInBackward(entry) || (held is not null && entry.Plan.Rule.TryTakeWhole(Window.Ready(held), entry.Bag, entry.Context));
+    }
+
     /// <summary>Updates a parameter whose gradient is complete, where that is not left to the step.</summary>
     private bool TryUpdateInBackward(ParameterState entry)
     {
@@ -63,12 +80,12 @@ public sealed partial class LowRankOptimizer
         if (ClipByLastNorm is not { } largest)
             return;
 
-        var square = SquaredNormOf(entry);
+        var square = Window.SquaredNormOf(entry);
         if (double.IsFinite(square))
             _squaredNorm += square;
         var factor = Math.Min(1, largest / ((_lastNorm ?? 0) + 1e-6));
         if (factor < 1)
-            Scale(entry, factor);
+            entry.Scale(factor);
     }
 
     private void KeepNorm() => (_lastNorm, _squaredNorm) = (ClipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
@@ -87,12 +104,5 @@ public sealed partial class LowRankOptimizer
         if (UpdatesInBackward)
             throw new NotSupportedException($"{what} comes too late: under {nameof(GradientFlow)}.{GradientFlow.Stepped} the backward pass has updated "
                 + $"'{_entries.Find(entry => entry.Plan.StepsInBackward)!.Plan.Name}' and others already. {instead}");
-    }
-
-    private static void Scale(ParameterState entry, double factor)
-    {
-        using var gradient = WritableGradient(entry);
-        gradient?.mul_(factor);
-        AccumulatedIn(entry)?.mul_(factor);
     }
 }

@@ -77,7 +77,7 @@ public sealed class LossScaler
     public bool step(LowRankOptimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
-        if (!optimizer.IsDivided)
+        if (!optimizer.Window.IsDivided)
             optimizer.DivideGradients(CurrentScale);
 
         if (!optimizer.HasFiniteGradients())

@@ -1,0 +1,184 @@
+using LowRankTraining.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining;
+
+/// <summary>The gradients of one step, from one or several micro-batches, until the step has taken them.</summary>
+/// <param name="entries">All parameters.</param>
+internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : IDisposable
+{
+    private readonly GradientTraces _traces = new();
+    private bool _isBegun;
+
+    /// <value>Whether gradients wait for a step that the program may come to in another process: it has accumulated some, or the backward pass has.</value>
+    public bool IsOpen => _isBegun || entries.Any(entry => entry.Accumulated is not null);
+
+    /// <value>What gradients are divided by when they are used, in computing precision.</value>
+    public double Divisor { get; private set; } = 1;
+
+    /// <value>Whether the gradients that wait have been divided since the last step.</value>
+    public bool IsDivided { get; private set; }
+
+    /// <summary>A micro-batch of several has been taken.</summary>
+    public void Begin() => _isBegun = true;
+
+    /// <summary>A gradient as rules take it: in computing precision, row by row. That of a weight in another layout has that layout.</summary>
+    public Tensor Ready(Tensor gradient)
+    {
+        var ready = gradient.Widened().Packed();
+        return Divisor == 1 ? ready : ready.div(Divisor);
+    }
+
+    /// <summary>What of the gradient of this step has not been accumulated; null where there is nothing, or where one from before it was frozen is
+    /// left.</summary>
+    public Tensor? GradientOf(ParameterState entry) => entry.DenseGradient() switch
+    {
+        null => null,
+        var gradient when Divisor == 1 && entry.Plan.Rule.WidensGradients => gradient.Packed(),
+        var gradient => Ready(gradient),
+    };
+
+    /// <summary>Takes gradients into the subspace where that is possible, and frees them.</summary>
+    /// <returns>How many.</returns>
+    public int TakeIn()
+    {
+        _traces.Clear();
+        var taken = 0;
+        foreach (var entry in entries)
+        {
+            using var gradient = entry.Parameter.requires_grad ? entry.DenseGradient() : null;
+            if (gradient is null)
+                continue;
+
+            using var scope = NewDisposeScope();
+            if (!entry.TryAccumulate(Ready(gradient)))
+                continue;
+
+            entry.Parameter.grad = null;
+            entry.Early.Change();
+            taken++;
+        }
+
+        return taken;
+    }
+
+    /// <summary>Remembers a little of the gradients that go on adding up beside what has been accumulated.</summary>
+    public void Trace()
+    {
+        foreach (var entry in entries.Any(entry => entry.Accumulated is not null) ? entries : [])
+        {
+            using var gradient = entry.DenseGradient();
+            if (gradient is not null)
+                _traces.Add(gradient);
+        }
+    }
+
+    /// <summary>All gradients are changed alike now.</summary>
+    public void ForgetTraces() => _traces.Clear();
+
+    /// <exception cref="InvalidOperationException">Gradients were scaled while others, accumulated already, were not.</exception>
+    public void RequireUnscaled()
+    {
+        // A gradient that came since tells of another backward pass, which has changed the others as well.
+        if (_traces.IsEmpty || entries.Any(entry => entry.Accumulated is not null && entry.HasGradient))
+            return;
+
+        if (_traces.Scaling is { } factor)
+            throw new InvalidOperationException(FormattableString.Invariant(
+                $"The gradients were multiplied by {factor:0.####} after accumulate(), as torch.nn.utils.clip_grad_norm_ does, ")
+                + "and what has been accumulated was not: it sees no gradient of it. Call optimizer.clip_grad_norm_(max_norm), which sees both, "
+                + "and scale the loss rather than gradients. Nothing was changed; zero_grad() drops the window.");
+    }
+
+    /// <summary>Divides what has been taken now, and gradients when they are used.</summary>
+    /// <param name="divisor">The scale of the loss.</param>
+    /// <param name="isAllTaken">Whether no gradient is left.</param>
+    public void Divide(double divisor, bool isAllTaken)
+    {
+        foreach (var entry in entries)
+        {
+            foreach (var taken in entry.Taken)
+                taken?.mul_(1 / divisor);
+            entry.Early.Change();
+        }
+
+        (Divisor, IsDivided) = (isAllTaken ? 1 : divisor, true);
+    }
+
+    /// <summary>Squared norm of what a parameter's update will use. Where a subspace is due, finds it first, so that what it holds of the gradient is
+    /// known.</summary>
+    public double SquaredNormOf(ParameterState entry)
+    {
+        if (!entry.Parameter.requires_grad)
+            return 0;
+
+        using var scope = NewDisposeScope();
+        var accumulated = entry.Accumulated;
+        if (entry.DenseGradient() is not { } gradient)
+            return SquaredNorm(accumulated);
+
+        var (rule, bag) = (entry.Plan.Rule, entry.Bag);
+        if (rule.WhatCounts(Ready(gradient), bag, entry.Context) is { } lowRank)
+            return SquaredNorm(accumulated is null ? lowRank : lowRank + accumulated);
+        if (rule.TryTakeWhole(Ready(gradient), bag, entry.Context))
+        {
+            entry.Parameter.grad = null;
+            return SquaredNorm(entry.Accumulated);
+        }
+
+        return Square(GradientCheck.NormOf(gradient) / Divisor) + SquaredNorm(accumulated);
+    }
+
+    /// <summary>Drops all that has been taken: another step begins.</summary>
+    public void Drop()
+    {
+        _traces.Clear();
+        (_isBegun, Divisor, IsDivided) = (false, 1, false);
+        foreach (var entry in entries)
+        {
+            entry.IsUpdated = false;
+            entry.Plan.Sink?.ExpectNothing();
+            entry.DropAccumulated();
+        }
+    }
+
+    /// <summary>Shows the states with what an open window has left in the gradients.</summary>
+    public void Show(Action use)
+    {
+        try
+        {
+            foreach (var entry in IsOpen ? entries : [])
+                if (entry.DenseGradient() is { } gradient)
+                    entry.Bag.Set(ParameterState.PendingGradient, gradient);
+            use();
+        }
+        finally
+        {
+            foreach (var entry in entries)
+                entry.Bag.Remove(ParameterState.PendingGradient);
+        }
+    }
+
+    /// <summary>Puts back what an open window had left in the gradients when the state was saved.</summary>
+    public void Resume()
+    {
+        _isBegun = false;
+        foreach (var entry in entries)
+        {
+            _isBegun |= entry.Accumulated is not null;
+            if (!entry.Bag.TryGet(ParameterState.PendingGradient, out var gradient))
+                continue;
+
+            _isBegun = true;
+            entry.Parameter.grad = gradient;
+            entry.Bag.Remove(ParameterState.PendingGradient);
+        }
+    }
+
+    public void Dispose() => _traces.Dispose();
+
+    private static double SquaredNorm(Tensor? tensor) => tensor is null ? 0 : Square(GradientCheck.NormOf(tensor));
+
+    private static double Square(double norm) => norm * norm;
+}

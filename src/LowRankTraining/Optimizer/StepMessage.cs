@@ -1,0 +1,33 @@
+using System.Runtime.InteropServices;
+
+namespace LowRankTraining;
+
+/// <summary>What a process tells the others before gradients are added up.</summary>
+/// <param name="Tokens">How much its gradient counts.</param>
+/// <param name="Completed">Steps that it has taken.</param>
+/// <param name="Lane">Micro-batches that it has accumulated lane by lane.</param>
+/// <param name="Early">Numbers that it sends in the backward pass.</param>
+/// <param name="Compares">Whether weights are to be compared first.</param>
+/// <param name="Held">What it has of each gradient.</param>
+internal sealed record StepMessage(double Tokens, long Completed, long Lane, long Early, bool Compares, Held[] Held)
+{
+    public byte[] ToBytes()
+    {
+        var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        writer.Write(Tokens);
+        writer.Write(Completed);
+        writer.Write(Lane);
+        writer.Write(Early);
+        writer.Write(Compares);
+        writer.Write(MemoryMarshal.AsBytes<Held>(Held));
+        return stream.ToArray();
+    }
+
+    public static StepMessage Of(byte[] bytes)
+    {
+        using var reader = new BinaryReader(new MemoryStream(bytes));
+        return new(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean(),
+            MemoryMarshal.Cast<byte, Held>(bytes.AsSpan((int)reader.BaseStream.Position)).ToArray());
+    }
+}
