@@ -30,8 +30,11 @@ public abstract record AdamMethod : UpdateMethod
     public StateFormat TableStates { get; init; } = StateFormat.Float32;
 
     /// <value>Whether the Adam of the authors' code is the published one: ε of 1e-8, added after the correction of bias. Default false: that of most methods
-    /// builds on an AdamW that adds 1e-6 before it.</value>
+    /// builds on an AdamW that adds 1e-6 before it, and decays weights after the update.</value>
     protected virtual bool CodeHasPublishedAdam => false;
+
+    /// <inheritdoc/>
+    protected override DecayTiming Decay => FollowsCode && !CodeHasPublishedAdam ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
 
     /// <value>The Adam of the method, which is also the rule of everything that the method is not for.</value>
     protected virtual AdamRule Adam => new()
@@ -44,8 +47,16 @@ public abstract record AdamMethod : UpdateMethod
         States = States,
     };
 
-    /// <summary>The Adam of a parameter that the method is not for.</summary>
-    private protected AdamRule AdamFor(in ParameterRole role) => role.IsTable ? Adam.WithStates(TableStates) : Adam;
+    /// <value>The rule of everything that the method is not for.</value>
+    private protected virtual DirectionRule OtherRule => Adam;
+
+    /// <summary>The rule of one of the targets. Default: Adam.</summary>
+    /// <param name="target">The target.</param>
+    protected virtual UpdateRule RuleForTarget(in ParameterRole target) => Adam;
+
+    /// <inheritdoc/>
+    protected override UpdateRule RuleFor(in ParameterRole role) =>
+        role.IsTarget ? RuleForTarget(role) : role.IsTable ? OtherRule.WithStates(TableStates) : OtherRule;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

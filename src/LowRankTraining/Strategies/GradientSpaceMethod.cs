@@ -65,7 +65,7 @@ public abstract record GradientSpaceMethod : AdamMethod
     /// <value>The rule inside the subspace, which is also that of everything that is not projected, unless it is for matrices only: then Adam is.</value>
     protected virtual DirectionRule InnerRule => Adam;
 
-    private DirectionRule OtherRule => InnerRule.NeedsMatrix ? Adam : InnerRule;
+    private protected override DirectionRule OtherRule => InnerRule.NeedsMatrix ? Adam : InnerRule;
 
     /// <value>How the step comes back. Default: projected back, times <see cref="Scale"/>.</value>
     protected virtual ILift Lift => new ProjectBack { Scale = Scale };
@@ -90,7 +90,7 @@ public abstract record GradientSpaceMethod : AdamMethod
 
     /// <summary>The rule of one of the targets. Default: <see cref="Subspace"/>, for which a tensor of more than two dimensions is out × rest.</summary>
     /// <param name="target">The target.</param>
-    protected virtual UpdateRule RuleForTarget(in ParameterRole target) => Subspace;
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => Subspace;
 
     /// <inheritdoc/>
     protected override bool SparesSmallTargets => _rank is null;
@@ -103,10 +103,6 @@ public abstract record GradientSpaceMethod : AdamMethod
         method = own.Rank is { } rank ? method with { Rank = rank } : method;
         return own.Scale is { } scale ? method with { Scale = scale } : method;
     }
-
-    /// <inheritdoc/>
-    protected sealed override UpdateRule RuleFor(in ParameterRole role) =>
-        role.IsTarget ? RuleForTarget(role) : role.IsTable ? OtherRule.WithStates(TableStates) : OtherRule;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

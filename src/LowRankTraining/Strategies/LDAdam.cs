@@ -33,9 +33,6 @@ public sealed record LDAdam : GradientSpaceMethod
     /// <inheritdoc/>
     protected override IBasis OwnBasis => new MomentumMix { Share = Share, Of = new WarmStartedBasis { Start = ColdBasis } };
 
-    /// <summary>LDAdam's code decays before the update, as the paper does.</summary>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
     /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 

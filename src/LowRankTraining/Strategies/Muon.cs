@@ -40,12 +40,10 @@ public sealed record Muon : AdamMethod
     public PolarScaling Scaling { get => _scaling ?? (FollowsCode ? PolarScaling.AspectRatio : PolarScaling.RootMeanSquare); init => _scaling = value; }
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
-    /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 
-    private PolarRule Polar => new()
+    /// <inheritdoc/>
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => new PolarRule
     {
         Momentum = Momentum,
         Nesterov = Nesterov,
@@ -54,10 +52,6 @@ public sealed record Muon : AdamMethod
         Scaling = Scaling,
         States = States,
     };
-
-    /// <inheritdoc/>
-    protected override UpdateRule RuleFor(in ParameterRole role) =>
-        role.IsTarget ? Polar : AdamFor(role);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

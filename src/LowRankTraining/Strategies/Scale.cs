@@ -20,9 +20,6 @@ public sealed record Scale : AdamMethod
     public double Momentum { get; init; } = 0.9;
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
-    /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 
     /// <inheritdoc/>

@@ -22,8 +22,7 @@ public sealed record SinkGD : AdamMethod
     public double Scale { get; init; } = 0.05;
 
     /// <inheritdoc/>
-    protected override UpdateRule RuleFor(in ParameterRole role) =>
-        role.IsTarget ? new SinkhornRule { Iterations = Iterations, Scale = Scale } : AdamFor(role);
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => new SinkhornRule { Iterations = Iterations, Scale = Scale };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

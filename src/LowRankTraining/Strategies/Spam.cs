@@ -53,7 +53,7 @@ public sealed record Spam : AdamMethod
     protected override UpdateRule RuleFor(in ParameterRole role) => (role.IsTarget, Density) switch
     {
         (true, < 1) => Sparse(role.Parameter.shape),
-        (false, >= 1) => AdamFor(role),
+        (false, >= 1) => base.RuleFor(role),
         _ => role.IsTable ? Dense.WithStates(TableStates) : Dense,
     };
 

@@ -40,9 +40,6 @@ public sealed record StableSpam : AdamMethod
     protected override Targets? DefaultTargets => null;
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
-    /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 
     /// <inheritdoc/>

@@ -37,12 +37,10 @@ public sealed record Dion : AdamMethod
     public IDrawnBasis Start { get; init; } = new GaussianBasis();
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
-    /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 
-    private DionRule Rule => new()
+    /// <inheritdoc/>
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => new DionRule
     {
         Rank = Rank,
         Momentum = Momentum,
@@ -52,9 +50,6 @@ public sealed record Dion : AdamMethod
         Start = Start,
         States = States,
     };
-
-    /// <inheritdoc/>
-    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : AdamFor(role);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -36,9 +36,6 @@ public sealed record Frugal : GradientSpaceMethod
     /// <inheritdoc/>
     protected override IBasis OwnBasis => new CoordinateBasis();
 
-    /// <summary>FRUGAL's code decays before the update, as the paper does.</summary>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
     /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 

@@ -41,12 +41,10 @@ public sealed record Gum : AdamMethod
     public IBasis Basis { get; init; } = new RandomizedSvdBasis();
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
-    /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 
-    private GumRule Rule => new()
+    /// <inheritdoc/>
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => new GumRule
     {
         Rank = Rank,
         Every = RefreshEvery,
@@ -54,9 +52,6 @@ public sealed record Gum : AdamMethod
         Basis = Basis,
         Polar = new() { Momentum = Momentum, Nesterov = Momentum == 0, NewtonSchulzSteps = NewtonSchulzSteps, Scaling = Scaling, States = States },
     };
-
-    /// <inheritdoc/>
-    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : AdamFor(role);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

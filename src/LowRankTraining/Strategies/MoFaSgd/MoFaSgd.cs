@@ -34,12 +34,10 @@ public sealed record MoFaSgd : AdamMethod
     public PolarScaling Scaling { get; init; }
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
-
-    /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
 
-    private FactoredMomentumRule Rule => new()
+    /// <inheritdoc/>
+    protected override UpdateRule RuleForTarget(in ParameterRole target) => new FactoredMomentumRule
     {
         Rank = Rank,
         Momentum = Momentum,
@@ -48,9 +46,6 @@ public sealed record MoFaSgd : AdamMethod
         Scaling = Scaling,
         StartsFromWeight = FollowsCode,
     };
-
-    /// <inheritdoc/>
-    protected override UpdateRule RuleFor(in ParameterRole role) => role.IsTarget ? Rule : AdamFor(role);
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -43,6 +43,9 @@ public sealed record QGaLore : GradientSpaceMethod
     /// <summary>The authors' 8-bit Adam adds ε after correction, as the paper does.</summary>
     protected override bool CodeHasPublishedAdam => true;
 
+    /// <summary>They decay after the update all the same.</summary>
+    protected override DecayTiming Decay => FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
+
     /// <summary>Similarity is to be measured between subspaces that were found independently.</summary>
     protected override IBasis OwnBasis => ColdBasis;
 
