@@ -25,6 +25,13 @@ internal static class GradientCheck
 {
     private const int WorthSharing = 1 << 20;
 
+    /// <summary>Whether a parameter has a gradient, of whatever numbers.</summary>
+    public static bool HasGradient(this Tensor parameter)
+    {
+        using var gradient = parameter.grad;
+        return gradient is not null;
+    }
+
     /// <summary>Reads one number back from the device.</summary>
     public static GradientVerdict Judge(Tensor evidence)
     {

@@ -16,7 +16,7 @@ public interface ILowRankSession : IDisposable
     IReadOnlyList<ParameterPlan> Parameters { get; }
 
     /// <value>The model, where <see cref="Parameters"/> are looked up in it at every call, so that they are those of a model that has been moved; else null.
-    /// Default null.</value>
+    /// What comes into it later and takes gradients is then refused by the optimizer's step. Default null.</value>
     torch.nn.Module? Model => null;
 
     /// <value>The method at work, whose options a checkpoint records and compares; null where the session does not say: a checkpoint then knows its name alone.

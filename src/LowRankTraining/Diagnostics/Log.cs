@@ -8,6 +8,11 @@ internal static partial class Log
     [LoggerMessage(1, LogLevel.Warning, "{Strategy}: the rank is above the compressed side of {Count} matrices and was lowered there: {Matrices}")]
     public static partial void RankLowered(this ILogger logger, string strategy, int count, string matrices);
 
+    [LoggerMessage(4, LogLevel.Warning,
+        "{Strategy}: step {Step} had nothing to go by, no parameter has a gradient other than zero. Call backward() between zero_grad() and step(), on a loss "
+        + "of the model that the optimizer was made for: one that was made or loaded anew is another.")]
+    public static partial void NothingUpdated(this ILogger logger, string strategy, long step);
+
     /// <summary>Reports how much of a model a method is for: a warning where that is less than half of what it could be for.</summary>
     public static void Covered(this ILogger logger, string strategy, TargetCoverage coverage)
     {

@@ -41,7 +41,7 @@ internal sealed class GradientSink
         if (!weight.requires_grad)
             return;
 
-        if (_taker?.TakeProduct(delta, input, isAll: _expected == 0 && !IsHeld(weight)) != true)
+        if (_taker?.TakeProduct(delta, input, isAll: _expected == 0 && !weight.HasGradient()) != true)
             Hold(weight, delta, input);
         if (_expected > 0 || _taker is null)
             return;
@@ -49,12 +49,6 @@ internal sealed class GradientSink
         using var held = weight.grad;
         if (_taker.TakeComplete(held))
             weight.grad = null;
-    }
-
-    private static bool IsHeld(Parameter weight)
-    {
-        using var gradient = weight.grad;
-        return gradient is not null;
     }
 
     /// <summary>∂W += δᵀ x, in the weight's shape, without a second matrix where there is one already.</summary>

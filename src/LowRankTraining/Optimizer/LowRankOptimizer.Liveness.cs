@@ -1,8 +1,14 @@
+using LowRankTraining.Diagnostics;
+
 namespace LowRankTraining;
 
 /// <content>Whether the parameters are still those that the optimizer was made for.</content>
 public sealed partial class LowRankOptimizer
 {
+    private readonly ModelWatch? _watch;
+    private long _idle;
+    private bool _hasToldOfNothing;
+
     /// <summary>Refuses to go on where the model, or this, is not what it was. Called by every way in.</summary>
     /// <exception cref="ObjectDisposedException">The optimizer has been disposed.</exception>
     /// <exception cref="InvalidOperationException">The model was moved or disposed.</exception>
@@ -41,11 +47,21 @@ public sealed partial class LowRankOptimizer
                     + "Look at the scheduler, which may be past its last step, or at what sets the numbers of the group. Nothing was changed.");
     }
 
+    /// <summary>Warns, once, of a step in which no parameter had anything to go by: the model that runs is perhaps another one.</summary>
+    private void TellOfNothing()
+    {
+        if (_hasToldOfNothing || _idle == 0 || Session.Method?.Logger is not { } logger || _idle < _entries.Count(entry => entry.Parameter.requires_grad))
+            return;
+
+        logger.NothingUpdated(Session.Strategy, CompletedSteps + 1);
+        _hasToldOfNothing = true;
+    }
+
     /// <summary>What has become of a parameter, as far as the session knows the model.</summary>
     private string FateOf(string name)
     {
-        const string moved = "model.to(...) makes new parameters and disposes the old ones. "
-            + "Move the model first, then make the optimizer (and load its state).";
+        const string moved = "model.to(...), and a weight that is set again, make new parameters and dispose the old ones. "
+            + "Move the model first (or set the weight), then make the optimizer (and load its state).";
         return Session.Parameters.Any(plan => plan.Name == name && !plan.Parameter.IsInvalid) ? moved
             : Session.Model is not null ? "the model was disposed. Dispose the model last, or make it and the optimizer again (and load their state)."
             : $"the model was disposed, or moved: {moved}";

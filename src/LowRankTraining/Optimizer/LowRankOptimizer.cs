@@ -53,6 +53,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         _parameter_groups = [];
         add_param_group(new ParamGroup(plans.Select(plan => plan.Parameter)));
         session.Begin(this);
+        _watch = session.Model is { } model ? new(model, parameter => EntryOf(parameter) is not null) : null;
     }
 
     /// <value>The session at work; call its <see cref="ILowRankSession.Finish"/> to get a plain model back.</value>
@@ -92,7 +93,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <param name="closure">Re-evaluates the model and returns the loss; optional.</param>
     /// <returns>What <paramref name="closure"/> returned, or null.</returns>
     /// <exception cref="InvalidOperationException">A parameter was replaced after the optimizer was made, as <c>model.to(...)</c> does; or a learning rate or
-    /// weight decay is negative or not a number by now. Nothing was changed.</exception>
+    /// weight decay is negative or not a number by now; or a parameter that takes gradients came into the model after the strategy was attached, and nothing
+    /// trains it (looked for at steps 1, 2, 4 and so on, and at least once in a hundred). Nothing was changed.</exception>
     public override Tensor step(Func<Tensor>? closure = null)
     {
         RequireLiveParameters();
@@ -107,6 +109,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         Session.BeforeStep();
         RequireUsableGroups();
         Window.RequireUnscaled();
+        _watch?.Look(IsParallel ? 0 : _idle);
 
         Instruments.Enter(Session.Strategy);
         using (no_grad())
@@ -135,9 +138,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         foreach (var entry in _entries)
             isAnyAccumulated |= entry.TakesAccumulated = entry.Accumulated is not null;
 
+        (_idle, var zeros) = (0, _counters.ZeroGradients);
         if (isAnyAccumulated)
             UpdateThose(takeAccumulated: true, verdicts);
         UpdateThose(takeAccumulated: false, verdicts);
+        _idle += _counters.ZeroGradients - zeros;
+        TellOfNothing();
     }
 
     private void UpdateThose(bool takeAccumulated, Dictionary<ParameterState, GradientVerdict?>? verdicts)
@@ -185,7 +191,10 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         var plan = entry.Plan;
         var (gradient, sum) = (Window.GradientOf(entry), entry.Accumulated);
         if ((gradient ?? sum) is not { } evidence)
+        {
+            _idle += entry.IsUpdated ? 0 : 1;
             return;
+        }
 
         var rate = group.LearningRate * plan.LearningRateMultiplier;
         var decay = rate * (group.Options.weight_decay ?? 0) * plan.WeightDecayMultiplier;

@@ -7,14 +7,7 @@ namespace LowRankTraining;
 /// <content>The parameter's gradient, as the backward pass has left it and as the rule has taken it.</content>
 internal sealed partial class ParameterState
 {
-    public bool HasGradient
-    {
-        get
-        {
-            using var gradient = Parameter.grad;
-            return gradient is not null;
-        }
-    }
+    public bool HasGradient => Parameter.HasGradient();
 
     /// <value>What the rule has taken of the gradient in its subspace; null for nothing.</value>
     public Tensor? Accumulated => Plan.Rule.AccumulatedIn(Bag);

@@ -54,9 +54,5 @@ public sealed partial class AdapterSession
             _method.Logger?.NotReached(Strategy, Names(unreached));
     }
 
-    private static bool HasGradient(ParameterPlan plan)
-    {
-        using var gradient = plan.Parameter.grad;
-        return gradient is not null;
-    }
+    private static bool HasGradient(ParameterPlan plan) => plan.Parameter.HasGradient();
 }
