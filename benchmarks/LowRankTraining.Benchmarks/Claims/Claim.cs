@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 
 namespace LowRankTraining.Benchmarks.Claims;
 
-/// <summary>A number on a page that a measurement stands behind: a line that ends with <c>&lt;!-- figure: NAME --&gt;</c>, or with <c>memory</c> or
-/// <c>perplexity</c> and the name of a run.</summary>
+/// <summary>A number on a page that a measurement stands behind: a line that ends with <c>&lt;!-- figure: NAME --&gt;</c>, or with another
+/// <see cref="ClaimKind"/> and the name of a run.</summary>
 /// <param name="Place">File and line.</param>
 /// <param name="Kind">Which results it is from.</param>
 /// <param name="Name">Which of them.</param>
@@ -39,7 +39,7 @@ internal sealed partial record Claim(string Place, ClaimKind Kind, string Name, 
         _ => Plain,
     };
 
-    [GeneratedRegex(@"<!-- (?<kind>figure|memory|perplexity): (?<name>.+?) -->")]
+    [GeneratedRegex(@"<!-- (?<kind>figure|memory|perplexity|run|step): (?<name>.+?) -->")]
     private static partial Regex Mark();
 
     [GeneratedRegex(@"(?<![\w.])(?<number>\d[\d,]*(\.\d+)?) ?(?<unit>%|GiB|MB)?")]
@@ -57,4 +57,10 @@ internal enum ClaimKind
 
     /// <summary>A run of the comparison of all methods: <c>fira, rate 0.01, 204800 tokens, seed 42</c>.</summary>
     Perplexity,
+
+    /// <summary>Such a run by its perplexity and by its state, of AdamW's.</summary>
+    Run,
+
+    /// <summary>A row of the table of steps, by its time, of AdamW's, and by its scratch.</summary>
+    Step,
 }

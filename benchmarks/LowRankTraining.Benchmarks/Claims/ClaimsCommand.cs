@@ -42,7 +42,7 @@ internal static class ClaimsCommand
         select claim;
 
     private static string? ObjectionTo(Claim claim, Figure now, Results results) =>
-        results.Find(claim) is { } then && Math.Abs(now.Value - then) > Tolerance * Math.Abs(then)
+        results.Find(claim) is [var then] && Math.Abs(now.Value - then) > Tolerance * Math.Abs(then)
             ? $"{claim.Place}: '{claim.Name}' was {then:G6} and is now {now.Value:G6}"
             : null;
 }

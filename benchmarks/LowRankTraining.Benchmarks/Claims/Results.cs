@@ -7,7 +7,7 @@ namespace LowRankTraining.Benchmarks.Claims;
 /// <summary>The committed results.</summary>
 internal sealed class Results
 {
-    private readonly Dictionary<(ClaimKind Kind, string Name), double> values = [];
+    private readonly Dictionary<(ClaimKind Kind, string Name), double[]> values = [];
 
     /// <summary>Reads benchmarks/results under <paramref name="root"/>, the folder of the repository.</summary>
     public static Results Read(string root)
@@ -18,24 +18,50 @@ internal sealed class Results
         foreach (var run in Parsed(root, "memory.json"))
             results.Set(ClaimKind.Memory, MemoryRun.NameOf(Word(run, "model"), Word(run, "method"), Word(run, "flow"), Word(run, "weights")),
                 run.GetProperty("peak_bytes").GetDouble());
-        foreach (var run in File.ReadLines(Path.Combine(FolderOf(root), "comparison", "runs.jsonl")).Select(Element))
-            if (run.GetProperty("report").TryGetProperty("perplexity", out var perplexity) && perplexity.ValueKind == JsonValueKind.Number)
-                results.Set(ClaimKind.Perplexity, NameOf(run.GetProperty("request")), perplexity.GetDouble());
+        results.SetRuns([.. File.ReadLines(Path.Combine(FolderOf(root), "comparison", "runs.jsonl")).Select(Element)]);
+        results.SetSteps(File.ReadLines(Path.Combine(FolderOf(root), "Step.md")));
         return results;
     }
 
-    /// <summary>The value of a result; null where there is none of that name.</summary>
-    public double? Find(Claim claim) => values.TryGetValue((claim.Kind, claim.Name), out var value) ? value : null;
+    /// <summary>The values of a result; null where there is none of that name.</summary>
+    public IReadOnlyList<double>? Find(Claim claim) => values.GetValueOrDefault((claim.Kind, claim.Name));
 
     /// <summary>What is wrong with <paramref name="claim"/>; null where it says what was measured.</summary>
-    public string? ObjectionTo(Claim claim) => Find(claim) switch
+    public string? ObjectionTo(Claim claim)
     {
-        null => $"{claim.Place} names '{claim.Name}', which is not in the committed results",
-        { } value when !claim.Says(value) => $"{claim.Place} does not say {value:G6}, which '{claim.Name}' is: {claim.Text}",
-        _ => null,
-    };
+        if (Find(claim) is not { } measured)
+            return $"{claim.Place} names '{claim.Name}', which is not in the committed results";
+        var silent = measured.Where(value => !claim.Says(value)).Select(value => $"{value:G6}").ToList();
+        return silent.Count == 0 ? null : $"{claim.Place} does not say {string.Join(" and ", silent)}, which '{claim.Name}' is: {claim.Text}";
+    }
 
-    private void Set(ClaimKind kind, string name, double value) => values[(kind, name)] = value;
+    private void SetRuns(IReadOnlyList<JsonElement> runs)
+    {
+        var adamW = runs.Where(run => Word(run.GetProperty("request"), "method") == "adamw")
+            .ToLookup(run => Word(run.GetProperty("request"), "model"), run => Number(run.GetProperty("report"), "optimizer_state_bytes"));
+        foreach (var run in runs)
+        {
+            var (request, report) = (run.GetProperty("request"), run.GetProperty("report"));
+            if (!report.TryGetProperty("perplexity", out var perplexity) || perplexity.ValueKind != JsonValueKind.Number)
+                continue;
+            Set(ClaimKind.Perplexity, NameOf(request), perplexity.GetDouble());
+            Set(ClaimKind.Run, NameOf(request), perplexity.GetDouble(),
+                Number(report, "optimizer_state_bytes") / adamW[Word(request, "model")].First());
+        }
+    }
+
+    /// <summary>The rows of BenchmarkDotNet's table.</summary>
+    private void SetSteps(IEnumerable<string> lines)
+    {
+        var rows = lines.Where(line => line.StartsWith('|')).Select(line => line.Split('|').Select(cell => cell.Trim(' ', '*')).ToArray()).ToList();
+        var (name, time, scratch) = (Column("Optimizer"), Column("Of AdamW's"), Column("Scratch"));
+        foreach (var row in rows.Skip(2))
+            Set(ClaimKind.Step, row[name], double.Parse(row[time], CultureInfo.InvariantCulture), double.Parse(row[scratch], CultureInfo.InvariantCulture));
+
+        int Column(string head) => Array.IndexOf(rows[0], head);
+    }
+
+    private void Set(ClaimKind kind, string name, params double[] measured) => values[(kind, name)] = measured;
 
     private static string Word(JsonElement run, string property) => run.GetProperty(property).GetString()!;
 
@@ -58,7 +84,7 @@ internal sealed class Results
             $"{Word(request, "method")}, rate {Number(request, "learning_rate")}, {tokens} tokens, seed {Number(request, "seed")}");
     }
 
-    private static double Number(JsonElement request, string property) => request.GetProperty(property).GetDouble();
+    private static double Number(JsonElement element, string property) => element.GetProperty(property).GetDouble();
 
     private static string FolderOf(string root) => Path.Combine(root, "benchmarks", "results");
 }

@@ -38,4 +38,15 @@ public class ClaimsTests
 
         Results.Read(Repository).ObjectionTo(claim).Should().Be("README.md:2 names 'step of nothing', which is not in the committed results");
     }
+
+    [Theory]
+    [InlineData("| Fira | 4.441 | 38 % | 1.90 | 0.51 |", "page:1 does not say 0.373489, which 'fira, rate 0.01, 204800 tokens, seed 42' is: *")]
+    [InlineData("| Fira | 4.441 | 37 % | 1.91 | 0.52 |", "page:1 does not say 1.9 and 0.51, which 'Fira' is: *")]
+    public void Row_of_the_table_of_methods_says_all_that_was_measured(string row, string objection)
+    {
+        var results = Results.Read(Repository);
+        var claims = Claim.In("page", row + " <!-- run: fira, rate 0.01, 204800 tokens, seed 42 --> <!-- step: Fira -->");
+
+        string.Concat(claims.Select(results.ObjectionTo)).Should().Match(objection);
+    }
 }
