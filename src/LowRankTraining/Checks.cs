@@ -33,7 +33,7 @@ public sealed class Checks
     public static TPart Require<TPart>(TPart part) where TPart : class, IPart
     {
         var failures = Of(part);
-        return failures.Count == 0 ? part : throw new OptionsValidationException(part.GetType().Name, part.GetType(), failures);
+        return failures.Count == 0 ? part : throw new RefusedOptions(part.GetType().Name, part.GetType(), failures);
     }
 
     /// <summary>value ≥ minimum, and a number that float32 can be multiplied by.</summary>

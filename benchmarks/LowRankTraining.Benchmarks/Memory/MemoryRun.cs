@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using LanguageModel.Model;
+using LanguageModel.Training;
 using LowRankTraining.ByteCounting;
 using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
@@ -106,19 +107,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
         new(model, name, made => method.Attach(made, gradients: flow).CreateOptimizer(lr: 0.01), ScalarType.BFloat16, flow);
 
     /// <summary>The weights are made in the dtype that they are trained in, one after the other.</summary>
-    private Llama NewModel()
-    {
-        var usual = get_default_dtype();
-        set_default_dtype(Type);
-        try
-        {
-            return new Llama(Config, seed: 1, Made) { CheckpointsActivations = Checkpoints };
-        }
-        finally
-        {
-            set_default_dtype(usual);
-        }
-    }
+    private Llama NewModel() => Dtypes.In(Type, () => new Llama(Config, seed: 1, Made) { CheckpointsActivations = Checkpoints });
 
     private static Tensor Batch(int step)
     {

@@ -15,11 +15,16 @@ internal abstract class Family
     public virtual bool StoresTransposed => false;
 
     /// <summary>The family that a model belongs to.</summary>
-    /// <exception cref="UserException">It belongs to none; the message names the architectures that can be read.</exception>
-    public static Family Of(ModelConfig config) =>
-        Array.Find(All, family => family.Architectures.Contains(config.Architecture))
-        ?? throw new UserException($"A {config.Architecture} cannot be read. "
-            + $"What can be: {string.Join(", ", All.SelectMany(family => family.Architectures))}.");
+    /// <exception cref="UserException">It belongs to none; the message names the architectures that can be read. Or it is quantized.</exception>
+    public static Family Of(ModelConfig config)
+    {
+        var known = Array.Find(All, family => family.Architectures.Contains(config.Architecture)) ?? throw new UserException(
+            $"A {config.Architecture} cannot be read. What can be: {string.Join(", ", All.SelectMany(family => family.Architectures))}.");
+        var quantization = config.Part("quantization_config");
+        config.Require(quantization is null, $"says that the weights are quantized ({quantization?.Word("quant_method") ?? "quantization_config"}), "
+            + "which cannot be read: take the model that it was made from");
+        return known;
+    }
 
     /// <summary>A model of these sizes, not yet with its weights.</summary>
     public abstract CausalLanguageModel Create(ModelConfig config);

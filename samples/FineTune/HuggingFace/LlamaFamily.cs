@@ -7,17 +7,23 @@ internal sealed class LlamaFamily : Family
 {
     private const string Llama = "LlamaForCausalLM", Mistral = "MistralForCausalLM", Qwen2 = "Qwen2ForCausalLM", Head = "lm_head.weight";
 
+    /// <summary>Tokens that a Mistral sees where its file does not say.</summary>
+    private const int UsualWindow = 4096;
+
     public override IReadOnlyList<string> Architectures => [Llama, Mistral, Qwen2];
 
     public override CausalLanguageModel Create(ModelConfig config)
     {
         config.Require(config.Word("hidden_act") is null or "silu", $"has the activation {config.Word("hidden_act")}; only silu is known here");
-        config.Require(!config.Flag("use_sliding_window", false), "asks for a sliding window of attention, which is not known here");
+        config.Require(!config.Flag("use_sliding_window", false) && config.Words("layer_types").All(type => type == "full_attention"),
+            "asks for a sliding window of attention, which is not known here");
 
         var heads = config.Whole("num_attention_heads");
         var hidden = config.Whole("hidden_size");
         var rotary = config.Part("rope_parameters") ?? config.Part("rope_scaling");
-        var window = config.Architecture == Mistral ? config.Whole("sliding_window", int.MaxValue) : int.MaxValue;
+        config.Require(config.Number("partial_rotary_factor", rotary?.Number("partial_rotary_factor", 1) ?? 1) == 1,
+            "turns only a part of each head by its position (partial_rotary_factor), which is not known here");
+        var window = config.Architecture == Mistral ? config.Whole("sliding_window", config.Has("sliding_window") ? int.MaxValue : UsualWindow) : int.MaxValue;
         var model = new LlamaConfig
         {
             Name = config.Architecture,
@@ -51,10 +57,23 @@ internal sealed class LlamaFamily : Family
     private static RotaryScaling? Scaling(ModelConfig rotary) => (rotary.Word("rope_type") ?? rotary.Word("type")) switch
     {
         null or "default" => null,
-        "linear" => new LinearRotaryScaling(rotary.Number("factor", 1)),
-        "llama3" => new Llama3RotaryScaling(
-            rotary.Number("factor", 8), rotary.Number("low_freq_factor", 1), rotary.Number("high_freq_factor", 4),
-            rotary.Number("original_max_position_embeddings", 8192)),
+        "linear" => new LinearRotaryScaling(Positive(rotary, "factor")),
+        "llama3" => Llama3(rotary),
         var other => throw new LanguageModel.UserException($"The model scales rotary positions by '{other}'; known here are default, linear and llama3."),
     };
+
+    private static Llama3RotaryScaling Llama3(ModelConfig rotary)
+    {
+        var scaling = new Llama3RotaryScaling(Positive(rotary, "factor"), Positive(rotary, "low_freq_factor"), Positive(rotary, "high_freq_factor"),
+            Positive(rotary, "original_max_position_embeddings"));
+        rotary.Require(scaling.LowFactor < scaling.HighFactor, "has a low_freq_factor that is not below its high_freq_factor");
+        return scaling;
+    }
+
+    private static double Positive(ModelConfig rotary, string name)
+    {
+        var number = rotary.Number(name);
+        rotary.Require(number > 0, $"has {number} for {name}, which must be above 0");
+        return number;
+    }
 }

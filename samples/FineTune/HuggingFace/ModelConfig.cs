@@ -51,20 +51,29 @@ internal sealed class ModelConfig
     public int Whole(string name, int? otherwise = null) =>
         Find(name) is { } value ? Whole(value, name) : otherwise ?? throw Wrong($"does not say {name}");
 
-    /// <summary>A number; <paramref name="otherwise"/> where there is none.</summary>
-    public double Number(string name, double otherwise) =>
-        Find(name) is not { } value ? otherwise
+    /// <summary>A number; <paramref name="otherwise"/> where there is none, an error where that is null.</summary>
+    public double Number(string name, double? otherwise = null) =>
+        Find(name) is not { } value ? otherwise ?? throw Wrong($"does not say {name}")
         : value.ValueKind == JsonValueKind.Number ? value.GetDouble()
         : throw Wrong($"has {value.GetRawText()} for {name}, which is no number");
 
     /// <summary>True or false; <paramref name="otherwise"/> where nothing is said.</summary>
-    public bool Flag(string name, bool otherwise) => Find(name) is { } value ? value.ValueKind == JsonValueKind.True : otherwise;
+    public bool Flag(string name, bool otherwise) => Find(name) is not { } value ? otherwise
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : throw Wrong($"has {value.GetRawText()} for {name}, which is neither true nor false");
 
     /// <summary>A word; null where nothing is said.</summary>
     public string? Word(string name) => Find(name)?.ToString();
 
+    /// <summary>The words of a list; none where nothing is said.</summary>
+    public IEnumerable<string> Words(string name) =>
+        Find(name) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray().Select(word => word.ToString()) : [];
+
     /// <summary>What stands in braces under a name; null where nothing does.</summary>
-    public ModelConfig? Part(string name) => Find(name) is { ValueKind: JsonValueKind.Object } part ? new(path, part) : null;
+    public ModelConfig? Part(string name) => Find(name) is { ValueKind: JsonValueKind.Object } part ? new($"{path}, in {name},", part) : null;
+
+    /// <summary>Whether a name is there, if with null.</summary>
+    public bool Has(string name) => root.TryGetProperty(name, out _);
 
     /// <summary>Refuses a model that computes something else than can be computed here.</summary>
     public void Require(bool holds, string complaint)

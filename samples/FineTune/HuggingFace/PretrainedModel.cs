@@ -1,5 +1,6 @@
 using LanguageModel;
 using LanguageModel.Model;
+using LanguageModel.Training;
 using LowRankTraining.Checkpoints;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -47,7 +48,7 @@ internal sealed class PretrainedModel : IDisposable
         CausalLanguageModel? model = null;
         try
         {
-            model = family.Create(config);
+            model = Dtypes.In(type, () => family.Create(config));
             model.to(device, type);
             var loaded = new PretrainedModel(folder, config, family, files, model);
             loaded.ReadWeights();

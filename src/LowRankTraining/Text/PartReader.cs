@@ -30,14 +30,14 @@ internal sealed class PartReader
     {
         var reader = new PartReader(neighbors);
         if (JsonKeys.Repeated(node, path) is { } repeated)
-            throw new OptionsValidationException(path, typeof(TPart), [$"{repeated} stands there twice."]);
+            throw new RefusedOptions(path, typeof(TPart), [$"{repeated} stands there twice."]);
         if (node is JsonObject options && neighbors.Count > 0)
             node = new JsonObject(options.Where(option => !neighbors.Any(key => KindName.AreSame(key, option.Key)))
                 .Select(option => KeyValuePair.Create(option.Key, option.Value?.DeepClone())));
         var part = reader.Part(node, typeof(TPart), null, path);
         if (part is null && reader._failures.Count == 0)
             reader.Fail(path, $"is missing: give a {KindName.Noun(typeof(TPart))}.");
-        return reader._failures.Count == 0 ? (TPart)part! : throw new OptionsValidationException(path, typeof(TPart), reader._failures);
+        return reader._failures.Count == 0 ? (TPart)part! : throw new RefusedOptions(path, typeof(TPart), reader._failures);
     }
 
     private object? Part(JsonNode? node, Type family, object? current, string path)

@@ -202,6 +202,14 @@ public sealed class PretrainedModelTests : IDisposable
     [InlineData("architectures", "\"LlamaForCausalLM\"", "*config.json does not say which architecture*")]
     [InlineData("num_key_value_heads", "3", "*4 heads of attention and 3 of keys*")]
     [InlineData("rope_scaling", """{"rope_type": "yarn", "factor": 4.0}""", "*'yarn'*default, linear and llama3*")]
+    [InlineData("rope_scaling", """{"type": "linear"}""", "*config.json, in rope_scaling, does not say factor.")]
+    [InlineData("rope_scaling", """{"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 64}""",
+        "*config.json, in rope_scaling, has a low_freq_factor that is not below its high_freq_factor.")]
+    [InlineData("rope_parameters", """{"rope_type": "linear", "factor": 0}""", "*config.json, in rope_parameters, has 0 for factor, which must be above 0.")]
+    [InlineData("partial_rotary_factor", "0.5", "*turns only a part of each head*")]
+    [InlineData("layer_types", """["full_attention", "sliding_attention"]""", "*asks for a sliding window of attention*")]
+    [InlineData("tie_word_embeddings", "\"yes\"", "*has \"yes\" for tie_word_embeddings, which is neither true nor false.")]
+    [InlineData("quantization_config", """{"quant_method": "gptq", "bits": 4}""", "*says that the weights are quantized (gptq), which cannot be read*")]
     public void Configuration_that_asks_for_something_else_is_refused(string name, string value, string message)
     {
         var model = RandomModel.Llama();
@@ -210,6 +218,47 @@ public sealed class PretrainedModelTests : IDisposable
         File.WriteAllText(Path.Combine(folder.Path, "config.json"), model.Config.ToJsonString());
 
         Load().Should().Throw<UserException>().WithMessage(message);
+    }
+
+    /// <summary>Not even the weights' files are looked at.</summary>
+    [Fact]
+    public void What_cannot_be_read_is_refused_before_anything_is_loaded()
+    {
+        RandomModel.Llama(config => config["quantization_config"] = new JsonObject { ["quant_method"] = "awq" }).Write(folder.Path);
+        File.Delete(Path.Combine(folder.Path, "model.safetensors"));
+
+        Load().Should().Throw<UserException>().WithMessage("*quantized (awq)*");
+    }
+
+    [Theory]
+    [InlineData("\"sliding_window\": 64", 64)]
+    [InlineData("\"sliding_window\": null", 32_768)]
+    [InlineData("\"rope_theta\": 500.0", 4096)]
+    public void A_Mistral_reads_no_more_than_its_window(string said, int positions)
+    {
+        var model = RandomModel.Llama(config =>
+        {
+            config["architectures"] = new JsonArray("MistralForCausalLM");
+            config["max_position_embeddings"] = 32_768;
+            foreach (var (name, value) in JsonNode.Parse($"{{{said}}}")!.AsObject())
+                config[name] = value?.DeepClone();
+        });
+
+        using var loaded = PretrainedModel.Load(model.Write(folder.Path), ScalarType.Float32, CPU);
+
+        loaded.Model.Positions.Should().Be(positions);
+    }
+
+    /// <summary>Within the rounding of bfloat16, 8 bits, over a few layers; and in no other dtype.</summary>
+    [Theory, InlineData(ScalarType.Float32, 0.06), InlineData(ScalarType.BFloat16, 0.2)]
+    public void Weights_in_bfloat16_are_read_into_either_dtype(ScalarType type, double tolerance)
+    {
+        var model = RandomModel.Llama();
+
+        using var loaded = PretrainedModel.Load(model.Write(folder.Path, type: ScalarType.BFloat16), type, CPU);
+
+        loaded.Model.parameters().Select(weight => weight.dtype).Distinct().Should().Equal(type);
+        LargestDifference(Logits(loaded), ReferenceForward.Llama(model, Text)).Should().BeLessThan(tolerance);
     }
 
     [Theory]

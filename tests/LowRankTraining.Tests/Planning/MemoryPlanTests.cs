@@ -111,6 +111,14 @@ public class MemoryPlanTests
         lines[^1].Should().ContainAll("219 ×", "all", "% of AdamW's");
     }
 
+    [Fact]
+    public void Table_of_a_small_model_is_in_KiB()
+    {
+        var table = MemoryPlan.For([("weight", new long[] { 64, 128 })], new GaLore { Rank = 8 }).ToString();
+
+        table.Should().Contain("32.0 KiB").And.NotContain("MiB");
+    }
+
     /// <summary>A weight of 8 GiB, whose 8-bit layer is planned without any of it.</summary>
     [Fact]
     public void Weights_in_8_bits_are_planned_for_shapes_alone()

@@ -67,6 +67,11 @@ public class MethodTextTests
         FluentActions.Invoking(() => LowRankStrategies.Parse(text)).Should().Throw<OptionsValidationException>()
             .Which.Failures.Should().ContainSingle().Which.Should().Match(failure);
 
+    [Fact]
+    public void What_is_refused_reads_as_sentences() =>
+        FluentActions.Invoking(() => LowRankStrategies.Parse("""{ "Method": "galore", "Rank": "1.5", "Rnk": 4 }""")).Should()
+            .Throw<OptionsValidationException>().WithMessage("Rank is '1.5': it must be a whole number. Rnk is no option of galore. *");
+
     [Theory]
     [InlineData("""{ "Method": "galore", "Rank": 4, "Rank": 8 }""", "Rank stands there twice.")]
     [InlineData("""{ "Method": "galore", "Method": "fira" }""", "Method stands there twice.")]

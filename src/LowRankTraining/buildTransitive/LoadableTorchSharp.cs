@@ -6,7 +6,7 @@ using System.Text;
 using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 
-/// <summary>Makes a copy of TorchSharp's native library that an older libstdc++ loads, where this system's is older than GCC 13's.</summary>
+/// <summary>Makes a copy of TorchSharp's native library that a libstdc++ older than GCC 13's loads.</summary>
 /// <remarks>
 /// The library of the package asks for version GLIBCXX_3.4.32 of libstdc++.so.6. Behind that version stands one symbol, an empty marker that nothing calls
 /// and no relocation refers to, so the need may be marked weak: one bit of the ELF file's section .gnu.version_r. Compiled by the build for .NET Standard 2.0.
@@ -27,53 +27,34 @@ public sealed class LoadableTorchSharp : Task
     [Required]
     public string Folder { get; set; }
 
-    /// <value>Whether to make the copy on any system: for a program that will run elsewhere.</value>
-    public bool Always { get; set; }
-
-    /// <value>The library to take: the package's own where this system loads it, else the copy.</value>
+    /// <value>The copy.</value>
     [Output]
     public string Loadable { get; set; }
 
     /// <inheritdoc/>
     public override bool Execute()
     {
-        Loadable = Library;
-        if (!Always && !RuntimeLacksVersion())
-            return true;
-
-        var copy = Path.Combine(Folder, Path.GetFileName(Library));
+        Loadable = Path.Combine(Folder, Path.GetFileName(Library));
         // a copy of the package's own time and size would pass for unchanged in an output folder
         var written = File.GetLastWriteTimeUtc(Library).AddMinutes(1);
-        if (!File.Exists(copy) || File.GetLastWriteTimeUtc(copy) != written)
-        {
-            try
-            {
-                file = File.ReadAllBytes(Library);
-                MakeNeedWeak();
-            }
-            catch (Exception damage)
-                when (damage is ArgumentException || damage is IndexOutOfRangeException || damage is InvalidDataException
-                    || damage is InvalidOperationException)
-            {
-                Log.LogError(null, "LRT0003", null, Library, 0, 0, 0, 0,
-                    "This is not a complete native library. Delete the package's folder {0} and restore again.",
-                        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Library), "..", "..", "..")));
-                return false;
-            }
-            Replace(copy, written);
-        }
-        Loadable = copy;
-        return true;
-    }
+        if (File.Exists(Loadable) && File.GetLastWriteTimeUtc(Loadable) == written)
+            return true;
 
-    /// <summary>The process that builds has loaded the system's libstdc++ itself, so that its file is found as the loader finds it.</summary>
-    private static bool RuntimeLacksVersion()
-    {
-        const string maps = "/proc/self/maps";
-        if (!File.Exists(maps))
+        try
+        {
+            file = File.ReadAllBytes(Library);
+            MakeNeedWeak();
+        }
+        catch (Exception damage)
+            when (damage is ArgumentException || damage is IndexOutOfRangeException || damage is InvalidDataException || damage is InvalidOperationException)
+        {
+            Log.LogError(null, "LRT0004", null, Library, 0, 0, 0, 0, "This is not a complete native library. Delete the package's folder {0} and restore again.",
+                Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Library), "..", "..", "..")));
             return false;
-        var line = File.ReadLines(maps).FirstOrDefault(text => text.Contains("/" + Runtime));
-        return line != null && !Encoding.ASCII.GetString(File.ReadAllBytes(line.Substring(line.IndexOf('/')))).Contains(Version + "\0");
+        }
+        Replace(Loadable, written);
+        Log.LogMessage(MessageImportance.High, "{0} is a copy of TorchSharp's native library that loads beside a C++ runtime older than GCC 13's.", Loadable);
+        return true;
     }
 
     private void MakeNeedWeak()
