@@ -129,8 +129,8 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
     private void Introduce(PretrainSettings settings, Llama model, RunTexts texts, Device device, long firstStep)
     {
         Write($"{settings.Model} model, {Describe.Count(model.Config.Parameters)} parameters in {settings.Dtype} on "
-            + $"{device.type.ToString().ToLowerInvariant()}; "
-            + $"{settings.Strategy}, rank {settings.Rank}, learning rate {settings.Lr}");
+            + device.type.ToString().ToLowerInvariant());
+        Write($"{settings.Strategy}, rank {settings.Rank}, learning rate {settings.Lr}");
         if (world.Size > 1)
             Write($"{world.Size} processes, {world.LocalSize} of them on this machine");
         foreach (var line in texts.Lines())

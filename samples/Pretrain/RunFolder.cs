@@ -32,7 +32,7 @@ internal sealed class RunFolder
     /// <exception cref="UserException">There is none.</exception>
     public static RunFolder Existing(string? wanted)
     {
-        var folder = new RunFolder(wanted ?? throw new UserException("--resume needs the folder of the run: add --out DIR."));
+        var folder = new RunFolder(wanted ?? throw new UserException("The folder of the run is missing: add --out DIR."));
         return File.Exists(folder.SettingsFile) && TrainingCheckpoint.Exists(folder.Path)
             ? folder
             : throw new UserException(

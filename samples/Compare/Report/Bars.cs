@@ -17,11 +17,11 @@ internal static class Bars
     public static string Perplexities(Findings findings)
     {
         var ranked = findings.Ranked;
-        var most = ranked[^1].Perplexity;
+        var most = Palette.Ceiling(findings);
         return List(ranked.Select((result, place) => Row(
-            $"c{Palette.ColorOf(findings, result)}{(result.TiesWith(ranked[0]) ? " best" : "")}",
+            $"c{Palette.ColorOf(findings, result)}{(result.TiesWith(ranked[0]) ? " best" : "")}{(result.Perplexity > most ? " beyond" : "")}",
             (Palette.IsByFamily(findings) ? $"<small>{place + 1}</small> " : "") + ReportPage.Text(result.Method.Title),
-            Piece("", result.Perplexity / most),
+            Piece("", Math.Min(1, result.Perplexity / most)),
             Describe.Fixed(result.Perplexity, 3)
                 + (result.PerplexitySpread is { } spread ? $" <small>± {Describe.Fixed(result.Perplexity * spread, 3)}</small>" : ""))));
     }

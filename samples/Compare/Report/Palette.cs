@@ -19,6 +19,11 @@ internal static class Palette
     /// <summary>What a dot is called: the method's title, or its place in the order of perplexities.</summary>
     public static string NameOf(Findings findings, int rank) => IsByFamily(findings) ? $"{rank + 1}" : findings.Ranked[rank].Method.Title;
 
+    /// <summary>The highest perplexity that is drawn: a method far above many others would press them together.</summary>
+    public static double Ceiling(Findings findings) => findings.Ranked is var ranked && IsByFamily(findings)
+        ? Math.Min(ranked[^1].Perplexity, 2 * ranked[ranked.Count / 2].Perplexity)
+        : ranked[^1].Perplexity;
+
     /// <summary>What the colors mean, in the order of the methods.</summary>
     public static IEnumerable<(string Name, int Color)> Legend(Findings findings) => IsByFamily(findings)
         ? findings.Measured.Select(result => result.Method.Family()).Distinct().Order().Select(family => (family.Title(), (int)family))

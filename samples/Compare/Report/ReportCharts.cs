@@ -32,12 +32,13 @@ internal static class ReportCharts
     /// <summary>Perplexity against optimizer state.</summary>
     public static XElement TradeOff(Findings findings)
     {
-        var series = findings.Ranked.Index()
+        var ceiling = Palette.Ceiling(findings);
+        var series = findings.Ranked.Index().Where(entry => entry.Item.Perplexity <= ceiling)
             .Select(entry =>
                 new Series(Palette.NameOf(findings, entry.Index), Palette.ColorOf(findings, entry.Item),
                     [(100 * findings.StateShare(entry.Item), entry.Item.Perplexity)]))
             .ToList();
-        var perplexities = findings.Measured.Select(result => result.Perplexity).ToList();
+        var perplexities = series.Select(one => one.Points[0].Y).ToList();
         var (low, high) = (perplexities.Min(), perplexities.Max());
         var margin = Math.Max(0.15 * (high - low), 0.01 * low);
         var isWide = high > WideRange * low;

@@ -95,7 +95,9 @@ internal static class ReportPage
     }
 
     private static string TradeOffNote(Findings findings) => "Down and to the left is better: less optimizer state, lower perplexity."
-        + (Palette.IsByFamily(findings) ? " The numbers are those before the names above." : "");
+        + (Palette.IsByFamily(findings) ? " The numbers are those before the names above." : "")
+        + (findings.Ranked.Where(result => result.Perplexity > Palette.Ceiling(findings)).Select(result => result.Method.Title).ToList() is { Count: > 0 } far
+            ? $" Far above, and not shown: {string.Join(", ", far)}." : "");
 
     private static string Memory(Findings findings) => Bars.Memory(findings) is { Length: > 0 } bars
         ? $"""

@@ -31,8 +31,10 @@ internal sealed class ModelConfig
     {
         var path = Path.Combine(folder, "config.json");
         if (!File.Exists(path))
-            throw new UserException($"There is no model in {folder}: config.json is missing. "
-                + "Give the folder of a model, as Hugging Face's save_pretrained writes it.");
+            throw new UserException(Directory.Exists(folder)
+                ? $"There is no model in {folder}: config.json is missing. Give the folder of a model, as Hugging Face's save_pretrained writes it."
+                : $"There is no folder {Path.GetFullPath(folder)}. Nothing is downloaded: get a model by 'huggingface-cli download NAME --local-dir FOLDER', "
+                    + "and give FOLDER.");
 
         try
         {

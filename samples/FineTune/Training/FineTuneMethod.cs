@@ -50,7 +50,7 @@ internal static class FineTuneMethod
                 + "Choose a method that starts from the weights.");
 
         var (rank, alpha, seed, log) = (settings.Rank, settings.Alpha, (ulong)settings.Seed, new Warnings());
-        return settings.Method.StartsWith('{') ? method : method switch
+        return settings.HasMethodInFull ? method : method switch
         {
             // As in PEFT, nothing but the factors is trained, so that they are all there is to save.
             WeightSpaceMethod beside => beside with { Rank = rank, Alpha = alpha ?? beside.Alpha, TrainOthers = false, Seed = seed, Logger = log },

@@ -44,7 +44,7 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
         if (before is { } start)
             output.WriteLine($"before training: evaluation loss {Describe.Fixed(start, 4)}, perplexity {Describe.Fixed(Math.Exp(start), 3)}");
 
-        var report = TrainingDisplay.Show(AnsiConsole.Console, settings.Method, first, options.Steps, display =>
+        var report = TrainingDisplay.Show(AnsiConsole.Console, method.Session?.Strategy ?? settings.Method, first, options.Steps, display =>
             new Trainer(pretrained.Model, method, batches, options)
             {
                 Stepped = step =>
@@ -99,10 +99,10 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
     private void Introduce(PretrainedModel pretrained, ModelText text, ExampleSet examples, TrainingOptions options, long first)
     {
         var parameters = Describe.Count(pretrained.Model.parameters().Sum(parameter => (double)parameter.numel()));
-        output.WriteLine($"{pretrained.Config.Architecture}, {parameters} parameters in "
-            + $"{settings.Dtype} on {device.type.ToString().ToLowerInvariant()}; {text.Tokenizer.Source}, {Describe.Count(text.Tokenizer.Size)} tokens");
-        output.WriteLine($"{examples.Training.Count} examples to train on, {examples.Evaluation.Count} to evaluate on; "
-            + $"{options.Steps} steps of {options.Batch}; {settings.Method}, rank {settings.Rank}");
+        output.WriteLine($"{pretrained.Config.Architecture}, {parameters} parameters in {settings.Dtype} on {device.type.ToString().ToLowerInvariant()}");
+        output.WriteLine($"{text.Tokenizer.Source}: {Describe.Count(text.Tokenizer.Size)} tokens");
+        output.WriteLine($"{examples.Training.Count} examples to train on, {examples.Evaluation.Count} to evaluate on");
+        output.WriteLine($"{settings.MethodAndRank}: {options.Steps} steps of {options.Batch}");
         foreach (var note in examples.Notes)
             output.WriteLine(note);
         if (resume)

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LanguageModel;
 
 namespace FineTune.Training;
@@ -10,6 +11,14 @@ internal sealed record FineTuneSettings
 
     /// <value>Name of the method, <c>adamw</c> for none; or the method with all of its options, as JSON: then rank and α are those in it.</value>
     public required string Method { get; init; }
+
+    /// <value>Whether <see cref="Method"/> says all of the method.</value>
+    [JsonIgnore]
+    public bool HasMethodInFull => Method.StartsWith('{');
+
+    /// <value>What trains, for people to read.</value>
+    [JsonIgnore]
+    public string MethodAndRank => HasMethodInFull || Method == FineTuneMethod.Plain ? Method : $"{Method}, rank {Rank}";
 
     /// <value>Files and folders to train on.</value>
     public required IReadOnlyList<string> Data { get; init; }

@@ -48,7 +48,8 @@ public sealed class LoadableTorchSharp : Task
         catch (Exception damage)
             when (damage is ArgumentException || damage is IndexOutOfRangeException || damage is InvalidDataException || damage is InvalidOperationException)
         {
-            Log.LogError(null, "LRT0004", null, Library, 0, 0, 0, 0, "This is not a complete native library. Delete the package's folder {0} and restore again.",
+            Log.LogError(null, "LRT0004", null, Library, 0, 0, 0, 0,
+                "This is not a complete native library. Delete the package's folder {0} and restore again.",
                 Path.GetFullPath(Path.Combine(Path.GetDirectoryName(Library), "..", "..", "..")));
             return false;
         }

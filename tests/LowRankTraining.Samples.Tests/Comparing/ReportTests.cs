@@ -80,6 +80,20 @@ public sealed class ReportTests : IDisposable
                 Enumerable.Range(1, AllMethods.List.Count - 1).Select(place => place.ToString(CultureInfo.InvariantCulture)));
     }
 
+    /// <summary>Or all others would be pressed together.</summary>
+    [Fact]
+    public void Method_far_above_many_others_does_not_set_the_scale()
+    {
+        var findings = Findings([.. AllMethods.List.Take(15).Select((method, place) => (method.Name, new[] { place == 4 ? 4.0 : 1.5 + place / 100.0 }))]);
+        var far = AllMethods.List[4].Title;
+
+        var bars = XDocument.Parse(Bars.Perplexities(findings)).Root!.Elements().ToList();
+        bars.Select(bar => bar.Attribute("class")!.Value.Contains("beyond")).Should().Equal([.. Enumerable.Repeat(false, 14), true]);
+        bars[13].Descendants("i").Single().Attribute("style")!.Value.Should().StartWith("width:5", "the others are half as long as what is drawn");
+        ReportCharts.TradeOff(findings).Descendants().Should().NotContain(element => element.Name.LocalName == "title" && element.Value.StartsWith("15:"));
+        ReportPage.Render(findings).Should().Contain($"Far above, and not shown: {far}.");
+    }
+
     [Fact]
     public void Method_that_failed_is_a_row_with_the_reason()
     {

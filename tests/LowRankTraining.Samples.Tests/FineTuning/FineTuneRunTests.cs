@@ -113,6 +113,18 @@ public sealed class FineTuneRunTests : IDisposable
         Logits(Path.Combine(Out, "merged")).Should().Equal(whole);
     }
 
+    /// <summary>The rank of the command line is not the rank of a method that is given in full.</summary>
+    [Fact]
+    public void Method_in_full_is_told_as_it_is()
+    {
+        var settings = Settings(Source(isLlama: true), """{"Method":"lora","Rank":2}""") with { Steps = 1 };
+        using var output = new StringWriter();
+
+        new FineTuneRun(settings, Out, resume: false, CPU, output).Execute(Exports.Find("auto"), default);
+
+        output.ToString().Should().Contain(settings.Method).And.NotContain("rank 4");
+    }
+
     [Theory]
     [InlineData("gallore", "*'gallore'*galore*")]
     [InlineData("cola", "cola trains from scratch*")]
