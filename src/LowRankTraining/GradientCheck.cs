@@ -35,12 +35,15 @@ internal static class GradientCheck
     /// <summary>Reads one number back from the device.</summary>
     public static GradientVerdict Judge(Tensor evidence)
     {
-        if (evidence.IsOnHost())
-            return Of(LargestOnHost(evidence), evidence.dtype);
+        if (HostNumbers.TryOpen(evidence, out var numbers))
+            return Judge(numbers);
 
         using var largest = Largest(evidence);
         return Of(largest.ToDouble(), evidence.dtype);
     }
+
+    /// <summary>The same of numbers in the processor's own memory.</summary>
+    public static GradientVerdict Judge(in HostNumbers numbers) => Of(LargestOf(numbers), ScalarType.Float32);
 
     /// <summary>Reads one number per gradient back, all in one transfer.</summary>
     public static GradientVerdict[] JudgeAll(IReadOnlyList<Tensor> gradients)
@@ -85,18 +88,18 @@ internal static class GradientCheck
         return largest.to(ScalarType.Float64, copy: true);
     }
 
-    private static float LargestOnHost(Tensor evidence)
-    {
-        var length = (int)evidence.numel();
-        if (length < WorthSharing)
-            return Magnitudes.Largest(evidence.Floats());
+    private static float LargestOf(in HostNumbers numbers) =>
+        numbers.Length < WorthSharing ? numbers.Largest(0, numbers.Length) : LargestOf(numbers.Tensor, numbers.Length);
 
+    private static float LargestOf(Tensor evidence, int length)
+    {
         // Bits of magnitudes are ordered as the magnitudes are.
         var bits = 0;
         var gate = new object();
         HostMemory.ForRanges(length, multiple: 1, WorthSharing, (start, count) =>
         {
-            var part = BitConverter.SingleToInt32Bits(Magnitudes.Largest(evidence.Floats().Slice(start, count)));
+            HostNumbers.TryOpen(evidence, out var numbers);
+            var part = BitConverter.SingleToInt32Bits(numbers.Largest(start, count));
             lock (gate)
                 bits = Math.Max(bits, part);
         });

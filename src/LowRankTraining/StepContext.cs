@@ -71,6 +71,9 @@ public readonly record struct StepContext
         return Admits(verdict);
     }
 
+    /// <summary>The same of a gradient in the processor's own memory.</summary>
+    internal bool Accepts(in HostNumbers gradient) => Admits(Verdict ?? GradientCheck.Judge(gradient));
+
     /// <summary>Whether an update can be made from this gradient, for a rule that squares it and adds the squares up.</summary>
     /// <param name="evidence">As for <see cref="Accepts(Tensor, Tensor?)"/>; it may also be non-finite where the gradient is not, as squares may.</param>
     /// <param name="gradient">The gradient itself, where the evidence may be zero or non-finite although the gradient is not.</param>

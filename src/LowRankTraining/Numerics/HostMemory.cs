@@ -16,6 +16,14 @@ internal static class HostMemory
         ? MemoryMarshal.Cast<byte, float>(tensor.bytes)
         : throw new ArgumentException($"These numbers are {tensor.dtype} and must be float32.", nameof(tensor));
 
+    /// <summary>The numbers themselves where a span can hold them as they lie, see <see cref="IsOnHost"/>; nothing where none can.</summary>
+    public static bool TryFloats(this Tensor tensor, out Span<float> numbers)
+    {
+        var isOnHost = tensor.IsOnHost();
+        numbers = isOnHost ? MemoryMarshal.Cast<byte, float>(tensor.bytes) : default;
+        return isOnHost;
+    }
+
     /// <summary>The numbers themselves of a contiguous tensor of int64. The tensor must outlive the span: nothing checks that it does.</summary>
     public static ReadOnlySpan<long> Longs(this Tensor tensor) => MemoryMarshal.Cast<byte, long>(tensor.bytes);
 
@@ -24,26 +32,7 @@ internal static class HostMemory
 
     /// <summary>Whether a span can hold all numbers as they lie: float32, on the CPU, contiguous, at most 2 GB.</summary>
     public static bool IsOnHost(this Tensor tensor) =>
-        tensor.device_type == DeviceType.CPU && tensor.IsSingle() && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / sizeof(float);
-
-    /// <summary>Whether <see cref="Piece"/> can be asked of all numbers: float32 or bfloat16, on the CPU, contiguous, at most 2 GB.</summary>
-    public static bool HasPieces(this Tensor tensor) => tensor.dtype is ScalarType.Float32 or ScalarType.BFloat16
-        && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / tensor.element_size();
-
-    /// <summary>Some numbers of a contiguous tensor as float32: they themselves, or those of bfloat16 widened.</summary>
-    /// <param name="tensor">float32 or bfloat16.</param>
-    /// <param name="start">The first.</param>
-    /// <param name="room">Where they are widened; its length is that of the piece.</param>
-    public static ReadOnlySpan<float> Piece(this Tensor tensor, int start, Span<float> room)
-    {
-        if (tensor.IsSingle())
-            return tensor.Floats().Slice(start, room.Length);
-
-        var halves = MemoryMarshal.Cast<byte, ushort>(tensor.bytes).Slice(start, room.Length);
-        for (var i = 0; i < halves.Length; i++)
-            room[i] = BitConverter.Int32BitsToSingle(halves[i] << 16);
-        return room;
-    }
+        tensor.IsSingle() && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / sizeof(float);
 
     /// <summary>The tensor itself where it is contiguous, else a contiguous copy, a temporary of the current dispose scope.</summary>
     public static Tensor Packed(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();

@@ -31,4 +31,19 @@ internal static class Magnitudes
             max = Math.Max(max, BitConverter.SingleToInt32Bits(rest) & int.MaxValue);
         return BitConverter.Int32BitsToSingle(max);
     }
+
+    /// <summary>The same of numbers in bfloat16, which are the upper halves of a float's bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Largest(ReadOnlySpan<ushort> x)
+    {
+        var vectors = MemoryMarshal.Cast<ushort, Vector<ushort>>(x);
+        var (largest, magnitude, max) = (Vector<ushort>.Zero, new Vector<ushort>((ushort)short.MaxValue), 0);
+        foreach (var vector in vectors)
+            largest = Vector.Max(largest, vector & magnitude);
+        for (var lane = 0; lane < Vector<ushort>.Count; lane++)
+            max = Math.Max(max, largest[lane]);
+        foreach (var rest in x[(vectors.Length * Vector<ushort>.Count)..])
+            max = Math.Max(max, rest & short.MaxValue);
+        return BitConverter.Int32BitsToSingle(max << 16);
+    }
 }

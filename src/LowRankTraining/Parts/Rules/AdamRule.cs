@@ -84,22 +84,22 @@ public sealed record AdamRule : DirectionRule
     /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        if (!step.Accepts(gradient))
+        var isOnHost = HostNumbers.TryOpen(gradient.Packed(), out var onHost);
+        if (!(isOnHost ? step.Accepts(onHost) : step.Accepts(gradient)))
             return;
 
-        var packed = gradient.Packed();
-        if (HostAdam.TryOpen(First, Second, packed, state) is { } moments)
+        if (isOnHost && HostAdam.TryOpen(First, Second, onHost.Tensor, state) is { } moments)
         {
             var target = accumulator.Packed();
-            var next = Next(state, packed, step);
-            moments.AddUpdate(packed, target, next.OnSpans, (float)(scale * next.Correction));
+            var next = Next(state, onHost.Length, step);
+            moments.AddUpdate(onHost, target, next.OnSpans, (float)(scale * next.Correction));
             if (!ReferenceEquals(target, accumulator))
                 accumulator.copy_(target);
             return;
         }
 
         using var scope = NewDisposeScope();
-        var numbers = Next(state, gradient, step);
+        var numbers = Next(state, gradient.numel(), step);
         var (mean, root) = AdvanceMoments(gradient.Widened(), numbers, state, step);
         if (double.IsFinite(numbers.Longest))
             accumulator.add_(numbers.Direction(mean, root), scale * numbers.Correction);
@@ -118,12 +118,16 @@ public sealed record AdamRule : DirectionRule
     private (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step, bool inPlace)
     {
         var packed = gradient.Packed();
-        var moments = HostAdam.TryOpen(First, Second, packed, state);
-        var numbers = Next(state, gradient, step);
-        if (moments is { } onHost)
-            return (onHost.Advance(packed, inPlace ? packed : empty_like(packed), numbers.OnSpans), numbers.Correction);
+        if (HostNumbers.TryOpen(packed, out var onHost) && HostAdam.TryOpen(First, Second, packed, state) is { } moments)
+        {
+            var next = Next(state, onHost.Length, step);
+            var direction = inPlace ? packed : empty_like(packed);
+            moments.Advance(onHost, direction, next.OnSpans);
+            return (direction, next.Correction);
+        }
 
         using var scope = NewDisposeScope();
+        var numbers = Next(state, gradient.numel(), step);
         var (mean, root) = AdvanceMoments(gradient, numbers, state, step);
         return (numbers.Direction(mean, root).MoveToOuterDisposeScope(), numbers.Correction);
     }
@@ -137,7 +141,7 @@ public sealed record AdamRule : DirectionRule
     }
 
     /// <summary>Counts a step, and gives its numbers.</summary>
-    private Numbers Next(StateBag state, Tensor gradient, in StepContext step)
+    private Numbers Next(StateBag state, long elements, in StepContext step)
     {
         var t = state.Advance(Names.Clock);
         var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Names.ScheduleClock)) ?? 1);
@@ -145,7 +149,7 @@ public sealed record AdamRule : DirectionRule
         var bias1 = BiasCorrection ? 1 - Math.Pow(beta1, t) : 1;
         var bias2 = BiasCorrection ? Math.Sqrt(1 - Math.Pow(beta2, t)) : 1;
         var correction = bias2 / bias1;
-        var longest = States.IsExact(gradient.numel()) ? double.PositiveInfinity : RoundingAllowance * LongestStep(beta1, beta2) / correction;
+        var longest = States.IsExact(elements) ? double.PositiveInfinity : RoundingAllowance * LongestStep(beta1, beta2) / correction;
         return new(beta1, beta2, EpsilonAfterCorrection ? Epsilon * bias2 : Epsilon, correction, longest);
     }
 

@@ -67,7 +67,7 @@ public sealed record BlockwiseFormat : QuantizedFormat
 
         var scales = state[Companion(slot.Name, AbsMax)];
         blocks.Check(codes, scales, Bits);
-        return scales.IsOnHost() ? new HostCodes(codes, scales, TableOf(slot), Block) : null;
+        return scales.IsOnHost() ? new HostMoment(codes, scales, TableOf(slot), Block) : null;
     }
 
     private protected override long QuantizedBytes(long elements) =>

@@ -83,7 +83,7 @@ public abstract record StateFormat : IPart
         internal override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like)
         {
             var stored = Read(state, slot, like);
-            return stored.device_type == DeviceType.CPU && stored.IsSingle() ? new HostFloats(stored) : null;
+            return stored.device_type == DeviceType.CPU && stored.IsSingle() ? new HostMoment(stored) : null;
         }
 
         internal override bool IsExact(long elements) => true;

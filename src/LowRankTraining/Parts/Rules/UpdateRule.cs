@@ -23,7 +23,7 @@ public abstract record UpdateRule : IPart
     /// depends on the weight look at <see cref="StepContext.Weight"/>.</param>
     /// <param name="scale">Minus the learning rate. Decay is applied outside.</param>
     /// <param name="state">The parameter's memory; whatever the rule keeps is in it.</param>
-    /// <param name="step">The step, which also tells whether the gradient can be used: see <see cref="StepContext.Accepts"/>.</param>
+    /// <param name="step">The step, which also tells whether the gradient can be used: see <see cref="StepContext.Accepts(Tensor, Tensor?)"/>.</param>
     public abstract void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step);
 
     /// <summary>The same rule with its moments stored in another format; a rule that has no such choice returns itself.</summary>

@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Numerics;
+
+/// <summary>The numbers of a tensor where they lie in the processor's own memory, float32 or bfloat16, to be read as float32.</summary>
+/// <remarks>Found once and read often: every question to a tensor is a call of native code. The tensor must outlive it: nothing checks that it does.</remarks>
+internal readonly ref struct HostNumbers
+{
+    private readonly ReadOnlySpan<float> _singles;
+    private readonly ReadOnlySpan<ushort> _halves;
+
+    private HostNumbers(Tensor tensor, ScalarType dtype)
+    {
+        Tensor = tensor;
+        if (dtype == ScalarType.Float32)
+            _singles = MemoryMarshal.Cast<byte, float>(tensor.bytes);
+        else
+            _halves = MemoryMarshal.Cast<byte, ushort>(tensor.bytes);
+    }
+
+    /// <value>The tensor.</value>
+    public Tensor Tensor { get; }
+
+    /// <value>How many there are.</value>
+    public int Length => Math.Max(_singles.Length, _halves.Length);
+
+    /// <summary>Those of a tensor of float32 or bfloat16 on the CPU, contiguous, of at most 2 GB; nothing of any other.</summary>
+    public static bool TryOpen(Tensor tensor, out HostNumbers numbers)
+    {
+        var dtype = tensor.dtype;
+        var isOnHost = SizeOf(dtype) is { } size && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / size;
+        numbers = isOnHost ? new(tensor, dtype) : default;
+        return isOnHost;
+    }
+
+    /// <summary>Some of them: they themselves, or those of bfloat16 widened.</summary>
+    /// <param name="start">The first.</param>
+    /// <param name="room">Where they are widened; its length is that of the piece.</param>
+    public ReadOnlySpan<float> Piece(int start, Span<float> room)
+    {
+        if (!_singles.IsEmpty)
+            return _singles.Slice(start, room.Length);
+
+        var halves = _halves.Slice(start, room.Length);
+        for (var i = 0; i < halves.Length; i++)
+            room[i] = BitConverter.Int32BitsToSingle(halves[i] << 16);
+        return room;
+    }
+
+    /// <summary>The largest magnitude of some of them; NaN where there is a NaN, 0 where there is nothing.</summary>
+    public float Largest(int start, int count) => _halves.IsEmpty
+        ? Magnitudes.Largest(_singles.Slice(start, count))
+        : Magnitudes.Largest(_halves.Slice(start, count));
+
+    private static int? SizeOf(ScalarType dtype) => dtype switch
+    {
+        ScalarType.Float32 => sizeof(float),
+        ScalarType.BFloat16 => sizeof(ushort),
+        _ => null,
+    };
+}
