@@ -14,9 +14,8 @@ namespace LowRankTraining;
 /// </remarks>
 public sealed class StateBag : IDisposable
 {
-    private readonly Dictionary<string, Tensor> _tensors = [];
+    private readonly Dictionary<string, Kept> _tensors = [];
     private readonly Dictionary<string, long> _counters = [];
-    private readonly Dictionary<string, Tensor> _transposed = [];
     private readonly HashSet<string>? _slots;
     private readonly string _owner = "";
 
@@ -36,26 +35,31 @@ public sealed class StateBag : IDisposable
     }
 
     /// <value>The tensors by name, in ordinal order. Do not dispose them.</value>
-    public IReadOnlyDictionary<string, Tensor> Tensors => new SortedDictionary<string, Tensor>(_tensors, StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, Tensor> Tensors => new SortedDictionary<string, Tensor>(
+        _tensors.ToDictionary(slot => slot.Key, slot => slot.Value.Tensor), StringComparer.Ordinal);
 
     /// <value>The counters by name, in ordinal order.</value>
     public IReadOnlyDictionary<string, long> Counters => new SortedDictionary<string, long>(_counters, StringComparer.Ordinal);
 
     /// <value>Bytes of all tensors.</value>
-    public long Bytes => _tensors.Values.Sum(tensor => tensor.NumberOfElements * tensor.ElementSize);
+    public long Bytes => _tensors.Values.Sum(kept => kept.Tensor.NumberOfElements * kept.Tensor.ElementSize);
 
     /// <summary>The tensor called <paramref name="name"/>.</summary>
     /// <exception cref="KeyNotFoundException">There is none.</exception>
-    public Tensor this[string name] => _tensors[name];
+    public Tensor this[string name] => _tensors[name].Tensor;
 
     /// <summary>Looks a tensor up.</summary>
-    public bool TryGet(string name, [MaybeNullWhen(false)] out Tensor tensor) => _tensors.TryGetValue(name, out tensor);
+    public bool TryGet(string name, [MaybeNullWhen(false)] out Tensor tensor)
+    {
+        tensor = _tensors.TryGetValue(name, out var kept) ? kept.Tensor : null;
+        return tensor is not null;
+    }
 
     /// <summary>The tensor called <paramref name="name"/>, made on first use.</summary>
     /// <exception cref="InvalidOperationException">It is to be made, and nobody has listed it.</exception>
     public Tensor GetOrAdd(string name, Func<Tensor> create)
     {
-        if (!_tensors.TryGetValue(name, out var tensor))
+        if (!TryGet(name, out var tensor))
             Set(name, tensor = create());
         return tensor;
     }
@@ -64,7 +68,7 @@ public sealed class StateBag : IDisposable
     /// <exception cref="InvalidOperationException">It is to be made, and nobody has listed it.</exception>
     public Tensor ZerosLike(string name, Tensor model)
     {
-        if (!_tensors.TryGetValue(name, out var tensor))
+        if (!TryGet(name, out var tensor))
             Set(name, tensor = zeros(model.shape, model.dtype.Computing(), model.device));
         return tensor;
     }
@@ -81,32 +85,26 @@ public sealed class StateBag : IDisposable
     {
         if (_tensors.TryGetValue(name, out var old))
         {
-            if (ReferenceEquals(old, tensor))
+            if (ReferenceEquals(old.Tensor, tensor))
                 return;
-            Free(name, old);
+            old.Dispose();
         }
         else
             RequireListed(name);
 
-        _tensors[name] = (tensor.is_contiguous() ? tensor : tensor.contiguous()).DetachFromDisposeScope();
+        _tensors[name] = new(tensor.Packed().DetachFromDisposeScope());
     }
 
     /// <summary>Frees a tensor, if there is one of that name.</summary>
     public void Remove(string name)
     {
-        if (_tensors.Remove(name, out var tensor))
-            Free(name, tensor);
+        if (_tensors.Remove(name, out var kept))
+            kept.Dispose();
     }
 
     /// <summary>The transpose of a matrix that lies here as it is, a view that is made once; null for a matrix that does not.</summary>
-    internal Tensor? TransposeOf(string name, Tensor matrix)
-    {
-        if (!_tensors.TryGetValue(name, out var stored) || !ReferenceEquals(stored, matrix))
-            return null;
-        if (!_transposed.TryGetValue(name, out var view))
-            _transposed[name] = view = stored.t().DetachFromDisposeScope();
-        return view;
-    }
+    internal Tensor? TransposeOf(string name, Tensor matrix) =>
+        _tensors.TryGetValue(name, out var kept) && ReferenceEquals(kept.Tensor, matrix) ? kept.Transposed : null;
 
     /// <summary>A counter; 0 until it is set.</summary>
     public long Counter(string name) => _counters.GetValueOrDefault(name);
@@ -126,8 +124,8 @@ public sealed class StateBag : IDisposable
     /// <summary>Frees everything.</summary>
     public void Clear()
     {
-        foreach (var (name, tensor) in _tensors)
-            Free(name, tensor);
+        foreach (var kept in _tensors.Values)
+            kept.Dispose();
         _tensors.Clear();
         _counters.Clear();
     }
@@ -136,14 +134,11 @@ public sealed class StateBag : IDisposable
     internal void TakeFrom(StateBag other)
     {
         Clear();
-        foreach (var (name, tensor) in other._tensors)
-            _tensors[name] = tensor;
+        foreach (var (name, kept) in other._tensors)
+            _tensors[name] = kept;
         foreach (var (name, value) in other._counters)
             _counters[name] = value;
-        foreach (var (name, view) in other._transposed)
-            _transposed[name] = view;
         other._tensors.Clear();
-        other._transposed.Clear();
         other._counters.Clear();
     }
 
@@ -151,8 +146,8 @@ public sealed class StateBag : IDisposable
     internal StateBag CopyTo(Device device)
     {
         var copy = new StateBag();
-        foreach (var (name, tensor) in _tensors)
-            copy.Set(name, tensor.to(device, copy: true));
+        foreach (var (name, kept) in _tensors)
+            copy.Set(name, kept.Tensor.to(device, copy: true));
         foreach (var (name, value) in _counters)
             copy.SetCounter(name, value);
         return copy;
@@ -163,20 +158,13 @@ public sealed class StateBag : IDisposable
     /// <param name="fixedSlots">What is float32 whatever that is.</param>
     internal void Cast(ScalarType computing, IReadOnlySet<string> fixedSlots)
     {
-        foreach (var (name, tensor) in _tensors.Where(slot => !fixedSlots.Contains(slot.Key)).ToArray())
+        foreach (var (name, tensor) in Tensors.Where(slot => !fixedSlots.Contains(slot.Key)))
             if (tensor.dtype is ScalarType.Float32 or ScalarType.Float64 && tensor.dtype != computing)
                 Set(name, tensor.to(computing));
     }
 
     /// <summary>Frees every tensor.</summary>
     public void Dispose() => Clear();
-
-    private void Free(string name, Tensor tensor)
-    {
-        tensor.Dispose();
-        if (_transposed.Remove(name, out var view))
-            view.Dispose();
-    }
 
     private ref long Count(string name)
     {
@@ -190,5 +178,21 @@ public sealed class StateBag : IDisposable
         if (_slots is not null && !_slots.Contains(name))
             throw new InvalidOperationException($"The rule of {_owner} keeps '{name}' and has not listed it: name it in SlotsFor of the rule, or in the slots "
                 + "of its part, so that plans and other parts know of it. Nothing was stored.");
+    }
+
+    /// <summary>A tensor, and its transpose once that has been asked for.</summary>
+    private sealed class Kept(Tensor tensor) : IDisposable
+    {
+        private Tensor? _transposed;
+
+        public Tensor Tensor => tensor;
+
+        public Tensor Transposed => _transposed ??= tensor.t().DetachFromDisposeScope();
+
+        public void Dispose()
+        {
+            tensor.Dispose();
+            _transposed?.Dispose();
+        }
     }
 }

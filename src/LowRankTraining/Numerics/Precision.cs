@@ -36,5 +36,9 @@ internal static class Precision
     public static bool IsTrainable(this ScalarType dtype) => dtype is ScalarType.Float64 or ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16;
 
     /// <summary>A tensor in the dtype that it is computed in: itself, where it has that already.</summary>
-    public static Tensor Widened(this Tensor tensor) => tensor.dtype == tensor.dtype.Computing() ? tensor : tensor.to(tensor.dtype.Computing());
+    public static Tensor Widened(this Tensor tensor)
+    {
+        var dtype = tensor.dtype;
+        return dtype == dtype.Computing() ? tensor : tensor.to(dtype.Computing());
+    }
 }

@@ -15,23 +15,26 @@ internal static class SquaredNorms
     /// <remarks>On the CPU libtorch reduces along columns one number at a time. Float32 is there added up on spans, in one pass in either direction.</remarks>
     public static Tensor Along(Tensor matrix, int axis)
     {
-        if (matrix.IsOnHost() && matrix.numel() > 0)
-            return OnHost(matrix, axis);
+        if (matrix.TryFloats(out var numbers) && !numbers.IsEmpty)
+            return OnHost(matrix, numbers, axis);
 
         using var scope = NewDisposeScope();
         var packed = matrix.device_type == DeviceType.CPU && matrix.IsSingle() ? matrix.Packed() : matrix;
-        var squares = packed.IsOnHost() && packed.numel() > 0 ? OnHost(packed, axis) : linalg.vector_norm(matrix, dims: [axis], keepdim: true).square();
+        var squares = packed.TryFloats(out numbers) && !numbers.IsEmpty
+            ? OnHost(packed, numbers, axis)
+            : linalg.vector_norm(matrix, dims: [axis], keepdim: true).square();
         return squares.MoveToOuterDisposeScope();
     }
 
-    private static Tensor OnHost(Tensor matrix, int axis)
+    private static Tensor OnHost(Tensor matrix, ReadOnlySpan<float> numbers, int axis)
     {
-        var (rows, columns) = ((int)matrix.size(0), (int)matrix.size(1));
+        var columns = (int)matrix.size(1);
+        var rows = numbers.Length / columns;
         var squares = axis == 0 ? empty(1, columns, ScalarType.Float32) : empty(rows, 1, ScalarType.Float32);
 
         var (results, others) = axis == 1 ? (rows, columns) : (columns, rows);
         if (results < WorthSharing / others)
-            OfRange(matrix, squares, axis, columns, 0, results);
+            OfRange(numbers, squares.Floats(), axis, columns, 0);
         else
             Share(matrix, squares, axis, columns, results, WorthSharing / others);
         return squares;
@@ -39,13 +42,13 @@ internal static class SquaredNorms
 
     /// <summary>Shared out by what comes out: every sum is one thread's alone.</summary>
     private static void Share(Tensor matrix, Tensor squares, int axis, int columns, int results, int worthSharing) =>
-        HostMemory.ForRanges(results, axis == 1 ? 1 : 64, worthSharing, (first, count) => OfRange(matrix, squares, axis, columns, first, count));
+        HostMemory.ForRanges(results, axis == 1 ? 1 : 64, worthSharing,
+            (first, count) => OfRange(matrix.Floats(), squares.Floats().Slice(first, count), axis, columns, first));
 
     /// <summary>Those of some rows, or of some columns.</summary>
-    private static void OfRange(Tensor matrix, Tensor squares, int axis, int columns, int first, int count)
+    private static void OfRange(ReadOnlySpan<float> all, Span<float> results, int axis, int columns, int first)
     {
-        ReadOnlySpan<float> all = matrix.Floats();
-        var results = squares.Floats().Slice(first, count);
+        var count = results.Length;
         if (axis == 1)
         {
             SpanNorms.OfRows(all.Slice(first * columns, count * columns), results);

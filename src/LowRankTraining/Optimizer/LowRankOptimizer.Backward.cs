@@ -69,7 +69,7 @@ public sealed partial class LowRankOptimizer
         using var scope = NewDisposeScope();
         ClipByLast(entry);
         Instruments.Enter(Session.Strategy);
-        Update(entry, entry.Group, StepOf(entry));
+        Update(entry, StepOf(entry));
         entry.IsUpdated = true;
         return true;
     }

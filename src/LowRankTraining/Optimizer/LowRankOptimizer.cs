@@ -149,20 +149,18 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     private void UpdateThose(bool takeAccumulated, Dictionary<ParameterState, GradientVerdict?>? verdicts)
     {
         using var scope = NewDisposeScope();
-        foreach (ParamGroup group in _parameter_groups)
-            foreach (var parameter in group.Parameters)
-            {
-                var entry = (ParameterState)_state[parameter.Handle];
-                if (entry.TakesAccumulated != takeAccumulated)
-                    continue;
+        foreach (var entry in _entries)
+        {
+            if (entry.TakesAccumulated != takeAccumulated)
+                continue;
 
-                ClipByLast(entry);
-                Update(entry, group, StepOf(entry) with { Verdict = verdicts?.GetValueOrDefault(entry) });
+            ClipByLast(entry);
+            Update(entry, StepOf(entry) with { Verdict = verdicts?.GetValueOrDefault(entry) });
 
-                // A scope for each parameter would cost more than what most of them leave in it.
-                if (scope.DisposablesCount > 0)
-                    scope.DisposeEverything();
-            }
+            // A scope for each parameter would cost more than what most of them leave in it.
+            if (scope.DisposablesCount > 0)
+                scope.DisposeEverything();
+        }
     }
 
     internal StepContext ContextFor(ParameterState entry) => new()
@@ -183,12 +181,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         LearningRateShare = entry.Group.InitialLearningRate > 0 ? entry.Group.LearningRate / entry.Group.InitialLearningRate : 1,
     };
 
-    private void Update(ParameterState entry, ParamGroup group, StepContext step)
+    private void Update(ParameterState entry, StepContext step)
     {
         if (!entry.Parameter.requires_grad || IsElsewhere(entry))
             return;
 
-        var plan = entry.Plan;
+        var (plan, group) = (entry.Plan, entry.Group);
         var (gradient, sum) = (Window.GradientOf(entry), entry.Accumulated);
         if ((gradient ?? sum) is not { } evidence)
         {

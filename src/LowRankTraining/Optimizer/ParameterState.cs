@@ -14,7 +14,9 @@ internal sealed partial class ParameterState : OptimizerState, IGradientTaker
     /// <summary>A gradient that an open window has left where it is, in a state that is saved.</summary>
     public static readonly StateSlot PendingGradient = new("pending_gradient");
 
-    private readonly (ScalarType, DeviceType, int) _madeFor;
+    private readonly ScalarType _dtype;
+    private readonly DeviceType _device;
+    private readonly int _deviceIndex;
 
     public ParameterState(Parameter parameter, ParameterPlan plan, int index, LowRankOptimizer optimizer) : base(parameter)
     {
@@ -23,14 +25,15 @@ internal sealed partial class ParameterState : OptimizerState, IGradientTaker
         Optimizer = optimizer;
         Bag = plan.NewState(PendingGradient);
         Store = plan.Store ?? (plan.HasRemainder ? new RemainderStore(parameter, Bag) : new ParameterStore(parameter));
-        _madeFor = Placement;
+        (_dtype, _device, _deviceIndex) = (parameter.dtype, parameter.device_type, parameter.device_index);
     }
 
     /// <value>Whether the parameter has been moved since, without becoming another: those that live in native code do not.</value>
-    public bool WasMoved => Placement != _madeFor;
+    public bool WasMoved =>
+        _parameter.dtype != _dtype || _parameter.device_type != _device || (IsOnDevice && _parameter.device_index != _deviceIndex);
 
     /// <value>Whether a read of its numbers would have to wait for another processor.</value>
-    public bool IsOnDevice => _madeFor.Item2 != DeviceType.CPU;
+    public bool IsOnDevice => _device != DeviceType.CPU;
 
     public ParameterPlan Plan { get; }
 
@@ -67,8 +70,6 @@ internal sealed partial class ParameterState : OptimizerState, IGradientTaker
 
     /// <value>What its rule may know about the next step.</value>
     public StepContext Context => Optimizer.ContextFor(this);
-
-    private (ScalarType, DeviceType, int) Placement => (_parameter.dtype, _parameter.device_type, _parameter.device_index);
 
     public override void Initialize(OptimizerOptions options) => Bag.Clear();
 

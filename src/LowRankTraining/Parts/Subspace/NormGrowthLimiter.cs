@@ -50,18 +50,16 @@ public sealed record NormGrowthLimiter : ILimiter
     /// <summary>On the CPU a read costs nothing, but a dozen operations on scalars cost as much as a pass over the matrix.</summary>
     private Tensor OnHost(Tensor norm, Tensor allowed)
     {
-        if (!norm.IsOnHost() || !allowed.IsOnHost())
+        if (norm.TryFloats(out var n) && allowed.TryFloats(out var p))
         {
-            var (wide, let) = Limit(norm.ToDouble(), allowed.ToDouble());
-            allowed.fill_(let);
-            return full_like(norm, wide);
+            var (factor, passed) = Limit(n[0], p[0]);
+            (p[0], n[0]) = ((float)passed, (float)factor);
+            return norm;
         }
 
-        ref var n = ref norm.Floats()[0];
-        ref var p = ref allowed.Floats()[0];
-        var (factor, passed) = Limit(n, p);
-        (p, n) = ((float)passed, (float)factor);
-        return norm;
+        var (wide, let) = Limit(norm.ToDouble(), allowed.ToDouble());
+        allowed.fill_(let);
+        return full_like(norm, wide);
     }
 
     private (double Factor, double Passed) Limit(double norm, double allowed)

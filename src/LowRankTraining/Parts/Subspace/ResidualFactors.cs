@@ -20,8 +20,12 @@ internal static class ResidualFactors
     public static Tensor? Find(Tensor factor, Tensor inside, Tensor? whole, double removed, double scale = 1)
     {
         var share = removed * (2 - removed);
-        if (factor.IsOnHost() && inside.IsOnHost() && (whole is null || whole.IsOnHost()))
-            return OnHost(factor, inside, whole, (float)share, (float)scale);
+        if (factor.TryFloats(out var phi) && inside.TryFloats(out var r))
+        {
+            for (var j = 0; j < phi.Length; j++)
+                phi[j] /= r[j] + SmallestSquare;
+            return whole is null ? null : Scalar((float)Norm(phi, r, whole.Floats(), (float)share) * (float)scale);
+        }
 
         factor.div_(inside + SmallestSquare);
         var norm = whole?.add(inside, -share).clamp_min_(0).mul_(factor).sum().sqrt_();
@@ -35,37 +39,33 @@ internal static class ResidualFactors
     public static void Finish(Tensor factor, double scale, Tensor? limit)
     {
         factor.sqrt_();
-        if (!factor.IsOnHost() || limit?.IsOnHost() == false)
+        if (factor.TryFloats(out var phi))
         {
-            if (scale != 1)
-                factor.mul_(scale);
-            if (limit is not null)
-                factor.mul_(limit);
+            var (k, l) = ((float)scale, limit is null ? 1 : limit.Floats()[0]);
+            for (var j = 0; j < phi.Length; j++)
+                phi[j] = phi[j] * k * l;
             return;
         }
 
-        var (k, l) = ((float)scale, limit is null ? 1 : limit.Floats()[0]);
-        var phi = factor.Floats();
-        for (var j = 0; j < phi.Length; j++)
-            phi[j] = phi[j] * k * l;
+        if (scale != 1)
+            factor.mul_(scale);
+        if (limit is not null)
+            factor.mul_(limit);
     }
 
-    private static Tensor? OnHost(Tensor factor, Tensor inside, Tensor? whole, float share, float scale)
+    /// <summary>‖S‖.</summary>
+    private static double Norm(ReadOnlySpan<float> phi, ReadOnlySpan<float> r, ReadOnlySpan<float> g, float share)
     {
-        var phi = factor.Floats();
-        ReadOnlySpan<float> r = inside.Floats();
-        for (var j = 0; j < phi.Length; j++)
-            phi[j] /= r[j] + SmallestSquare;
-        if (whole is null)
-            return null;
-
-        ReadOnlySpan<float> g = whole.Floats();
         double sum = 0;
         for (var j = 0; j < phi.Length; j++)
             sum += (double)Math.Max(g[j] - share * r[j], 0) * phi[j];
+        return Math.Sqrt(sum);
+    }
 
-        var norm = empty(Array.Empty<long>(), ScalarType.Float32);
-        norm.Floats()[0] = (float)Math.Sqrt(sum) * scale;
-        return norm;
+    private static Tensor Scalar(float number)
+    {
+        var scalar = empty(Array.Empty<long>(), ScalarType.Float32);
+        scalar.Floats()[0] = number;
+        return scalar;
     }
 }

@@ -18,11 +18,9 @@ internal static class ScaledVectors
     /// <returns><paramref name="target"/>.</returns>
     public static Tensor Add(Tensor target, Tensor source, Tensor factors, double scale)
     {
-        if (target.numel() >= Large || !target.IsOnHost() || !source.IsOnHost() || !factors.IsOnHost())
+        if (!target.TryFloats(out var to) || to.Length >= Large || !source.TryFloats(out var from) || !factors.TryFloats(out var each))
             return target.addcmul_(source, factors, scale);
 
-        var to = target.Floats();
-        ReadOnlySpan<float> from = source.Floats(), each = factors.Floats();
         if (each.Length == 1)
             SpanScaling.Add(to, from, each[0] * (float)scale);
         else if (factors.size(0) == 1)

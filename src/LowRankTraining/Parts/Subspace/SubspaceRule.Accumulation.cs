@@ -70,7 +70,7 @@ public sealed partial record SubspaceRule
     {
         using var scope = NewDisposeScope();
         var due = IsDue(state, step);
-        var (projection, lowRank) = due ? Renew(gradient, state, step) : Project(gradient, Current(gradient.Like, state, step));
+        var (projection, lowRank) = due ? Renew(gradient, state, step) : Through(gradient, Current(gradient.Like, state, step));
         if (due)
             state.SetCounter(RenewedFor, state.Counter(Clock) + 1);
         if (LooksOutside(state, step))
@@ -130,6 +130,9 @@ public sealed partial record SubspaceRule
         var nothing = Shapes.Placeholder(rows, columns, lowRank.dtype, lowRank.device);
         Advance(new(nothing, projection, lowRank), squares, accumulator, scale, state, step);
     }
+
+    private static (Projection Projection, Tensor LowRank) Through(SeenMatrix gradient, Projection projection) =>
+        (projection, gradient.Through(projection.Project));
 
     private static void Accumulate(Tensor lowRank, StateBag state)
     {

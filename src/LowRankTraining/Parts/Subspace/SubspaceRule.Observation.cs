@@ -71,11 +71,12 @@ public sealed partial record SubspaceRule
 
     /// <summary>Finds the subspace of the next update from the sketch of this one's gradient, and lets moments follow. Where the sketch cannot be used, the
     /// next update finds its subspace by itself.</summary>
-    private void FindNext(Projection current, long rows, long columns, StateBag state, in StepContext step)
+    private void FindNext(Projection current, Tensor matrix, StateBag state, in StepContext step)
     {
-        if (!FindsNext(state, step) || !state.TryGet(Sketch, out var sketch) || GradientCheck.Judge(sketch) != GradientVerdict.Usable)
+        if (!state.TryGet(Sketch, out var sketch) || GradientCheck.Judge(sketch) != GradientVerdict.Usable)
             return;
 
+        var (rows, columns) = (matrix.size(0), matrix.size(1));
         var old = current.Copy();
         var completed = state.Counter(Clock) + 1;
         Basis.Keep(BasisSlot.Only, BasisFormat, Numerics.Orthonormal.Columns(sketch), state, step);

@@ -95,7 +95,7 @@ public sealed partial record SubspaceRule : UpdateRule
             matrix = GradientCheck.InRange(matrix);
 
         var observed = Feedback?.Add(matrix, state) ?? matrix;
-        var (projection, lowRank) = due ? Renew(new HeldMatrix(observed), state, step) : Project(new HeldMatrix(observed), Current(matrix, state, step));
+        var (projection, lowRank) = due ? Renew(new HeldMatrix(observed), state, step) : Project(observed, Current(matrix, state, step));
         var accumulated = TakeAccumulated(lowRank, state);
 
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
@@ -131,7 +131,8 @@ public sealed partial record SubspaceRule : UpdateRule
         var (direction, correction) = Lift.NeedsLowRankGradient ? Inner.Advance(guarded, state, step) : Inner.AdvanceInPlace(guarded, state, step);
         AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, factor * correction) { SquaredNorms = squares }, scale, state);
         MoveBasis(projection, state, step);
-        FindNext(projection, matrix.size(0), matrix.size(1), state, step);
+        if (FindsNext(state, step))
+            FindNext(projection, matrix, state, step);
         DropObserved(state);
         state.Advance(Clock);
         direction.Free();
@@ -150,8 +151,7 @@ public sealed partial record SubspaceRule : UpdateRule
         accumulator.copy_(packed);
     }
 
-    private static (Projection Projection, Tensor LowRank) Project(SeenMatrix matrix, Projection projection) =>
-        (projection, matrix.Through(projection.Project));
+    private static (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection) => (projection, projection.Project(matrix));
 
     /// <summary>A gradient and what is seen of it in the subspace.</summary>
     private readonly record struct Observation(Tensor Matrix, Projection Projection, Tensor LowRank);
