@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LowRankTraining.Numerics;
 using static TorchSharp.torch;
 
@@ -10,10 +11,10 @@ internal readonly struct HostMoment
     private readonly Tensor? _scales;
     private readonly CodeTable? _table;
 
-    /// <summary>One that is stored as float32.</summary>
+    /// <summary>One that is stored as it is, in float32.</summary>
     public HostMoment(Tensor stored) => (_stored, Block) = (stored, 1);
 
-    /// <summary>One that is stored as codes, with a scale for each block.</summary>
+    /// <summary>One that is stored as codes, with a scale in float32 for each block.</summary>
     public HostMoment(Tensor codes, Tensor scales, CodeTable table, int block) => (_stored, _scales, _table, Block) = (codes, scales, table, block);
 
     /// <value>A piece starts at a multiple of this.</value>
@@ -23,7 +24,9 @@ internal readonly struct HostMoment
     public int WorthSharing => _table is null ? 1 << 19 : 1 << 15;
 
     /// <summary>Finds where it lies.</summary>
-    public Pieces Open() => _table is null ? new(_stored.Floats()) : new(_stored.bytes, _scales!.Floats(), _table, Block);
+    public Pieces Open() => _table is null ? new(Floats(_stored)) : new(_stored.bytes, Floats(_scales!), _table, Block);
+
+    private static Span<float> Floats(Tensor single) => MemoryMarshal.Cast<byte, float>(single.bytes);
 
     /// <summary>Its pieces.</summary>
     internal readonly ref struct Pieces

@@ -50,8 +50,8 @@ public abstract record StateFormat : IPart
     /// <summary>Stores <paramref name="value"/>. Where it is the stored tensor itself, nothing happens.</summary>
     internal abstract void Write(StateBag state, MomentSlot slot, Tensor value, in StepContext step);
 
-    /// <summary>The stored tensor in the processor's own memory, where a span can hold all of it, made of zeros where there is none.</summary>
-    /// <returns>Null where it lies elsewhere, or changes in ways that no piece can by itself.</returns>
+    /// <summary>The stored tensor of a parameter in the processor's own memory, made of zeros where there is none.</summary>
+    /// <returns>Null where it is not float32, or changes in ways that no piece can by itself.</returns>
     internal virtual HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like) => null;
 
     /// <summary>Whether tensors of so many numbers come back as they were stored.</summary>
@@ -83,7 +83,7 @@ public abstract record StateFormat : IPart
         internal override HostMoment? OnHost(StateBag state, MomentSlot slot, in TensorKind like)
         {
             var stored = Read(state, slot, like);
-            return stored.device_type == DeviceType.CPU && stored.IsSingle() ? new HostMoment(stored) : null;
+            return stored.IsSingle() ? new HostMoment(stored) : null;
         }
 
         internal override bool IsExact(long elements) => true;
