@@ -12,29 +12,53 @@ internal static class JsonKeys
     /// <summary>The path to the first key that stands in its object twice; null where there is none.</summary>
     /// <param name="node">An object, a list, or anything else, as it was read.</param>
     /// <param name="path">Where it stands.</param>
-    public static string? Repeated(JsonNode? node, string path = "")
-    {
-        if (node is null)
-            return null;
+    public static string? Repeated(JsonNode? node, string path = "") =>
+        node is null ? null : Repeated(JsonSerializer.SerializeToUtf8Bytes(node, AnyNumber), path);
 
-        // Other than nodes, elements can be asked for a key that stands there twice.
-        using var document = JsonDocument.Parse(node.ToJsonString(AnyNumber));
-        return Repeated(document.RootElement, path);
+    /// <inheritdoc cref="Repeated(JsonNode?, string)"/>
+    /// <param name="json">The text of one.</param>
+    /// <param name="path">Where it stands.</param>
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    public static string? Repeated(ReadOnlySpan<byte> json, string path = "")
+    {
+        var reader = new Utf8JsonReader(json);
+        var open = new Stack<Level>();
+        while (reader.Read())
+            switch (reader.TokenType)
+            {
+                case JsonTokenType.PropertyName:
+                    if (!open.Peek().Take(reader.GetString()!))
+                        return string.Join(':', open.Select(level => level.Place).Append(path).Where(place => place.Length > 0).Reverse());
+                    break;
+                case JsonTokenType.EndObject or JsonTokenType.EndArray:
+                    open.Pop();
+                    break;
+                default:
+                    if (open.TryPeek(out var around))
+                        around.Count();
+                    if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+                        open.Push(new());
+                    break;
+            }
+
+        return null;
     }
 
-    private static string? Repeated(JsonElement element, string path)
+    /// <summary>An object or a list that is being read.</summary>
+    private sealed class Level
     {
-        var keys = new HashSet<string>();
-        return element.ValueKind switch
+        private HashSet<string>? _keys;
+        private int _index = -1;
+
+        /// <value>The key or the number of what is being read in it.</value>
+        public string Place { get => field ?? $"{_index}"; private set; }
+
+        public bool Take(string key)
         {
-            JsonValueKind.Object => element.EnumerateObject()
-                .Select(entry => keys.Add(entry.Name) ? Repeated(entry.Value, Join(path, entry.Name)) : Join(path, entry.Name)).FirstOrDefault(IsFound),
-            JsonValueKind.Array => element.EnumerateArray().Select((item, index) => Repeated(item, Join(path, $"{index}"))).FirstOrDefault(IsFound),
-            _ => null,
-        };
+            Place = key;
+            return (_keys ??= []).Add(key);
+        }
+
+        public void Count() => _index++;
     }
-
-    private static bool IsFound(string? path) => path is not null;
-
-    private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}:{key}";
 }

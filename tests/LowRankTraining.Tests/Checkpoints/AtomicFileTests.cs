@@ -56,7 +56,7 @@ public sealed class AtomicFileTests : IDisposable
         {
             stream.WriteByte(2);
             throw new IOException("disk full");
-        })).Should().Throw<IOException>().WithMessage("disk full");
+        })).Should().Throw<IOException>().WithMessage("*state' was not saved: disk full*");
 
         File.ReadAllBytes(Target).Should().Equal(1);
         Directory.GetFiles(_folder).Should().Equal(Target);

@@ -1,5 +1,7 @@
 using System.IO.Compression;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using FluentAssertions;
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Mixing;
@@ -195,6 +197,66 @@ public sealed class DamagedFileTests : IDisposable
             .WithMessage(FormattableString.Invariant($"*its header has {length} bytes, and a header has between 2 and 100000000*"));
     }
 
+    [Theory]
+    [InlineData("a name", 3.2), InlineData("a dtype", 3.2), InlineData("dimensions", 1.1), InlineData("lists in lists", 1.1), InlineData("blanks", 1.1)]
+    public void Header_of_ten_megabytes_that_says_nothing_is_refused_in_the_memory_of_its_text(string of, double times)
+    {
+        const int length = 10_000_000;
+        var header = of switch
+        {
+            "a name" => $$"""{"{{new string('n', length)}}":{"dtype":"F32","shape":[2],"data_offsets":[0,0]} }""",
+            "a dtype" => $$"""{"a":{"dtype":"{{new string('F', length)}}","shape":[0],"data_offsets":[0,0]} }""",
+            "dimensions" => $$"""{"a":{"dtype":"F32","shape":[0{{string.Concat(Enumerable.Repeat(",0", length / 2))}}],"data_offsets":[0,0]} }""",
+            "lists in lists" => new string('[', length),
+            _ => new string(' ', length),
+        };
+        var path = Path.Combine(_directory, "state");
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. Encoding.ASCII.GetBytes(header)]);
+
+        Taken(() => FluentActions.Invoking(() => SafeTensorsFile.Open(path))
+                .Should().Throw<InvalidDataException>().Which.Message.Length.Should().BeLessThan(700))
+            .Should().BeLessThan((long)(times * header.Length) + 500_000);
+    }
+
+    /// <summary>Options of many megabytes, of which one letter is another.</summary>
+    [Fact]
+    public void Damaged_header_of_ours_is_refused_before_anything_is_made_of_what_it_says()
+    {
+        var path = Path.Combine(_directory, "state");
+        var options = new JsonObject { ["Text"] = new string('x', 4_000_000) };
+        SafeTensorsFile.Write(path, [], new CheckpointManifest { Kind = CheckpointManifest.Mixer, Method = "m", Options = options });
+        var sound = File.ReadAllBytes(path);
+        File.WriteAllBytes(path, Flipped(sound, sound.Length / 2));
+
+        Taken(() => FluentActions.Invoking(() => SafeTensorsFile.Open(path)).Should().Throw<InvalidDataException>().WithMessage("*checksum differs*"))
+            .Should().BeLessThan(sound.Length + 500_000);
+    }
+
+    /// <summary>The last byte of many: everything before it has been read by then.</summary>
+    [Fact]
+    public void Damaged_checkpoint_is_refused_in_a_fraction_of_its_size()
+    {
+        using var model = Seeded(nn.Linear(6, 200_000));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        var sound = File.ReadAllBytes(Checkpoint);
+        File.WriteAllBytes(Checkpoint, Flipped(sound, sound.Length - 1));
+
+        Taken(() => FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>())
+            .Should().BeLessThan(sound.Length / 4);
+    }
+
+    [Theory]
+    [InlineData(true), InlineData(false)]
+    public void Length_in_a_stream_takes_no_memory_before_its_bytes_are_there(bool canSeek)
+    {
+        byte[] state = [.. BitConverter.GetBytes(99_999_999L), .. "{}      "u8];
+        Stream Stream() => canSeek ? new MemoryStream(state) : new GZipStream(new MemoryStream(Packed(state)), CompressionMode.Decompress);
+
+        Taken(() => FluentActions.Invoking(() => SafeTensorsFile.Open(Stream(), "the stream")).Should().Throw<InvalidDataException>())
+            .Should().BeLessThan(500_000);
+    }
+
     [Fact]
     public void State_goes_through_streams_that_cannot_seek()
     {
@@ -244,6 +306,23 @@ public sealed class DamagedFileTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    /// <summary>Managed bytes that the second call takes: the first one finds what has to be made once.</summary>
+    private static long Taken(Action read)
+    {
+        read();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        read();
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
+    private static byte[] Packed(byte[] bytes)
+    {
+        using var packed = new MemoryStream();
+        using (var zip = new GZipStream(packed, CompressionLevel.Fastest))
+            zip.Write(bytes);
+        return packed.ToArray();
+    }
 
     private static byte[] Flipped(byte[] sound, int place)
     {

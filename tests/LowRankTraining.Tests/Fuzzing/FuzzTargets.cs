@@ -16,12 +16,12 @@ namespace LowRankTraining.Tests.Fuzzing;
 internal sealed class CheckpointTarget : FuzzTarget
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("lowrank-").FullName;
-    private readonly OpenNetwork _model = Seeded(new OpenNetwork(inputs: 12, hidden: 4));
+    private readonly OpenNetwork _model;
     private readonly LowRankOptimizer _optimizer;
 
-    public CheckpointTarget(ILowRankStrategy method, bool resealed = false)
+    public CheckpointTarget(ILowRankStrategy method, bool resealed = false, long hidden = 4)
     {
-        IsSealed = !resealed;
+        (IsSealed, _model) = (!resealed, Seeded(new OpenNetwork(inputs: 12, hidden: hidden)));
         _optimizer = method.Attach(_model).CreateOptimizer();
         Sound = [Saved(), Saved()];
         Run(_model, _optimizer, 1);

@@ -13,6 +13,7 @@ public class FuzzTests
     private static readonly Dictionary<string, Func<FuzzTarget>> Targets = new()
     {
         ["checkpoint of galore"] = () => new CheckpointTarget(new GaLore { Rank = 2 }),
+        ["checkpoint of two megabytes"] = () => new CheckpointTarget(new GaLore { Rank = 16 }, hidden: 640),
         ["checkpoint of lora"] = () => new CheckpointTarget(new LoRA { Rank = 2 }),
         ["resealed checkpoint of fira"] = () => new CheckpointTarget(new Fira { Rank = 2 }, resealed: true),
         ["resealed checkpoint of inrank"] = () => new CheckpointTarget(new InRank(), resealed: true),

@@ -21,7 +21,24 @@ internal static class AtomicFile
         if (files is [var only] && FileKind.IsSpecial(only.Path))
             WriteInto(only.Path, only.Write);
         else
-            Replace([.. files.Select(file => (TargetOf(file.Path), file.Write))]);
+            ReplaceOrTell([.. files.Select(file => (TargetOf(file.Path), file.Write))]);
+    }
+
+    /// <exception cref="IOException">There is no room, or the disk fails. What was there is as it was.</exception>
+    /// <exception cref="ArgumentException">A path is that of a folder.</exception>
+    private static void ReplaceOrTell((string Path, Action<Stream> Write)[] files)
+    {
+        if (Array.Find(files, file => Directory.Exists(file.Path)).Path is { } folder)
+            throw new ArgumentException($"'{folder}' is a folder, and a file of that name is to be made. Nothing was saved.");
+        try
+        {
+            Replace(files);
+        }
+        catch (IOException failure) when (failure.GetType() == typeof(IOException))
+        {
+            throw new IOException(
+                $"'{files[0].Path}' was not saved: {failure.Message}. What was there is as it was. Make room, or save on another disk.", failure);
+        }
     }
 
     private static void WriteInto(string path, Action<Stream> write)
@@ -59,13 +76,23 @@ internal static class AtomicFile
         finally
         {
             foreach (var (beside, stream) in unfinished)
-            {
-                stream.Dispose();
-                File.Delete(beside);
-            }
+                Remove(beside, stream);
         }
 
         FlushNames(FolderOf(files[0].Path));
+    }
+
+    /// <summary>Removes what has not come to have its name. What is still to be written of it finds no room either, where there was none.</summary>
+    private static void Remove(string beside, FileStream stream)
+    {
+        File.Delete(beside);
+        try
+        {
+            stream.Dispose();
+        }
+        catch (IOException)
+        {
+        }
     }
 
     private static string FolderOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path))!;

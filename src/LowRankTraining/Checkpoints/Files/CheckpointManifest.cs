@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -69,12 +70,12 @@ internal sealed record CheckpointManifest
 
     public static CheckpointManifest Parse(string text)
     {
-        var json = JsonNode.Parse(text) as JsonObject ?? throw new InvalidDataException("its manifest is not a JSON object.");
+        var json = Encoding.UTF8.GetBytes(text);
         if (JsonKeys.Repeated(json) is { } repeated)
             throw new InvalidDataException($"its manifest has '{repeated}' twice.");
-        return json["format"]?.GetValue<int>() is CurrentFormat
-            ? json.Deserialize<CheckpointManifest>(Json)!.RequireComplete()
-            : throw new InvalidDataException($"it was written in format {json["format"]}, and this version of the library reads format {CurrentFormat}.");
+        return JsonSerializer.Deserialize<Version>(json, Json)?.Format is var format && format == CurrentFormat
+            ? JsonSerializer.Deserialize<CheckpointManifest>(json, Json)!.RequireComplete()
+            : throw new InvalidDataException($"it was written in format {format}, and this version of the library reads format {CurrentFormat}.");
     }
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
@@ -111,6 +112,9 @@ internal sealed record CheckpointManifest
 
         return Parameters.Zip(saved.Parameters, (here, there) => here.DifferenceFrom(there)).FirstOrDefault(difference => difference is not null);
     }
+
+    /// <summary>What every format says, whatever else it does.</summary>
+    private sealed record Version(int? Format);
 
     private static string Sizes(CheckpointManifest manifest) =>
         $"{string.Join(" + ", manifest.Groups.Select(group => group.Parameters))} parameters";

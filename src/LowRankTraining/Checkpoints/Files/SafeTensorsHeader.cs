@@ -14,6 +14,7 @@ internal sealed class SafeTensorsHeader
 {
     private const string MetadataKey = "__metadata__", ManifestKey = "manifest", ChecksumKey = "checksum", Unsealed = "0000000000000000";
     private const long Longest = 100_000_000;
+    private const int MostDimensions = 64;
 
     private static readonly byte[] SealPrefix = Encoding.UTF8.GetBytes($$"""{"{{MetadataKey}}":{"{{ChecksumKey}}":" """.TrimEnd());
 
@@ -42,6 +43,10 @@ internal sealed class SafeTensorsHeader
     {
         ["F8_E4M3"] = 8, ["F8_E5M2"] = 8, ["F8_E8M0"] = 8, ["F6_E2M3"] = 6, ["F6_E3M2"] = 6, ["F4"] = 4, ["U16"] = 16, ["U32"] = 32, ["U64"] = 64,
     };
+
+    /// <summary>Bits a number of every dtype of safetensors.</summary>
+    private static readonly Dictionary<string, int> Bits =
+        Types.ToDictionary(pair => pair.Key, pair => (int)pair.Value.ElementSize() * 8).Concat(ForeignTypes).ToDictionary();
 
     private readonly Dictionary<string, Entry> _entries = [];
     private readonly Dictionary<string, string> _metadata = [];
@@ -93,7 +98,13 @@ internal sealed class SafeTensorsHeader
     /// <exception cref="Exception">What reading damaged JSON throws: see <see cref="IsDamage"/>.</exception>
     public static SafeTensorsHeader Read(Stream stream, long? available)
     {
-        var bytes = ReadFramed(stream, available);
+        var limit = available ?? (stream.CanSeek ? stream.Length - stream.Position : null);
+        var bytes = ReadFramed(stream, limit);
+
+        // Before anything is made of what it says.
+        var isSealed = BeginsWithSeal(bytes);
+        if (isSealed)
+            RequireSeal(bytes);
         var header = new SafeTensorsHeader();
         using var json = JsonDocument.Parse(bytes);
         foreach (var item in json.RootElement.EnumerateObject())
@@ -101,16 +112,15 @@ internal sealed class SafeTensorsHeader
 
         // Seal or manifest is enough to know a file of this library: the other may be what is damaged.
         var manifest = header._metadata.GetValueOrDefault(ManifestKey);
-        var isOurs = BeginsWithSeal(bytes) || CheckpointManifest.MayBe(manifest);
-        if (isOurs)
-            RequireSeal(bytes);
-        if (isOurs && manifest is not null)
+        if (!isSealed && CheckpointManifest.MayBe(manifest))
+            throw NotAsWritten();
+        if (isSealed && manifest is not null)
         {
             header.Manifest = CheckpointManifest.Parse(manifest);
             header.Manifest.RequireChecksumsOf(header._entries.Keys);
         }
 
-        header.RequireGapless(available - sizeof(long) - bytes.Length);
+        header.RequireGapless(limit - sizeof(long) - bytes.Length, isAll: available is not null);
         return header;
     }
 
@@ -141,9 +151,25 @@ internal sealed class SafeTensorsHeader
         if (length > available - sizeof(long))
             throw new InvalidDataException($"it is not complete: it says that its header has {length} bytes, and {available - sizeof(long)} are there.");
 
+        if (available is null)
+            return ReadInBlocks(stream, (int)length);
         var header = new byte[length];
         stream.ReadExactly(header);
         return header;
+    }
+
+    /// <summary>Takes memory as bytes come: a damaged length must not decide.</summary>
+    private static byte[] ReadInBlocks(Stream stream, int length)
+    {
+        var (header, block) = (new MemoryStream(), new byte[Math.Min(length, 1 << 16)]);
+        while (header.Length < length)
+        {
+            var part = block.AsSpan(0, (int)Math.Min(block.Length, length - header.Length));
+            stream.ReadExactly(part);
+            header.Write(part);
+        }
+
+        return header.ToArray();
     }
 
     /// <summary>Whether the metadata begin with 16 hexadecimal digits as their checksum, which in files of
@@ -153,60 +179,72 @@ internal sealed class SafeTensorsHeader
         && header.Skip(SealPrefix.Length).Take(Unsealed.Length).All(digit => char.IsAsciiHexDigitLower((char)digit))
         && header[SealPrefix.Length + Unsealed.Length] == '"';
 
+    /// <summary>Compares a sealed header with its checksum, which is taken with zeros in its own place.</summary>
     private static void RequireSeal(byte[] header)
     {
-        var unsealed = header.ToArray();
-        if (BeginsWithSeal(header))
-            Encoding.ASCII.GetBytes(Unsealed, unsealed.AsSpan(SealPrefix.Length));
-        if (!BeginsWithSeal(header) || HashingStream.Of(unsealed) != Encoding.ASCII.GetString(header, SealPrefix.Length, Unsealed.Length))
-            throw new InvalidDataException("its header is not the one that was written: the checksum differs.");
+        var place = header.AsSpan(SealPrefix.Length, Unsealed.Length);
+        var written = Encoding.ASCII.GetString(place);
+        Encoding.ASCII.GetBytes(Unsealed, place);
+        if (HashingStream.Of(header) != written)
+            throw NotAsWritten();
+        Encoding.ASCII.GetBytes(written, place);
     }
+
+    private static InvalidDataException NotAsWritten() => new("its header is not the one that was written: the checksum differs.");
 
     private void Add(JsonProperty item)
     {
-        if (item.Name == MetadataKey)
+        if (item.NameEquals(MetadataKey))
             foreach (var text in item.Value.EnumerateObject())
-                Require(_metadata.TryAdd(text.Name, text.Value.GetString() ?? ""), $"its metadata hold '{text.Name}' twice.");
-        else
-            Require(_entries.TryAdd(item.Name, EntryOf(item)), $"it holds '{item.Name}' twice.");
+                AddText(text.Name, text.Value.GetString() ?? "");
+        else if (item.Name is var name && !_entries.TryAdd(name, EntryOf(name, item.Value)))
+            throw new InvalidDataException($"it holds '{Short(name)}' twice.");
     }
 
-    private static Entry EntryOf(JsonProperty item)
+    private void AddText(string name, string text)
     {
-        var (dtype, offsets) = (item.Value.GetProperty("dtype").GetString() ?? "null", item.Value.GetProperty("data_offsets"));
-        var shape = item.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
-        Require(BitsOf(dtype) is not null, $"'{item.Name}' is of dtype {dtype}; known are {string.Join(", ", Types.Keys.Concat(ForeignTypes.Keys))}.");
+        if (!_metadata.TryAdd(name, text))
+            throw new InvalidDataException($"its metadata hold '{Short(name)}' twice.");
+    }
 
+    private static Entry EntryOf(string name, JsonElement item)
+    {
+        var (type, sizes, offsets) = (item.GetProperty("dtype"), item.GetProperty("shape"), item.GetProperty("data_offsets"));
+        var (dtype, bits) = Bits.FirstOrDefault(known => type.ValueEquals(known.Key));
+        if (dtype is null)
+            throw new InvalidDataException($"'{Short(name)}' is of dtype {Short(type.ToString())}; known are {string.Join(", ", Bits.Keys)}.");
+        if (sizes.GetArrayLength() > MostDimensions)
+            throw new InvalidDataException($"'{Short(name)}' has {sizes.GetArrayLength()} dimensions, and a tensor has {MostDimensions} at the most.");
+
+        long[] shape = [.. sizes.EnumerateArray().Select(size => size.GetInt64())];
         var entry = new Entry(dtype, shape, offsets[0].GetInt64(), offsets[1].GetInt64());
-        var bits = shape.Aggregate((long)BitsOf(dtype)!.Value, (product, size) => checked(product * size));
-        Require(bits % 8 == 0, $"'{item.Name}' takes {bits} bits, which is no number of bytes.");
-        var bytes = bits / 8;
-        Require(Array.TrueForAll(shape, size => size >= 0) && entry.Begin >= 0 && entry.End - entry.Begin == bytes,
-            $"'{item.Name}' should take {bytes} bytes and takes {entry.End - entry.Begin}.");
+        var all = shape.Aggregate((long)bits, (product, size) => checked(product * size));
+        if (all % 8 != 0)
+            throw new InvalidDataException($"'{Short(name)}' takes {all} bits, which is no number of bytes.");
+        if (Array.Exists(shape, size => size < 0) || entry.Begin < 0 || entry.End - entry.Begin != all / 8)
+            throw new InvalidDataException($"'{Short(name)}' should take {all / 8} bytes and takes {entry.End - entry.Begin}.");
         return entry;
     }
 
-    private static int? BitsOf(string dtype) =>
-        TypeOf(dtype)?.ElementSize() * 8 ?? (ForeignTypes.TryGetValue(dtype, out var bits) ? bits : null);
-
-    private void RequireGapless(long? available)
+    private void RequireGapless(long? available, bool isAll)
     {
         var end = 0L;
         foreach (var (name, entry) in _entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End))
         {
-            Require(entry.Begin == end, $"'{name}' begins at byte {entry.Begin} of the values, where {end} was expected.");
+            if (entry.Begin != end)
+                throw new InvalidDataException($"'{Short(name)}' begins at byte {entry.Begin} of the values, where {end} was expected.");
             end = entry.End;
-            Require(end <= (available ?? end), $"it is not complete: '{name}' would take {end - entry.Begin} bytes, and {available - entry.Begin} are there.");
+            if (end > available)
+                throw new InvalidDataException(
+                    $"it is not complete: '{Short(name)}' would take {end - entry.Begin} bytes, and {available - entry.Begin} are there.");
         }
 
-        Require(end == (available ?? end), $"its tensors take {end} bytes, and {available} are there.");
+        if (isAll && end != available)
+            throw new InvalidDataException($"its tensors take {end} bytes, and {available} are there.");
     }
 
-    private static void Require(bool condition, string otherwise)
-    {
-        if (!condition)
-            throw new InvalidDataException(otherwise);
-    }
+    /// <summary>A text of a damaged file can be as long as the file.</summary>
+    private static string Short(string text) => text.Length > 200 ? $"{text[..200]}..." : text;
 
     private static byte[] Encode(IReadOnlyList<TensorSource> tensors, IEnumerable<KeyValuePair<string, string>>? texts)
     {
