@@ -149,12 +149,8 @@ internal static class CompareCommand
             settings.Rank >= 1 ? null : $"--rank must be at least 1 (is {settings.Rank})",
             settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
-            settings.Batch < 1 || settings.Sequence < 2 || settings.Steps >= settings.Evaluations
-                ? null
-                : $"--tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.Tokens})",
-            settings.Batch < 1 || settings.Sequence < 2 || settings.Trials.Steps >= settings.Evaluations
-                ? null
-                : $"--tune-tokens must give at least {settings.Evaluations} steps of {(long)settings.Batch * settings.Sequence} (is {settings.TuningTokens})",
+            TooFew("--tokens", settings.Tokens),
+            settings.TuningTokens is { } tuning ? TooFew("--tune-tokens", tuning) : null,
             settings.Scale is null or > 0 ? null : $"--scale must be above 0 (is {settings.Scale})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",
@@ -164,5 +160,12 @@ internal static class CompareCommand
         var complaints = wrong.OfType<string>().ToList();
         if (complaints.Count > 0)
             throw new UserException(string.Join("; ", complaints) + ".");
+
+        string? TooFew(string option, long tokens)
+        {
+            var least = (long)settings.Evaluations * settings.Batch * settings.Sequence;
+            return settings.Batch < 1 || settings.Sequence < 2 || tokens >= least ? null
+                : $"{option} must be at least {least}, which is {settings.Evaluations} steps of {settings.Batch} × {settings.Sequence} (is {tokens})";
+        }
     }
 }
