@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using LowRankTraining.Numerics;
 using TorchSharp;
@@ -168,8 +169,11 @@ public sealed class StateBag : IDisposable
 
     private ref long Count(string name)
     {
-        if (_slots is not null && !_counters.ContainsKey(name))
-            RequireListed(name);
+        ref var known = ref CollectionsMarshal.GetValueRefOrNullRef(_counters, name);
+        if (!Unsafe.IsNullRef(ref known))
+            return ref known;
+
+        RequireListed(name);
         return ref CollectionsMarshal.GetValueRefOrAddDefault(_counters, name, out _);
     }
 

@@ -8,7 +8,7 @@ namespace LowRankTraining.Numerics;
 /// <remarks>Found once and read often: every question to a tensor is a call of native code. The tensor must outlive it: nothing checks that it does.</remarks>
 internal readonly ref struct HostNumbers
 {
-    private readonly ReadOnlySpan<float> _singles;
+    private readonly Span<float> _singles;
     private readonly ReadOnlySpan<ushort> _halves;
 
     private HostNumbers(Tensor tensor, ScalarType dtype)
@@ -48,6 +48,9 @@ internal readonly ref struct HostNumbers
             room[i] = BitConverter.Int32BitsToSingle(halves[i] << 16);
         return room;
     }
+
+    /// <summary>The numbers of a float32 tensor on the CPU that is to be written to, which may be this one.</summary>
+    public Span<float> FloatsOf(Tensor target) => ReferenceEquals(target, Tensor) && _halves.IsEmpty ? _singles : target.Floats();
 
     /// <summary>The largest magnitude of some of them; NaN where there is a NaN, 0 where there is nothing.</summary>
     public float Largest(int start, int count) => _halves.IsEmpty

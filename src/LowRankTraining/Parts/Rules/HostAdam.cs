@@ -56,7 +56,7 @@ internal readonly struct HostAdam
         var rented = ArrayPool<float>.Shared.Rent(4 * Math.Min(piece, count));
         var means = _mean.Open();
         var squares = _square.Open();
-        var targets = target.Floats();
+        var targets = gradient.FloatsOf(target);
         for (var start = from; start < from + count; start += piece)
         {
             var length = Math.Min(piece, from + count - start);

@@ -9,8 +9,8 @@ public sealed partial record SubspaceRule
     private bool IsDue(StateBag state, in StepContext step)
     {
         var completed = state.Counter(Clock);
-        var isFound = state.Counter(RenewedFor) == completed + 1 || state.Counter(FoundFor) == completed + 1;
-        return !isFound && (completed == 0 || Refresh.IsDue(completed, step.Index, state));
+        return (completed == 0 || Refresh.IsDue(completed, step.Index, state))
+            && state.Counter(RenewedFor) != completed + 1 && state.Counter(FoundFor) != completed + 1;
     }
 
     /// <summary>The subspace in use.</summary>
