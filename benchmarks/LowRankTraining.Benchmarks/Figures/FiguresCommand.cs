@@ -14,6 +14,7 @@ internal static class FiguresCommand
         ("step", StepFigures.Measure),
         ("alone", AloneFigures.Measure),
         ("small", SmallFigures.Measure),
+        ("overhead", OverheadFigures.Measure),
         ("stagger", StaggerFigures.Measure),
         ("refresh", RefreshFigures.Measure),
         ("training", TrainingFigures.Measure),
