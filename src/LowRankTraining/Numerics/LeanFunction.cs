@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.autograd;
 
@@ -19,7 +21,7 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
     {
         var failure = BackwardFailure.Current;
         failure.Rethrow();
-        ctx.save_data(Call, new Arguments(vars.Length, failure, Origin.Of((Tensor)vars[0])));
+        ctx.save_data(Call, new Arguments(vars.Length, failure, Origin.Of((Tensor)vars[0]), Array.FindAll(vars, owner => owner is Parameter or nn.Module)));
         return Output(ctx, vars);
     }
 
@@ -44,7 +46,7 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
         }
         catch (Exception failure)
         {
-            call.Failure.Keep(failure);
+            call.Failure.Keep(failure, call.Owners);
             return Nothing(call);
         }
 #pragma warning restore CA1031
@@ -73,9 +75,9 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
         return GraphGradients.HandOver([.. gradients]);
     }
 
-    /// <summary>What every backward pass has to know of its forward pass: how many gradients to return, where to leave an exception, and what the first
-    /// argument was.</summary>
-    private sealed record Arguments(int Count, BackwardFailure Failure, Origin? First);
+    /// <summary>What every backward pass has to know of its forward pass: how many gradients to return, where to leave an exception, what the first argument
+    /// was, and the parameters and layers that an exception is of.</summary>
+    private sealed record Arguments(int Count, BackwardFailure Failure, Origin? First, object[] Owners);
 
     /// <summary>What is known of an argument that other operations have made.</summary>
     private sealed record Origin(long[] Shape, ScalarType Dtype, Device Device)
@@ -92,18 +94,50 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
 
 /// <summary>The first exception of the backward passes that belong to the forward passes of one flow of execution, until it can be thrown.</summary>
 /// <remarks>One that left a custom backward pass would end the process, since the callers above it are native. On a GPU the backward pass runs on a thread of
-/// its own; the exception waits for the one that ran the forward pass.</remarks>
+/// its own; the exception waits for the one that ran the forward pass, or for a step of the parameters that it is of, wherever that is taken.</remarks>
 internal sealed class BackwardFailure
 {
     private static readonly AsyncLocal<BackwardFailure?> OfThisFlow = new();
 
+    private static readonly ConcurrentDictionary<BackwardFailure, bool> Kept = new();
+
     private ExceptionDispatchInfo? _first;
+    private WeakReference<Parameter>[] _parameters = [];
 
     /// <value>That of the thread, or of the asynchronous method, which may go on with another thread between two of its steps.</value>
     public static BackwardFailure Current => OfThisFlow.Value ??= new();
 
-    public void Keep(Exception failure) => Interlocked.CompareExchange(ref _first, ExceptionDispatchInfo.Capture(failure), null);
+    /// <summary>Throws what was kept of this flow, or of some of the parameters that are to be stepped, whichever flow ran them.</summary>
+    public static void Rethrow(Func<Parameter, bool> isStepped)
+    {
+        Current.Rethrow();
+        if (!Kept.IsEmpty)
+            foreach (var (other, _) in Kept.Where(kept => kept.Key.IsOf(isStepped)))
+                other.Rethrow();
+    }
+
+    /// <param name="failure">What has gone wrong.</param>
+    /// <param name="owners">Parameters and layers in the backward pass of which it has.</param>
+    public void Keep(Exception failure, object[] owners)
+    {
+        if (Interlocked.CompareExchange(ref _first, ExceptionDispatchInfo.Capture(failure), null) is not null)
+            return;
+
+        _parameters = [.. owners.SelectMany(owner => owner is nn.Module layer ? layer.parameters() : [(Parameter)owner])
+            .Select(parameter => new WeakReference<Parameter>(parameter))];
+        Kept.TryAdd(this, true);
+    }
 
     /// <summary>Throws what was kept, once, as it was.</summary>
-    public void Rethrow() => Interlocked.Exchange(ref _first, null)?.Throw();
+    public void Rethrow()
+    {
+        if (Interlocked.Exchange(ref _first, null) is not { } first)
+            return;
+
+        Kept.TryRemove(this, out _);
+        first.Throw();
+    }
+
+    private bool IsOf(Func<Parameter, bool> isStepped) =>
+        Array.Exists(_parameters, kept => kept.TryGetTarget(out var parameter) && !parameter.IsInvalid && isStepped(parameter));
 }

@@ -53,7 +53,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         _parameter_groups = [];
         add_param_group(new ParamGroup(plans.Select(plan => plan.Parameter)));
         session.Begin(this);
-        _watch = session.Model is { } model ? new(model, parameter => EntryOf(parameter) is not null) : null;
+        _watch = session.Model is { } model ? new(model, Handles) : null;
     }
 
     /// <value>The session at work; call its <see cref="ILowRankSession.Finish"/> to get a plain model back.</value>
@@ -106,6 +106,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 loss = closure();
 
         // What has gone wrong in the closure's backward pass is found here too.
+        BackwardFailure.Rethrow(Handles);
         Session.BeforeStep();
         RequireUsableGroups();
         Window.RequireUnscaled();
@@ -252,6 +253,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
         return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => (GradientVerdict?)pair.Second);
     }
+
+    private bool Handles(Parameter parameter) => EntryOf(parameter) is not null;
 
     /// <summary>What is known of a parameter, whichever object stands for it. Once it has been disposed, another tensor may lie at its address.</summary>
     private ParameterState? EntryOf(Parameter parameter) =>

@@ -84,7 +84,6 @@ internal sealed class TappedSession : ILowRankSession
 
     public void BeforeStep()
     {
-        BackwardFailure.Current.Rethrow();
         FindWhatRuns();
         _inner.BeforeStep();
     }

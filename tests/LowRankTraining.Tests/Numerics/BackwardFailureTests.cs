@@ -80,6 +80,36 @@ public class BackwardFailureTests
         }
     }
 
+    /// <summary>A pool of threads of a program's own, which know nothing of each other: what was started without the flow of its starter.</summary>
+    [Theory]
+    [InlineData("lora"), InlineData("stepped"), InlineData("sltrain"), InlineData("q-galore")]
+    public void Failure_is_thrown_by_the_step_of_a_thread_without_the_flow_and_by_no_other_optimizer(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var other = Seeded(new OpenNetwork());
+        using var model = Seeded(new OpenNetwork());
+        using var unconcerned = new GaLore { Rank = 2 }.Attach(other).CreateOptimizer(0.01);
+        using var optimizer = (name switch
+        {
+            "lora" => new LoRA { Rank = 4, Base = BaseFormat.NF4 }.Attach(model),
+            "stepped" => new GaLore { Rank = 2 }.Attach(model, gradients: GradientFlow.Stepped),
+            "sltrain" => new SLTrain { Rank = 2, Density = 0.2 }.Attach(model),
+            _ => new QGaLore { Rank = 2 }.Attach(model),
+        }).CreateOptimizer(0.01);
+        if (name == "stepped")
+            model.call(Training.Inputs(model)).square().mean().backward();
+        var loss = model.call(Training.Inputs(model)).square().mean();
+        if (name != "stepped")
+            model.named_buffers().First(buffer => buffer.name.StartsWith("second.", StringComparison.Ordinal)).buffer.Dispose();
+
+        OnThreadOfItsOwn(loss.backward).Should().BeNull();
+
+        OnThreadOfItsOwn(() => unconcerned.step()).Should().BeNull();
+        OnThreadOfItsOwn(() => optimizer.step()).Should().NotBeNull();
+        (unconcerned.CompletedSteps, optimizer.CompletedSteps).Should().Be((1, 0));
+        Training.Inputs(other).Invoking(inputs => other.call(inputs)).Should().NotThrow("it has been thrown once");
+    }
+
     [Fact]
     public void Failure_of_a_pass_on_another_thread_reaches_the_one_that_ran_the_forward_pass()
     {
@@ -131,6 +161,15 @@ public class BackwardFailureTests
 
         optimizer.CompletedSteps.Should().Be(0);
         Weights(model).Should().BeEquivalentTo(before);
+    }
+
+    private static Exception? OnThreadOfItsOwn(Action action)
+    {
+        Exception? failure = null;
+        var thread = new Thread(() => failure = Record.Exception(action));
+        thread.UnsafeStart();
+        thread.Join();
+        return failure;
     }
 
     private static QuantizedLowRankLinear Layer() => new(nn.Linear(8, 6), rank: 2);

@@ -60,12 +60,10 @@ public sealed partial class AdapterSession
     }
 
     /// <inheritdoc/>
-    /// <remarks>An exception of a layer's backward pass cannot leave that pass, and is thrown here or by the next forward pass.</remarks>
     /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged; or they await their start, see <see cref="Initialize"/>;
     /// or the model does not run what was adapted, or no longer shares what it shared. Nothing was changed.</exception>
     public void BeforeStep()
     {
-        BackwardFailure.Current.Rethrow();
         RequireUnfinished();
         RequireUnmerged();
         RequireInitialized();

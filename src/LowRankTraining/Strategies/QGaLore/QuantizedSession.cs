@@ -65,11 +65,7 @@ internal sealed class QuantizedSession : ILowRankSession
 
     public void Begin(IOptimizerState state) => _inner.Begin(state);
 
-    public void BeforeStep()
-    {
-        BackwardFailure.Current.Rethrow();
-        _inner.BeforeStep();
-    }
+    public void BeforeStep() => _inner.BeforeStep();
 
     public void AfterStep(in StepContext step, IOptimizerState state)
     {
