@@ -10,7 +10,7 @@ namespace LowRankTraining.Checkpoints;
 /// <remarks>
 /// <para>The tensors' file holds the checksums and the manifest of every file of this library beside them, which PEFT passes over.</para>
 /// <para>Tensors: <c>base_model.model.&lt;module&gt;.lora_A.weight</c> (r × n), <c>….lora_B.weight</c> (m × r), with DoRA <c>….lora_magnitude_vector</c> (m),
-/// in the dtype that they have in the model. Beside convolutions, which can be saved and not loaded, they are r × in × window and m × r × 1.</para>
+/// in the dtype that they have in the model. Beside convolutions they are r × in × window and m × r × 1.</para>
 /// <para>To go on with an adapter, or to use one:</para>
 /// <code>
 /// var session = PeftAdapter.MethodOf(folder).Attach(model, PeftAdapter.TargetsOf(folder));
@@ -100,7 +100,7 @@ public static class PeftAdapter
         using var scope = NewDisposeScope();
         using var file = OpenIn(folder);
         var modules = PeftSavedModules.In(file, config, session);
-        string[] problems = [.. PeftLayer.ProblemsOf(file, config, factors, modules.Keys), .. PeftSavedModules.ProblemsOf(file, modules)];
+        string[] problems = [.. PeftLayer.ProblemsOf(file, config, session, factors, modules.Keys), .. PeftSavedModules.ProblemsOf(file, modules)];
         if (problems.Length > 0)
             throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: "
                 + $"{string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
@@ -109,9 +109,9 @@ public static class PeftAdapter
         var read = file.Names.ToDictionary(name => name, file.Read);
         if (read.FirstOrDefault(pair => !pair.Value.isfinite().all().ToBoolean()) is { Key: { } broken })
             throw new InvalidDataException($"The adapter in '{folder}' holds NaN or infinity in '{broken}'. Nothing was changed.");
-        var values = factors.SelectMany(set => PeftLayer.ValuesFor(set, read)).ToArray();
-        foreach (var (parameter, value) in values)
-            parameter.copy_(value);
+        var puttings = factors.Select(set => PeftLayer.Putting(set, read)).ToArray();
+        foreach (var put in puttings)
+            put();
         foreach (var (name, parameter) in modules)
             parameter!.copy_(read[name]);
     }

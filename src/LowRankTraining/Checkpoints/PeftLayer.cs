@@ -47,17 +47,22 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
             B = B.reshape([B.shape[0], Rank, .. weight.shape[2..].Select(_ => 1L)]),
         },
         _ => throw new NotSupportedException($"'{Module}' is adapted and is neither a linear layer nor a convolution of one group, or its weight stands in "
-            + "other places too: PEFT has no adapter for it. Leave it out with Targets.Except, or call Finish() and save the model. Nothing was written."),
+            + "other places too: PEFT has no adapter for it. Leave it out with Targets.Except, or call Finish() and save the model. Nothing was changed."),
     };
 
-    /// <summary>The values for a session's factors, by the tensors' names in a file: as they stand there, or with the same product where a file has more rows
-    /// than the short side.</summary>
-    public static IEnumerable<(Tensor Parameter, Tensor Value)> ValuesFor(FactorSet set, IReadOnlyDictionary<string, Tensor> file)
+    /// <summary>What puts the values of a file, by the tensors' names in it, in the place of a session's factors: as they stand there, or with the same
+    /// product where a file has more rows than the short side.</summary>
+    public static Action Putting(FactorSet set, IReadOnlyDictionary<string, Tensor> file)
     {
         var parameters = PeftAdapter.Parameters(set).ToArray();
         var values = Array.ConvertAll(parameters, pair => file[pair.Name]);
-        (values[1], values[0]) = Fitted(values[1], values[0]);
-        return parameters.Zip(values, (pair, value) => (pair.Parameter, value));
+        (values[1], values[0]) = Fitted(values[1].reshape(values[1].shape[0], -1), values[0].reshape(values[0].shape[0], -1));
+        return () =>
+        {
+            set.Put?.Invoke(values[0], values[1]);
+            foreach (var ((_, parameter), value) in set.Put is null ? parameters.Zip(values) : [])
+                parameter.copy_(value);
+        };
     }
 
     /// <summary>Factors with the same product, of the rank that it can have at most.</summary>
@@ -92,12 +97,13 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
     /// <summary>Everything in which a file differs from what a session has.</summary>
     /// <param name="file">The adapter's tensors.</param>
     /// <param name="config">Its configuration.</param>
-    /// <param name="factors">The session's.</param>
+    /// <param name="session">The session.</param>
+    /// <param name="factors">Its factors.</param>
     /// <param name="others">Names of tensors that are no factors, and are looked at elsewhere.</param>
     public static IEnumerable<string> ProblemsOf(
-        SafeTensorsFile file, PeftConfig config, IReadOnlyList<FactorSet> factors, IEnumerable<string> others)
+        SafeTensorsFile file, PeftConfig config, AdapterSession session, IReadOnlyList<FactorSet> factors, IEnumerable<string> others)
     {
-        var expected = factors.SelectMany(set => Expected(set, file)).ToDictionary(pair => pair.Name, pair => pair.Shape);
+        var expected = factors.SelectMany(set => Expected(set, session.ModuleOf(set), file)).ToDictionary(pair => pair.Name, pair => pair.Shape);
         foreach (var name in file.Names.Except(others).Where(name => !expected.ContainsKey(name)))
             yield return $"it has '{name}', and the session has no such factor";
         foreach (var (name, shape) in expected)
@@ -114,13 +120,14 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
     }
 
     /// <summary>The tensors that a file must have. To factors of full rank it may bring more rows: their product fits all the same.</summary>
-    private static IEnumerable<(string Name, long[] Shape)> Expected(FactorSet set, SafeTensorsFile file)
+    private static IEnumerable<(string Name, long[] Shape)> Expected(FactorSet set, nn.Module? module, SafeTensorsFile file)
     {
         var nameOfA = PeftAdapter.Parameters(set).First().Name;
-        var more = set.HasFullRank && file.Has(nameOfA) && file.ShapeOf(nameOfA) is [var rows, _] && rows > set.Rank ? rows - set.Rank : 0;
+        var more = set.HasFullRank && file.Has(nameOfA) && file.ShapeOf(nameOfA) is [var rows, ..] && rows > set.Rank ? rows - set.Rank : 0;
+        var layer = new PeftLayer(set.Module, set.A, set.B, [], set.Scale).For(module);
         foreach (var (name, parameter) in PeftAdapter.Parameters(set))
-            yield return (name, ReferenceEquals(parameter, set.A) ? [parameter.shape[0] + more, parameter.shape[1]]
-                : ReferenceEquals(parameter, set.B) ? [parameter.shape[0], parameter.shape[1] + more]
+            yield return (name, ReferenceEquals(parameter, set.A) ? [set.Rank + more, .. layer.A.shape[1..]]
+                : ReferenceEquals(parameter, set.B) ? [layer.B.shape[0], set.Rank + more, .. layer.B.shape[2..]]
                 : parameter.shape);
     }
 

@@ -79,6 +79,56 @@ public sealed class PeftLoaderTests : IDisposable
         (model.get_parameter("image.weight")! - before - change).abs().max().ToDouble().Should().BeLessThan(1e-6);
     }
 
+    /// <summary>What a convolution, or a layer that is shadowed, trains lives with the optimizer, and the weight holds it.</summary>
+    [Theory]
+    [InlineData(ScalarType.Float32, 1e-6), InlineData(ScalarType.BFloat16, 0.02)]
+    public void Factors_that_live_with_the_optimizer_are_loaded_into_it_and_into_the_weights_and_trained_on(ScalarType dtype, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        nn.Module<Tensor, Tensor> Model() => Seeded(nn.Sequential(("image", nn.Conv2d(3, 8, (3, 2), dtype: dtype)), ("flat", nn.Flatten(2)),
+            ("line", nn.Conv1d(8, 4, 5, dtype: dtype)), ("last", nn.Linear(16, 6, dtype: dtype))));
+        using var model = Model();
+        using var again = Model();
+        var method = new LoRA { Rank = 2, Alpha = 6, Injection = Injection.Shadow };
+        using var optimizer = method.Attach(model, Targets.AllMatrices()).CreateOptimizer(0.01);
+        using var other =
+            (PeftAdapter.LoRAOf(Saved(3)) with { Injection = Injection.Shadow }).Attach(again, PeftAdapter.TargetsOf(_folder.Path)).CreateOptimizer(0.01);
+
+        for (var load = 0; load < 2; load++)
+            PeftAdapter.Load(_folder.Path, (AdapterSession)other.Session);
+
+        AreClose();
+        PeftAdapter.Load(Saved(1), (AdapterSession)other.Session);
+        AreClose();
+        Train(again, other, 2);
+        PeftAdapter.Save(_folder.Path, (AdapterSession)other.Session);
+        PeftAdapter.Load(_folder.Path, (AdapterSession)optimizer.Session);
+        AreClose();
+
+        string Saved(int steps)
+        {
+            Train(model, optimizer, steps);
+            PeftAdapter.Save(_folder.Path, (AdapterSession)optimizer.Session);
+            return _folder.Path;
+        }
+
+        void Train(nn.Module<Tensor, Tensor> trained, LowRankOptimizer own, int steps)
+        {
+            for (var step = 0; step < steps; step++)
+            {
+                own.zero_grad();
+                trained.call(Normal((ulong)step, dtype, 2, 3, 6, 6)).square().mean().backward();
+                own.step();
+            }
+        }
+
+        void AreClose()
+        {
+            foreach (var (name, weight) in model.named_parameters())
+                Distance(Values(again.get_parameter(name)!), Values(weight)).Should().BeLessThan(tolerance, name);
+        }
+    }
+
     /// <summary>A depthwise convolution, one that goes back, a matrix that a forward pass multiplies with itself, and a table that is the head too.</summary>
     [Theory]
     [InlineData("depthwise"), InlineData("upward"), InlineData("gate"), InlineData("tied")]
@@ -90,7 +140,7 @@ public sealed class PeftLoaderTests : IDisposable
         using var optimizer = session.CreateOptimizer(0.01);
 
         FluentActions.Invoking(() => PeftAdapter.Save(_folder.Path, session))
-            .Should().Throw<NotSupportedException>().WithMessage($"*{name}*PEFT has no adapter for it*Targets.Except*Nothing was written.");
+            .Should().Throw<NotSupportedException>().WithMessage($"*{name}*PEFT has no adapter for it*Targets.Except*Nothing was changed.");
         Directory.GetFiles(_folder.Path).Should().BeEmpty();
     }
 

@@ -47,12 +47,9 @@ public sealed partial class AdapterSession
         RequireUnfinished();
         RequireUnmerged();
         var factors = OwnFactors();
-        if (factors.FirstOrDefault(set => set.IsShadowed) is { } shadowed)
-            throw new NotSupportedException($"'{shadowed.Weight}' is shadowed: its factors are optimizer state, and the weight is the merged one. "
-                + (_adapters.First(adapter => adapter.Name == shadowed.Weight).IsLinear
-                    ? "Use Injection.Replace or Injection.Hook where adapters are to be loaded. "
-                    : "Only what is no linear layer has to be: an adapter for it has to be merged into the model where it was made. ")
-                + "Nothing was changed.");
+        if (factors.FirstOrDefault(set => set is { IsShadowed: true, Put: null }) is { } shadowed)
+            throw new InvalidOperationException($"'{shadowed.Weight}' is shadowed: its factors are optimizer state, and there is no optimizer yet. "
+                + "Call CreateOptimizer() on the session before an adapter is loaded. Nothing was changed.");
         if (factors.Any(set => set.LeavesBase))
             throw new InvalidOperationException("The factors start from a part of the weights, which an adapter knows nothing of: "
                 + $"attach with {nameof(FactorInit)}.{nameof(FactorInit.Kaiming)} to load one. Nothing was changed.");

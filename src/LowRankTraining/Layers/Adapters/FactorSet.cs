@@ -19,6 +19,9 @@ internal sealed record FactorSet(string Weight, Tensor A, Tensor B, double Scale
     /// <value>Whether the factors are optimizer state, and their product is in the weight.</value>
     public bool IsShadowed { get; init; }
 
+    /// <value>Puts others in the place of A and B that are optimizer state; null where there is no optimizer yet, and where they are parameters.</value>
+    public Action<Tensor, Tensor>? Put { get; init; }
+
     /// <value>Whether the factors' start has left the weight.</value>
     public bool LeavesBase { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 
 namespace LowRankTraining.Layers;
@@ -6,7 +7,10 @@ namespace LowRankTraining.Layers;
 internal static class NamePattern
 {
     private const string Weight = ".weight";
-    private const int Longest = 1000;
+    private const int Longest = 1000, MostMade = 64;
+
+    /// <summary>Expressions, each of which is asked about every layer, and takes some hundred kilobytes to make.</summary>
+    private static readonly ConcurrentDictionary<string, Regex> Made = new();
 
     private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(1);
 
@@ -49,7 +53,9 @@ internal static class NamePattern
 
         try
         {
-            return Compiled(pattern).IsMatch(name);
+            if (Made.Count >= MostMade)
+                Made.Clear();
+            return Made.GetOrAdd(pattern, Compiled).IsMatch(name);
         }
         catch (RegexMatchTimeoutException)
         {

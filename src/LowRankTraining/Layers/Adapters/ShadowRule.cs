@@ -72,7 +72,28 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         var matrix = weight.detach().AsMatrix();
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
         var factors = state is not null && state.TryGet(Factors, out var known) ? known : Draw(name, matrix.Widened(), weight, completed: 0);
-        return new(name, factors.narrow(1, 0, columns), factors.narrow(1, columns, rows).t(), Settings.Scale) { Base = weight, IsShadowed = true };
+        return new(name, factors.narrow(1, 0, columns), factors.narrow(1, columns, rows).t(), Settings.Scale)
+        {
+            Base = weight,
+            IsShadowed = true,
+            Put = state is null ? null : (a, b) => Put(a, b, factors, weight, state),
+        };
+    }
+
+    /// <summary>Puts others in the place of the factors, in the weight too: W + s (B′A′ − B A).</summary>
+    private void Put(Tensor a, Tensor b, Tensor before, Parameter weight, StateBag state)
+    {
+        using var scope = NewDisposeScope();
+        var after = cat([a, b.t()], 1).to(before.dtype);
+        var change = (Product(after) - Product(before)).mul_(Settings.Scale);
+        weight.copy_(weight.to(change.dtype) + change.reshape(weight.shape));
+        state.Set(Factors, after);
+
+        Tensor Product(Tensor factors)
+        {
+            var (right, transposedLeft) = Cut(factors, a.shape[1], b.shape[0]);
+            return transposedLeft.t().mm(right);
+        }
     }
 
     /// <summary>Starts a new cycle. The weight holds the old factors already.</summary>
