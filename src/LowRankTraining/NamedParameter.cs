@@ -56,16 +56,27 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     /// <summary>Those of a list, each once.</summary>
     /// <param name="parameters">Names and parameters, in order.</param>
     /// <param name="places">Where they stand, if that is known; else their names are all that is.</param>
-    /// <exception cref="ArgumentException">Parameters lie over each other in memory.</exception>
+    /// <exception cref="ArgumentException">Parameters lie over each other in memory, or one is null or was disposed.</exception>
     public static IReadOnlyList<NamedParameter> From(
         IEnumerable<(string name, Parameter parameter)> parameters, ILookup<ParameterIdentity, ParameterPlace>? places = null)
     {
-        var listed = parameters.GroupBy(pair => ParameterIdentity.Of(pair.parameter), (identity, same) => Of([.. same], places?[identity] ?? [])).ToArray();
+        var listed = Sound(parameters)
+            .GroupBy(pair => ParameterIdentity.Of(pair.parameter), (identity, same) => Of([.. same], places?[identity] ?? [])).ToArray();
         var (leaves, computed) = (listed.Where(candidate => candidate.Parameter.is_leaf).ToArray(), listed.Where(candidate => !candidate.Parameter.is_leaf));
         var all = WithViews(leaves, computed).ToArray();
         SharedMemory.Refuse(all.Where(candidate => !candidate.IsFrozen).Select(candidate => (candidate.Name, candidate.Parameter)));
         return [.. all.Where((candidate, index) =>
             !candidate.IsFrozen || (candidate.Parameter.dtype.IsTrainable() && !IsHeldElsewhere(candidate, index, all)))];
+    }
+
+    private static (string name, Parameter parameter)[] Sound(IEnumerable<(string name, Parameter parameter)> parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        (string name, Parameter parameter)[] listed = [.. parameters];
+        var place = Array.FindIndex(listed, pair => pair is (null, _) or (_, null or { IsInvalid: true }));
+        return place < 0 ? listed : throw new ArgumentException(
+            $"Parameter {place} of the list ('{listed[place].name}') is null, has no name, or was disposed. "
+            + "Pass model.named_parameters() of the model as it is now.", nameof(parameters));
     }
 
     private static IReadOnlyList<NamedParameter> WithHead(IReadOnlyList<NamedParameter> parameters)

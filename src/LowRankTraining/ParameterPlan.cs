@@ -56,7 +56,8 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     internal bool IsFrozen => IsOfModel && !Parameter.requires_grad;
 
     /// <summary>"layers.0.q_proj.weight: Left subspace of rank 128 of 512, Adam float32 (whole gradient: ...)".</summary>
-    internal string ToLine() => $"{Name}: {Rule.LayoutFor(Shape)}{(Note is null ? "" : $" ({Note})")}";
+    internal string ToLine() => Parameter.IsInvalid ? $"{Name}: gone, the model was moved or disposed"
+        : $"{Name}: {Rule.LayoutFor(Shape)}{(Note is null ? "" : $" ({Note})")}";
 
     /// <summary>The same plan with something more to know about it.</summary>
     internal ParameterPlan WithNote(string note) => this with { Note = Note is null ? note : $"{Note}; {note}" };

@@ -66,7 +66,7 @@ public sealed class Targets
 
         var matrices = candidates.Where(candidate => candidate.IsMatrix).Select(Described).ToArray();
         var seen = matrices.Length == 0
-            ? "it has no trainable matrix at all"
+            ? "it has no trainable matrix at all, as one that was disposed has none"
             : $"its matrices are {string.Join(", ", matrices.Take(12))}{(matrices.Length > 12 ? $" and {matrices.Length - 12} more" : "")}";
         throw new ArgumentException($"No matrix of the model is matched by the targets ({_description}): {seen}. "
             + "Pass Targets that match some of them, for example Targets.AllMatrices().");
@@ -78,6 +78,7 @@ public sealed class Targets
 
     private static void Require(string[] patterns)
     {
+        ArgumentNullException.ThrowIfNull(patterns);
         if (patterns.Length == 0 || patterns.Any(string.IsNullOrEmpty))
             throw new ArgumentException("Give at least one pattern, and no empty one.", nameof(patterns));
     }

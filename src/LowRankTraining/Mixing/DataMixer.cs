@@ -23,6 +23,8 @@ public abstract class DataMixer : IDataMixer
             throw new ArgumentException($"A mixer needs at least two sources, and was given {_sources.Length}.", nameof(sources));
         if (_sources.Any(string.IsNullOrEmpty))
             throw new ArgumentException("A source has no name. Give each a name of its own.", nameof(sources));
+        foreach (var name in _sources)
+            SafeTensorsHeader.RequireText(name);
         if (_sources.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
             throw new ArgumentException($"There are two sources called '{twice.Key}'. Give each a name of its own.", nameof(sources));
 

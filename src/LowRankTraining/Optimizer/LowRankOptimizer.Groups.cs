@@ -19,6 +19,11 @@ public sealed partial class LowRankOptimizer
             throw new ArgumentException($"A {nameof(LowRankOptimizer)} takes groups of type "
                 + $"{nameof(LowRankOptimizer)}.{nameof(ParamGroup)}.", nameof(param_group));
 
+        RequireLiveParameters();
+        if (group.Parameters.Any(parameter => parameter is null || parameter.IsInvalid))
+            throw new ArgumentException("A parameter of the group is null or was disposed. Pass those of the model as it is now. Nothing was changed.",
+                nameof(param_group));
+
         // The sequence that users pass is often lazy: it would walk the whole model at every step. A shared parameter may come in several objects.
         var parameters = group.Parameters.DistinctBy(parameter => ParameterIdentity.Of(parameter)).ToArray();
         if (parameters.Any(parameter => EntryOf(parameter) is not null))
@@ -163,7 +168,7 @@ public sealed partial class LowRankOptimizer
         /// optimizer's own method, by its rule of what it is not for. What the optimizer's session knows already keeps the rule that it has there.</param>
         /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
         public ParamGroup(IEnumerable<Parameter> parameters, double? lr = null, double? weight_decay = null, ILowRankStrategy? method = null)
-            : base(parameters, new Options { LearningRate = lr, weight_decay = weight_decay })
+            : base(parameters ?? throw new ArgumentNullException(nameof(parameters)), new Options { LearningRate = lr, weight_decay = weight_decay })
         {
             Options.Require();
             Method = method;

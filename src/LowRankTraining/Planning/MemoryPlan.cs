@@ -85,6 +85,8 @@ public sealed class MemoryPlan
     public static MemoryPlan For(ILowRankSession session)
     {
         ArgumentNullException.ThrowIfNull(session);
+        if (session.Parameters.FirstOrDefault(plan => plan.Parameter.IsInvalid) is { } gone)
+            throw new InvalidOperationException($"Parameter '{gone.Name}' is gone: the model was moved or disposed. Plan what is there.");
         var parameters = session.Parameters.Where(plan => !plan.IsFrozen).Select(plan => Of(plan) with { IsDivided = session.CanDivide(plan) });
         return new([.. parameters], (session as AdapterSession)?.FrozenBytes ?? 0);
     }

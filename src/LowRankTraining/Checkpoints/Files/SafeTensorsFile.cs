@@ -62,7 +62,10 @@ public sealed class SafeTensorsFile : IDisposable
     /// <exception cref="ArgumentException">Two tensors of one name, or a dtype for which safetensors has no name. Nothing was written.</exception>
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
+        if (tensors.Any(pair => pair is (null, _) or (_, null or { IsInvalid: true })))
+            throw new ArgumentException("A tensor, or the name of one, is null, or it was disposed. Nothing was written.", nameof(tensors));
         TensorSource[] sources = [.. tensors.Select(pair => TensorSource.Of(pair.Name, pair.Tensor))];
         AtomicFile.Write(path, stream =>
         {

@@ -85,6 +85,9 @@ internal sealed class SafeTensorsHeader
     /// <summary>Writes a sealed header with a manifest.</summary>
     public static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest)
     {
+        foreach (var parameter in manifest.Parameters)
+            RequireText(parameter.Name);
+
         // PyTorch's readers want to know whose tensors these are: "pt" is what all of them take.
         var header = Encode(tensors, [new(ChecksumKey, Unsealed), new("format", "pt"), new(ManifestKey, manifest.ToJson())]);
         Encoding.ASCII.GetBytes(HashingStream.Of(header)).CopyTo(header.AsSpan(SealPrefix.Length));
@@ -260,6 +263,7 @@ internal sealed class SafeTensorsHeader
             {
                 if (!written.Add(name))
                     throw new ArgumentException($"There are two tensors called '{name}'. Give each a name of its own.", nameof(tensors));
+                RequireText(name);
 
                 var begin = end;
                 end += shape.Aggregate((long)type.ElementSize(), (product, size) => product * size);
@@ -280,11 +284,24 @@ internal sealed class SafeTensorsHeader
         return stream.ToArray();
     }
 
+    /// <exception cref="ArgumentException">A text would come back as another one.</exception>
+    public static void RequireText(string text)
+    {
+        if (text.EnumerateRunes().Count(rune => rune == Rune.ReplacementChar) != text.Count(letter => letter == '\uFFFD'))
+            throw new ArgumentException($"'{text}' holds half of a letter (a surrogate by itself), which no file brings back: write it without. "
+                + "Nothing was saved.");
+    }
+
     private static void WriteTexts(Utf8JsonWriter json, IEnumerable<KeyValuePair<string, string>> texts)
     {
         json.WriteStartObject(MetadataKey);
         foreach (var (key, value) in texts)
+        {
+            RequireText(key);
+            RequireText(value);
             json.WriteString(key, value);
+        }
+
         json.WriteEndObject();
     }
 

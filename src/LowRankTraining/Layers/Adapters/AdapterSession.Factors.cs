@@ -22,7 +22,7 @@ public sealed partial class AdapterSession
     /// <summary>The factors, where they are a change of weights that are known.</summary>
     internal IReadOnlyList<FactorSet> PlainFactors()
     {
-        RequireUnfinished();
+        RequireAtWork();
         RequireInitialized();
         var factors = OwnFactors();
         Adapter.RequireMergeable(_adapters);
@@ -44,7 +44,7 @@ public sealed partial class AdapterSession
     /// <summary>The factors, where others can be put in their place.</summary>
     internal IReadOnlyList<FactorSet> SettableFactors()
     {
-        RequireUnfinished();
+        RequireAtWork();
         RequireUnmerged();
         var factors = OwnFactors();
         if (factors.FirstOrDefault(set => set is { IsShadowed: true, Put: null }) is { } shadowed)

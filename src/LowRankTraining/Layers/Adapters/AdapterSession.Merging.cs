@@ -24,7 +24,7 @@ public sealed partial class AdapterSession
     /// <exception cref="NotSupportedException">The method cannot. Nothing was changed.</exception>
     public void Merge(bool safe = true, Device? keep = null)
     {
-        RequireUnfinished();
+        RequireAtWork();
         RequireUnmerged();
         if (_adapters.FirstOrDefault(adapter => !adapter.CanMerge) is { } fixedOne)
             throw new NotSupportedException($"'{fixedOne.Name}' cannot be merged temporarily by {Strategy}: call Finish() to merge it for good. "

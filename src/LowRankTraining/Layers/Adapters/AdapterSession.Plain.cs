@@ -13,7 +13,7 @@ public sealed partial class AdapterSession
     public void SavePlain(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        RequireUnfinished();
+        RequireAtWork();
         var merges = !IsMerged;
         if (merges)
             Merge();

@@ -17,7 +17,7 @@ public sealed partial class AdapterSession
     {
         ArgumentNullException.ThrowIfNull(backward);
         ArgumentOutOfRangeException.ThrowIfLessThan(layersAtOnce, 1);
-        RequireUnfinished();
+        RequireAtWork();
         RequireUnmerged();
         var waiting = Awaiting.ToArray();
         if (waiting.Length == 0)

@@ -14,7 +14,7 @@ public sealed partial class AdapterSession
     public Verification Verify(Action batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        RequireUnfinished();
+        RequireAtWork();
 
         var before = _adapters.Select(adapter => adapter.HasRun).ToArray();
         foreach (var adapter in _adapters)

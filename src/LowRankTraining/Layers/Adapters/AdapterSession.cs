@@ -83,7 +83,12 @@ public sealed partial class AdapterSession : ILowRankSession
         + Frozen.Where(parameter => !parameter.requires_grad).Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
 
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
-    public string Describe() => string.Join(Environment.NewLine, Layers);
+    /// <exception cref="InvalidOperationException">The model was disposed.</exception>
+    public string Describe()
+    {
+        RequireThere();
+        return string.Join(Environment.NewLine, Layers);
+    }
 
     void ILowRankSession.Join(ICollective world)
     {
@@ -133,7 +138,7 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <exception cref="InvalidOperationException">Called twice; or factors hold NaN or infinity. Nothing was changed.</exception>
     public void Finish()
     {
-        RequireUnfinished();
+        RequireAtWork();
         Adapter.RequireMergeable(_adapters);
         if (IsMerged)
             Unmerge();
@@ -168,6 +173,19 @@ public sealed partial class AdapterSession : ILowRankSession
     {
         if (_finished)
             throw new InvalidOperationException("The session is finished: the model is a plain one again. Attach the strategy again to train on.");
+    }
+
+    /// <summary>For what a user calls; the optimizer looks by itself whether the model is still there.</summary>
+    private void RequireAtWork()
+    {
+        RequireUnfinished();
+        RequireThere();
+    }
+
+    private void RequireThere()
+    {
+        if (!_model.parameters().Any())
+            throw new InvalidOperationException("The model was disposed, and has no parameters any more. Dispose it last, or make it and attach again.");
     }
 
     private static string Names(IEnumerable<Adapter> adapters) => string.Join(", ", adapters.Select(adapter => $"'{adapter.Name}'"));

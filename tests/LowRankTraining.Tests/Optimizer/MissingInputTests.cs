@@ -1,0 +1,113 @@
+using FluentAssertions;
+using LowRankTraining.Checkpoints;
+using LowRankTraining.Layers;
+using LowRankTraining.Mixing;
+using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Adapters;
+using TorchSharp.Modules;
+using Xunit;
+using static LowRankTraining.Tests.Adapters.Training;
+using static TorchSharp.torch;
+
+namespace LowRankTraining.Tests.Optimizer;
+
+/// <summary>What is not there: null where something is wanted, and models that were disposed before what works on them.</summary>
+public sealed class MissingInputTests : IDisposable
+{
+    private readonly TemporaryDirectory _folder = new();
+
+    private static readonly Dictionary<string, Action> Nulls = new()
+    {
+        ["a list of parameters"] = () => GaLore.AdamW((IEnumerable<(string, Parameter)>)null!),
+        ["a parameter in a list"] = () => GaLore.AdamW([("a", null!)]),
+        ["a name in a list"] = () => GaLore.AdamW([(null!, new Parameter(ones(8, 8)))]),
+        ["a model"] = () => new SLTrain { Density = 0.1 }.Attach(null!),
+        ["a group's list"] = () => _ = new LowRankOptimizer.ParamGroup((IEnumerable<Parameter>)null!),
+        ["a pattern of targets"] = () => Targets.Matching(null!),
+        ["patterns that are left out"] = () => Targets.AllLinear().Except(null!),
+        ["a tensor for a file"] = () => SafeTensorsFile.Write("never", [("a", null!)]),
+        ["a tensor's name"] = () => SafeTensorsFile.Write("never", [(null!, ones(2))]),
+        ["a file's name"] = () => SafeTensorsFile.Write(null!, []),
+    };
+
+    public static TheoryData<string> Wanted => [.. Nulls.Keys];
+
+    public static TheoryData<string> Methods => ["galore", "q-galore", "lora", "dora", "sltrain", "cola"];
+
+    [Theory, MemberData(nameof(Wanted))]
+    public void Null_is_refused_by_name(string wanted) => Nulls[wanted].Should().Throw<ArgumentException>(wanted);
+
+    [Fact]
+    public void Group_with_a_parameter_that_is_null_or_disposed_is_refused_and_changes_nothing()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer();
+        var disposed = new Parameter(ones(8, 8));
+        disposed.Dispose();
+
+        foreach (var missing in new[] { null!, disposed })
+            FluentActions.Invoking(() => optimizer.add_param_group(new LowRankOptimizer.ParamGroup([missing])))
+                .Should().Throw<ArgumentException>().WithMessage("*null or was disposed*Nothing was changed*");
+
+        optimizer.ParamGroups.Should().HaveCount(1);
+    }
+
+    [Theory, MemberData(nameof(Methods))]
+    public void Session_of_a_model_that_was_disposed_says_so(string method)
+    {
+        var model = Seeded(new OpenNetwork());
+        using var session = LowRankStrategies.Create(method).Attach(model);
+        model.Dispose();
+
+        foreach (var call in Calls(session))
+            call.Should().Throw<InvalidOperationException>().WithMessage("*disposed*");
+    }
+
+    [Fact]
+    public void Model_that_was_disposed_has_no_matrix_and_that_may_be_why()
+    {
+        var model = Seeded(new OpenNetwork());
+        model.Dispose();
+
+        FluentActions.Invoking(() => new GaLore().Attach(model)).Should().Throw<ArgumentException>().WithMessage("*disposed*");
+    }
+
+    /// <summary>A text file would have to hold what is no text.</summary>
+    [Fact]
+    public void Half_of_a_letter_in_a_name_is_refused_before_anything_is_saved()
+    {
+        using var model = nn.Sequential(("a\ud800", nn.Linear(8, 8)));
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model, Targets.AllMatrices()).CreateOptimizer();
+        var path = Path.Combine(_folder.Path, "file");
+
+        foreach (var save in new Action[]
+        {
+            () => TrainingCheckpoint.Save(_folder.Path, model, optimizer),
+            () => optimizer.save_state_dict(path),
+            () => SafeTensorsFile.Write(path, [("a\udc00", ones(2))]),
+            () => SafeTensorsFile.Write(path, [("a", ones(2))], new Dictionary<string, string> { ["key"] = "\ud800" }),
+            () => _ = new FixedMixer(["a\ud800", "b"]),
+        })
+            save.Should().Throw<ArgumentException>().WithMessage("*half of a letter*");
+
+        Directory.GetFiles(_folder.Path).Should().BeEmpty();
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private IEnumerable<Action> Calls(ILowRankSession session)
+    {
+        yield return () => MemoryPlan.For(session);
+        if (session is not AdapterSession adapters)
+            yield break;
+
+        yield return () => adapters.Describe();
+        if (adapters.Strategy == "cola")
+            yield break;
+        yield return () => adapters.Merge();
+        yield return () => adapters.Verify(() => { });
+        yield return () => adapters.SavePlain(Path.Combine(_folder.Path, "plain"));
+        yield return () => PeftAdapter.Save(_folder.Path, adapters);
+        yield return adapters.Finish;
+    }
+}
