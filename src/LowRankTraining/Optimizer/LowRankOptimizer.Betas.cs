@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
-/// <summary>What a scheduler that cycles the momentum, OneCycleLR, wants of an optimizer.</summary>
+/// <content>What a scheduler that cycles the momentum, OneCycleLR, wants of an optimizer.</content>
 public sealed partial class LowRankOptimizer : optim.IBetas
 {
     /// <value>β₁ and β₂ of the first group; all groups get what is set. See <see cref="ParamGroup.Betas"/>.</value>

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using FluentAssertions;
 using Xunit;
 
@@ -19,6 +20,12 @@ public class CompletenessTests
 
         LowRankStrategies.All.Select(method => method.Create().GetType()).Should().BeEquivalentTo(methods);
     }
+
+    /// <summary>Of a type in several files only one part says what it is, or its page begins with another.</summary>
+    [Fact]
+    public void Type_or_member_has_one_summary() =>
+        XDocument.Load(Path.ChangeExtension(typeof(ILowRankStrategy).Assembly.Location, ".xml")).Descendants("member")
+            .Where(member => member.Elements("summary").Count() > 1).Select(member => (string)member.Attribute("name")!).Should().BeEmpty();
 
     [Theory, MemberData(nameof(Methods))]
     public void Row_has_the_name_of_its_method(string name) => LowRankStrategies.Create(name).Name.Should().Be(name);
