@@ -57,6 +57,10 @@ public interface ILowRankSession : IDisposable
     /// <param name="state">The optimizer's memory of each parameter, loaded already.</param>
     void ResumeAt(long step, IOptimizerState state);
 
+    /// <summary>Called before the state is saved or copied, maybe between two micro-batches: what is known of the step that has begun, and is not in the
+    /// state, goes there. Nothing for most methods.</summary>
+    internal void BeforeSave(IOptimizerState state) { }
+
     /// <value>Whether rules alone look at states and gradients, so that one process may have those of a parameter for all. Default false.</value>
     internal bool LeavesStatesToRules => false;
 

@@ -9,7 +9,7 @@ namespace LowRankTraining;
 internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : IDisposable
 {
     private readonly GradientTraces _traces = new();
-    private bool _isBegun;
+    private bool _isBegun, _isFollowed;
 
     /// <value>Whether gradients wait for a step that the program may come to in another process: it has accumulated some, or the backward pass has.</value>
     public bool IsOpen => _isBegun || entries.Any(entry => entry.Accumulated is not null);
@@ -22,6 +22,9 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
 
     /// <summary>A micro-batch of several has been taken.</summary>
     public void Begin() => _isBegun = true;
+
+    /// <summary>Another backward pass has had a gradient, and taken it into the subspace.</summary>
+    public void Follow() => _isFollowed = true;
 
     /// <summary>A gradient as rules take it: in computing precision, row by row. That of a weight in another layout has that layout.</summary>
     public Tensor Ready(Tensor gradient)
@@ -43,7 +46,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <returns>How many.</returns>
     public int TakeIn()
     {
-        _traces.Clear();
+        ForgetTraces();
         var taken = 0;
         foreach (var entry in entries)
         {
@@ -75,13 +78,17 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     }
 
     /// <summary>All gradients are changed alike now.</summary>
-    public void ForgetTraces() => _traces.Clear();
+    public void ForgetTraces()
+    {
+        _traces.Clear();
+        _isFollowed = false;
+    }
 
     /// <exception cref="InvalidOperationException">Gradients were scaled while others, accumulated already, were not.</exception>
     public void RequireUnscaled()
     {
         // A gradient that came since tells of another backward pass, which has changed the others as well.
-        if (_traces.IsEmpty || entries.Any(entry => entry.Accumulated is not null && entry.HasGradient))
+        if (_traces.IsEmpty || _isFollowed || entries.Any(entry => entry.Accumulated is not null && entry.HasGradient))
             return;
 
         if (_traces.Scaling is { } factor)
@@ -133,7 +140,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>Drops all that has been taken: another step begins.</summary>
     public void Drop()
     {
-        _traces.Clear();
+        ForgetTraces();
         (_isBegun, Divisor, IsDivided) = (false, 1, false);
         foreach (var entry in entries)
         {
@@ -163,7 +170,8 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>Puts back what an open window had left in the gradients when the state was saved.</summary>
     public void Resume()
     {
-        _isBegun = false;
+        ForgetTraces();
+        (_isBegun, Divisor, IsDivided) = (false, 1, false);
         foreach (var entry in entries)
         {
             _isBegun |= entry.Accumulated is not null;

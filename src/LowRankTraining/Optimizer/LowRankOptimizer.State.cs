@@ -39,7 +39,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         using var pending = new PendingLoad(() => Commit(saved));
         foreach (var (group, loaded) in _parameter_groups.Zip(state_dict.Options))
             pending.Add(((ParamGroup)group).Options, loaded);
-        source.Window.Show(() =>
+        source.ShowState(() =>
         {
             foreach (var (target, from) in _entries.Zip(sources))
                 pending.Add(target.Bag, target.Fitted(from.Bag.CopyTo(target.Parameter.device), from.Parameter.dtype));
@@ -90,7 +90,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
     void ISavedOptimizer.Meet() => _replicas?.Meet();
 
-    void ISavedOptimizer.Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use) => Window.Show(() =>
+    void ISavedOptimizer.Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use) => ShowState(() =>
         use(ManifestOfState(), [.. _entries.SelectMany(entry => entry.Bag.Sources(entry.Plan.Name))]));
 
     long[] ISavedOptimizer.ExpectedShape(Tensor tensor, long step, long[] saved) =>
@@ -101,6 +101,17 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     PendingLoad ISavedOptimizer.Read(SafeTensorsFile file) => Read(file);
 
     IReadOnlyList<OptionChange> ISavedOptimizer.ChangesSince(CheckpointManifest saved) => ChangesSince(saved);
+
+    /// <summary>Lets states be looked at with all that an open window has left elsewhere.</summary>
+    /// <exception cref="InvalidOperationException">Gradients are divided for a step that has not been taken.</exception>
+    private void ShowState(Action use)
+    {
+        if (Window.IsDivided)
+            throw new InvalidOperationException("The gradients are unscaled for a step that has not been taken, which a saved state does not know: "
+                + $"call {nameof(LossScaler)}.step(optimizer) first, or zero_grad() to drop them. Nothing was saved.");
+        Session.BeforeSave(this);
+        Window.Show(use);
+    }
 
     private CheckpointManifest ManifestOfState() => new()
     {
@@ -161,11 +172,13 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
     private void Commit(CheckpointManifest saved)
     {
-        Window.Resume();
         _replicas?.Resume();
         CompletedSteps = saved.Step;
         _lastNorm = saved.LastNorm;
         Session.ResumeAt(saved.Step, this);
+
+        // Parameters have the shapes of the file now, which gradients must have too.
+        Window.Resume();
         Resumed?.Invoke(CompletedSteps);
         if (PrecisionSince(saved).Concat(ChangesSince(saved)).ToList() is { Count: > 0 } changes)
             Session.Method?.Logger?.OptionsChanged(Session.Strategy, string.Join("; ", changes));

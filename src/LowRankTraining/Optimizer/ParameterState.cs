@@ -79,9 +79,11 @@ internal sealed partial class ParameterState : OptimizerState, IGradientTaker
         var step = Context;
         var isTaken = ((isAll && !Optimizer.IsParallel) || Plan.Rule.NeedsOnlyProjection(Bag, step))
             && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
-        if (isTaken)
-            Early.Change();
-        return isTaken;
+        if (!isTaken)
+            return false;
+        Early.Change();
+        Optimizer.Window.Follow();
+        return true;
     }
 
     bool IGradientTaker.TakeComplete(Tensor? held) => Optimizer.TakeComplete(this, held);

@@ -31,6 +31,8 @@ internal sealed class TappedSession : ILowRankSession
 
     bool ILowRankSession.LeavesStatesToRules => _inner.LeavesStatesToRules;
 
+    void ILowRankSession.BeforeSave(IOptimizerState state) => _inner.BeforeSave(state);
+
     public bool IsMerged => _inner.IsMerged;
 
     bool ILowRankSession.IsFinished => _inner.IsFinished;

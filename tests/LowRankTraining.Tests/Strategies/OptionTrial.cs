@@ -1,5 +1,6 @@
 using System.Reflection;
 using LowRankTraining.Layers;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -25,6 +26,43 @@ internal static class OptionTrial
         option.SetValue(copy, value);
         return copy;
     }
+
+    /// <summary>Small ranks, and short periods, so that a few steps see everything once.</summary>
+    public static ILowRankStrategy Short(ILowRankStrategy method) => method switch
+    {
+        Frugal frugal => frugal with { RefreshEvery = 2 },
+        LDAdam ldadam => ldadam with { Rank = 4 },
+        QGaLore quantized => quantized with
+        {
+            Rank = 4,
+            RefreshEvery = 1,
+            RememberedSimilarities = 1,
+            BasisFormat = Lower(quantized.BasisFormat),
+            States = Lower(quantized.States),
+        },
+        GradientSpaceMethod { Refresh: null } projecting => projecting with
+        {
+            Rank = 4,
+            RefreshEvery = 2,
+            BasisFormat = Lower(projecting.BasisFormat),
+            States = Lower(projecting.States),
+        },
+        GradientSpaceMethod projecting => projecting with { Rank = 4 },
+        Flora flora => flora with { Rank = 4, ResampleEvery = 2 },
+        Dion dion => dion with { Rank = 4 },
+        MoFaSgd factored => factored with { Rank = 4 },
+        Gum drawn => drawn with { Rank = 4, RefreshEvery = 2, OutsideShare = 0.5 },
+        Spam spam => spam with { Threshold = 1.5, ResetEvery = 3, WarmupAfterReset = 2, ClipStart = 1 },
+        StableSpam stable => stable with { ResetEvery = 3, TotalSteps = 4 },
+        ReLoRA relora => relora with { Rank = 4, MergeEvery = 2, Base = BaseFormat.Blockwise8Bit },
+        PriLoRA prilora => prilora with { Rank = 4, PruneEvery = 2 },
+        SwitchLoRA switching => switching with { Rank = 4, SwitchEvery = 4 },
+        InRank growing => growing with { Rank = 1, Buffer = 1, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 1, StableChecks = 5 },
+        _ => method,
+    };
+
+    /// <summary>The format for tensors of any size: those of the trial are small.</summary>
+    private static StateFormat Lower(StateFormat format) => format is QuantizedFormat quantized ? quantized with { Threshold = 0 } : format;
 
     /// <summary>Trains; a text of plan and weights that differs where anything does.</summary>
     public static string Run(ILowRankStrategy method, out bool isFinite)

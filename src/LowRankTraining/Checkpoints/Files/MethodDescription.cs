@@ -32,8 +32,13 @@ internal static class MethodDescription
 /// <param name="Current">Its value now.</param>
 internal sealed record OptionChange(string Path, string Saved, string Current)
 {
+    private const int Longest = 80;
+
     /// <summary>All changes in a sentence of their own, or nothing.</summary>
     public static string Sentence(IReadOnlyList<OptionChange> changes) => changes.Count == 0 ? "" : $" {string.Join("; ", changes)}.";
 
-    public override string ToString() => $"{Path} was {Saved} in the checkpoint and is {Current}";
+    public override string ToString() => $"{Path} was {Brief(Saved)} in the checkpoint and is {Brief(Current)}";
+
+    /// <summary>As much of a value as a sentence can hold.</summary>
+    private static string Brief(string value) => value.Length > Longest ? $"{value[..Longest]}..." : value;
 }

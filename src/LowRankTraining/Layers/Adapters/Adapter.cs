@@ -96,6 +96,9 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     /// <summary>Takes note of the step that has just been taken.</summary>
     public virtual void Observe(IOptimizerState state) { }
 
+    /// <summary>Puts what the layers know of a step that has begun into the state, which is about to be saved.</summary>
+    public virtual void BeforeSave(IOptimizerState state) { }
+
     /// <summary>Says, before the first step, which processes train the model together.</summary>
     public virtual void Join(ICollective world) { }
 

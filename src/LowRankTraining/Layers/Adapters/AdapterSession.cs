@@ -118,6 +118,12 @@ public sealed partial class AdapterSession : ILowRankSession
             adapter.After(_completed);
     }
 
+    void ILowRankSession.BeforeSave(IOptimizerState state)
+    {
+        foreach (var adapter in _adapters)
+            adapter.BeforeSave(state);
+    }
+
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged, and the weights from
     /// before would take the place of the loaded ones.</exception>

@@ -6,9 +6,12 @@ namespace LowRankTraining.Layers;
 
 /// <summary>Which entries of a layer's input do not reach its factors.</summary>
 /// <remarks>A mask is a function of the layer's key, the number of completed steps, and the forward passes in training mode since the last of them. So it is
-/// drawn again for the backward pass instead of being kept, and a resumed run draws the same ones.</remarks>
+/// drawn again for the backward pass instead of being kept, and a resumed run draws the same ones, within a window of micro-batches too.</remarks>
 internal sealed class DropoutMask(double probability, ulong key)
 {
+    /// <summary>Passes since the last step, in the state of the factor A.</summary>
+    public static readonly StateSlot Passes = new("dropout_passes");
+
     private long _completed, _pass;
 
     /// <summary>Null for a probability of 0.</summary>
@@ -16,8 +19,16 @@ internal sealed class DropoutMask(double probability, ulong key)
 
     public double Probability { get; } = probability;
 
-    /// <summary>Begins the next step.</summary>
-    public void After(long completed) => (_completed, _pass) = (completed, 0);
+    /// <summary>Begins the next step, unless it has begun.</summary>
+    public void After(long completed) => (_completed, _pass) = (completed, completed == _completed ? _pass : 0);
+
+    public void Save(StateBag state)
+    {
+        if (_pass != state.Counter(Passes))
+            state.SetCounter(Passes, _pass);
+    }
+
+    public void ResumeAt(long completed, StateBag state) => (_completed, _pass) = (completed, state.Counter(Passes));
 
     /// <summary>Key of the next pass's mask.</summary>
     public ulong Next() => RandomKey.For(key, "dropout", $"pass {_pass++}", _completed);

@@ -55,7 +55,11 @@ internal class FactorLayerAdapter : FactorAdapter
                 yield return WeightPlan;
 
             // While B is zero, as after every draw, so is A's gradient: a step like any other, and none to be counted as skipped.
-            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with { AcceptZeroGradient = true };
+            yield return Plan(LowRankFactors.A, A, rank => [rank, A.shape[1]]) with
+            {
+                AcceptZeroGradient = true,
+                SessionSlots = Settings.Dropout > 0 ? [DropoutMask.Passes] : [],
+            };
             yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]) with { LearningRateMultiplier = Settings.LearningRateRatio };
             foreach (var (name, part) in Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B)))
                 yield return new ParameterPlan(Site.Sibling(name), part, Settings.Adam) { WeightDecayMultiplier = 0 };
@@ -125,7 +129,14 @@ internal class FactorLayerAdapter : FactorAdapter
     public override void Observe(IOptimizerState state)
     {
         _start.AreGiven = true;
-        _layer!.Watch?.Save(A, state.For(A));
+        _layer!.Watch?.Settle(A);
+        BeforeSave(state);
+    }
+
+    public override void BeforeSave(IOptimizerState state)
+    {
+        Layer.Watch?.Save(state.For(A));
+        Layer.Mask?.Save(state.For(A));
     }
 
     public override void Join(ICollective world) => _layer!.Watch?.Join(world);
@@ -134,6 +145,7 @@ internal class FactorLayerAdapter : FactorAdapter
     {
         _start.AreGiven = !Settings.Start.NeedsGradient || completed > 0;
         _layer!.Watch?.Load(state.For(A));
+        _layer.Mask?.ResumeAt(completed, state.For(A));
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Settings.IsActiveAfter(completed));
     }

@@ -12,10 +12,12 @@ internal abstract class InputWatch : IDisposable
     /// <summary>Says, before the first step, which processes train the model together.</summary>
     public abstract void Join(ICollective world);
 
-    /// <summary>Puts what is known at the end of a step into the state of the factor A.</summary>
-    /// <param name="a">A, r × n.</param>
-    /// <param name="state">Its state.</param>
-    public abstract void Save(Tensor a, StateBag state);
+    /// <summary>Takes in, at the end of a step, what other processes have seen.</summary>
+    /// <param name="a">The factor A, r × n.</param>
+    public abstract void Settle(Tensor a);
+
+    /// <summary>Puts what is known into the state of the factor A.</summary>
+    public abstract void Save(StateBag state);
 
     public abstract void Load(StateBag state);
 

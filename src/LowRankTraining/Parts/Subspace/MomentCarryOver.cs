@@ -126,8 +126,9 @@ public abstract record MomentCarryOver : IPart
 
         private static Tensor Turn(Tensor moment, Tensor? left, Tensor? right)
         {
-            var turned = left is null ? moment : left.mm(moment);
-            return right is null ? turned : turned.mm(right.t());
+            // The overlap of coordinates is one of whole numbers, which have no precision of their own.
+            var turned = left is null ? moment : left.to(moment.dtype).mm(moment);
+            return right is null ? turned : turned.mm(right.to(moment.dtype).t());
         }
     }
 }

@@ -7,7 +7,7 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>How large the entries of a layer's inputs are, as a moving average over training batches.</summary>
 /// <remarks>ẑ ← β ẑ + (1 − β) ‖X_:j‖ / √rows for each entry j of the inputs, from zero. A batch without rows changes nothing, and an entry whose norm is not
-/// finite keeps its average. The optimizer's state holds a copy as of the last step; a resumed run starts from it. Where several processes train together, X
+/// finite keeps its average. The optimizer's state holds a copy, from which a resumed run starts. Where several processes train together, X
 /// is what all of them have seen in a step.</remarks>
 internal sealed class InputNorms(double decay) : InputWatch
 {
@@ -38,17 +38,20 @@ internal sealed class InputNorms(double decay) : InputWatch
     private static Tensor SquaresAndCount(Tensor rows) =>
         cat([rows.to(ScalarType.Float64).square().sum(0L), full([1L], rows.shape[0], ScalarType.Float64, rows.device)]);
 
-    /// <summary>Takes in what all processes have seen since the last step.</summary>
-    private void Settle(long width, Device device)
+    public override void Settle(Tensor a)
     {
+        if (_world is null)
+            return;
+
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var seen = zeros(width + 1, ScalarType.Float64, device);
+        var width = a.shape[1];
+        var seen = zeros(width + 1, ScalarType.Float64, a.device);
         using (var mine = _seen.Take())
             if (mine is not null)
                 seen.copy_(mine);
 
-        _world!.AllReduce(seen);
+        _world.AllReduce(seen);
         if (seen[width].ToDouble() is > 0 and var rows)
             Move(seen.narrow(0, 0, width).div_(rows).sqrt_().to(ScalarType.Float32));
     }
@@ -61,10 +64,8 @@ internal sealed class InputNorms(double decay) : InputWatch
         _average.copy_(where(norms.isfinite(), _average.mul(decay).add_(norms, 1 - decay), _average));
     }
 
-    public override void Save(Tensor a, StateBag state)
+    public override void Save(StateBag state)
     {
-        if (_world is not null)
-            Settle(a.shape[1], a.device);
         if (_average is not null)
             state.Set(Name, _average.clone());
     }
