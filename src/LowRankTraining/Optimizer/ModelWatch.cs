@@ -37,8 +37,8 @@ internal sealed class ModelWatch(nn.Module model, Func<Parameter, bool> isTraine
 
         if (Strangers(model.named_parameters()) is { Length: > 0 } strangers)
             throw new InvalidOperationException($"Nothing trains {Names(strangers)}, which came into the model after the strategy was attached, perhaps in the "
-                + "place of something else. Put back what was there and copy the new values into it, attach the strategy and make the optimizer again, give "
-                + "the new parameters to add_param_group, or freeze them (requires_grad = false). Nothing was changed.");
+                + "place of something else, or was frozen by the strategy and thawed since. Freeze it (requires_grad = false), give it to add_param_group, put "
+                + "back what was there and copy the new values into it, or attach the strategy and make the optimizer again. Nothing was changed.");
     }
 
     /// <summary>Those that the loss depends on, and that are not trained.</summary>

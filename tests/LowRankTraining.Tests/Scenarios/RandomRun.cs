@@ -113,8 +113,8 @@ internal sealed class RandomRun : IDisposable
 
     private void Toggle(string? name)
     {
-        foreach (var (found, parameter) in _model.named_parameters().Where(pair => pair.name == name))
-            parameter.requires_grad = !parameter.requires_grad;
+        foreach (var plan in _optimizer.Session.Parameters.Where(plan => plan.Name == name && plan.IsOfModel))
+            plan.Parameter.requires_grad = !plan.Parameter.requires_grad;
     }
 
     private void Interrupt(int number)
