@@ -155,6 +155,24 @@ public class ChangedModelTests
         logger.Lines.Should().ContainSingle().Which.Should().Contain("step 2").And.Contain("no parameter has a gradient");
     }
 
+    /// <summary>What the session had put there is gone from the model already.</summary>
+    [Theory]
+    [InlineData("lora"), InlineData("relora"), InlineData("q-galore"), InlineData("sltrain")]
+    public void Layer_that_was_replaced_by_its_user_stays_when_the_session_ends(string method)
+    {
+        using var model = Seeded(new Changeable());
+        var session = Methods[method](model);
+        using var layer = nn.Linear(8, 8);
+        model.Register("last", layer);
+        var before = Values(model.call(ones(1, 8)));
+
+        session.Finish();
+
+        model.last.Should().BeSameAs(layer);
+        model.named_children().ToDictionary()["last"].Should().BeSameAs(layer);
+        Distance(Values(model.call(ones(1, 8))), before).Should().BeLessThan(method == "q-galore" ? 0.1 : 1e-5, "8 bits become float32 again");
+    }
+
     private static void Train(Changeable model, LowRankOptimizer optimizer, int steps)
     {
         for (var step = 0; step < steps; step++)

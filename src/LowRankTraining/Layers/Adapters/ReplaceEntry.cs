@@ -12,12 +12,12 @@ internal sealed class ReplaceEntry(Site site) : LayerEntry
     public override void Install()
     {
         Layer!.train(_plain.training);
-        site.Put(Layer);
+        site.Put(Layer, inPlaceOf: _plain);
     }
 
     public override void TakeOut()
     {
         _plain.train(Layer!.training);
-        site.Put(_plain);
+        site.Put(_plain, inPlaceOf: Layer);
     }
 }

@@ -31,8 +31,8 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     /// <summary>The name of another parameter of the same module.</summary>
     public string Sibling(string name) => Name.LastIndexOf('.') is >= 0 and var dot ? $"{Name[..dot]}.{name}" : name;
 
-    /// <summary>Puts another module into every place of the linear one.</summary>
-    public void Put(nn.Module module) => Slots.Put(module);
+    /// <summary>Puts a module into every place of the linear one that still has what is expected there.</summary>
+    public void Put(nn.Module module, nn.Module inPlaceOf) => Slots.Put(module, inPlaceOf);
 
     public static IReadOnlyList<Site> Find(nn.Module model, IEnumerable<NamedParameter> candidates)
     {

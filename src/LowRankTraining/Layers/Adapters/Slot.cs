@@ -40,9 +40,12 @@ internal sealed class Slot
             .ToLookup(pair => pair.module, pair => pair.slot);
     }
 
-    /// <summary>Puts another module into the slot, under the same name and in the same order.</summary>
-    public void Put(nn.Module module)
+    /// <summary>Puts another module into the slot, under the same name and in the same order. What the model's user has put there meanwhile stays.</summary>
+    public void Put(nn.Module module, nn.Module inPlaceOf)
     {
+        if (!_parent.named_children().Any(child => child.name == _name && ReferenceEquals(child.module, inPlaceOf)))
+            return;
+
         foreach (var holder in _holders)
             holder.Put(module);
 
@@ -81,9 +84,9 @@ internal sealed class Slot
 internal static class SlotExtensions
 {
     /// <summary>Puts another module into every one.</summary>
-    public static void Put(this IReadOnlyList<Slot> slots, nn.Module module)
+    public static void Put(this IReadOnlyList<Slot> slots, nn.Module module, nn.Module inPlaceOf)
     {
         foreach (var slot in slots)
-            slot.Put(module);
+            slot.Put(module, inPlaceOf);
     }
 }

@@ -30,7 +30,7 @@ internal sealed class EarlierLayers : IDisposable
         {
             var (plain, places) = (layer.ToPlain(META), slots[layer].ToArray());
             earlier._layers[plain] = (layer, places);
-            places.Put(plain);
+            places.Put(plain, inPlaceOf: layer);
         }
 
         return earlier;
@@ -42,7 +42,7 @@ internal sealed class EarlierLayers : IDisposable
     /// <summary>Every layer is in its place again, whether it is trained now or the method has been refused.</summary>
     public void Dispose()
     {
-        foreach (var (layer, slots) in _layers.Values)
-            slots.Put(layer);
+        foreach (var (plain, (layer, slots)) in _layers)
+            slots.Put(layer, inPlaceOf: plain);
     }
 }
