@@ -14,12 +14,12 @@ public class GradientCheckTests
     public void Gradients_are_judged_by_their_largest_magnitude(ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        foreach (var isTransposed in new[] { false, true })
+        foreach (var (isTransposed, place) in new[] { (false, 0), (false, 20), (false, 34), (true, 34) })
         {
-            GradientVerdict Of(double last)
+            GradientVerdict Of(double entry)
             {
                 var gradient = zeros(5, 7, dtype);
-                gradient[4, 6] = tensor(last).to(dtype);
+                gradient.view(-1)[place] = tensor(entry).to(dtype);
                 return GradientCheck.Judge(isTransposed ? gradient.t() : gradient);
             }
 
@@ -43,13 +43,14 @@ public class GradientCheckTests
         GradientCheck.JudgeAll([gradient, gradient.to(ScalarType.Float64)])[1].Should().Be(expected);
     }
 
-    [Fact]
-    public void One_bad_entry_among_very_many_is_found()
+    [Theory]
+    [InlineData(ScalarType.Float32), InlineData(ScalarType.BFloat16)]
+    public void One_bad_entry_among_very_many_is_found(ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        var gradient = zeros(3_000_001);
+        var gradient = zeros(3_000_001, dtype);
         GradientCheck.Judge(gradient).Should().Be(GradientVerdict.Zero);
-        gradient[2_999_999] = tensor(float.NaN);
+        gradient[2_999_999] = tensor(float.NaN).to(dtype);
         GradientCheck.Judge(gradient).Should().Be(GradientVerdict.NonFinite);
     }
 
