@@ -108,8 +108,9 @@ public class InterruptionTests
     private static void RequireEqual(ILowRankStrategy method, RandomScript script)
     {
         using var scope = NewDisposeScope();
-        using var whole = new RandomRun(method, script);
-        using var interrupted = new RandomRun(method, script);
+        using var folder = new TemporaryDirectory();
+        using var whole = new RandomRun(method, script, folder.Path);
+        using var interrupted = new RandomRun(method, script, folder.Path);
         whole.Train(isInterrupted: false);
         interrupted.Train(isInterrupted: true);
 

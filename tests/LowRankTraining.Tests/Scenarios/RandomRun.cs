@@ -6,18 +6,28 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Tests.Scenarios;
 
-/// <summary>A run of a script, with or without an interruption.</summary>
+/// <summary>A run of a script, with or without an interruption; or the part that one of several processes has in it.</summary>
 internal sealed class RandomRun : IDisposable
 {
+    /// <summary>torch's generator, from which a model's weights come, is one for all threads.</summary>
+    private static readonly Lock Making = new();
+
     private readonly ILowRankStrategy _method;
     private readonly RandomScript _script;
+    private readonly ICollective? _world;
+    private readonly string _folder;
     private readonly LossScaler? _scaler;
     private OptionTrial.Small _model;
     private LowRankOptimizer _optimizer;
 
-    public RandomRun(ILowRankStrategy method, RandomScript script)
+    /// <param name="method">What trains.</param>
+    /// <param name="script">What happens. With several processes every step has a micro-batch for each lane.</param>
+    /// <param name="folder">For the checkpoint.</param>
+    /// <param name="world">The processes; null for one alone.</param>
+    public RandomRun(ILowRankStrategy method, RandomScript script, string folder, ICollective? world = null)
     {
-        (_method, _script, _scaler) = (method, script, script.ScalesLoss ? new(init_scale: 64, growth_interval: 2) : null);
+        (_method, _script, _folder, _world) = (method, script, folder, world);
+        _scaler = script.ScalesLoss ? new(init_scale: 64, growth_interval: 2) : null;
         (_model, _optimizer) = Start(seed: 1);
     }
 
@@ -30,16 +40,10 @@ internal sealed class RandomRun : IDisposable
     }
 
     /// <value>Every number that training has changed, in the model and in the optimizer's state.</value>
-    public byte[] Bits
-    {
-        get
-        {
-            using var scope = NewDisposeScope();
-            return [.. _model.state_dict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value)
-                .Concat(_optimizer.Session.Parameters.SelectMany(plan => _optimizer.For(plan.Parameter).Tensors.Values))
-                .SelectMany(tensor => tensor.detach().contiguous().bytes.ToArray())];
-        }
-    }
+    public byte[] Bits =>
+        [.. ModelBits, .. BytesOf(_optimizer.Session.Parameters.SelectMany(plan => _optimizer.For(plan.Parameter).Tensors.Values))];
+
+    public byte[] ModelBits => BytesOf(_model.state_dict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value));
 
     public bool IsFinite
     {
@@ -56,14 +60,30 @@ internal sealed class RandomRun : IDisposable
         _model.Dispose();
     }
 
+    private static byte[] BytesOf(IEnumerable<Tensor> tensors)
+    {
+        using var scope = NewDisposeScope();
+        return [.. tensors.SelectMany(tensor => tensor.detach().contiguous().bytes.ToArray())];
+    }
+
+    private static OptionTrial.Small Model(long seed, ScalarType dtype)
+    {
+        lock (Making)
+        {
+            manual_seed(seed);
+            var model = new OptionTrial.Small();
+            model.to(dtype);
+            return model;
+        }
+    }
+
     private (OptionTrial.Small Model, LowRankOptimizer Optimizer) Start(long seed)
     {
-        manual_seed(seed);
-        var model = new OptionTrial.Small();
-        model.to(_script.Dtype);
+        var model = Model(seed, _script.Dtype);
         try
         {
-            return (model, _method.Attach(model, null, _script.Flow).CreateOptimizer(lr: 1e-2, weight_decay: _script.WeightDecay));
+            var session = _method.Attach(model, null, _script.Flow);
+            return (model, _world is null ? session.CreateOptimizer(1e-2, _script.WeightDecay) : session.CreateOptimizer(1e-2, _world, _script.WeightDecay));
         }
         catch
         {
@@ -77,10 +97,11 @@ internal sealed class RandomRun : IDisposable
         var step = _script.Steps[number];
         Toggle(step.Toggles);
         _optimizer.zero_grad();
-        for (var batch = 0; batch < step.MicroBatches; batch++)
+        var batches = _world is null ? step.MicroBatches : _world.Lanes / _world.Size;
+        for (var batch = 0; batch < batches; batch++)
         {
-            Backward(step, (ulong)(100 * number + batch));
-            if (step.Accumulates)
+            Backward(step, number, batch + (_world?.Rank ?? 0) * batches);
+            if (step.Accumulates || _world is not null)
                 _optimizer.accumulate();
             if (isInterrupted && batch == 0 && IsWithinWindow(step))
                 Interrupt(number);
@@ -101,13 +122,17 @@ internal sealed class RandomRun : IDisposable
     }
 
     /// <summary>Whether the interruption is between two micro-batches: the optimizer knows of those that it has been told of.</summary>
-    private bool IsWithinWindow(RandomScript.Step step) => _script.WithinWindow && step is { MicroBatches: > 1, Accumulates: true };
+    private bool IsWithinWindow(RandomScript.Step step) => _world is null && _script.WithinWindow && step is { MicroBatches: > 1, Accumulates: true };
 
-    private void Backward(RandomScript.Step step, ulong batch)
+    /// <summary>Zeros are those of a whole step, NaN comes in one micro-batch.</summary>
+    private void Backward(RandomScript.Step step, int number, int batch)
     {
         using var scope = NewDisposeScope();
-        var output = _model.call(Tests.Draw.Normal([8, 24], batch).to(_script.Dtype));
-        var loss = output.to(ScalarType.Float32).square().mean() * step.Factor;
+        var output = _model.call(Tests.Draw.Normal([8, 24], (ulong)(100 * number + batch)).to(_script.Dtype));
+        var loss = output.to(ScalarType.Float32).square().mean() * (double.IsNaN(step.Factor) && batch > 0 ? 1 : step.Factor);
+
+        // The loss of a process is the mean over its own micro-batches.
+        loss /= _world is null ? 1 : _world.Lanes / _world.Size;
         (_scaler?.scale(loss) ?? loss).backward();
     }
 
@@ -119,14 +144,13 @@ internal sealed class RandomRun : IDisposable
 
     private void Interrupt(int number)
     {
-        using var folder = new TemporaryDirectory();
-        TrainingCheckpoint.Save(folder.Path, _model, _optimizer);
+        TrainingCheckpoint.Save(_folder, _model, _optimizer);
         Dispose();
 
         // What WeLore does depends on the weights that it finds.
         (_model, _optimizer) = Start(seed: _method is WeLore ? 1 : 2);
         foreach (var step in _script.Steps.Take(number + 1))
             Toggle(step.Toggles);
-        TrainingCheckpoint.Load(folder.Path, _model, _optimizer);
+        TrainingCheckpoint.Load(_folder, _model, _optimizer);
     }
 }

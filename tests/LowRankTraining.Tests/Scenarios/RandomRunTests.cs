@@ -14,17 +14,22 @@ public class RandomRunTests(ITestOutputHelper output)
     private static readonly int Count = Setting("LRT_SCENARIOS", 150), First = Setting("LRT_SCENARIO_SEED", 0);
 
     [Fact]
-    public void Any_run_keeps_what_is_promised_of_all()
+    public void Any_run_keeps_what_is_promised_of_all() => RequireNone(Count, First, Fault);
+
+    [Fact]
+    public void Any_run_has_the_same_bits_in_one_process_and_in_two() => RequireNone(Count / 3, First, FaultOfProcesses);
+
+    private void RequireNone(int count, int first, Func<ILowRankStrategy, RandomScript, string?> faultOf)
     {
         List<string> faults = [];
         var (runs, refused) = (0, 0);
-        for (var seed = First; seed < First + Count; seed++)
+        for (var seed = first; seed < first + count; seed++)
         {
             var random = new Random(seed);
             var (method, script) = (new RandomMethod(random).Draw(() => new Strategies.OptionTrial.Small()), RandomScript.Draw(random));
             try
             {
-                if (Fault(method, script) is { } fault)
+                if (faultOf(method, script) is { } fault)
                     faults.Add($"{seed}: {fault}\n{method}\n{script}");
                 runs++;
             }
@@ -41,8 +46,9 @@ public class RandomRunTests(ITestOutputHelper output)
     private static string? Fault(ILowRankStrategy method, RandomScript script)
     {
         using var scope = NewDisposeScope();
-        using var whole = new RandomRun(method, script);
-        using var interrupted = new RandomRun(method, script);
+        using var folder = new TemporaryDirectory();
+        using var whole = new RandomRun(method, script, folder.Path);
+        using var interrupted = new RandomRun(method, script, folder.Path);
         try
         {
             whole.Train(isInterrupted: false);
@@ -57,6 +63,36 @@ public class RandomRunTests(ITestOutputHelper output)
         {
             return exception.ToString();
         }
+    }
+
+    private static string? FaultOfProcesses(ILowRankStrategy method, RandomScript script)
+    {
+        try
+        {
+            return Processes(1, method, script, isInterrupted: false).AsSpan().SequenceEqual(Processes(2, method, script, isInterrupted: true)) ? null
+                : "two processes, interrupted, go on differently";
+        }
+        catch (Exception exception) when (exception is not (NotSupportedException or ArgumentException))
+        {
+            return exception.ToString();
+        }
+    }
+
+    /// <summary>The model that so many processes have in the end, the first of them; they compare their weights after each step.</summary>
+    private static byte[] Processes(int count, ILowRankStrategy method, RandomScript script, bool isInterrupted)
+    {
+        using var folder = new TemporaryDirectory();
+        byte[] bits = [];
+        InProcessWorld.Run(count, world =>
+        {
+            using var scope = NewDisposeScope();
+            using var run = new RandomRun(method, script, folder.Path, world);
+            run.Optimizer.CompareEvery = 1;
+            run.Train(isInterrupted);
+            if (world.Rank == 0)
+                bits = run.ModelBits;
+        }, lanes: 4);
+        return bits;
     }
 
     /// <summary>The first parameter whose state is more than what was planned.</summary>
