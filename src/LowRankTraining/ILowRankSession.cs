@@ -57,9 +57,18 @@ public interface ILowRankSession : IDisposable
     /// <param name="state">The optimizer's memory of each parameter, loaded already.</param>
     void ResumeAt(long step, IOptimizerState state);
 
+    /// <summary>Called when a step is left out, on every process. What is learned from the data by other ways than gradients is settled as at the end of one.
+    /// Nothing for most methods.</summary>
+    internal void LeaveOut(IOptimizerState state) { }
+
     /// <summary>Called before the state is saved or copied, maybe between two micro-batches: what is known of the step that has begun, and is not in the
     /// state, goes there. Nothing for most methods.</summary>
     internal void BeforeSave(IOptimizerState state) { }
+
+    /// <summary>Called where several processes train one model, when the next micro-batch of this one is for another lane. What is drawn for a micro-batch
+    /// goes by that, and not by who has it. Nothing for most methods.</summary>
+    /// <param name="lane">Its number among those of all processes, from 0.</param>
+    internal void InLane(long lane) { }
 
     /// <value>Whether rules alone look at states and gradients, so that one process may have those of a parameter for all. Default false.</value>
     internal bool LeavesStatesToRules => false;

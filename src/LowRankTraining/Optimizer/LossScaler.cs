@@ -82,14 +82,12 @@ public sealed class LossScaler
 
         if (!optimizer.HasFiniteGradients())
         {
-            optimizer.zero_grad();
-            optimizer.LeftOutLast = true;
+            optimizer.LeaveOut();
             (CurrentScale, GoodSteps) = (CurrentScale * _backoff, 0);
             return false;
         }
 
         optimizer.step();
-        optimizer.LeftOutLast = false;
         if (++GoodSteps == _interval)
             (CurrentScale, GoodSteps) = (CurrentScale * _growth, 0);
         return true;

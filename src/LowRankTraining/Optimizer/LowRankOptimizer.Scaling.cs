@@ -7,7 +7,16 @@ namespace LowRankTraining;
 public sealed partial class LowRankOptimizer
 {
     /// <value>Whether the last step that a <see cref="LossScaler"/> was asked for was left out.</value>
-    internal bool LeftOutLast { get; set; }
+    internal bool LeftOutLast { get; private set; }
+
+    /// <summary>Drops what waits, in place of a step.</summary>
+    internal void LeaveOut()
+    {
+        zero_grad();
+        using var guard = no_grad();
+        Session.LeaveOut(this);
+        LeftOutLast = true;
+    }
 
     /// <summary>Divides what waits for the step: what has been accumulated now, gradients when they are used, in computing precision.</summary>
     internal void DivideGradients(double divisor)

@@ -122,6 +122,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             DropWindow();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
+            LeftOutLast = false;
             Session.AfterStep(context, this);
             _replicas?.EndStep();
             Instruments.Steps.Count();

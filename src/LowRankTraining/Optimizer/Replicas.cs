@@ -35,6 +35,7 @@ internal sealed class Replicas : IDisposable
         _check.RequireEqualSetUp();
         _check.RequireEqualModels("when the optimizer was made");
         Owned.Divide(optimizer.Session.CanDivide);
+        Enter(lane: 0);
     }
 
     public CountedWorld World => _world;
@@ -92,7 +93,7 @@ internal sealed class Replicas : IDisposable
                 + "Nothing was changed; zero_grad() drops the window.");
 
         var taken = _entries.Count(entry => entry.Parameter.requires_grad && TakeLane(entry, isLast: _lane == _world.LanesHere - 1));
-        _lane++;
+        Enter(_lane + 1);
         _optimizer.Window.Begin();
         return taken;
     }
@@ -122,7 +123,8 @@ internal sealed class Replicas : IDisposable
     public void StartWindow()
     {
         _early.Start(afterStep: _isReduced);
-        (_isReduced, _lane) = (false, 0);
+        _isReduced = false;
+        Enter(lane: 0);
         Owned.Drop();
         foreach (var entry in _entries)
         {
@@ -147,6 +149,14 @@ internal sealed class Replicas : IDisposable
     public void Meet() => _ = _exchange.Gather([1]);
 
     public void Dispose() => _early.Dispose();
+
+    /// <summary>The next micro-batch of this process is for its lane of that number.</summary>
+    private void Enter(int lane)
+    {
+        _lane = lane;
+        if (IsParallel)
+            _optimizer.Session.InLane(_world.Rank * _world.LanesHere + lane);
+    }
 
     private bool TakeLane(ParameterState entry, bool isLast)
     {

@@ -31,6 +31,10 @@ internal sealed class TappedSession : ILowRankSession
 
     bool ILowRankSession.LeavesStatesToRules => _inner.LeavesStatesToRules;
 
+    void ILowRankSession.LeaveOut(IOptimizerState state) => _inner.LeaveOut(state);
+
+    void ILowRankSession.InLane(long lane) => _inner.InLane(lane);
+
     void ILowRankSession.BeforeSave(IOptimizerState state) => _inner.BeforeSave(state);
 
     public bool IsMerged => _inner.IsMerged;

@@ -94,6 +94,27 @@ public class InterruptionTests
         scaler.Invoking(one => one.unscale_(optimizer)).Should().NotThrow("another run is there now, and nothing of it is divided");
     }
 
+    [Theory, InlineData("lora"), InlineData("dora"), InlineData("switchlora")]
+    public void What_a_micro_batch_drops_does_not_depend_on_the_process_that_has_it(string name)
+    {
+        var method = LowRankStrategies.Parse($$"""{ "Method": "{{name}}", "Rank": 4, "Dropout": 0.5 }""");
+
+        RandomRun.InProcesses(2, method, Script(withinWindow: false), isInterrupted: true).Should()
+            .Equal(RandomRun.InProcesses(1, method, Script(withinWindow: false), isInterrupted: false));
+    }
+
+    /// <summary>What PRILoRA has seen of the inputs is settled by every process, also for a step that is not taken.</summary>
+    [Fact]
+    public void Step_that_is_left_out_is_the_end_of_what_was_seen_for_it()
+    {
+        var script = Script(withinWindow: false);
+        var steps = script.Steps.Select((step, number) => number == script.Interrupted ? step with { Factor = double.NaN } : step);
+        var broken = script with { ScalesLoss = true, Steps = [.. steps] };
+        var method = new PriLoRA { FirstRank = 2, Rank = 4, PruneEvery = 1 };
+
+        RandomRun.InProcesses(2, method, broken, isInterrupted: true).Should().Equal(RandomRun.InProcesses(1, method, broken, isInterrupted: false));
+    }
+
     private static RandomScript Script(bool withinWindow) => new()
     {
         Dtype = ScalarType.Float32,

@@ -17,7 +17,7 @@ internal sealed class RandomRun : IDisposable
     private readonly ICollective? _world;
     private readonly string _folder;
     private readonly LossScaler? _scaler;
-    private OptionTrial.Small _model;
+    private nn.Module<Tensor, Tensor> _model;
     private LowRankOptimizer _optimizer;
 
     /// <param name="method">What trains.</param>
@@ -29,6 +29,24 @@ internal sealed class RandomRun : IDisposable
         (_method, _script, _folder, _world) = (method, script, folder, world);
         _scaler = script.ScalesLoss ? new(init_scale: 64, growth_interval: 2) : null;
         (_model, _optimizer) = Start(seed: 1);
+    }
+
+    /// <summary>The model that the first of so many processes has in the end, of a step of four micro-batches; they compare their weights after each
+    /// step.</summary>
+    public static byte[] InProcesses(int count, ILowRankStrategy method, RandomScript script, bool isInterrupted)
+    {
+        using var folder = new TemporaryDirectory();
+        byte[] bits = [];
+        InProcessWorld.Run(count, world =>
+        {
+            using var scope = NewDisposeScope();
+            using var run = new RandomRun(method, script, folder.Path, world);
+            run.Optimizer.CompareEvery = 1;
+            run.Train(isInterrupted);
+            if (world.Rank == 0)
+                bits = run.ModelBits;
+        }, lanes: 4);
+        return bits;
     }
 
     public LowRankOptimizer Optimizer => _optimizer;
@@ -66,20 +84,20 @@ internal sealed class RandomRun : IDisposable
         return [.. tensors.SelectMany(tensor => tensor.detach().contiguous().bytes.ToArray())];
     }
 
-    private static OptionTrial.Small Model(long seed, ScalarType dtype)
+    private static nn.Module<Tensor, Tensor> Model(long seed, RandomScript script)
     {
         lock (Making)
         {
             manual_seed(seed);
-            var model = new OptionTrial.Small();
-            model.to(dtype);
+            nn.Module<Tensor, Tensor> model = script.IsTyped ? new Typed() : new OptionTrial.Small();
+            model.to(script.Dtype);
             return model;
         }
     }
 
-    private (OptionTrial.Small Model, LowRankOptimizer Optimizer) Start(long seed)
+    private (nn.Module<Tensor, Tensor> Model, LowRankOptimizer Optimizer) Start(long seed)
     {
-        var model = Model(seed, _script.Dtype);
+        var model = Model(seed, _script);
         try
         {
             var session = _method.Attach(model, null, _script.Flow);

@@ -33,7 +33,7 @@ public class RandomRunTests(ITestOutputHelper output)
                     faults.Add($"{seed}: {fault}\n{method}\n{script}");
                 runs++;
             }
-            catch (Exception refusal) when (refusal is NotSupportedException or ArgumentException)
+            catch (Exception refusal) when (refusal is NotSupportedException or ArgumentException || IsPassedBy(refusal))
             {
                 refused++;
             }
@@ -59,7 +59,7 @@ public class RandomRunTests(ITestOutputHelper output)
             interrupted.Train(isInterrupted: true);
             return whole.Bits.AsSpan().SequenceEqual(interrupted.Bits) ? null : "the interrupted run goes on differently";
         }
-        catch (Exception exception) when (exception is not NotSupportedException)
+        catch (Exception exception) when (exception is not NotSupportedException && !IsPassedBy(exception))
         {
             return exception.ToString();
         }
@@ -69,31 +69,18 @@ public class RandomRunTests(ITestOutputHelper output)
     {
         try
         {
-            return Processes(1, method, script, isInterrupted: false).AsSpan().SequenceEqual(Processes(2, method, script, isInterrupted: true)) ? null
+            var one = RandomRun.InProcesses(1, method, script, isInterrupted: false);
+            return one.AsSpan().SequenceEqual(RandomRun.InProcesses(2, method, script, isInterrupted: true)) ? null
                 : "two processes, interrupted, go on differently";
         }
-        catch (Exception exception) when (exception is not (NotSupportedException or ArgumentException))
+        catch (Exception exception) when (exception is not (NotSupportedException or ArgumentException) && !IsPassedBy(exception))
         {
             return exception.ToString();
         }
     }
 
-    /// <summary>The model that so many processes have in the end, the first of them; they compare their weights after each step.</summary>
-    private static byte[] Processes(int count, ILowRankStrategy method, RandomScript script, bool isInterrupted)
-    {
-        using var folder = new TemporaryDirectory();
-        byte[] bits = [];
-        InProcessWorld.Run(count, world =>
-        {
-            using var scope = NewDisposeScope();
-            using var run = new RandomRun(method, script, folder.Path, world);
-            run.Optimizer.CompareEvery = 1;
-            run.Train(isInterrupted);
-            if (world.Rank == 0)
-                bits = run.ModelBits;
-        }, lanes: 4);
-        return bits;
-    }
+    /// <summary>What is said where hooks are asked for, and the model runs layers past them.</summary>
+    private static bool IsPassedBy(Exception exception) => exception.Message.StartsWith("The model has not run", StringComparison.Ordinal);
 
     /// <summary>The first parameter whose state is more than what was planned.</summary>
     private static string? Unplanned(LowRankOptimizer optimizer)

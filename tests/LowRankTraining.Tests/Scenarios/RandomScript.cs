@@ -9,6 +9,9 @@ internal sealed record RandomScript
 
     public required GradientFlow Flow { get; init; }
 
+    /// <value>Whether the model has its layers in fields of their own type and runs them by <c>forward</c>, past hooks.</value>
+    public bool IsTyped { get; init; }
+
     public required double WeightDecay { get; init; }
 
     /// <value>Whether the loss is scaled, by a number that changes on the way.</value>
@@ -22,9 +25,11 @@ internal sealed record RandomScript
     /// <value>Whether that is after the first of several micro-batches.</value>
     public required bool WithinWindow { get; init; }
 
-    public override string ToString() =>
-        $"{Dtype} {Flow}{(ScalesLoss ? " scaled" : "")}, decay {WeightDecay}, interrupted at {Interrupted}{(WithinWindow ? " within" : "")}\n"
-        + string.Join('\n', Steps);
+    public override string ToString()
+    {
+        var (model, scaled, within) = (IsTyped ? " typed" : "", ScalesLoss ? " scaled" : "", WithinWindow ? " within" : "");
+        return $"{Dtype} {Flow}{model}{scaled}, decay {WeightDecay}, interrupted at {Interrupted}{within}\n{string.Join('\n', Steps)}";
+    }
 
     /// <summary>One step.</summary>
     /// <param name="MicroBatches">How many.</param>
@@ -42,6 +47,7 @@ internal sealed record RandomScript
         {
             Dtype = random.Next(5) switch { 0 => torch.ScalarType.Float64, 1 => torch.ScalarType.BFloat16, _ => torch.ScalarType.Float32 },
             Flow = flow,
+            IsTyped = random.Next(4) == 0,
             WeightDecay = random.Next(2) * 0.1,
             ScalesLoss = flow != GradientFlow.Stepped && random.Next(4) == 0,
             Steps = steps,

@@ -96,6 +96,12 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     /// <summary>Takes note of the step that has just been taken.</summary>
     public virtual void Observe(IOptimizerState state) { }
 
+    /// <summary>Says for which lane of the step the next forward passes are.</summary>
+    public virtual void InLane(long lane) { }
+
+    /// <summary>Takes note of a step that has been left out.</summary>
+    public virtual void LeaveOut(IOptimizerState state) { }
+
     /// <summary>Puts what the layers know of a step that has begun into the state, which is about to be saved.</summary>
     public virtual void BeforeSave(IOptimizerState state) { }
 

@@ -118,6 +118,18 @@ public sealed partial class AdapterSession : ILowRankSession
             adapter.After(_completed);
     }
 
+    void ILowRankSession.LeaveOut(IOptimizerState state)
+    {
+        foreach (var adapter in _adapters)
+            adapter.LeaveOut(state);
+    }
+
+    void ILowRankSession.InLane(long lane)
+    {
+        foreach (var adapter in _adapters)
+            adapter.InLane(lane);
+    }
+
     void ILowRankSession.BeforeSave(IOptimizerState state)
     {
         foreach (var adapter in _adapters)

@@ -5,14 +5,15 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Layers;
 
 /// <summary>Which entries of a layer's input do not reach its factors.</summary>
-/// <remarks>A mask is a function of the layer's key, the number of completed steps, and the forward passes in training mode since the last of them. So it is
+/// <remarks>A mask is a function of the layer's key, the number of completed steps, and the forward passes in training mode since the last of them; where
+/// several processes train together, of the lane, and the passes in that, so that it does not matter which process has it. So it is
 /// drawn again for the backward pass instead of being kept, and a resumed run draws the same ones, within a window of micro-batches too.</remarks>
 internal sealed class DropoutMask(double probability, ulong key)
 {
     /// <summary>Passes since the last step, in the state of the factor A.</summary>
     public static readonly StateSlot Passes = new("dropout_passes");
 
-    private long _completed, _pass;
+    private long _completed, _lane, _pass;
 
     /// <summary>Null for a probability of 0.</summary>
     public static DropoutMask? For(ulong layer, double probability) => probability > 0 ? new(probability, layer) : null;
@@ -30,8 +31,11 @@ internal sealed class DropoutMask(double probability, ulong key)
 
     public void ResumeAt(long completed, StateBag state) => (_completed, _pass) = (completed, state.Counter(Passes));
 
+    /// <summary>Begins another lane of the step.</summary>
+    public void InLane(long lane) => (_lane, _pass) = (lane, 0);
+
     /// <summary>Key of the next pass's mask.</summary>
-    public ulong Next() => RandomKey.For(key, "dropout", $"pass {_pass++}", _completed);
+    public ulong Next() => RandomKey.For(key, "dropout", $"{(_lane == 0 ? "" : $"lane {_lane}, ")}pass {_pass++}", _completed);
 
     /// <summary>x with the dropped entries at zero and the others larger by 1 / (1 − p), as a new tensor.</summary>
     public Tensor Apply(Tensor x, ulong pass)

@@ -129,7 +129,12 @@ internal class FactorLayerAdapter : FactorAdapter
     public override void Observe(IOptimizerState state)
     {
         _start.AreGiven = true;
-        _layer!.Watch?.Settle(A);
+        LeaveOut(state);
+    }
+
+    public override void LeaveOut(IOptimizerState state)
+    {
+        Layer.Watch?.Settle(A);
         BeforeSave(state);
     }
 
@@ -138,6 +143,8 @@ internal class FactorLayerAdapter : FactorAdapter
         Layer.Watch?.Save(state.For(A));
         Layer.Mask?.Save(state.For(A));
     }
+
+    public override void InLane(long lane) => Layer.Mask?.InLane(lane);
 
     public override void Join(ICollective world) => _layer!.Watch?.Join(world);
 
