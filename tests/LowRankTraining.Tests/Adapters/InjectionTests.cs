@@ -238,6 +238,30 @@ public class InjectionTests
     }
 
     [Fact]
+    public void Weight_whose_hook_is_passed_by_is_left_alone_where_that_is_allowed_and_takes_no_gradient_any_more()
+    {
+        using var model = Seeded(new SealedNetwork(passesHooksBy: true));
+        using var optimizer = (LoRA(Injection.Hook) with { AllowUnreached = true, TrainOthers = true }).Attach(model).CreateOptimizer();
+        var before = Weights(model);
+
+        Run(model, optimizer, 4);
+
+        Weights(model)["first.weight"].Should().Equal(before["first.weight"]);
+        optimizer.CompletedSteps.Should().Be(4);
+        model.named_parameters().Single(pair => pair.name == "first.weight").parameter.requires_grad.Should().BeFalse();
+    }
+
+    [Fact]
+    public void Hooks_that_are_all_passed_by_are_an_error_though_that_is_allowed_where_nothing_else_trains()
+    {
+        using var model = Seeded(new SealedNetwork(passesHooksBy: true));
+        using var optimizer = (LoRA(Injection.Hook) with { AllowUnreached = true }).Attach(model).CreateOptimizer();
+
+        FluentActions.Invoking(() => Step(model, optimizer)).Should().Throw<InvalidOperationException>()
+            .WithMessage("The model has not run*call layer.call(x)*");
+    }
+
+    [Fact]
     public void Auto_shadows_a_layer_whose_hook_is_passed_by_without_losing_a_step()
     {
         using var model = Seeded(new SealedNetwork(passesHooksBy: true, ScalarType.Float64));

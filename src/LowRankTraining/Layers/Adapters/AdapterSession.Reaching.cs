@@ -12,13 +12,16 @@ public sealed partial class AdapterSession
     {
         foreach (var adapter in _adapters)
             adapter.RequireRunnable();
-        if (_method.Settings.AllowUnreached || _observed >= StepsUntilReached)
+        if (_observed >= StepsUntilReached || (_method.Settings.AllowUnreached && !LeavesNothing))
             return;
 
         var unreached = _adapters.Where(adapter => !adapter.IsReached).ToArray();
         if (unreached.Length > 0 && (_observed + 1 == StepsUntilReached || PassesBy(unreached)))
             throw new InvalidOperationException(Unreached(unreached));
     }
+
+    /// <summary>Whether the model runs all layers past their factors, and nothing else of it is trained.</summary>
+    private bool LeavesNothing => _adapters.All(adapter => adapter.IsPassedBy) && !TrainedBeside.Any();
 
     private string Unreached(Adapter[] unreached)
     {

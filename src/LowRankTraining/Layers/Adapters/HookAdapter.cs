@@ -65,11 +65,21 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
                 + "Run the layer by call() in the model, or hold it in a field of type Module<Tensor, Tensor>. Nothing was changed.");
     }
 
-    /// <summary>A weight whose factors are trained by the hook takes no step of its own.</summary>
+    /// <summary>A weight whose factors are trained by the hook takes no step of its own; nor does one that the model runs past factors that may be left
+    /// alone.</summary>
     public override void Prepare()
     {
-        if (_verdict == Verdict.Open && base.HasRun && IsActive)
-            Weight.grad = null!;
+        if (_verdict != Verdict.Open || !IsActive)
+            return;
+        if (shadow is not null || !IsPassedBy)
+        {
+            if (base.HasRun)
+                Weight.grad = null!;
+            return;
+        }
+
+        _verdict = Verdict.Hooked;
+        SetForm(IsActive);
     }
 
     public override void Observe(IOptimizerState state)
