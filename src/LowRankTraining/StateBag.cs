@@ -93,14 +93,8 @@ public sealed class StateBag : IDisposable
         else
             RequireListed(name);
 
-        _tensors[name] = new(InRowOrder(tensor).DetachFromDisposeScope());
+        _tensors[name] = new(tensor.InRowOrder().DetachFromDisposeScope());
     }
-
-    /// <summary>The numbers row by row. A single row or column is contiguous whatever its strides are, and products go by them.</summary>
-    private static Tensor InRowOrder(Tensor tensor) =>
-        !tensor.is_contiguous() ? tensor.contiguous()
-        : tensor.dim() == 2 && (tensor.stride(0), tensor.stride(1)) != (Math.Max(1, tensor.size(1)), 1) ? tensor.reshape(-1).reshape(tensor.shape)
-        : tensor;
 
     /// <summary>Frees a tensor, if there is one of that name.</summary>
     public void Remove(string name)

@@ -17,7 +17,7 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
 
     /// <summary>What the file says of it beside its tensors.</summary>
     public ParameterManifest Manifest(IReadOnlyList<string> tensors) => new(
-        Module, [B.shape[0], A.numel() / Rank], SafeTensorsHeader.NameOf(A.dtype),
+        Module, [B.shape[0], A.numel() / Rank], SafeTensorsTypes.NameOf(A.dtype),
         FormattableString.Invariant($"factors of rank {Rank}, scaled by {Scale:R}"), tensors, new Dictionary<string, long>());
 
     /// <summary>s (B A − B₀ A₀) = s [B, −B₀] [A; A₀] where the factors have started from a part of the weight, in no more rows than the short side

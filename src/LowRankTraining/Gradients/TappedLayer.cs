@@ -30,16 +30,7 @@ internal abstract class TappedLayer : IDisposable
     public bool HasRun { get; private set; }
 
     /// <value>Whether it has a gradient although its hook has never run: the model runs it by <c>forward</c>.</value>
-    public bool IsPassedBy
-    {
-        get
-        {
-            if (HasRun || Weight.IsInvalid)
-                return false;
-            using var gradient = Weight.grad;
-            return gradient is not null;
-        }
-    }
+    public bool IsPassedBy => !HasRun && !Weight.IsInvalid && Weight.HasGradient();
 
     protected abstract Parameter Weight { get; }
 

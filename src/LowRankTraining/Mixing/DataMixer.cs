@@ -24,7 +24,7 @@ public abstract class DataMixer : IDataMixer
         if (_sources.Any(string.IsNullOrEmpty))
             throw new ArgumentException("A source has no name. Give each a name of its own.", nameof(sources));
         foreach (var name in _sources)
-            SafeTensorsHeader.RequireText(name);
+            SafeTensorsHeaderWriter.RequireText(name);
         if (_sources.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(group => group.Skip(1).Any()) is { } twice)
             throw new ArgumentException($"There are two sources called '{twice.Key}'. Give each a name of its own.", nameof(sources));
 

@@ -37,6 +37,15 @@ internal static class HostMemory
     /// <summary>The tensor itself where it is contiguous, else a contiguous copy, a temporary of the current dispose scope.</summary>
     public static Tensor Packed(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
 
+    /// <summary>The same with the strides of row order too: a single row or column is contiguous whatever its strides are, and products round by
+    /// them.</summary>
+    public static Tensor InRowOrder(this Tensor tensor)
+    {
+        var packed = tensor.Packed();
+        var isRowOrder = packed.dim() != 2 || (packed.stride(0), packed.stride(1)) == (Math.Max(1, packed.size(1)), 1);
+        return isRowOrder ? packed : packed.reshape(-1).reshape(packed.shape);
+    }
+
     /// <summary>Works on ranges that together are all of 0 … <paramref name="length"/> − 1, several at once where there are enough for that.</summary>
     /// <param name="length">How many numbers there are.</param>
     /// <param name="multiple">Every range but the last has a multiple of this length.</param>

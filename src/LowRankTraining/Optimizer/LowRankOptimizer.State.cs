@@ -160,7 +160,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             foreach (var (group, loaded) in _parameter_groups.Zip(saved.Groups))
                 pending.Add(((ParamGroup)group).Options, Options.Of(loaded));
             foreach (var (entry, from) in _entries.Zip(saved.Parameters))
-                pending.Add(entry.Bag, entry.Fitted(file.ReadBag(from, entry.Parameter.device), SafeTensorsHeader.TypeOf(from.Dtype)));
+                pending.Add(entry.Bag, entry.Fitted(file.ReadBag(from, entry.Parameter.device), SafeTensorsTypes.TypeOf(from.Dtype)));
             return pending;
         }
         catch
@@ -186,7 +186,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
     /// <summary>State is cast to the precision of its parameter, as in PyTorch; the run is then another one.</summary>
     private IEnumerable<OptionChange> PrecisionSince(CheckpointManifest saved) => _entries.Zip(saved.Parameters)
-        .Select(pair => (pair.First.Plan.Name, Before: pair.Second.Dtype, Now: SafeTensorsHeader.NameOf(pair.First.Parameter.dtype)))
+        .Select(pair => (pair.First.Plan.Name, Before: pair.Second.Dtype, Now: SafeTensorsTypes.NameOf(pair.First.Parameter.dtype)))
         .Where(dtype => dtype.Before != dtype.Now).GroupBy(dtype => (dtype.Before, dtype.Now))
         .Select(same => new OptionChange($"The dtype of {same.Count()} parameters ('{same.First().Name}')", same.Key.Before ?? "unknown", same.Key.Now));
 

@@ -89,7 +89,7 @@ internal sealed partial class ParameterState : OptimizerState, IGradientTaker
     bool IGradientTaker.TakeComplete(Tensor? held) => Optimizer.TakeComplete(this, held);
 
     /// <summary>What is saved of it, for a weight of some shape.</summary>
-    public ParameterManifest Manifest(long[] shape) => Bag.Manifest(Plan.Name, shape, SafeTensorsHeader.NameOf(Parameter.dtype), LayoutFor(shape));
+    public ParameterManifest Manifest(long[] shape) => Bag.Manifest(Plan.Name, shape, SafeTensorsTypes.NameOf(Parameter.dtype), LayoutFor(shape));
 
     /// <summary>Nothing: the options of the first group hold all states.</summary>
     public override void SaveStateDict(BinaryWriter writer) { }

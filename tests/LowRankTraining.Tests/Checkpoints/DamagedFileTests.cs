@@ -104,7 +104,7 @@ public sealed class DamagedFileTests : IDisposable
         };
         using (var stream = File.Create(path))
         {
-            SafeTensorsHeader.Write(stream, tensors, manifest);
+            SafeTensorsHeaderWriter.Write(stream, tensors, manifest);
             foreach (var tensor in tensors)
                 tensor.Write(stream);
         }

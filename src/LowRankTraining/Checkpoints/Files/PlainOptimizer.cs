@@ -50,7 +50,7 @@ internal sealed class PlainOptimizer(OptimizerHelper optimizer, nn.Module model)
             [
                 .. optimizer.parameters().Select((parameter, index) => new ParameterManifest(
                     names.GetValueOrDefault(ParameterIdentity.Of(parameter)) ?? $"parameter[{index}]", parameter.shape,
-                    SafeTensorsHeader.NameOf(parameter.dtype), $"state of {Kind}, {parameter.dtype}", [], new Dictionary<string, long>())),
+                    SafeTensorsTypes.NameOf(parameter.dtype), $"state of {Kind}, {parameter.dtype}", [], new Dictionary<string, long>())),
             ],
         };
     }

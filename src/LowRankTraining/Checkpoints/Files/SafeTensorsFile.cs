@@ -69,7 +69,7 @@ public sealed class SafeTensorsFile : IDisposable
         TensorSource[] sources = [.. tensors.Select(pair => TensorSource.Of(pair.Name, pair.Tensor))];
         AtomicFile.Write(path, stream =>
         {
-            SafeTensorsHeader.Write(stream, sources, metadata);
+            SafeTensorsHeaderWriter.Write(stream, sources, metadata);
             WriteValues(stream, sources);
         });
     }
@@ -84,7 +84,7 @@ public sealed class SafeTensorsFile : IDisposable
         var checksums = new Dictionary<string, string>();
         foreach (var tensor in tensors)
             checksums[tensor.Name] = tensor.Checksum();
-        SafeTensorsHeader.Write(stream, tensors, manifest with { Checksums = checksums });
+        SafeTensorsHeaderWriter.Write(stream, tensors, manifest with { Checksums = checksums });
         WriteValues(stream, tensors);
     }
 

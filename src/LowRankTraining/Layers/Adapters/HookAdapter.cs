@@ -23,16 +23,7 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
     public override bool IsReached => HasRun || (shadow is not null && IsPassedBy);
 
     /// <value>Whether the layer has run without its hook, while that is still to be found out.</value>
-    public override bool IsPassedBy
-    {
-        get
-        {
-            if (_verdict != Verdict.Open || base.HasRun)
-                return false;
-            using var gradient = Weight.grad;
-            return gradient is not null;
-        }
-    }
+    public override bool IsPassedBy => _verdict == Verdict.Open && !base.HasRun && Weight.HasGradient();
 
     public override bool HasRun { get => base.HasRun || IsBypassed; set => base.HasRun = value; }
 
@@ -71,15 +62,14 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
     {
         if (_verdict != Verdict.Open || !IsActive)
             return;
-        if (shadow is not null || !IsPassedBy)
-        {
-            if (base.HasRun)
-                Weight.grad = null!;
-            return;
-        }
 
-        _verdict = Verdict.Hooked;
-        SetForm(IsActive);
+        if (base.HasRun)
+            Weight.grad = null!;
+        else if (shadow is null && IsPassedBy)
+        {
+            _verdict = Verdict.Hooked;
+            SetForm(IsActive);
+        }
     }
 
     public override void Observe(IOptimizerState state)

@@ -1,0 +1,101 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using TorchSharp;
+
+namespace LowRankTraining.Checkpoints;
+
+/// <summary>Writes the header of a safetensors file.</summary>
+internal static class SafeTensorsHeaderWriter
+{
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Writes a header with nothing but <paramref name="texts"/> beside the tensors.</summary>
+    public static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, IEnumerable<KeyValuePair<string, string>>? texts) =>
+        WriteFramed(stream, Encode(tensors, texts));
+
+    /// <summary>Writes a sealed header with a manifest.</summary>
+    public static void Write(Stream stream, IReadOnlyList<TensorSource> tensors, CheckpointManifest manifest)
+    {
+        foreach (var parameter in manifest.Parameters)
+            RequireText(parameter.Name);
+
+        // PyTorch's readers want to know whose tensors these are: "pt" is what all of them take.
+        var header = Encode(tensors, [HeaderSeal.Open, new("format", "pt"), new(SafeTensorsHeader.ManifestKey, manifest.ToJson())]);
+        HeaderSeal.Close(header);
+        WriteFramed(stream, header);
+    }
+
+    /// <exception cref="ArgumentException">A text would come back as another one.</exception>
+    public static void RequireText(string text)
+    {
+        if (text.EnumerateRunes().Count(rune => rune == Rune.ReplacementChar) != text.Count(letter => letter == '\uFFFD'))
+            throw new ArgumentException($"'{text}' holds half of a letter (a surrogate by itself), which no file brings back: write it without. "
+                + "Nothing was saved.");
+    }
+
+    private static void WriteFramed(Stream stream, byte[] header)
+    {
+        Span<byte> length = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+        stream.Write(length);
+        stream.Write(header);
+    }
+
+    private static byte[] Encode(IReadOnlyList<TensorSource> tensors, IEnumerable<KeyValuePair<string, string>>? texts)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, Plain))
+        {
+            json.WriteStartObject();
+            if (texts is not null)
+                WriteTexts(json, texts);
+
+            var (end, written) = (0L, new HashSet<string>());
+            foreach (var (name, type, shape, _) in tensors)
+            {
+                if (!written.Add(name))
+                    throw new ArgumentException($"There are two tensors called '{name}'. Give each a name of its own.", nameof(tensors));
+                RequireText(name);
+
+                var begin = end;
+                end += shape.Aggregate((long)type.ElementSize(), (product, size) => product * size);
+                json.WriteStartObject(name);
+                json.WriteString("dtype", SafeTensorsTypes.NameOf(type)
+                    ?? throw new ArgumentException($"'{name}' is of dtype {type}, for which safetensors has no name. Convert it first.", nameof(tensors)));
+                WriteNumbers(json, "shape", shape);
+                WriteNumbers(json, "data_offsets", [begin, end]);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        // Readers that map the file want the values aligned; blanks at the end of JSON mean nothing.
+        while (stream.Length % sizeof(long) != 0)
+            stream.WriteByte((byte)' ');
+        return stream.ToArray();
+    }
+
+    private static void WriteTexts(Utf8JsonWriter json, IEnumerable<KeyValuePair<string, string>> texts)
+    {
+        json.WriteStartObject(SafeTensorsHeader.MetadataKey);
+        foreach (var (key, value) in texts)
+        {
+            RequireText(key);
+            RequireText(value);
+            json.WriteString(key, value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<long> numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (var number in numbers)
+            json.WriteNumberValue(number);
+        json.WriteEndArray();
+    }
+}
