@@ -1,5 +1,4 @@
 using System.Collections;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

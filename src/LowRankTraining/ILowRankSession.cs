@@ -1,6 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-
 namespace LowRankTraining;
 
 /// <summary>A strategy at work on one model: the parameters to optimize, each with its rule, and what happens between steps.</summary>

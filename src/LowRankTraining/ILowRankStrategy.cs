@@ -1,9 +1,5 @@
 using System.Text.Json.Serialization;
-using LowRankTraining.Parts;
 using LowRankTraining.Text;
-using Microsoft.Extensions.Logging;
-using TorchSharp;
-using TorchSharp.Modules;
 
 namespace LowRankTraining;
 

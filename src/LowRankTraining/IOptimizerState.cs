@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace LowRankTraining;
 
 /// <summary>What a session may do to the optimizer's memory between steps.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>A parameter that is trained, or can be once it is no longer frozen, and where it stands in the model. A shared one stands in several places, and

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-
 namespace LowRankTraining;
 
 /// <summary>One parameter and how it is updated.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>A weight in half precision whose next 8 bits are kept in the optimizer's state: it is rounded to the nearest, and nothing is drawn.</summary>

@@ -1,9 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>What a rule may know about the step that it takes part in.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Numerics;
-
 namespace LowRankTraining;
 
 /// <summary>How much of a model a method is for.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Chooses the matrices that a method is for. Everything else is trained by the method's full-rank rule.</summary>

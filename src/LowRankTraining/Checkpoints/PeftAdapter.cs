@@ -1,7 +1,4 @@
-using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 

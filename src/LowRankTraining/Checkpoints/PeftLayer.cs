@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>One layer of an adapter as it stands in a file: a change s B A of the weight that the model came with.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>Whole modules that an adapter brings beside its factors, such as a head: PEFT's <c>modules_to_save</c>.</summary>

@@ -1,8 +1,4 @@
-using LowRankTraining.Numerics;
 using LowRankTraining.Schedules;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 

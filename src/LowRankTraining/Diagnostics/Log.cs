@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Diagnostics;
 
 /// <summary>Messages of the optimizer and of gradient-space methods. Event ids 1 to 19.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Where the gradient of one weight goes as it arises in the backward pass, given by its factors.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>A convolution in two dimensions, whose weight m × c × k × k′ is one of m × c k k′ for the unfolded input.</summary>

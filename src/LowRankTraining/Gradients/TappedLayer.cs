@@ -1,7 +1,4 @@
 using System.Runtime.CompilerServices;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

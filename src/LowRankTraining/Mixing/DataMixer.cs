@@ -1,6 +1,4 @@
 using LowRankTraining.Checkpoints;
-using LowRankTraining.Numerics;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Mixing;
 

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Mixing;
 
 /// <summary>The gradients of the low-rank factors of a weight-space method, all their numbers.</summary>

@@ -1,6 +1,4 @@
 using LowRankTraining.Diagnostics;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Mixing;
 

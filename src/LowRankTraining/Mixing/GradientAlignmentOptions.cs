@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Mixing;
 
 /// <summary>Options of <see cref="GradientAlignmentMixer"/>. The paper gives no values for a mixture of sources: the defaults are ours.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Mixing;
 
 /// <summary>A count sketch of the gradients: number j goes into dimension j mod k, with a random sign.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Mixing;
 
 /// <summary>What a <see cref="GradientAlignmentMixer"/> sees of the gradients: a float32 vector whose inner products are theirs, or nearly.</summary>

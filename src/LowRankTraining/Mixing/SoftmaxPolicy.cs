@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Mixing;
 
 /// <summary>Probabilities of K choices that follow their rewards.</summary>

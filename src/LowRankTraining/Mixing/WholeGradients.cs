@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Mixing;
 
 /// <summary>Every number of the gradients, one parameter after the other.</summary>

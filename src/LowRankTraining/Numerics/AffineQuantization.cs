@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Stores numbers in 8 or 4 bits each, with one scale and one zero point for every group: Q-GaLore's

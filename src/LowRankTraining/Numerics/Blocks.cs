@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>A flattened tensor cut into blocks that share a scale; the last may be partial.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Ascending boundaries within [−1, 1], where they are needed: how many of them lie below a number.</summary>

@@ -1,8 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 using static TorchSharp.torch.autograd;
 
 namespace LowRankTraining.Numerics;

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Chooses which entries of an optimizer's memory survive when most of it is to be cleared.</summary>

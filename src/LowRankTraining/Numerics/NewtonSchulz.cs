@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Brings singular values of at most 1 towards 1 by products alone: X ← p(X Xᵀ) X with p(A) = a I + b A + c A².</summary>

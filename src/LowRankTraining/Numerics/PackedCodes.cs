@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Codes in bytes: one a byte where they have 8 bits, two where they have 4, the first in the high half.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>The nearest matrix whose singular values are all 1: U Vᵀ of M = U Σ Vᵀ. Nearly, by products alone, or exactly.</summary>

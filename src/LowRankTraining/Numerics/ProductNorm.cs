@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>‖δᵀx‖ of two matrices with N rows each, whose product is larger than they are.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>A float32 number as one in half precision and 8 bits more: what rounding to half precision cuts off is kept.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>A matrix A that is seen through linear functions of it, so that it may be the sum of matrices that lie in different places.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Counts entries, and sees a tensor of more than two dimensions as a matrix of out × rest.</summary>

@@ -1,6 +1,4 @@
 using System.Buffers;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Numerics;
 

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Products of matrices that come out symmetric, of which one half is computed on the CPU and the other is its mirror image.</summary>

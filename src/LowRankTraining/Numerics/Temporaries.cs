@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>Temporaries of a step, where a dispose scope for each would cost more than the work on them.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Numerics;
 
 /// <summary>The leading singular triplets of a matrix.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Sends to the other processes while the backward pass goes on: R, where nothing else of a gradient is needed.</summary>

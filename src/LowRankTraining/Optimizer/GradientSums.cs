@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Adds up over the processes what each has of a gradient, in the form in which the next update needs it.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Keeps a few entries of gradients, to tell later whether somebody has multiplied them by a number.</summary>

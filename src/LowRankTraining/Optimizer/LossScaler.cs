@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Multiplies the loss, so that small gradients do not vanish in float16, and divides the gradients again before they are used.</summary>

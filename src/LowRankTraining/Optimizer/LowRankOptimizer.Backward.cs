@@ -1,7 +1,3 @@
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <content>Updates in the backward pass: <see cref="GradientFlow.Stepped"/>.</content>

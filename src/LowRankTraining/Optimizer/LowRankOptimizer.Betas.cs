@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <content>What a scheduler that cycles the momentum, OneCycleLR, wants of an optimizer.</content>

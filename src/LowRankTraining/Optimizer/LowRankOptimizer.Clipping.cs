@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer

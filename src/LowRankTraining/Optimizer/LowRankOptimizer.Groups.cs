@@ -1,8 +1,4 @@
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
 using static System.FormattableString;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

@@ -1,10 +1,5 @@
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

@@ -1,9 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>The one optimizer of this library: learning rates, decoupled weight decay, saving and loading, around whatever rule each parameter has.</summary>

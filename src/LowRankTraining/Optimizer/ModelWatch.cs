@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Looks from time to time for parameters that a model has been given after its optimizer was made: nothing trains them, and nothing would

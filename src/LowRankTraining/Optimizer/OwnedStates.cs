@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Work that processes divide: where a rule needs the whole gradient, one process has the state and takes the step, for all.</summary>

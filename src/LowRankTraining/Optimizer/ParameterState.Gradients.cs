@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <content>The parameter's gradient, as the backward pass has left it and as the rule has taken it.</content>

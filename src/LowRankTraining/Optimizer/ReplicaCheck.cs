@@ -1,8 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using LowRankTraining.Checkpoints;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

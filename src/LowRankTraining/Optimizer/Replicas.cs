@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>What the processes that train one model do together, once per step: the gradients of each become those of the whole batch, whatever of them the

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>A <see cref="StateBag"/> on its way from one rank to all.</summary>

@@ -1,8 +1,5 @@
 using System.Collections.Concurrent;
 using System.Reflection;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

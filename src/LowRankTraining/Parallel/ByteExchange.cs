@@ -1,7 +1,5 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

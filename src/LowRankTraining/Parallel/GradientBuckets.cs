@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Averages many tensors over the ranks, in few messages: they are packed one behind the other, those of one dtype together.</summary>

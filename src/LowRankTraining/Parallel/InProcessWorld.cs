@@ -1,6 +1,4 @@
 using System.Runtime.ExceptionServices;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

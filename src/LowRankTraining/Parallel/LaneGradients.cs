@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Gradients of one parameter, a micro-batch each: added up as they come, or kept apart where products of each are wanted.</summary>

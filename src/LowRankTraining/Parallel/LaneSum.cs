@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Adds up micro-batches as they come, by the binary tree of <see cref="TreeSum"/>.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Tensors of one dtype, each of which belongs to one rank: what all have of them is averaged there, or what is there goes to all.</summary>

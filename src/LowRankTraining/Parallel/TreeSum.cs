@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>Sums whose order is that of a binary tree: (x₀ + x₁) + (x₂ + x₃) + … Equal subtrees can be added up in one place or in several.</summary>

@@ -1,9 +1,4 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining;
 

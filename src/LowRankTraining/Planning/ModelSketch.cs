@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining;
 
 /// <summary>A model that cannot run: the modules by which methods go, under the names that they have, for looking at what a method would make of it.</summary>

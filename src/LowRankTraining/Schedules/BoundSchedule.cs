@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Schedules;
 
 /// <summary>A schedule at work on an optimizer: a TorchSharp scheduler that also knows where it is.</summary>

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Schedules;
 
 /// <summary>From a schedule to a TorchSharp scheduler.</summary>

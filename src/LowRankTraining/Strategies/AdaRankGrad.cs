@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>AdaRankGrad: GaLore with as many dimensions as the gradient needs, fewer and fewer as training goes on.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>APOLLO: SGD whose step size for each row or column is what Adam would take, measured in a random projection. Adam's results at nearly SGD's

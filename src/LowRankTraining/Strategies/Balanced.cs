@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Our own preset: a warm-started subspace that is renewed at each matrix's own phase; moments that follow it; the true residual, scaled and

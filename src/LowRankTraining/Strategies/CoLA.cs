@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>CoLA: two thin layers with an activation between them in the place of each linear layer. Half of the computation, for a model of another

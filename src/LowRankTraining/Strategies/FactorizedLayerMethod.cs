@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>What the methods that put factors in the place of weights have in common. Of the inherited options <see cref="Alpha"/>,

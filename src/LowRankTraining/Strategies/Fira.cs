@@ -1,7 +1,3 @@
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Fira: GaLore, plus the part of the gradient outside the subspace, scaled as Adam scales the part inside. Full-rank training at low-rank

@@ -1,7 +1,3 @@
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>GaLore: projects the gradient of each matrix into a small subspace and keeps Adam's moments there.</summary>

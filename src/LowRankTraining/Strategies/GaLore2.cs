@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>GaLore 2: GaLore with a randomized SVD, for long runs of large models.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A method that projects gradients: matrices get a subspace rule, everything else a full-rank one. It is its own options.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>LDAdam: Adam in a subspace that moves with every step, with moments that move along and an error that comes back.</summary>

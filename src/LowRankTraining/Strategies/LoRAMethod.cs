@@ -1,7 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>What LoRA and the methods closest to it have in common: factors B A beside weights, whose rank and α can be chosen layer by layer.</summary>

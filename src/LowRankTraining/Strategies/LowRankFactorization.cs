@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Low-rank factorization: W = U V from the first step to the last. The plainest of all, and the "low-rank" row of the tables of GaLore and

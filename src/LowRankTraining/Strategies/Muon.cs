@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Muon: momentum whose singular values are all brought to 1, for the matrices of layers; AdamW for everything else.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Online Subspace Descent: GaLore with a subspace that learns, one gradient step on its reconstruction error after each update, instead of a

@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>What a method does otherwise with parameters of some names.</summary>

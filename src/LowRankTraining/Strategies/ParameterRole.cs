@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>One parameter, and what a method has to do with it.</summary>

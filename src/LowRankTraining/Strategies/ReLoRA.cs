@@ -1,4 +1,3 @@
-using LowRankTraining.Layers;
 using LowRankTraining.Schedules;
 
 namespace LowRankTraining.Strategies;

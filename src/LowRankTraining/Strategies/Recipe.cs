@@ -1,4 +1,3 @@
-using LowRankTraining.Parts;
 using Microsoft.Extensions.Options;
 
 namespace LowRankTraining.Strategies;

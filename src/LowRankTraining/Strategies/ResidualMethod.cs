@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A method that steps outside the subspace too, by what is left of the gradient, scaled as the inner rule scales the part inside.</summary>

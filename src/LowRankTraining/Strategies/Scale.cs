@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>SCALE: gradients normalized output by output, momentum on the last layer alone; the least that keeps up with Adam.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>SinkGD: gradients whose rows and columns all have one length, without any memory, for the matrices of layers; AdamW for everything else.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>SPAM: Adam behind a guard against gradient spikes, with moments that are reset now and then.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Stable-SPAM: Adam behind a guard that learns how large gradients usually are, for training in few bits.</summary>

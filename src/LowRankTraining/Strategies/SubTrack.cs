@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>SubTrack++: a subspace that turns towards the gradient on the Grassmann manifold, moments that turn with it, and the scaled residual

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>SUMO: a subspace in which the momentum's singular values are all brought to 1, exactly, and the gradient as it is outside.</summary>

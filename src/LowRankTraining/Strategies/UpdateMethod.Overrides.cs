@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <content>What is done otherwise with some parameters, and with those that come later.</content>

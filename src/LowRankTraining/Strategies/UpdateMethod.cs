@@ -1,10 +1,5 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
 using LowRankTraining.Text;
-using Microsoft.Extensions.Logging;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 

@@ -1,9 +1,5 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
 using LowRankTraining.Text;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 

@@ -1,8 +1,6 @@
 using System.Collections;
 using System.ComponentModel;
 using System.Reflection;
-using Microsoft.Extensions.Logging;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Text;
 

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>Messages about saved state. Event ids 100 to 119.</summary>

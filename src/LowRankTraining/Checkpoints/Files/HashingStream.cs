@@ -1,5 +1,4 @@
 using System.IO.Hashing;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Checkpoints;
 

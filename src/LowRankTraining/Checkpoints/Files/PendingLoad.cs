@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>A state that has been read and checked, and not yet been taken over, so that a broken file changes nothing.</summary>

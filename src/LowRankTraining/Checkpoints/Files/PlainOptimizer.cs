@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>An optimizer of TorchSharp, whose state is the stream that it writes: bytes under the name "optimizer".</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>A safetensors file: named tensors, and nothing that could be executed. Every file of the library is one.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>The dtypes of safetensors files by their names.</summary>

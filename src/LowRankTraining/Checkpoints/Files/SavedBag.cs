@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>A <see cref="StateBag"/> in a file: tensors "state/NAME/SLOT", and counters in the manifest.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>The values of a tensor, raw and little-endian, in and out of a stream, in blocks: a span holds 2 GB at most, and a tensor may be larger.</summary>

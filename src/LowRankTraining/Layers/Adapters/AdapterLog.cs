@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Messages of weight-space methods during training. Event ids 20 to 39.</summary>

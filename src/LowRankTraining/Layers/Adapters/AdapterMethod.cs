@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What a weight-space method does to a model: how it adapts a matrix, and what happens between steps.</summary>

@@ -1,8 +1,4 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Numerics;
-using Microsoft.Extensions.Logging;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Layers;
 

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 public sealed partial class AdapterSession

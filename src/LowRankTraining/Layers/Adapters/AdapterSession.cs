@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A weight-space method at work on one model: its matrices re-parameterized, and whatever happens to them between steps.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Parts;
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What every weight-space method is told.</summary>

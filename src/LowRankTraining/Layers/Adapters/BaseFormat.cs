@@ -1,5 +1,3 @@
-using LowRankTraining.Numerics;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>How the frozen weight beside low-rank factors is kept.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Parts;
-using Microsoft.Extensions.Logging;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What a method does with low-rank factors besides training them: restarts, changes of rank, pruning, another layer.</summary>

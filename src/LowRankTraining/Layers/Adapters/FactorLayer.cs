@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A linear layer with a frozen weight W, m × n, and trained factors A, r × n, and B, m × r, beside it.</summary>

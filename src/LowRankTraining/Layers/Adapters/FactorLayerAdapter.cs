@@ -1,8 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Layers;
 

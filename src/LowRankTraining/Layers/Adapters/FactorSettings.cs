@@ -1,6 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>How the factors of a matrix are made and trained. Whatever else happens to them is a <see cref="FactorFeature"/>.</summary>

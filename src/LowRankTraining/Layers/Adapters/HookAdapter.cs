@@ -1,7 +1,3 @@
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors in a hook: it is not known beforehand whether the model runs it.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A layer that changes the output of a linear one by a forward hook. Its parts are registered with the linear layer, beside its own

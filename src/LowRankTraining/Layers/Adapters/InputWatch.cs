@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Sees the inputs of a layer while it is trained, and keeps what it makes of them with the optimizer's state.</summary>

@@ -1,9 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Layers;
 

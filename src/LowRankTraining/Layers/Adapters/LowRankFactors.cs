@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>The algebra of a weight with low-rank factors: W + s B A, with W m × n, A r × n, B m × r.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What a merge loses to rounding, and factors that carry it.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What a model holds in the memory of its parameters beside them: frozen parameters, buffers and views over the same numbers.</summary>

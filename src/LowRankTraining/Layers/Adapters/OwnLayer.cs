@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors in a layer of another kind than the usual one.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What is done otherwise with parameters of some names.</summary>

@@ -1,6 +1,4 @@
-using TorchSharp.Modules;
 using TorchSharp.Utils;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Layers;
 

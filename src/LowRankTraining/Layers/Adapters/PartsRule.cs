@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Trains the parts of a weight that the model itself knows nothing of, from the gradient of the whole weight or from its factors.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What is done to the plain layer that another stands in for.</summary>

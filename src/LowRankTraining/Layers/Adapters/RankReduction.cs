@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Gives a product of factors a lower rank and says what is left over, without ever forming the product.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A linear layer whose weight is kept in another form than one trainable matrix: the contract of all layers of weight-space methods.</summary>

@@ -1,5 +1,3 @@
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A layer in the place of a linear one, which hangs nowhere until it is put back.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Layers in the place of linear ones, from the first step to the last.</summary>

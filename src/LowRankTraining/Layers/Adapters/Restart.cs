@@ -1,6 +1,4 @@
 using LowRankTraining.Schedules;
-using Microsoft.Extensions.Logging;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Layers;
 

@@ -1,9 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Trains low-rank factors from the gradient of the whole weight, and keeps the weight merged with them.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A matrix that is to be adapted, and where it stands in the model.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Changes moments between two steps, in whatever format they are stored.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What a weight and its factors were before they were merged, until that is undone.</summary>

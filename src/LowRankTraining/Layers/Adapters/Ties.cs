@@ -1,6 +1,3 @@
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>The places that share a parameter when a method is attached. A model that is moved can come out with a parameter for each of them, of which one

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>How much of the factors' first moments a restart has set to zero, counted where they are and read once, by whoever asks.</summary>

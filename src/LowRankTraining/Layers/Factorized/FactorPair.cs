@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Two factors of a matrix: U, m × k, and V, k × n.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A linear layer whose weight is a product of two thin factors.</summary>

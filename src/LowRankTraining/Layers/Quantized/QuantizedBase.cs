@@ -1,6 +1,3 @@
-using Microsoft.Extensions.Logging;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Weights that are kept in a quantized format while they are frozen, where their layer can be replaced.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>B ← μB + (1 − μ)G, for rules that step along it; G itself where μ is 0, and then nothing is kept.</summary>

@@ -1,7 +1,4 @@
 using System.Buffers;
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Parts;
 

@@ -1,6 +1,4 @@
 using System.Runtime.InteropServices;
-using LowRankTraining.Numerics;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Parts;
 

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Shields a rule from gradient spikes: looks at each gradient before the rule does.</summary>

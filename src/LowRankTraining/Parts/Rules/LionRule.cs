@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Lion: steps of one size, in the direction of the sign of an interpolated momentum.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Steps along the polar factor of the momentum: all of its singular values become 1, so that no direction waits for the large ones.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>The gradient with all rows of one length, and all columns of one length: a step of Adam's size without any memory.</summary>

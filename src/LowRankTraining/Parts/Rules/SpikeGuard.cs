@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>SPAM's guard: cuts entries that stick out of their own history, resets the moments now and then, and warms up again after that.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Stable-SPAM's guard: cuts entries above the usual largest one, brings the norm to its usual size, and resets the moments now and then.</summary>

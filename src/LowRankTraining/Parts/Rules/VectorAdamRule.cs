@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Adam for a factor whose vectors, its rows or its columns, come and go one by one: each has a step counter of its own.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>P, the basis of one side while it is in use, s × rank: products with it and with its transpose.</summary>

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Rows of A themselves: the subspace is a set of coordinates, and projecting is picking.</summary>

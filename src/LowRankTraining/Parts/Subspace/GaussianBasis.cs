@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Independent normal numbers of variance 1/rank: a projection that keeps norms in expectation, and needs no gradient and no memory.</summary>

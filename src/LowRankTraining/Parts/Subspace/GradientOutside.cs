@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>The step in the subspace, and outside it the gradient as it is, without a matrix for what is outside.</summary>

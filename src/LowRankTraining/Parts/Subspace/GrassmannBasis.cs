@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Follows the gradient's subspace along the Grassmann manifold: one rotation, in the plane in which the error falls fastest.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Looks for the subspace of what the first moment holds together with the gradient, instead of one noisy gradient alone.</summary>

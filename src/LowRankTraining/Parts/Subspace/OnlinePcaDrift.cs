@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>One gradient step of the basis on its reconstruction error of the normalized gradient, after every update.</summary>

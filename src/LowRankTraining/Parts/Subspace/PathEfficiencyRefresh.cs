@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>A new subspace when the gradients inside the one in use have come to cancel each other out.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Columns of a matrix by their numbers. libtorch picks and adds them on the CPU one column at a time, across all rows; in the processor's own memory

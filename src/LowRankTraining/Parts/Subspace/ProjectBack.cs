@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>The step goes back into the subspace that it came from: the update has the rank of the subspace.</summary>

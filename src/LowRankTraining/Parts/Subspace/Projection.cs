@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>A subspace of (rows × columns) matrices, given by a basis of one side or of each: projects into it, and steps back out of it.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>The leading left singular vectors, nearly, from a random sketch: what GaLore 2 uses.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>How much the part of a gradient outside a subspace is scaled, from the squared norms of its vectors and of what lies inside.</summary>

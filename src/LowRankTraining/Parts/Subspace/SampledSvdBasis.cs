@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Left singular vectors drawn in proportion to their singular values, so that the subspace does not freeze at the leading ones.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>The gradient itself, scaled as the inner rule scaled its projection: the subspace serves to measure step sizes, not to step in.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>The step in the subspace, plus the part of the gradient outside it, scaled as the inner rule scaled the part inside: training stays

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>The step in the subspace, and outside it a step that needs no memory: the sign of the rest of the gradient, or the rest itself.</summary>

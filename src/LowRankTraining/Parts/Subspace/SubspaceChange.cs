@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>A subspace that takes the place of another.</summary>

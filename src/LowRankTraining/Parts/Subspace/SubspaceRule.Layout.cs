@@ -1,5 +1,3 @@
-using LowRankTraining.Numerics;
-
 namespace LowRankTraining.Parts;
 
 public sealed partial record SubspaceRule

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <content>What is seen of a gradient besides its projection, where the next subspace depends on it.</content>

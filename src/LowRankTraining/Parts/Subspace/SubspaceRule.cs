@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>Projects the gradient into a small subspace, runs a rule there, and lifts its step back: the engine of every gradient-space method.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Parts;
 
 /// <summary>One pass of subspace iteration from the basis in use: the cheapest refresh, for the price of one more step.</summary>

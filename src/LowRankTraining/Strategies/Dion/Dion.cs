@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Dion: orthogonal steps of low rank from a momentum that keeps what they leave out, for the matrices of layers; AdamW for everything else.</summary>

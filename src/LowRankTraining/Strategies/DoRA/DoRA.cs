@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>DoRA: low-rank factors turn the rows of frozen weights, and every row gets a trainable length.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A linear layer whose frozen weight is turned by trainable low-rank factors, and whose rows get trainable lengths.</summary>

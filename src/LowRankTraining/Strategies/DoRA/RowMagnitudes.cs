@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>The algebra of DoRA: rows of W + s B A, with W m × n, A r × n, B m × r, brought to lengths of their own.</summary>

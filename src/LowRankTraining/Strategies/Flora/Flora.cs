@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Flora: Adafactor with momentum in a random sketch, which is never stored: only drawn again.</summary>

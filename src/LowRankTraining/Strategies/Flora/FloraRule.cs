@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Flora: Adafactor whose momentum is kept as a random sketch.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>FRUGAL: Adam in a part of the space that changes from time to time, and a step that needs no memory in all the rest.</summary>

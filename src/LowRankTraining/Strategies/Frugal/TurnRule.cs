@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Whole parameters take turns: one in so many has a rule with memory for T updates, the others take steps that need none.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>GradNormLoRP: every matrix as magnitude and direction of its rows, and the gradient of the direction projected from both sides.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Parts;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Trains a factor in a subspace of its gradient.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Factors whose gradients are projected: GradNormLoRP from the weight side.</summary>

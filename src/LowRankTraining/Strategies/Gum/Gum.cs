@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>GUM: Muon in a subspace for most matrices, and outside of it for those that are drawn, so that on average nothing of a gradient is lost.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>InRank: factors whose rank grows during training for as long as it is not enough, and is then cut to what is needed.</summary>

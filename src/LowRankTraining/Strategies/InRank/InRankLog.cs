@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Messages of InRank. Event ids 61 to 69.</summary>

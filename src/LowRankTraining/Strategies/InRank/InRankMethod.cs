@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Grows the rank of all factors while they need it, then cuts them to what they need, all at once.</summary>

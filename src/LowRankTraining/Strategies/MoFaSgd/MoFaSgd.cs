@@ -1,5 +1,3 @@
-using LowRankTraining.Parts;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>MoFaSGD: momentum kept as its singular value decomposition of low rank, with steps along its polar factor; AdamW for what is no matrix of a

@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>How large the entries of a layer's inputs are, as a moving average over training batches.</summary>

@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Recurring pruning of A by the size of its entries and of the inputs that they meet.</summary>

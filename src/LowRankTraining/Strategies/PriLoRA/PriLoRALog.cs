@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Messages of PRILoRA. Event ids 70 to 79.</summary>

@@ -1,7 +1,5 @@
 using System.ComponentModel;
 using System.Globalization;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 

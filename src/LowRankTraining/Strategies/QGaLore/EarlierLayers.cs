@@ -1,7 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>The 8-bit layers that a model has from the start, since it was quantized while it was made. Until this is disposed plain layers of the same shapes

@@ -1,9 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Q-GaLore: GaLore with weights and moments in 8 bits and bases in 4, whose subspaces are found again less often the less they change.</summary>

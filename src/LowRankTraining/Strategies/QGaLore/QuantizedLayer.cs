@@ -1,6 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using LowRankTraining.Layers;
-using TorchSharp.Modules;
 
 namespace LowRankTraining.Strategies;
 

@@ -1,6 +1,4 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Layers;
-using Microsoft.Extensions.Logging;
 
 namespace LowRankTraining.Strategies;
 

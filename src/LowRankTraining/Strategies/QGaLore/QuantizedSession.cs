@@ -1,10 +1,4 @@
 using LowRankTraining.Diagnostics;
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using Microsoft.Extensions.Logging;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 

@@ -1,5 +1,3 @@
-using LowRankTraining.Layers;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>SLTrain: trains the sum of low-rank factors and a sparse part on a fixed random support in the place of each weight, from scratch.</summary>

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Messages of SLTrain. Event ids 80 to 99.</summary>

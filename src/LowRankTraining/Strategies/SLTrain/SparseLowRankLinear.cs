@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A linear layer without a weight: the sum of low-rank factors and a sparse part takes its place.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
 using static TorchSharp.torch.autograd;
 
 namespace LowRankTraining.Strategies;

@@ -1,6 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Low-rank factors and a sparse part in the place of weights.</summary>

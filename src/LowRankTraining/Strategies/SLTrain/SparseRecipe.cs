@@ -1,10 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>How a matrix becomes low-rank factors and a sparse part. Randomness is keyed by seed and name alone.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A <see cref="SparseLowRankLinear"/> in the place of a linear layer.</summary>

@@ -1,8 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 

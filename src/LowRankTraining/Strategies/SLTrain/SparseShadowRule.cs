@@ -1,9 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Trains low-rank factors and sparse values from the gradient of the whole weight, and keeps the weight equal to s B A + S.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Adam on the values of a sparse part. A checkpoint of another support is refused where the support is not in it.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Spectron: low-rank factorization whose factors step along polar factors, together by no more than η in any direction of the weight.</summary>

@@ -1,10 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using LowRankTraining.Layers;
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 

@@ -1,8 +1,3 @@
-using LowRankTraining.Numerics;
-using LowRankTraining.Parts;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A step of one of two factors along the polar factor of its momentum, divided by ‖U‖₂ + ‖V‖₂ + 1: see <see cref="Spectron"/>.</summary>

@@ -1,5 +1,3 @@
-using LowRankTraining.Layers;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>SwitchLoRA: trains low-rank factors beside frozen weights, and exchanges their vectors one by one for new ones, so that the sum reaches a high rank

@@ -1,7 +1,3 @@
-using LowRankTraining.Layers;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>The singular values of a matrix, and how they compare with the largest.</summary>

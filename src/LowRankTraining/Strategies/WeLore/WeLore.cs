@@ -1,8 +1,3 @@
-using LowRankTraining.Layers;
-using LowRankTraining.Parts;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>WeLore: finds out which weights of a trained model are nearly of low rank, makes factors of these, and trains nothing else.</summary>

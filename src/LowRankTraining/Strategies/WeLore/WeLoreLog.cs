@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Messages of WeLore. Event id 60.</summary>

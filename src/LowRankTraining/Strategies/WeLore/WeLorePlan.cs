@@ -1,8 +1,5 @@
 using System.Globalization;
 using System.Text;
-using LowRankTraining.Layers;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace LowRankTraining.Strategies;
 

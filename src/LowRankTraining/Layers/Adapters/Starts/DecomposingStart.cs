@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors that are a part of the weight, which they leave.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Numerics;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>What factors start with, A r × n and B m × r, for a weight of m × n.</summary>

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors that a method of its own kind draws.</summary>

@@ -1,7 +1,3 @@
-using LowRankTraining.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>LoRA-GA: A = V_{r..2r}ᵀ m^¼/√γ and B = U_{0..r} m^¼/√γ of the gradient's singular value decomposition.</summary>

@@ -1,7 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A copy, on the CPU, of factors that were taken out of a weight when training began: W = W_rest + s B₀ A₀.</summary>

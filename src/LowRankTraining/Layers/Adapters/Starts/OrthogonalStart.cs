@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>OLoRA: B = Q_r and A = R_r of W = Q R.</summary>

@@ -1,6 +1,3 @@
-using LowRankTraining.Numerics;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>PiSSA: A = √(Σ_r/s) V_rᵀ, B = U_r √(Σ_r/s).</summary>

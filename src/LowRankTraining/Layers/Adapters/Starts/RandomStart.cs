@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>A random, B zero.</summary>
