@@ -40,7 +40,8 @@ void Check(string package)
     versions.Add(version);
 
     var build = id == "LowRankTraining" ? new[] { "buildTransitive/LowRankTraining.targets", "buildTransitive/LoadableTorchSharp.cs" } : [];
-    foreach (var expected in frameworks.SelectMany(framework => new[] { $"lib/{framework}/{id}.dll", $"lib/{framework}/{id}.xml" }).Concat([.. files, .. build]))
+    var libraries = frameworks.SelectMany(framework => new[] { $"lib/{framework}/{id}.dll", $"lib/{framework}/{id}.xml" });
+    foreach (var expected in libraries.Concat([.. files, .. build]))
         Expect(names.Contains(expected), $"{expected} is missing");
     foreach (var name in names.Where(name => Path.GetFileName(name) == "TorchSharp.dll" || name.EndsWith(".so", StringComparison.Ordinal)))
         Expect(false, $"{name} must not be inside: applications bring TorchSharp themselves");

@@ -12,12 +12,12 @@ using var model = nn.Sequential(
 // was: optim.AdamW(model.named_parameters(), lr: 1e-3)
 using var optimizer = GaLore.AdamW(model.named_parameters(), lr: 0.01, rank: 16, update_proj_gap: 50);
 
-using var truth = randn(64, 64) / 8;
+using var truth = randn(64, 64);
 for (var step = 1; step <= 300; step++)
 {
     using var scope = NewDisposeScope();
     var input = randn(128, 64);
-    var target = input.mm(truth).sin();
+    var target = input.mm(truth).div(8).sin();
 
     optimizer.zero_grad();
     var loss = nn.functional.mse_loss(model.call(input), target);

@@ -33,8 +33,8 @@ public static class PeftAdapter
     /// <remarks>
     /// <para>Factors that started from a part of the weight (PiSSA, OLoRA, LoRA-GA) are saved as the change of the original weight that they are: s (B A − B₀
     /// A₀), of rank 2 r, or the short side's where that is less.</para>
-    /// <para>What is trained beside the factors is saved with them, module by module (PEFT's <c>modules_to_save</c>); the biases of adapted layers too, which
-    /// PEFT passes over.</para>
+    /// <para>What is trained beside the factors is saved with them: whole modules with their buffers (PEFT's <c>modules_to_save</c>), and single parameters
+    /// where something else in their module is adapted, such as the bias of an adapted layer; these PEFT loads into the model itself.</para>
     /// <para>Where PRILoRA prunes A at the end, what is saved is pruned already, and the session trains on with what it has.</para>
     /// </remarks>
     /// <exception cref="NotSupportedException">The method changes the weights themselves; or factors started from a part of a weight that is shadowed or

@@ -12,7 +12,7 @@ internal static class PeftFields
     /// as in × out (fan_in_fan_out, GPT-2) turns neither A nor B.</summary>
     private static readonly HashSet<string> Followed =
     [
-        "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "peft_type",
+        "r", "lora_alpha", "lora_dropout", "bias", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "peft_type",
         "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "init_lora_weights", "inference_mode", "task_type", "auto_mapping",
         "base_model_name_or_path", "revision", "peft_version", "runtime_config", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
         "megatron_core", "fan_in_fan_out", "qalora_group_size", "ensure_weight_tying",
@@ -21,7 +21,6 @@ internal static class PeftFields
     /// <summary>What changes how factors act, with what it means.</summary>
     private static readonly Dictionary<string, string> Refused = new()
     {
-        ["bias"] = "adapters that train biases cannot be read",
         ["lora_bias"] = "factors with a bias cannot be read",
         ["layer_replication"] = "layers that are repeated cannot be adapted",
         ["trainable_token_indices"] = "an adapter with more than factors and whole modules cannot be read",

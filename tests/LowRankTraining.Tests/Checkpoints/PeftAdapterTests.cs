@@ -109,7 +109,6 @@ public sealed class PeftAdapterTests : IDisposable
 
     [Theory]
     [InlineData("peft_type", "\"IA3\"", "*only LoRA and DoRA*")]
-    [InlineData("bias", "\"all\"", "*bias is all*")]
     [InlineData("lora_bias", "true", "*lora_bias is true*")]
     [InlineData("init_lora_weights", "\"pissa_niter_16\"", "*Convert it to a plain one*")]
     [InlineData("r", "\"many\"", "*adapter_config.json*")]

@@ -127,6 +127,41 @@ public sealed class PeftForeignTests : IDisposable
         Weights(model).Where(pair => others.Contains(pair.Key)).Should().BeEquivalentTo(before.Where(pair => others.Contains(pair.Key)));
     }
 
+    /// <summary>PEFT keeps the bias of an adapted layer under base_layer, and with "all" those of other modules under their names.</summary>
+    [Theory]
+    [InlineData("all", "first.base_layer.bias", "first.bias"), InlineData("all", "norm.bias", "norm.bias")]
+    [InlineData("lora_only", "first.base_layer.bias", "first.bias")]
+    public void Biases_that_were_trained_with_the_factors_are_copied_into_the_model(string biases, string saved, string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork());
+        var values = Normal(5, ScalarType.Float32, Shape(model, name));
+        Write(config => config["bias"] = biases, (saved, values));
+
+        using var session = PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder));
+        PeftAdapter.Load(_folder, session);
+
+        Values(model.named_parameters().Single(pair => pair.name.Replace("base.", "") == name).parameter).Should().Equal(Values(values));
+    }
+
+    /// <summary>PEFT takes "in_norm" for "norm", and keeps its tensors too; and a head whose name begins as those of factors do.</summary>
+    [Fact]
+    public void Modules_whose_names_end_with_a_saved_one_belong_to_the_adapter()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(nn.Sequential(("first", nn.Linear(12, 16)), ("in_norm", nn.LayerNorm(16)), ("second", nn.Linear(16, 16)),
+            ("norm", nn.LayerNorm(16)), ("lora_head", nn.Linear(16, 6))));
+        string[] names = ["norm.weight", "norm.bias", "in_norm.weight", "in_norm.bias", "lora_head.weight", "lora_head.bias"];
+        Write(config => config["modules_to_save"] = new JsonArray("norm", "lora_head"),
+            [.. names.Select(name => (name, Normal(5, ScalarType.Float32, Shape(model, name))))]);
+
+        using var session = PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder));
+        PeftAdapter.Load(_folder, session);
+
+        foreach (var name in names)
+            Values(model.get_parameter(name)!).Should().Equal(Values(Normal(5, ScalarType.Float32, Shape(model, name))));
+    }
+
     [Theory]
     [InlineData("lm_head.weight", 3, "*'base_model.model.lm_head.weight' is [3, 3], and the model's is [6, 16]*")]
     [InlineData("lm_head.scale", 3, "*the model has no such parameter*")]

@@ -7,8 +7,8 @@ namespace LowRankTraining.Tests.Checkpoints;
 /// <summary>What PEFT makes of an adapter's folder, as far as names and shapes go: which parameters its model then has, and which tensors it finds for
 /// them.</summary>
 /// <remarks>As peft 0.19 does it (tuners_utils, save_and_load, other): a target is a module's name or the end of one from a dot on; ranks go by the first
-/// pattern that matches; a saved module is any whose name ends with the given one, from a dot on or not; a name in a file gets the adapter's name before its
-/// last part.</remarks>
+/// pattern that matches; a saved module is any whose name ends with the given one, from a dot on or not, with all that hangs below it and its buffers, and
+/// nothing in it is a target; a name in a file gets the adapter's name before its last part; a tensor of the model itself is loaded into the model.</remarks>
 internal sealed class PeftLoader(string folder, IReadOnlyList<(string Module, string Parameter, long[] Shape)> model)
 {
     private const string Root = "base_model.model.", Adapter = "default";
@@ -21,11 +21,13 @@ internal sealed class PeftLoader(string folder, IReadOnlyList<(string Module, st
         using var file = SafeTensorsFile.Open(Path.Combine(folder, "adapter_model.safetensors"));
         var tensors = file.Names.ToDictionary(name => name, file.ShapeOf);
         List<string> problems = [];
-        foreach (var (module, parameter, _) in model.Where(entry => IsSaved(entry.Module)))
-            if (tensors.Remove($"{Root}{module}.{parameter}", out var shape))
-                tensors.Add($"{Root}{module}.modules_to_save.{Adapter}.{parameter}", shape);
+        foreach (var (module, parameter, _) in model)
+            if (SavedIn(module) is not { } saved)
+                continue;
+            else if (tensors.Remove(Name(module, parameter), out var shape))
+                tensors.Add(Copy(saved, module, parameter), shape);
             else
-                problems.Add($"KeyError: {Root}{module}.{parameter}");
+                problems.Add($"KeyError: {Name(module, parameter)}");
 
         var found = tensors.ToDictionary(pair => WithAdapter(pair.Key), pair => pair.Value);
         var places = Places().ToDictionary(place => place.Name);
@@ -40,13 +42,10 @@ internal sealed class PeftLoader(string folder, IReadOnlyList<(string Module, st
     private IEnumerable<(string Name, long[] Shape, bool IsOfAdapter)> Places()
     {
         foreach (var (module, parameter, shape) in model)
-            if (IsSaved(module))
-            {
-                yield return ($"{Root}{module}.original_module.{parameter}", shape, false);
-                yield return ($"{Root}{module}.modules_to_save.{Adapter}.{parameter}", shape, true);
-            }
+            if (SavedIn(module) is { } saved)
+                yield return (Copy(saved, module, parameter), shape, true);
             else if (!IsTarget(module))
-                yield return ($"{Root}{module}.{parameter}", shape, false);
+                yield return (Name(module, parameter), shape, false);
             else
             {
                 yield return ($"{Root}{module}.base_layer.{parameter}", shape, false);
@@ -62,7 +61,18 @@ internal sealed class PeftLoader(string folder, IReadOnlyList<(string Module, st
 
     private bool IsTarget(string module) => Names("target_modules").Any(target => module == target || module.EndsWith($".{target}", StringComparison.Ordinal));
 
-    private bool IsSaved(string module) => Names("modules_to_save").Any(saved => module.EndsWith(saved, StringComparison.Ordinal));
+    /// <summary>The outermost module at or above this one that PEFT keeps a copy of, or null.</summary>
+    private string? SavedIn(string module)
+    {
+        var parts = module.Split('.');
+        return Enumerable.Range(1, parts.Length).Select(count => string.Join('.', parts[..count]))
+            .FirstOrDefault(path => Names("modules_to_save").Any(saved => path.EndsWith(saved, StringComparison.Ordinal)));
+    }
+
+    private static string Name(string module, string parameter) => $"{Root}{(module.Length == 0 ? "" : $"{module}.")}{parameter}";
+
+    private static string Copy(string saved, string module, string parameter) =>
+        $"{Root}{saved}.modules_to_save.{Adapter}.{(module.Length == saved.Length ? "" : $"{module[(saved.Length + 1)..]}.")}{parameter}";
 
     private long RankOf(string module) => _config["rank_pattern"]!.AsObject()
         .FirstOrDefault(row => Regex.IsMatch(module, $@"^(.*\.)?({row.Key})$")).Value?.GetValue<long>() ?? _config["r"]!.GetValue<long>();

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using FluentAssertions;
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Layers;
@@ -46,6 +47,45 @@ public sealed class PeftLoaderTests : IDisposable
         using var session = PeftAdapter.MethodOf(_folder.Path).Attach(again, PeftAdapter.TargetsOf(_folder.Path));
         PeftAdapter.Load(_folder.Path, session);
         Distance(Output(again), Output(model)).Should().BeLessThan(1e-5);
+    }
+
+    /// <summary>A batch norm has averages beside its parameters; a gate stands in a block whose layers are adapted; the end of one layer's name is that of
+    /// another, which is trained whole.</summary>
+    [Theory]
+    [InlineData("norm,join", "norm", "join.head"), InlineData("gate"), InlineData("proj", ""), InlineData("norm.weight", "norm")]
+    public void What_is_trained_beside_is_found_by_PEFT_whole_modules_and_single_parameters(string trained, params string[] saved)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new Mixed());
+        var plain = model.state_dict().Select(pair => (Parent(pair.Key), pair.Key[(pair.Key.LastIndexOf('.') + 1)..], pair.Value.shape)).ToArray();
+        var session = new LoRA { Rank = 2 }.Attach(model, Targets.Matching("c_proj"));
+        using var optimizer = session.CreateOptimizer(0.01);
+        foreach (var (name, parameter) in model.named_parameters())
+            if (trained.Split(',').Any(part => $".{name}".Contains($".{part}")))
+                parameter.requires_grad = true;
+        for (var step = 0; step < 3; step++)
+        {
+            optimizer.zero_grad();
+            model.call(Normal((ulong)step, ScalarType.Float32, 7, 12)).square().mean().backward();
+            optimizer.step();
+        }
+
+        PeftAdapter.Save(_folder.Path, session);
+
+        new PeftLoader(_folder.Path, plain).Problems().Should().BeEmpty();
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(_folder.Path, "adapter_config.json")))!;
+        (config["modules_to_save"]?.AsArray().Select(name => name!.GetValue<string>()) ?? []).Should().Equal(saved.Where(name => name.Length > 0));
+        using var again = Seeded(new Mixed());
+        using var loaded = PeftAdapter.MethodOf(_folder.Path).Attach(again, PeftAdapter.TargetsOf(_folder.Path));
+        PeftAdapter.Load(_folder.Path, loaded);
+        model.eval();
+        again.eval();
+        var input = Normal(9, ScalarType.Float32, 7, 12);
+        if (!trained.StartsWith("norm", StringComparison.Ordinal))
+            foreach (var (from, to) in new[] { (model.get_buffer("norm.running_mean"), again.get_buffer("norm.running_mean")),
+                (model.get_buffer("norm.running_var"), again.get_buffer("norm.running_var")) })
+                to!.copy_(from!);
+        Distance(Values(again.call(input)), Values(model.call(input))).Should().BeLessThan(1e-5);
     }
 
     /// <summary>PEFT puts two convolutions beside a convolution, the first with its window.</summary>
@@ -164,6 +204,52 @@ public sealed class PeftLoaderTests : IDisposable
     }
 
     private static string Parent(string name) => name[..name.LastIndexOf('.')];
+
+    /// <summary>Adapted: "block.c_proj".</summary>
+    private sealed class Mixed : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> proj, norm;
+        private readonly Gated block;
+        private readonly Joined join;
+
+        public Mixed() : base(nameof(Mixed))
+        {
+            proj = nn.Linear(12, 16);
+            block = new();
+            norm = nn.BatchNorm1d(16);
+            join = new();
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => join.call(norm.call(block.call(proj.call(input))));
+    }
+
+    private sealed class Gated : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> c_proj;
+        private readonly TorchSharp.Modules.Parameter gate = new(ones(16));
+
+        public Gated() : base(nameof(Gated))
+        {
+            c_proj = nn.Linear(16, 16);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => input + c_proj.call(input).tanh() * gate;
+    }
+
+    private sealed class Joined : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> head;
+
+        public Joined() : base(nameof(Joined))
+        {
+            head = nn.Linear(16, 6);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => head.call(input);
+    }
 
     /// <summary>Names that end each other: "norm" and "in_norm", "proj" and "blocks.0.proj".</summary>
     private sealed class Blocks : nn.Module<Tensor, Tensor>

@@ -7,6 +7,13 @@ public sealed partial class AdapterSession
     /// <summary>A parameter of the model by the name that it has there, or null.</summary>
     internal TorchSharp.Modules.Parameter? ParameterAt(string name) => _model.At(name) as TorchSharp.Modules.Parameter;
 
+    /// <summary>A parameter, or a buffer that is saved with a model, by the name that it has there, or null.</summary>
+    internal Tensor? TensorAt(string name) =>
+        ParameterAt(name) ?? _model.named_buffers().FirstOrDefault(pair => pair.name == name && Buffers.Contains(name)).buffer;
+
+    /// <summary>The names of what is saved with the model and is no parameter, such as the averages of a batch norm.</summary>
+    internal IEnumerable<string> Buffers => _model.state_dict().Keys.Except(_model.named_parameters().Select(pair => pair.name));
+
     /// <summary>The module that an adapted matrix belongs to, as it hangs in the model now; null where it stands in several places, or in none.</summary>
     internal nn.Module? ModuleOf(FactorSet set) => _adapters.Any(adapter => adapter.Name == set.Weight && adapter.IsTied) ? null
         : ParameterPlace.ModulesOf(_model).FirstOrDefault(pair => pair.Path == set.Module).Module;

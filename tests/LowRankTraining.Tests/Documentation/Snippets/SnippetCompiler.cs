@@ -13,11 +13,14 @@ internal static class SnippetCompiler
 
     private static readonly Assembly[] Libraries = [typeof(ILowRankStrategy).Assembly, typeof(Mpi.MpiWorld).Assembly];
 
+    /// <summary>Those that a new console project has.</summary>
+    private static readonly string[] Implicit =
+        ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
+
     /// <summary>All public namespaces of the library, TorchSharp's, and those that a new project has.</summary>
     private static readonly string[] Namespaces =
     [
-        "System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Threading", "System.Threading.Tasks",
-        "TorchSharp", "static TorchSharp.torch",
+        .. Implicit, "TorchSharp", "static TorchSharp.torch",
         .. Libraries.SelectMany(library => library.GetExportedTypes()).Select(type => type.Namespace!).Distinct().Order(),
     ];
 
@@ -42,10 +45,36 @@ internal static class SnippetCompiler
         return (Reader)Activator.CreateInstance(loaded.GetType(SnippetSource.Class)!)!;
     }
 
+    /// <summary>Runs a block that is a whole program.</summary>
+    /// <returns>What it prints.</returns>
+    public static string Run(Snippet program)
+    {
+        using MemoryStream assembly = new(), symbols = new();
+        if (Emit(program, assembly, symbols) is { Count: > 0 } errors)
+            throw new FormatException(string.Join('\n', errors));
+        assembly.Position = symbols.Position = 0;
+        var entry = new AssemblyLoadContext(program.ToString(), isCollectible: true).LoadFromStream(assembly, symbols).EntryPoint!;
+        var (console, output) = (Console.Out, new StringWriter());
+        Console.SetOut(output);
+        try
+        {
+            entry.Invoke(null, [Array.Empty<string>()]);
+        }
+        finally
+        {
+            Console.SetOut(console);
+        }
+        return output.ToString();
+    }
+
     private static IReadOnlyList<string> Emit(Snippet snippet, Stream assembly, Stream symbols)
     {
-        var tree = CSharpSyntaxTree.ParseText(SnippetSource.For(snippet, Language, Namespaces), Language, encoding: System.Text.Encoding.UTF8);
-        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable);
+        var source = snippet.IsProgram
+            ? $"{string.Concat(Implicit.Select(name => $"global using {name};\n"))}#line {snippet.Line} \"{snippet.Page}\"\n{snippet.Code}"
+            : SnippetSource.For(snippet, Language, Namespaces);
+        var tree = CSharpSyntaxTree.ParseText(source, Language, encoding: System.Text.Encoding.UTF8);
+        var kind = snippet.IsProgram ? OutputKind.ConsoleApplication : OutputKind.DynamicallyLinkedLibrary;
+        var options = new CSharpCompilationOptions(kind, nullableContextOptions: NullableContextOptions.Enable);
         var emitted = CSharpCompilation.Create("Snippet", [tree], References, options)
             .Emit(assembly, symbols, options: new EmitOptions(debugInformationFormat: DebugInformationFormat.PortablePdb));
         return

@@ -35,7 +35,7 @@ internal static partial class SnippetPage
 
     private static Snippet Make(string page, int line, string code, List<(int Line, string Word, string Code)> marks, Snippet? last)
     {
-        var (runs, before) = (true, default(Snippet));
+        var (runs, before, limit) = (true, default(Snippet), default(int?));
         foreach (var mark in marks)
         {
             switch (mark.Word)
@@ -48,12 +48,15 @@ internal static partial class SnippetPage
                     break;
                 case "given":
                     break;
+                case "program" when int.TryParse(mark.Code, out var lines):
+                    (runs, limit) = (false, lines);
+                    break;
                 default:
-                    throw new FormatException($"{page}({mark.Line}): '{mark.Word}' must be 'compile', 'continues' or 'given CODE'.");
+                    throw new FormatException($"{page}({mark.Line}): '{mark.Word}' must be 'compile', 'continues', 'given CODE' or 'program LINES'.");
             }
         }
         var given = marks.Where(mark => mark.Word == "given").Select(mark => (mark.Line, mark.Code));
-        return new(page, line, code, [.. given], runs && before?.Runs != false, before);
+        return new(page, line, code, [.. given], runs && before?.Runs != false, before, limit);
     }
 
     private static void RequireNone(string page, List<(int Line, string Word, string Code)> marks)

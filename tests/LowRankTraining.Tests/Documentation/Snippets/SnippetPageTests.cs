@@ -28,7 +28,8 @@ public class SnippetPageTests
             .Should().OnlyContain(snippet => !snippet.Runs);
 
     [Theory]
-    [InlineData("*(2)*'compile', 'continues' or 'given CODE'*", "", "<!-- snippet: skip -->", "```csharp", "Run();", "```")]
+    [InlineData("*(2)*'compile', 'continues', 'given CODE' or 'program LINES'*", "", "<!-- snippet: program -->", "```csharp", "Run();", "```")]
+    [InlineData("*(2)*'compile', 'continues', 'given CODE' or 'program LINES'*", "", "<!-- snippet: skip -->", "```csharp", "Run();", "```")]
     [InlineData("*(1)*no C# block follows*", "<!-- snippet: compile -->", "Words.", "```csharp", "Run();", "```")]
     [InlineData("*(1)*no block before*", "<!-- snippet: continues -->", "```csharp", "Run();", "```")]
     [InlineData("*(2)*does not end*", "", "```csharp", "Run();")]
@@ -61,6 +62,18 @@ public class SnippetPageTests
     [InlineData("using System.Text;", "var text = new StringBuilder();", "Show(new(1));", "void Show(One one) => text.Append(one);", "record One(int Number);")]
     public void Expressions_usings_and_types_compile(params string[] code) =>
         SnippetCompiler.Errors(Read(["```csharp", .. code, "```"]).Single()).Should().BeEmpty();
+
+    [Fact]
+    public void Program_is_compiled_with_its_own_usings_and_prints()
+    {
+        string[] lines = ["using System.Text;", "", "Console.Write(new StringBuilder(\"a\").Append(args.Length));"];
+        var program = Read(["<!-- snippet: program 2 -->", "```csharp", .. lines, "```"]);
+
+        program.Single().Lines.Should().Be(2);
+        SnippetCompiler.Run(program.Single()).Should().Be("a0");
+        SnippetCompiler.Errors(Read("<!-- snippet: program 1 -->", "```csharp", "nn.Linear(2, 2);", "```").Single()).Should().ContainSingle()
+            .Which.Should().StartWith("docs/page.md(3): CS");
+    }
 
     private static IReadOnlyList<Snippet> Read(params string[] lines) => SnippetPage.Read("docs/page.md", string.Join('\n', lines));
 }
