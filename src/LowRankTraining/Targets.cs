@@ -68,7 +68,9 @@ public sealed class Targets
             + "Pass Targets that match some of them, for example Targets.AllMatrices().");
     }
 
-    private static string Described(NamedParameter candidate) => candidate.Places.Count == 1 || !candidate.IsEmbedding
+    private static string Described(NamedParameter candidate) => candidate.IsOnlyEmbedding
+        ? $"{candidate.Name} (the table of an embedding, which is always trained at full rank or frozen)"
+        : candidate.Places.Count == 1 || !candidate.IsEmbedding
         ? candidate.IsHead ? $"{candidate.Name} (the output head: as many outputs as an embedding has rows)" : candidate.Name
         : $"{candidate.Name} (the table of an embedding, and also {string.Join(", ", candidate.Names.Skip(1))}: chosen where a pattern names it there)";
 

@@ -100,7 +100,9 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
     {
         var expected = factors.SelectMany(set => Expected(set, session.ModuleOf(set), file)).ToDictionary(pair => pair.Name, pair => pair.Shape);
         foreach (var name in file.Names.Except(others).Where(name => !expected.ContainsKey(name)))
-            yield return $"it has '{name}', and the session has no such factor";
+            yield return name.Contains("lora_embedding_", StringComparison.Ordinal)
+                ? $"it has '{name}', a factor of an embedding, and embeddings are not adapted here"
+                : $"it has '{name}', and the session has no such factor";
         foreach (var (name, shape) in expected)
             if (!file.Has(name))
                 yield return $"'{name}' is missing";

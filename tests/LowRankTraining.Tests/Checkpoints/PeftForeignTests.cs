@@ -144,6 +144,15 @@ public sealed class PeftForeignTests : IDisposable
         Values(model.named_parameters().Single(pair => pair.name.Replace("base.", "") == name).parameter).Should().Equal(Values(values));
     }
 
+    [Fact]
+    public void Factors_of_an_embedding_are_refused_by_name()
+    {
+        using var scope = NewDisposeScope();
+        Write(_ => { }, ("embed.lora_embedding_A", ones(4, 10)), ("embed.lora_embedding_B", ones(12, 4)));
+
+        Loaded().Should().Throw<InvalidDataException>().WithMessage("*'base_model.model.embed.lora_embedding_A', a factor of an embedding*not adapted here*");
+    }
+
     /// <summary>PEFT takes "in_norm" for "norm", and keeps its tensors too; and a head whose name begins as those of factors do.</summary>
     [Fact]
     public void Modules_whose_names_end_with_a_saved_one_belong_to_the_adapter()

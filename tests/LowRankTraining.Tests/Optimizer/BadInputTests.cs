@@ -299,4 +299,13 @@ public class BadInputTests
             Serialize(optimizer).Should().Equal(before);
         }
     };
+
+    [Fact]
+    public void Pattern_that_names_an_embedding_alone_is_told_why_it_has_no_effect()
+    {
+        using var model = nn.Sequential(("embed", nn.Embedding(10, 8)), ("head", nn.Linear(8, 4)));
+
+        FluentActions.Invoking(() => new LoRA { Rank = 2 }.Attach(model, Targets.Matching("embed"))).Should().Throw<ArgumentException>()
+            .WithMessage("*embed.weight (the table of an embedding, which is always trained at full rank or frozen), head.weight*");
+    }
 }
