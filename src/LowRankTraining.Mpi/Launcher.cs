@@ -17,6 +17,21 @@ internal static class Launcher
                 + "Install MPICH (apt-get install mpich) and start with mpiexec.mpich; on a cluster load a module of MPICH, Intel MPI, MVAPICH or Cray MPICH.");
     }
 
+    /// <summary>Ends what would be many processes that train alone, each for itself.</summary>
+    /// <param name="size">How many processes the library knows.</param>
+    /// <param name="environment">Is disposed before the exception.</param>
+    /// <exception cref="NotSupportedException">The launcher has started more than one, and the library knows of one.</exception>
+    public static void RefuseStrangers(int size, IDisposable environment)
+    {
+        if (size > 1 || Number("PMI_SIZE") is not > 1)
+            return;
+
+        environment.Dispose();
+        throw new NotSupportedException($"mpiexec has started {Number("PMI_SIZE")} processes, and the MPI library knows of this one only: the two do not "
+            + "belong together, and every process would train alone. Start with the mpiexec of the library that is loaded (mpiexec.mpich). "
+            + "The package mpich 4.2.0-5build3 of Ubuntu 24.04 is built like this: install another one (https://bugs.launchpad.net/bugs/2072338).");
+    }
+
     /// <summary>A number that the launcher has set, or null.</summary>
     public static int? Number(string name) => int.TryParse(System.Environment.GetEnvironmentVariable(name), out var number) ? number : null;
 

@@ -78,7 +78,8 @@ public sealed class MpiWorld : ICollective, IDisposable
     /// <returns>The processes. Dispose it when training has ended, on all of them.</returns>
     /// <exception cref="ArgumentException"><paramref name="lanes"/> cannot be divided among the processes.</exception>
     /// <exception cref="DllNotFoundException">No MPI library is installed; with what to install.</exception>
-    /// <exception cref="NotSupportedException">The launcher was that of Open MPI.</exception>
+    /// <exception cref="NotSupportedException">The launcher was that of Open MPI; or launcher and library do not know each other, so that every process would
+    /// train alone.</exception>
     public static MpiWorld Join(ref string[] args, int? lanes = null)
     {
         Launcher.RefuseOpenMpi();
@@ -86,7 +87,9 @@ public sealed class MpiWorld : ICollective, IDisposable
             return new(null, lanes);
 
         MpiLibrary.Require();
-        return new(new Environment(ref args, Threading.Multiple), lanes);
+        var environment = new Environment(ref args, Threading.Multiple);
+        Launcher.RefuseStrangers(Communicator.world.Size, environment);
+        return new(environment, lanes);
     }
 
     /// <inheritdoc/>

@@ -101,6 +101,16 @@ public sealed class MpiWorldTests : IDisposable
         outcome.Error.Should().Contain("handles are pointers").And.Contain("mpiexec.mpich");
     }
 
+    /// <summary>As the mpich of Ubuntu 24.04 does it: the launcher starts several processes, and the library knows nothing of the others.</summary>
+    [MpiFact]
+    public void Processes_that_do_not_know_each_other_do_not_train_alone()
+    {
+        var outcome = Processes.StartAlone(["exchange"], ("PMI_SIZE", "2"));
+
+        outcome.ExitCode.Should().NotBe(0);
+        outcome.Error.Should().Contain("has started 2 processes").And.Contain("every process would train alone").And.Contain("mpiexec.mpich");
+    }
+
     [Fact]
     public void Missing_library_is_named_with_what_to_install() =>
         FluentActions.Invoking(() => MpiLibrary.Find(["libnone.so.12"])).Should().Throw<DllNotFoundException>().WithMessage("*install*mpiexec*");
