@@ -6,27 +6,15 @@ namespace LowRankTraining.Layers;
 /// <param name="reason">Why this way in was chosen.</param>
 internal abstract class Adapter(Site site, Entry entry, string reason)
 {
-    protected Site Site { get; } = site;
+    public Site Site { get; } = site;
 
-    protected Entry Entry { get; } = entry;
+    public Entry Entry { get; } = entry;
 
     public string Name => Site.Name;
-
-    /// <value>All names of the matrix.</value>
-    public IReadOnlyList<string> Names => Site.Names;
-
-    /// <value>Whether the weight is used in another place too.</value>
-    public bool IsTied => Site.IsTied;
-
-    /// <value>Whether it is the weight of a linear module.</value>
-    public bool IsLinear => Site.Linear is not null;
 
     public Parameter Weight => Site.Weight;
 
     public string Reason { get; protected set; } = reason;
-
-    /// <value>What becomes of the weight's gradient, where a reader should know; else null.</value>
-    public string? GradientNote => Entry.GradientNote;
 
     public virtual Injection Injection => Entry.Injection;
 
@@ -63,18 +51,6 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
 
     /// <value>Whether the parts can be put into the weight, and taken out of it again.</value>
     public virtual bool CanMerge => false;
-
-    /// <summary>Brings parts of the adapter to where the model has been moved to, as far as the model has not done so itself.</summary>
-    public void Follow() => Entry.Follow();
-
-    /// <inheritdoc cref="Entry.TakeGradient"/>
-    public void TakeGradient() => Entry.TakeGradient();
-
-    /// <inheritdoc cref="Entry.LeaveGradient"/>
-    public void LeaveGradient() => Entry.LeaveGradient();
-
-    /// <inheritdoc cref="Entry.FindGradient"/>
-    public void FindGradient() => Entry.FindGradient();
 
     /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
     public virtual void Install() => Entry.Install();

@@ -45,17 +45,3 @@ internal abstract class AdapterMethod(AdapterSettings settings)
     /// <param name="state">The optimizer's memory of each parameter.</param>
     public virtual void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state) { }
 }
-
-/// <summary>A method that adapts all matrices by adapters of one kind.</summary>
-/// <typeparam name="TAdapter">The kind.</typeparam>
-internal abstract class AdapterMethod<TAdapter>(AdapterSettings settings) : AdapterMethod(settings) where TAdapter : Adapter
-{
-    public sealed override Adapter Adapt(in AdapterRequest request) => Make(request);
-
-    public sealed override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state) =>
-        AfterStep(completed, [.. adapters.Cast<TAdapter>()], state);
-
-    protected abstract TAdapter Make(in AdapterRequest request);
-
-    protected abstract void AfterStep(long completed, IReadOnlyList<TAdapter> adapters, IOptimizerState state);
-}

@@ -91,18 +91,19 @@ internal static class AdapterPlanner
         try
         {
             foreach (var adapter in adapters)
-                adapter.TakeGradient();
+                adapter.Entry.TakeGradient();
         }
         catch
         {
             foreach (var adapter in adapters)
-                adapter.LeaveGradient();
+                adapter.Entry.LeaveGradient();
             throw;
         }
 
-        var held = adapters.Where(adapter => adapter.GradientNote is not null).ToArray();
+        var held = adapters.Where(adapter => adapter.Entry.GradientNote is not null).ToArray();
         if (held.Length > 0)
-            settings.Logger?.GradientsHeld(settings.Strategy, held.Length, string.Join("; ", held.Take(8).Select(one => $"{one.Name} ({one.GradientNote})")));
+            settings.Logger?.GradientsHeld(
+                settings.Strategy, held.Length, string.Join("; ", held.Take(8).Select(one => $"{one.Name} ({one.Entry.GradientNote})")));
     }
 
     /// <summary>The adapters, of which none is in the model yet. A layer freezes the weight that it is made for; if one cannot be made, all are as they

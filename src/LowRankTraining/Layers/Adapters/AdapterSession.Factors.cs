@@ -15,7 +15,7 @@ public sealed partial class AdapterSession
     internal IEnumerable<string> Buffers => _model.state_dict().Keys.Except(_model.named_parameters().Select(pair => pair.name));
 
     /// <summary>The module that an adapted matrix belongs to, as it hangs in the model now; null where it stands in several places, or in none.</summary>
-    internal nn.Module? ModuleOf(FactorSet set) => _adapters.Any(adapter => adapter.Name == set.Weight && adapter.IsTied) ? null
+    internal nn.Module? ModuleOf(FactorSet set) => _adapters.Any(adapter => adapter.Name == set.Weight && adapter.Site.IsTied) ? null
         : ParameterPlace.ModulesOf(_model).FirstOrDefault(pair => pair.Path == set.Module).Module;
 
     /// <summary>The names of the model's parameters, as they were found.</summary>

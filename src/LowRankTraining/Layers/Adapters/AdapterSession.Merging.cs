@@ -67,7 +67,7 @@ public sealed partial class AdapterSession
         _ties.Require();
         foreach (var adapter in _adapters)
         {
-            adapter.FindGradient();
+            adapter.Entry.FindGradient();
             adapter.Prepare();
         }
     }

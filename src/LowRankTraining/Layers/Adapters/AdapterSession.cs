@@ -56,10 +56,10 @@ public sealed partial class AdapterSession : ILowRankSession
         get
         {
             foreach (var adapter in _adapters)
-                adapter.Follow();
+                adapter.Entry.Follow();
             var adapted = _adapters.ToDictionary(adapter => adapter.Name);
             return _order.SelectMany(name => adapted.TryGetValue(name, out var adapter)
-                ? adapter.Plans.Select(plan => (_method.Settings.OwnOf(adapter.Names)?.Applied(plan) ?? plan) with { Note = _notes.GetValueOrDefault(name) })
+                ? adapter.Plans.Select(plan => (Settings.OwnOf(adapter.Site.Names)?.Applied(plan) ?? plan) with { Note = _notes.GetValueOrDefault(name) })
                 : _others.TryGetValue(name, out var other) ? [other] : []).ToArray().In(_model);
         }
     }
@@ -173,14 +173,14 @@ public sealed partial class AdapterSession : ILowRankSession
 
         foreach (var adapter in _adapters)
         {
-            adapter.LeaveGradient();
+            adapter.Entry.LeaveGradient();
             adapter.Release();
         }
 
         _released = _finished;
     }
 
-    private static string ReasonOf(Adapter adapter) => adapter.GradientNote is { } note ? $"{adapter.Reason}; {note}" : adapter.Reason;
+    private static string ReasonOf(Adapter adapter) => adapter.Entry.GradientNote is { } note ? $"{adapter.Reason}; {note}" : adapter.Reason;
 
     private IEnumerable<Parameter> Frozen => _frozen.Select(name => _model.At(name)).OfType<Parameter>();
 

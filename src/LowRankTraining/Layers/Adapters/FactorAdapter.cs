@@ -13,7 +13,7 @@ internal abstract class FactorAdapter(Site site, Entry entry, FactorSettings set
     public abstract void Activate(IOptimizerState state);
 
     /// <summary>Merges the factors, draws new ones of the rank that is due, and resets their optimizer state.</summary>
-    public abstract void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed);
+    public abstract void Restart(long completed, MomentReset reset, IOptimizerState state);
 
     /// <summary>Gives the factors the rank that is due, with the same function.</summary>
     public abstract void ChangeRank(long completed, RankChangeState mode, IOptimizerState state);

@@ -94,8 +94,6 @@ internal class FactorLayerAdapter : FactorAdapter
 
     private IEnumerable<Parameter> Parts => Layer.Parts.Select(part => part.Parameter);
 
-    private FactorFolding Folding => new(Settings, Name, Layer, _plain);
-
     public override FactorSet? FactorsIn(IOptimizerState? state) => new(Name, A, B, Settings.Scale)
     {
         FinalA = FinalA,
@@ -159,22 +157,28 @@ internal class FactorLayerAdapter : FactorAdapter
         SetForm(active: true);
     }
 
-    public override void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed)
+    public override void Restart(long completed, MomentReset reset, IOptimizerState state)
     {
-        using var loss = Folding.FoldIn(completed);
+        var carries = Settings.Rounding == MergeRounding.CarryResidual;
+        using var rounding = carries ? null : RoundingAt(completed);
+        using var loss = Layer.FoldIn(rounding, measures: carries);
 
         var resizes = RankAfter(completed) != Rank;
         LowRankFactors.Resize(A, B, RankAfter(completed));
-        _start.Again(Layer, Weight, Folding, completed);
-        if (loss is not null)
-            Folding.Carry(loss, completed);
+        _start.Again(Layer, Weight, completed);
+        if (Settings.Start.ChangesBase)
+        {
+            using var negative = B.detach().neg();
+            AddToWeight(A, negative, completed);
+        }
 
+        Carry(loss, completed);
         foreach (var (name, factor) in new[] { (LowRankFactors.A, A), (LowRankFactors.B, B) })
             if (resizes)
-                reset.Clear(state.For(factor), Settings.Adam, factor.numel(), zeroed);
+                reset.Clear(state.For(factor), Settings.Adam, factor.numel());
             else
                 reset.Apply(state.For(factor), Settings.Adam, new TensorKind(factor),
-                    [(moment => moment, Settings.Key(Name, $"reset {name}", completed))], zeroed);
+                    [(moment => moment, Settings.Key(Name, $"reset {name}", completed))]);
     }
 
     public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
@@ -196,13 +200,17 @@ internal class FactorLayerAdapter : FactorAdapter
     }
 
     /// <summary>W ← W + s B A for any factors.</summary>
-    public void AddToWeight(Tensor a, Tensor b, long completed) => Folding.Add(a, b, completed);
+    public void AddToWeight(Tensor a, Tensor b, long completed)
+    {
+        using var rounding = RoundingAt(completed);
+        Layer.Add(a, b, rounding, measures: false);
+    }
 
     public override void Merge(Device keep, long completed)
     {
         using var final = FinalA();
         _merge = new TemporaryMerge(Weight, A, final, keep);
-        Folding.FoldInto(completed);
+        FoldIntoPlain(completed);
         Layer.Enabled = false;
     }
 
@@ -220,7 +228,7 @@ internal class FactorLayerAdapter : FactorAdapter
             using var final = FinalA();
             if (final is not null)
                 A.copy_(final);
-            Folding.FoldInto(completed);
+            FoldIntoPlain(completed);
             Instruments.Merges.Count();
             B.zero_();
         }
@@ -244,8 +252,7 @@ internal class FactorLayerAdapter : FactorAdapter
     {
         IsActive = active;
         using (var loss = Layer.Activate(active && TrainsFactors, _plain, measures: Settings.Rounding == MergeRounding.CarryResidual))
-            if (loss is not null)
-                Folding.Carry(loss, completed: 0);
+            Carry(loss, completed: 0);
 
         foreach (var parameter in Parts)
             parameter.requires_grad = active && TrainsFactors;
@@ -278,6 +285,23 @@ internal class FactorLayerAdapter : FactorAdapter
             a = feature.FinalA(this, a);
         return ReferenceEquals(a, last) ? null : a.MoveToOuterDisposeScope();
     }
+
+    /// <summary>The last factors go into the weight, or the plain layer. None follow that could carry anything.</summary>
+    private void FoldIntoPlain(long completed)
+    {
+        using var rounding = RoundingAt(completed);
+        Layer.FoldInto(_plain, rounding);
+    }
+
+    /// <summary>Lets the factors start from what rounding has lost.</summary>
+    private void Carry(Tensor? loss, long completed)
+    {
+        if (loss is not null)
+            MergeLoss.Carry(A, B, loss, Settings.Scale, Settings.Key(Name, "carry", completed));
+    }
+
+    private Generator? RoundingAt(long completed) =>
+        Settings.Rounding == MergeRounding.Nearest ? null : new(Settings.Key(Name, "merge", completed), A.device);
 
     private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
         new(Site.Sibling(factor), parameter, Settings.RuleOf(factor))

@@ -3,7 +3,7 @@ namespace LowRankTraining.Layers;
 /// <summary>Low-rank factors beside frozen weights, and whatever features a method has besides.</summary>
 /// <param name="settings">What the method is told.</param>
 /// <param name="factors">How its factors are made and trained; rank and scale are found for each matrix.</param>
-internal sealed class FactorMethod(AdapterSettings settings, FactorSettings factors) : AdapterMethod<FactorAdapter>(settings)
+internal sealed class FactorMethod(AdapterSettings settings, FactorSettings factors) : AdapterMethod(settings)
 {
     /// <value>Finds the ranks of all matrices; null for the same everywhere.</value>
     public Func<IReadOnlyList<Site>, IReadOnlyList<long>>? Ranks { get; init; }
@@ -42,7 +42,7 @@ internal sealed class FactorMethod(AdapterSettings settings, FactorSettings fact
             .Concat(shadowed.Select(name => KeyValuePair.Create(name, "without Dropout: a shadowed layer sees no inputs")));
     }
 
-    protected override FactorAdapter Make(in AdapterRequest request)
+    public override FactorAdapter Adapt(in AdapterRequest request)
     {
         var own = factors with { Rank = request.Rank, Scale = ScaleOf(request.Site, request.Rank) };
 
@@ -55,9 +55,10 @@ internal sealed class FactorMethod(AdapterSettings settings, FactorSettings fact
             : new HookAdapter(request, own, shadow: null);
     }
 
-    protected override void AfterStep(long completed, IReadOnlyList<FactorAdapter> adapters, IOptimizerState state)
+    public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
+        var run = new FactorRun(Settings, completed, [.. adapters.Cast<FactorAdapter>()], state);
         foreach (var feature in factors.Features)
-            feature.AfterStep(new(Settings, completed, adapters, state));
+            feature.AfterStep(run);
     }
 }

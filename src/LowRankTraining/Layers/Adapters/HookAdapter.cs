@@ -90,11 +90,11 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
         base.ResumeAt(completed, state);
     }
 
-    public override void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed)
+    public override void Restart(long completed, MomentReset reset, IOptimizerState state)
     {
-        base.Restart(completed, reset, state, IsBypassed ? null : zeroed);
+        base.Restart(completed, IsBypassed ? reset with { Zeroed = null } : reset, state);
         if (IsBypassed)
-            shadow!.Restart(Name, Weight, completed, reset, state.For(Weight), zeroed);
+            shadow!.Restart(Name, Weight, completed, reset, state.For(Weight));
     }
 
     public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)

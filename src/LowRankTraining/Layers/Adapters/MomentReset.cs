@@ -8,14 +8,15 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
     /// <value>Everything is cleared.</value>
     public static MomentReset All { get; } = new(OptimizerReset.Zero, Ratio: 1, RestartClock: true);
 
+    /// <value>Counts what goes, where somebody asks.</value>
+    public ZeroedShare? Zeroed { get; init; }
+
     /// <summary>Applies the reset to one bag. The parts cut a moment into what is pruned apart, each with the seed of its random mask.</summary>
     /// <param name="state">Where the moments are.</param>
     /// <param name="adam">Whose moments they are.</param>
     /// <param name="kind">Their shape, and a dtype like their parameter's.</param>
     /// <param name="parts">The parts of a moment, each with its seed.</param>
-    /// <param name="zeroed">Counts what goes, where somebody asks.</param>
-    public void Apply(
-        StateBag state, AdamRule adam, in TensorKind kind, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts, ZeroedShare? zeroed)
+    public void Apply(StateBag state, AdamRule adam, in TensorKind kind, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
@@ -26,7 +27,7 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
 
         if (Mode == OptimizerReset.Zero)
         {
-            Clear(state, adam, kind.Elements, zeroed);
+            Clear(state, adam, kind.Elements);
             return;
         }
 
@@ -39,13 +40,13 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
 
         if (RestartClock)
             state.SetCounter(AdamRule.Clock, 0);
-        zeroed?.Count(slots[0].Read(state, kind));
+        Zeroed?.Count(slots[0].Read(state, kind));
     }
 
     /// <summary>Clears everything, for factors of another shape.</summary>
-    public void Clear(StateBag state, AdamRule adam, long entries, ZeroedShare? zeroed)
+    public void Clear(StateBag state, AdamRule adam, long entries)
     {
-        zeroed?.CountAll(entries);
+        Zeroed?.CountAll(entries);
         var steps = state.Counter(AdamRule.Clock);
         adam.Reset(state);
         if (!RestartClock)

@@ -1,24 +1,9 @@
 namespace LowRankTraining.Layers;
 
-/// <summary>Layers in the place of linear ones, from the first step to the last.</summary>
-/// <typeparam name="TAdapter">What is done with them between steps.</typeparam>
+/// <summary>Layers in the place of linear ones, from the first step to the last. Between steps the parts' product may be decomposed again.</summary>
 /// <param name="settings">What the method is told.</param>
 /// <param name="layer">Makes the layer for a plain one: its weight's name, the layer, the rank, and a seed.</param>
-internal abstract class ReplacingMethod<TAdapter>(AdapterSettings settings, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
-    : AdapterMethod<TAdapter>(settings) where TAdapter : LayerAdapter
-{
-    public sealed override IReadOnlyList<Injection> Ways => [Injection.Replace];
-
-    /// <summary>The layer in the place of a plain one.</summary>
-    /// <param name="site">Where.</param>
-    /// <param name="rank">Its rank, lowered to the short side of the weight.</param>
-    protected ReparameterizedLinear LayerFor(Site site, long rank) =>
-        layer(site.Name, site.Linear!, (int)Math.Min(rank, site.Limit), RandomKey.For(Settings.Seed, site.Name, "factors", 0));
-}
-
-/// <summary>The same with nothing between steps but a decomposition of the parts' product.</summary>
-internal sealed class ReplacingMethod(AdapterSettings settings, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
-    : ReplacingMethod<LayerAdapter>(settings, layer)
+internal class ReplacingMethod(AdapterSettings settings, Func<string, Linear, int, ulong, ReparameterizedLinear> layer) : AdapterMethod(settings)
 {
     /// <value>Ranks by name; null for the same everywhere.</value>
     public RankAllocation? Ranks { get; init; }
@@ -29,19 +14,25 @@ internal sealed class ReplacingMethod(AdapterSettings settings, Func<string, Lin
     /// <value>Whether matrices that are not adapted are trained, where everything else is. Default true.</value>
     public bool TrainsOtherMatrices { get; init; } = true;
 
+    public sealed override IReadOnlyList<Injection> Ways => [Injection.Replace];
+
     public override bool Trains(NamedParameter other) => base.Trains(other) && (TrainsOtherMatrices || !other.IsMatrix);
 
     public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => Ranks?.For(site) ?? (long)Settings.Rank)];
 
-    protected override LayerAdapter Make(in AdapterRequest request) => new(request, Settings, LayerFor(request.Site, request.Rank));
+    public override LayerAdapter Adapt(in AdapterRequest request) => new(request, Settings, LayerFor(request.Site, request.Rank));
 
-    protected override void AfterStep(long completed, IReadOnlyList<LayerAdapter> adapters, IOptimizerState state)
+    public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
         if (RefactorEvery is not { } every || completed % every != 0)
             return;
 
         Adapter.RequireMergeable(adapters);
-        foreach (var adapter in adapters)
+        foreach (var adapter in adapters.Cast<LayerAdapter>())
             adapter.Refactor(state);
     }
+
+    /// <summary>The layer in the place of a plain one, of a rank that is lowered to the short side of the weight.</summary>
+    protected ReparameterizedLinear LayerFor(Site site, long rank) =>
+        layer(site.Name, site.Linear!, (int)Math.Min(rank, site.Limit), RandomKey.For(Settings.Seed, site.Name, "factors", 0));
 }

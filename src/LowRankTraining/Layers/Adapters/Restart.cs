@@ -49,7 +49,7 @@ internal sealed class Restart(Func<long, long> count) : FactorFeature
 
         using var zeroed = run.Logger?.IsEnabled(LogLevel.Information) == true ? new ZeroedShare() : null;
         foreach (var adapter in run.Adapters)
-            adapter.Restart(run.Completed, Reset, run.State, zeroed);
+            adapter.Restart(run.Completed, Reset with { Zeroed = zeroed }, run.State);
         Instruments.Merges.Count(run.Adapters.Count);
 
         var after = Probe();

@@ -19,8 +19,8 @@ internal sealed class ShadowAdapter(Site site, FactorSettings settings, string r
 
     public override void Activate(IOptimizerState state) => state.For(Weight).Clear();
 
-    public override void Restart(long completed, MomentReset reset, IOptimizerState state, ZeroedShare? zeroed) =>
-        _rule.Restart(Name, Weight, completed, reset, state.For(Weight), zeroed);
+    public override void Restart(long completed, MomentReset reset, IOptimizerState state) =>
+        _rule.Restart(Name, Weight, completed, reset, state.For(Weight));
 
     public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
     {

@@ -91,7 +91,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
     }
 
     /// <summary>Starts a new cycle. The weight holds the old factors already.</summary>
-    public void Restart(string name, Parameter weight, long completed, MomentReset reset, StateBag state, ZeroedShare? zeroed)
+    public void Restart(string name, Parameter weight, long completed, MomentReset reset, StateBag state)
     {
         if (!state.TryGet(Factors, out var old))
             return;
@@ -102,7 +102,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
 
         if (RankFor(weight, completed) != rank)
         {
-            reset.Clear(state, Settings.Adam, entries, zeroed);
+            reset.Clear(state, Settings.Adam, entries);
             return;
         }
 
@@ -110,7 +110,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         [
             (moment => moment.narrow(1, 0, columns), Settings.Key(name, $"reset {LowRankFactors.A}", completed)),
             (moment => moment.narrow(1, columns, weight.shape[0]), Settings.Key(name, $"reset {LowRankFactors.B}", completed)),
-        ], zeroed);
+        ]);
     }
 
     /// <summary>Gives the factors the rank that is due. The weight stays as it is: it holds their product already.</summary>

@@ -47,4 +47,12 @@ public readonly record struct MomentSlot(string Name, int Order, double Decay = 
     internal HostMoment? OnHost(StateBag state, in TensorKind like) => Format.OnHost(state, this, like);
 
     internal Tensor Read(StateBag state, in TensorKind like) => Format.Read(state, this, like);
+
+    /// <summary>Replaces the value between two steps by what is made of it, perhaps in place. Nothing happens where there is none.</summary>
+    internal void Change(StateBag state, in TensorKind like, in StepContext step, Func<Tensor, Tensor> change)
+    {
+        using var scope = NewDisposeScope();
+        if (IsIn(state))
+            Write(state, change(Read(state, like)), step);
+    }
 }

@@ -3,21 +3,21 @@ namespace LowRankTraining.Strategies;
 /// <summary>Grows the rank of all factors while they need it, then cuts them to what they need, all at once.</summary>
 internal sealed class InRankMethod(
     AdapterSettings settings, InRank options, GrowthRule growth, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
-    : ReplacingMethod<InRankAdapter>(settings, layer)
+    : ReplacingMethod(settings, layer)
 {
-    protected override InRankAdapter Make(in AdapterRequest request)
+    public override InRankAdapter Adapt(in AdapterRequest request)
     {
         var rank = growth.Active(growth.ModesAtFirst(request.Site.Limit), request.Site.Limit);
         return new(request, Settings, (FactorizedLinear)LayerFor(request.Site, rank), growth);
     }
 
-    protected override void AfterStep(long completed, IReadOnlyList<InRankAdapter> adapters, IOptimizerState state)
+    public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
         var isLast = completed == options.GrowSteps;
         if (!isLast && (completed <= options.WarmupSteps || completed % options.CheckEvery != 0))
             return;
 
-        var growing = adapters.Where(adapter => !adapter.IsSettled(state)).ToArray();
+        var growing = adapters.Cast<InRankAdapter>().Where(adapter => !adapter.IsSettled(state)).ToArray();
         if (growing.Length == 0)
             return;
 

@@ -5,16 +5,10 @@ namespace LowRankTraining.Strategies;
 /// <summary>Factors in the place of weights, which are measured after every step for the next one.</summary>
 internal sealed class SpectronMethod(
     AdapterSettings settings, SpectronRule rule, int iterations, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
-    : ReplacingMethod<SpectronAdapter>(settings, layer)
+    : ReplacingMethod(settings, layer)
 {
-    protected override SpectronAdapter Make(in AdapterRequest request) =>
+    public override SpectronAdapter Adapt(in AdapterRequest request) =>
         new(request, Settings, (FactorizedLinear)LayerFor(request.Site, request.Rank), rule, iterations);
-
-    protected override void AfterStep(long completed, IReadOnlyList<SpectronAdapter> adapters, IOptimizerState state)
-    {
-        foreach (var adapter in adapters)
-            adapter.Measure(state);
-    }
 }
 
 /// <summary>Two factors whose steps are divided by the sum of their norms.</summary>
@@ -26,8 +20,10 @@ internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings
 
     public override void Begin(IOptimizerState state) => Measure(state);
 
+    public override void Observe(IOptimizerState state) => Measure(state);
+
     /// <summary>‖U‖₂ + ‖V‖₂ + 1, for the step to come. Nothing where the last one has left both as they were.</summary>
-    public void Measure(IOptimizerState state)
+    private void Measure(IOptimizerState state)
     {
         var parts = Layer.Parts.ToArray();
         if (!parts.Any(part => SpectronRule.HasMoved(state.For(part.Parameter))))

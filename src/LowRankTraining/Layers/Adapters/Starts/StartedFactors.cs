@@ -36,22 +36,14 @@ internal sealed class StartedFactors(FactorSettings settings, string name) : IDi
         AreGiven = true;
     }
 
-    /// <summary>The factors begin again after a merge, and what they begin with leaves the weight.</summary>
-    public void Again(FactorLayer layer, Tensor weight, in FactorFolding folding, long completed)
+    /// <summary>The values that they begin with again after a merge.</summary>
+    public void Again(FactorLayer layer, Tensor weight, long completed)
     {
+        var key = settings.DrawKey(name, completed);
         if (settings.Start.IsUsual)
-        {
-            LowRankFactors.Redraw(layer.lora_A, layer.lora_B, settings.DrawKey(name, completed));
-            return;
-        }
-
-        FromWeight(layer, weight, settings.DrawKey(name, completed));
-        if (!settings.Start.ChangesBase)
-            return;
-
-        using var guard = no_grad();
-        using var negative = layer.lora_B.neg();
-        folding.Add(layer.lora_A, negative, completed);
+            LowRankFactors.Redraw(layer.lora_A, layer.lora_B, key);
+        else
+            FromWeight(layer, weight, key);
     }
 
     public void Dispose() => Left?.Dispose();
