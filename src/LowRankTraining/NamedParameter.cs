@@ -88,8 +88,7 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     {
         if (patterns.FirstOrDefault(pattern => !parameters.Any(candidate => candidate.Matches([pattern]))) is { } unused)
             throw new ArgumentException($"'{unused}' in Overrides is a part of no parameter's name: they are "
-                + $"{string.Join(", ", parameters.Take(12).Select(candidate => candidate.Name))}{(parameters.Count > 12 ? ", ..." : "")}. "
-                + "Nothing was changed.");
+                + $"{parameters.Select(candidate => candidate.Name).Few(12)}. Nothing was changed.");
     }
 
     /// <exception cref="ArgumentException">A parameter is of a dtype that cannot be trained.</exception>
@@ -100,10 +99,6 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
             throw new ArgumentException("Only float64, float32, bfloat16 and float16 parameters can be trained. Freeze these, or convert the model first: "
                 + $"{string.Join(", ", others.Select(candidate => $"{candidate.Name} ({candidate.Parameter.dtype})"))}. Nothing was changed.");
     }
-
-    /// <summary>Gives names to parameters that came without.</summary>
-    public static IEnumerable<(string name, Parameter parameter)> Numbered(IEnumerable<Parameter> parameters) =>
-        parameters.Select((parameter, index) => ($"parameters[{index}]", parameter));
 
     /// <summary>Whether a frozen parameter's numbers are those of a trained one, or of one that comes before it.</summary>
     private static bool IsHeldElsewhere(NamedParameter frozen, int place, NamedParameter[] all) =>

@@ -22,8 +22,7 @@ internal sealed class TappedConvolution(Conv2d layer, GradientSink sink) : Tappe
     protected override Tensor Apply(Tensor input, Tensor output, GradientSink sink)
     {
         var (weight, bias) = (layer.weight, layer.bias);
-        var call = new TappedConvolutionCall(
-            new(sink, weight, bias, input.requires_grad, output), layer.kernel_size, layer.stride, layer.padding!, layer.dilation);
+        var call = new TappedConvolutionCall(new(sink, weight, output), layer.kernel_size, layer.stride, layer.padding!, layer.dilation);
         return bias is null ? TappedConvolutionProduct.apply(input, weight, call) : TappedConvolutionProduct.apply(input, weight, call, bias);
     }
 }

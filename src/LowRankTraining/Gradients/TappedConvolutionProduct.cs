@@ -25,15 +25,12 @@ internal sealed class TappedConvolutionProduct : LeanFunction<TappedConvolutionP
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
         var call = (TappedConvolutionCall)ctx.get_data(Tap);
-        var layer = call.Layer;
         var saved = ctx.get_saved_variables();
         var (input, weight) = (saved[0], saved[1]);
 
         // A single sample comes without an axis of its own.
         var (samples, delta) = input.dim() == 3 ? (input.unsqueeze(0), output.unsqueeze(0)) : (input, output);
-        List<Tensor?> gradients = [layer.PropagatesToInput ? call.OfInput(delta, weight, samples).reshape(input.shape) : null, null, null];
-        if (layer.Bias is { } bias)
-            gradients.Add(bias.requires_grad ? delta.sum(0L, 2L, 3L) : null);
+        var gradients = WithBias(ctx, delta, IsAsked(ctx, 0) ? call.OfInput(delta, weight, samples).reshape(input.shape) : null, null, null);
 
         // Last, since it may change the weight.
         Send(call, delta, samples, weight.size(0));

@@ -8,7 +8,7 @@ internal sealed class TappedLinear(Linear layer, GradientSink sink) : TappedLaye
     protected override Tensor Apply(Tensor input, Tensor output, GradientSink sink)
     {
         var (weight, bias) = (layer.weight, layer.bias);
-        var call = new TappedCall(sink, weight, bias, input.requires_grad, output);
+        var call = new TappedCall(sink, weight, output);
         return bias is null ? TappedProduct.apply(input, weight, call) : TappedProduct.apply(input, weight, call, bias);
     }
 }

@@ -33,9 +33,7 @@ internal sealed class TappedProduct : LeanFunction<TappedProduct>
         var (input, weight) = (saved[0], saved[1]);
         var delta = output.reshape(-1, weight.size(0));
 
-        List<Tensor?> gradients = [call.PropagatesToInput ? delta.mm(weight).reshape(input.shape) : null, null, null];
-        if (call.Bias is { } bias)
-            gradients.Add(bias.requires_grad ? delta.sum(0L) : null);
+        var gradients = WithBias(ctx, delta, IsAsked(ctx, 0) ? delta.mm(weight).reshape(input.shape) : null, null, null);
 
         // Last, since it may change the weight.
         call.Sink.Receive(call.Weight, delta, input.reshape(-1, weight.size(1)));
@@ -47,7 +45,5 @@ internal sealed class TappedProduct : LeanFunction<TappedProduct>
 /// <summary>One pass through a layer.</summary>
 /// <param name="Sink">Takes the weight's gradient.</param>
 /// <param name="Weight">W.</param>
-/// <param name="Bias">b, or null.</param>
-/// <param name="PropagatesToInput">Whether x takes a gradient.</param>
 /// <param name="Output">y, while it is computed.</param>
-internal sealed record TappedCall(GradientSink Sink, Parameter Weight, Parameter? Bias, bool PropagatesToInput, Tensor? Output);
+internal sealed record TappedCall(GradientSink Sink, Parameter Weight, Tensor? Output);

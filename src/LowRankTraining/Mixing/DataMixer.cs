@@ -55,10 +55,10 @@ public abstract class DataMixer : IDataMixer
     private protected virtual object? Described => null;
 
     /// <inheritdoc/>
-    public SourceDraw Next()
+    public (string Source, long Index) Next()
     {
         var place = PlaceAt(RandomKey.For(_seed, "mixer", "source", _draws.Sum()));
-        return new(_sources[place], _draws[place]++);
+        return (_sources[place], _draws[place]++);
     }
 
     /// <inheritdoc/>

@@ -22,7 +22,8 @@ public interface IDataMixer : IDisposable
     long CompletedUpdates { get; }
 
     /// <summary>Draws the source of the next micro-batch. It may be asked ahead of time, as loaders do.</summary>
-    SourceDraw Next();
+    /// <returns>The source's name, and how many were drawn from it before: the position in it, which a resumed run goes on from.</returns>
+    (string Source, long Index) Next();
 
     /// <summary>Runs a micro-batch's backward pass, and learns from what it adds to the gradients.</summary>
     /// <param name="source">Where the micro-batch came from.</param>

@@ -18,7 +18,8 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
     {
         var failure = BackwardFailure.Current;
         failure.Rethrow();
-        ctx.save_data(Call, new Arguments(vars.Length, failure, Origin.Of((Tensor)vars[0]), Array.FindAll(vars, owner => owner is Parameter or nn.Module)));
+        var asked = Array.ConvertAll(vars, argument => argument is Tensor { requires_grad: true });
+        ctx.save_data(Call, new Arguments(asked, failure, Origin.Of((Tensor)vars[0]), Array.FindAll(vars, owner => owner is Parameter or nn.Module)));
         return Output(ctx, vars);
     }
 
@@ -63,18 +64,30 @@ internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : Lean
     /// <param name="output">∂Y.</param>
     protected abstract List<Tensor?> Gradients(AutogradContext ctx, Tensor output);
 
+    /// <summary>Whether somebody wants the gradient of an argument.</summary>
+    protected static bool IsAsked(AutogradContext ctx, int argument) => ((Arguments)ctx.get_data(Call)).Asked[argument];
+
+    /// <summary>The gradients of all arguments, where a bias came behind the others or nothing did: its own is Σ ∂Y, over all but the channels.</summary>
+    protected static List<Tensor?> WithBias(AutogradContext ctx, Tensor output, params Tensor?[] others)
+    {
+        var asked = ((Arguments)ctx.get_data(Call)).Asked;
+        if (asked.Length == others.Length)
+            return [.. others];
+        return [.. others, !asked[^1] ? null : output.dim() == 2 ? output.sum(0L) : output.sum(0L, 2L, 3L)];
+    }
+
     /// <summary>No gradient for any argument; but NaN for what other operations have made, since TorchSharp's part of a custom function below would end the
     /// process where there is no gradient at all.</summary>
     private static List<Tensor> Nothing(Arguments call)
     {
-        var gradients = new Tensor?[call.Count];
+        var gradients = new Tensor?[call.Asked.Length];
         gradients[0] = call.First?.NaN();
         return GraphGradients.HandOver([.. gradients]);
     }
 
-    /// <summary>What every backward pass has to know of its forward pass: how many gradients to return, where to leave an exception, what the first argument
-    /// was, and the parameters and layers that an exception is of.</summary>
-    private sealed record Arguments(int Count, BackwardFailure Failure, Origin? First, object[] Owners);
+    /// <summary>What every backward pass has to know of its forward pass: of which arguments somebody wants the gradient, where to leave an exception, what the
+    /// first argument was, and the parameters and layers that an exception is of.</summary>
+    private sealed record Arguments(bool[] Asked, BackwardFailure Failure, Origin? First, object[] Owners);
 
     /// <summary>What is known of an argument that other operations have made.</summary>
     private sealed record Origin(long[] Shape, ScalarType Dtype, Device Device)

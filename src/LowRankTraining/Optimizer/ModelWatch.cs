@@ -41,6 +41,5 @@ internal sealed class ModelWatch(nn.Module model, Func<Parameter, bool> isTraine
     private (string Name, Parameter Parameter)[] Strangers(IEnumerable<(string Name, Parameter Parameter)> parameters) =>
         [.. parameters.Where(pair => !isTrained(pair.Parameter) && pair.Parameter.requires_grad && pair.Parameter.HasGradient())];
 
-    private static string Names((string Name, Parameter Parameter)[] strangers) =>
-        $"{string.Join(", ", strangers.Take(6).Select(stranger => $"'{stranger.Name}'"))}{(strangers.Length > 6 ? ", ..." : "")}";
+    private static string Names((string Name, Parameter Parameter)[] strangers) => strangers.Select(stranger => $"'{stranger.Name}'").Few(6);
 }

@@ -29,7 +29,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
         { Rule: null } => "it projects no gradient.",
         { Rule.ObstacleToProjection: { } obstacle } => obstacle,
         _ => "its default rank would take more state than AdamW for every matrix of this model, so that none is projected "
-            + $"({string.Join(", ", Spared.Take(4).Select(matrix => matrix.Name))}{(Spared.Count > 4 ? ", ..." : "")}). Set Rank.",
+            + $"({Spared.Select(matrix => matrix.Name).Few(4)}). Set Rank.",
     };
 
     private Ties? Ties { get; init; }

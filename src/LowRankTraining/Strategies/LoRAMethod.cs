@@ -51,7 +51,7 @@ public abstract record LoRAMethod : WeightSpaceMethod
     protected virtual long MergesAfter(long step) => 0;
 
     /// <value>How the factors start.</value>
-    private protected virtual FactorStart FactorStart => Start is { } start ? new GivenStart(start) : FactorStart.Kaiming;
+    private protected virtual FactorStart FactorStart => Start is { } start ? new DecomposingStart(start) : FactorStart.Kaiming;
 
     /// <value>What is done with the factors besides training them.</value>
     private protected virtual IEnumerable<FactorFeature?> Features => [new Restart(MergesAfter)];

@@ -21,7 +21,7 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     public RankAllocation? Ranks { get; init; }
 
     /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
-    public FactorizedInit Init { get; init; }
+    public WeightStart Init { get; init; } = WeightStart.FromWeight;
 
     /// <value>T, steps after which U and V become the halves U_k √Σ_k and √Σ_k V_kᵀ of their product's singular value decomposition, and their moments
     /// start from zero; at least 1, or null for never. The learning rate should start from 0 again with them: <see cref="Schedules.JaggedCosineSchedule"/>.

@@ -146,7 +146,7 @@ public static class Methods
         },
         ["factorized"] = rank => new LowRankFactorization { Rank = rank },
         ["factorized, decomposed anew"] = rank => new LowRankFactorization { Rank = rank, RefactorEvery = 2 * Period },
-        ["factorized, random"] = rank => new LowRankFactorization { Rank = rank, Init = FactorizedInit.Random },
+        ["factorized, random"] = rank => new LowRankFactorization { Rank = rank, Init = WeightStart.Fresh },
         ["cola"] = rank => new CoLA { Rank = rank },
         ["welore"] = _ => new WeLore { Ratio = 0.1, MinRatio = 0 },
         ["inrank"] = rank => InRank(rank, InRankBase.Efficient),

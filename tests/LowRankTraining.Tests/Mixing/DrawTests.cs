@@ -128,5 +128,5 @@ public class DrawTests
         ((Action)(() => GradientView.Sketch([parameter], dimensions: 0))).Should().Throw<ArgumentOutOfRangeException>();
     }
 
-    private static SourceDraw[] Take(FixedMixer mixer) => [.. Enumerable.Range(0, 100).Select(_ => mixer.Next())];
+    private static (string Source, long Index)[] Take(FixedMixer mixer) => [.. Enumerable.Range(0, 100).Select(_ => mixer.Next())];
 }

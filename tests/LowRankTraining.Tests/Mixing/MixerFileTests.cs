@@ -116,7 +116,7 @@ public sealed class MixerFileTests : IDisposable
         {
             var number = rehearsal.Mixer.CompletedUpdates;
             rehearsal.Parameter.grad = null;
-            var draws = new List<SourceDraw>();
+            var draws = new List<(string Source, long Index)>();
             for (var micro = 0; micro <= number % 2; micro++)
             {
                 var draw = rehearsal.Mixer.Next();

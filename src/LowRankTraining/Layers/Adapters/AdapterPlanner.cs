@@ -136,9 +136,8 @@ internal static class AdapterPlanner
         if (adapted.Length == 0)
             return;
 
-        var names = string.Join(", ", adapted.Take(4).Select(pair => $"'{pair.Path}'"));
         var staying = adapted.Any(pair => pair.Module is ReparameterizedLinear { HasPlainForm: false });
-        throw new ArgumentException($"The model holds low-rank factors already ({names}{(adapted.Length > 4 ? ", ..." : "")}). "
+        throw new ArgumentException($"The model holds low-rank factors already ({adapted.Select(pair => $"'{pair.Path}'").Few(4)}). "
             + "Call Finish() on the session that put them there, then attach again. "
             + (staying ? "Layers with an activation between their factors, as those of CoLA, stay in a finished model: "
             + "leave them out with Targets.Except, or train the model by a method that leaves layers as they are, such as GaLore. " : "")

@@ -32,7 +32,7 @@ public sealed partial class AdapterSession
         for (var done = 0; done < _adapters.Count; done++)
         {
             _adapters[done].Merge(keep ?? CPU, _completed);
-            if (!safe || IsFinite(_adapters[done].Weight))
+            if (!safe || LowRankFactors.AreFinite([_adapters[done].Weight]))
                 continue;
 
             for (var merged = done; merged >= 0; merged--)
@@ -77,11 +77,5 @@ public sealed partial class AdapterSession
         if (IsMerged)
             throw new InvalidOperationException("The factors are merged into the weights: "
                 + "call Unmerge() on the session first, which brings both back as they were.");
-    }
-
-    private static bool IsFinite(Tensor weight)
-    {
-        using var scope = NewDisposeScope();
-        return weight.isfinite().all().ToBoolean();
     }
 }

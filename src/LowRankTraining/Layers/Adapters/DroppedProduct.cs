@@ -6,7 +6,7 @@ namespace LowRankTraining.Layers;
 /// <remarks>∂A = s ∂hᵀ (M ∘ x) and ∂x = s M ∘ (∂h A). Kept for the backward pass: x, which a frozen weight's product does not keep, and A.</remarks>
 internal sealed class DroppedProduct : LeanFunction<DroppedProduct>
 {
-    private const string Dropping = "dropping", PropagatesToInput = "input", PropagatesToFactor = "factor";
+    private const string Dropping = "dropping";
 
     /// <summary>The mask of one pass, and s.</summary>
     public sealed record Pass(DropoutMask Mask, ulong Key, double Scale)
@@ -21,8 +21,6 @@ internal sealed class DroppedProduct : LeanFunction<DroppedProduct>
         var (x, a, pass) = ((Tensor)vars[0], (Tensor)vars[1], (Pass)vars[2]);
         ctx.save_for_backward([x, a]);
         ctx.save_data(Dropping, pass);
-        ctx.save_data(PropagatesToInput, x.requires_grad);
-        ctx.save_data(PropagatesToFactor, a.requires_grad);
 
         using var kept = pass.Apply(x);
         using var transposed = a.t();
@@ -35,12 +33,7 @@ internal sealed class DroppedProduct : LeanFunction<DroppedProduct>
         var saved = ctx.get_saved_variables();
         var (x, a) = (saved[0], saved[1]);
 
-        return
-        [
-            (bool)ctx.get_data(PropagatesToInput) ? OfInput(output, a, pass) : null,
-            (bool)ctx.get_data(PropagatesToFactor) ? OfFactor(output, x, pass) : null,
-            null,
-        ];
+        return [IsAsked(ctx, 0) ? OfInput(output, a, pass) : null, IsAsked(ctx, 1) ? OfFactor(output, x, pass) : null, null];
     }
 
     private static Tensor OfInput(Tensor hidden, Tensor a, Pass pass)

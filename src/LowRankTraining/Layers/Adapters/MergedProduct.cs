@@ -10,7 +10,7 @@ namespace LowRankTraining.Layers;
 /// </remarks>
 internal sealed class MergedProduct : LeanFunction<MergedProduct>
 {
-    private const string Scale = "scale", Asked = "asked";
+    private const string Scale = "scale";
 
     /// <summary>Whether this is less work than factors beside the weight, and as exact: in half precision the sum would be rounded, and small changes of the
     /// weight with it.</summary>
@@ -27,31 +27,18 @@ internal sealed class MergedProduct : LeanFunction<MergedProduct>
         var (rows, weight, a, b, scale) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3], (double)vars[4]);
         ctx.save_for_backward([rows, weight, a, b]);
         ctx.save_data(Scale, scale);
-        var bias = vars.Length > 5 ? (Parameter)vars[5] : null;
-        ctx.save_data(Asked, new Wanted(rows.requires_grad, bias?.requires_grad));
 
         using var sum = Sum(weight, a, b, scale);
-        return nn.functional.linear(rows, sum, bias);
+        return nn.functional.linear(rows, sum, vars.Length > 5 ? (Parameter)vars[5] : null);
     }
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
         var saved = ctx.get_saved_variables();
         var (rows, weight, a, b) = (saved[0], saved[1], saved[2], saved[3]);
-        var (scale, wanted) = ((double)ctx.get_data(Scale), (Wanted)ctx.get_data(Asked));
-
-        List<Tensor?> gradients =
-        [
-            wanted.Input ? OfInput(output, weight, a, b, scale) : null,
-            null,
-            OfA(output, rows, b, scale),
-            OfB(output, rows, a, scale),
-            null,
-        ];
-        if (wanted.Bias is { } asked)
-            gradients.Add(asked ? output.sum(0L) : null);
-
-        return gradients;
+        var scale = (double)ctx.get_data(Scale);
+        var input = IsAsked(ctx, 0) ? OfInput(output, weight, a, b, scale) : null;
+        return WithBias(ctx, output, input, null, OfA(output, rows, b, scale), OfB(output, rows, a, scale), null);
     }
 
     private static Tensor OfInput(Tensor output, Tensor weight, Tensor a, Tensor b, double scale)
@@ -80,7 +67,4 @@ internal sealed class MergedProduct : LeanFunction<MergedProduct>
         using var scaled = b.mul(scale);
         return addmm(weight, scaled, a, 1, 1);
     }
-
-    /// <summary>What somebody wants a gradient of; null for a bias that is not there.</summary>
-    private sealed record Wanted(bool Input, bool? Bias);
 }

@@ -3,7 +3,7 @@ namespace LowRankTraining.Layers;
 /// <summary>Says where a method cannot go in as asked, why, and what does work there.</summary>
 internal static class Refusal
 {
-    private const int Few = 8;
+    private const int Most = 8;
     private const string Untouched = "a method that leaves the layers as they are, such as GaLore, or LoRA under Injection.Shadow with its usual start,";
 
     /// <summary>The sentence for matrices that are refused.</summary>
@@ -13,8 +13,7 @@ internal static class Refusal
     /// <param name="method">Who was asked.</param>
     public static string Of(IReadOnlyList<(Site Site, string Reason)> refused, int chosen, Injection wanted, AdapterMethod method)
     {
-        var names = refused.Take(Few).Select(pair => $"{pair.Site.Name} ({pair.Reason})");
-        var list = $"{refused.Count} of the matrices: {string.Join("; ", names)}{(refused.Count > Few ? "; ..." : "")}";
+        var list = $"{refused.Count} of the matrices: {refused.Select(pair => $"{pair.Site.Name} ({pair.Reason})").Few(Most, "; ")}";
         var sentence = method.Ways is [Injection.Replace]
             ? $"'{method.Strategy}' puts layers of its own in the place of linear ones, and cannot do so for {list}."
             : wanted == Injection.Auto ? $"'{method.Strategy}' cannot adapt {list}." : $"Injection.{wanted} does not work for {list}.";
@@ -41,8 +40,7 @@ internal static class Refusal
         if (Array.Exists(refused, site => site.HasHooks))
             yield return "the layers without their forward hooks: remove these, attach, and register them on the layers that the model has then";
         if (refused.Length < chosen)
-            yield return $"Targets.Except({string.Join(", ", refused.Take(Few).Select(site => $"\"{site.Name}\""))}{(refused.Length > Few ? ", ..." : "")}), "
-                + "which leaves them out";
+            yield return $"Targets.Except({refused.Select(site => $"\"{site.Name}\"").Few(Most)}), which leaves them out";
         if (!goesByItself)
             yield return $"{Untouched} for all of the model";
     }

@@ -13,8 +13,8 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
     }
 
     /// <summary>The start of that name for a weight.</summary>
-    public static FactorPair For(FactorizedInit init, Tensor weight, long rank, ulong key) =>
-        init == FactorizedInit.TruncatedSvd ? OfSvd(weight, rank, key) : Gaussian(weight, rank, key);
+    public static FactorPair For(WeightStart start, Tensor weight, long rank, ulong key) =>
+        start == WeightStart.FromWeight ? OfSvd(weight, rank, key) : Gaussian(weight, rank, key);
 
     /// <summary>Both normal with the standard deviation k^(−¼) (m + n)^(−¼), so that entries of the product have the
     /// variance 1 / (m + n). CoLA, arXiv 2502.10940.</summary>

@@ -6,7 +6,7 @@ namespace LowRankTraining.Layers;
 /// <remarks>Nothing is saved: ∂X needs no more than ∂Y and the codes. ∂b = Σ ∂Y.</remarks>
 internal sealed class FrozenProduct : LeanFunction<FrozenProduct>
 {
-    private const string Layer = "layer", PropagatesToInput = "input";
+    private const string Layer = "layer";
 
     /// <param name="ctx">Keeps the layer.</param>
     /// <param name="vars">X (N × n); the layer; b or nothing.</param>
@@ -14,7 +14,6 @@ internal sealed class FrozenProduct : LeanFunction<FrozenProduct>
     {
         var (rows, layer) = ((Tensor)vars[0], (QuantizedLowRankLinear)vars[1]);
         ctx.save_data(Layer, layer);
-        ctx.save_data(PropagatesToInput, rows.requires_grad);
 
         using var weight = layer.BaseWeight();
         return nn.functional.linear(rows, weight, vars.Length > 2 ? (Parameter)vars[2] : null);
@@ -22,18 +21,10 @@ internal sealed class FrozenProduct : LeanFunction<FrozenProduct>
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        var layer = (QuantizedLowRankLinear)ctx.get_data(Layer);
-        Tensor? input = null;
-        if ((bool)ctx.get_data(PropagatesToInput))
-        {
-            using var weight = layer.BaseWeight();
-            input = output.mm(weight);
-        }
+        if (!IsAsked(ctx, 0))
+            return WithBias(ctx, output, null, null);
 
-        List<Tensor?> gradients = [input, null];
-        if (layer.bias is { } bias)
-            gradients.Add(bias.requires_grad ? output.sum(0L) : null);
-
-        return gradients;
+        using var weight = ((QuantizedLowRankLinear)ctx.get_data(Layer)).BaseWeight();
+        return WithBias(ctx, output, output.mm(weight), null);
     }
 }

@@ -9,7 +9,7 @@ namespace LowRankTraining.Layers;
 /// </remarks>
 internal sealed class Int8Product : LeanFunction<Int8Product>
 {
-    private const string Layer = "layer", PropagatesToInput = "input";
+    private const string Layer = "layer";
 
     /// <param name="ctx">Keeps X and the layer, not the weight.</param>
     /// <param name="vars">X (N × n); the weight's parameter, which ties the product to the graph; the layer; b or nothing.</param>
@@ -18,7 +18,6 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
         var (rows, layer) = ((Tensor)vars[0], (Int8Linear)vars[2]);
         ctx.save_for_backward([rows]);
         ctx.save_data(Layer, layer);
-        ctx.save_data(PropagatesToInput, rows.requires_grad);
 
         using var weight = layer.EffectiveWeight();
         return nn.functional.linear(rows, weight, vars.Length > 3 ? (Parameter)vars[3] : null);
@@ -32,15 +31,13 @@ internal sealed class Int8Product : LeanFunction<Int8Product>
     {
         var layer = (Int8Linear)ctx.get_data(Layer);
         Tensor? input = null;
-        if ((bool)ctx.get_data(PropagatesToInput))
+        if (IsAsked(ctx, 0))
         {
             using var weight = layer.EffectiveWeight();
             input = output.mm(weight);
         }
 
-        List<Tensor?> gradients = [input, null, null];
-        if (layer.bias is { } bias)
-            gradients.Add(bias.requires_grad ? output.sum(0L) : null);
+        var gradients = WithBias(ctx, output, input, null, null);
 
         // Last, since it may change the weight.
         using var rows = ctx.get_saved_variables()[0];

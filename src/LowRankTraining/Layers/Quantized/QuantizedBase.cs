@@ -17,13 +17,13 @@ internal sealed class QuantizedBase(BaseFormat format) : FactorFeature
             .ToArray();
         if (unsupported.Length > 0)
             throw new ArgumentException($"Weights are kept in {format} from float32, bfloat16 or float16 only, and these are in another dtype: "
-                + $"{Few(unsupported)}. "
+                + $"{unsupported.Few(8, "; ")}. "
                 + "Convert the model with model.to(ScalarType.Float32), or leave Base at Dense. Nothing was changed.");
 
         var dense = chosen.Where(pair => pair.Way != Injection.Replace)
             .Select(pair => (pair.Site.Name, Reason: pair.Site.Choose(Injection.Replace, [Injection.Replace]).Reason))
             .ToArray();
-        var text = Few([.. dense.Select(pair => $"{pair.Name} ({pair.Reason})")]);
+        var text = dense.Select(pair => $"{pair.Name} ({pair.Reason})").Few(8, "; ");
         if (dense.Length > 0 && settings.Strict)
             throw new ArgumentException($"Under Strict every adapted weight must be kept in {format}, "
                 + $"and the layers of {dense.Length} cannot be replaced: {text}. "
@@ -33,6 +33,4 @@ internal sealed class QuantizedBase(BaseFormat format) : FactorFeature
 
         return dense.Select(pair => KeyValuePair.Create(pair.Name, $"not in {format}: {pair.Reason}"));
     }
-
-    private static string Few(string[] names) => $"{string.Join("; ", names.Take(8))}{(names.Length > 8 ? "; ..." : "")}";
 }

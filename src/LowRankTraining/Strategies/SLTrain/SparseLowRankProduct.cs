@@ -9,7 +9,7 @@ namespace LowRankTraining.Strategies;
 /// </remarks>
 internal sealed class SparseLowRankProduct : LeanFunction<SparseLowRankProduct>
 {
-    private const string Layer = "layer", Asked = "asked";
+    private const string Layer = "layer";
 
     /// <param name="ctx">Keeps X, A, B, v and the layer, which knows the support; not the weight.</param>
     /// <param name="vars">X (N × n), A, B, v, the layer; b or nothing.</param>
@@ -17,44 +17,36 @@ internal sealed class SparseLowRankProduct : LeanFunction<SparseLowRankProduct>
     {
         var (rows, layer) = ((Tensor)vars[0], (SparseLowRankLinear)vars[4]);
         var parts = new SparseLowRankParts((Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
-        var bias = vars.Length > 5 ? (Tensor)vars[5] : null;
         ctx.save_for_backward([rows, parts.A, parts.B, parts.Values]);
         ctx.save_data(Layer, layer);
-        ctx.save_data(Asked, new Wanted(rows.requires_grad, parts.A.requires_grad, parts.B.requires_grad, parts.Values.requires_grad, bias?.requires_grad));
 
         using var weight = layer.Rebuild(parts);
-        return nn.functional.linear(rows, weight, bias);
+        return nn.functional.linear(rows, weight, vars.Length > 5 ? (Tensor)vars[5] : null);
     }
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
         var saved = ctx.get_saved_variables();
         var (rows, parts) = (saved[0], new SparseLowRankParts(saved[1], saved[2], saved[3]));
-        var (layer, wanted) = ((SparseLowRankLinear)ctx.get_data(Layer), (Wanted)ctx.get_data(Asked));
+        var layer = (SparseLowRankLinear)ctx.get_data(Layer);
         var indices = layer.Indices();
 
         Tensor? input = null, a = null, b = null, values = null;
-        if (wanted.Input)
+        if (IsAsked(ctx, 0))
         {
             using var weight = SparseLowRank.Weight(parts, indices, layer.Scale);
             input = output.mm(weight);
         }
 
-        if (wanted.A || wanted.B || wanted.Values)
+        var (asksA, asksB, asksValues) = (IsAsked(ctx, 1), IsAsked(ctx, 2), IsAsked(ctx, 3));
+        if (asksA || asksB || asksValues)
         {
             using var gradient = output.t().mm(rows);
-            a = wanted.A ? SparseLowRank.GradientOfA(gradient, parts.B, layer.Scale) : null;
-            b = wanted.B ? SparseLowRank.GradientOfB(gradient, parts.A, layer.Scale) : null;
-            values = wanted.Values ? SparseLowRank.OnSupport(gradient, indices) : null;
+            a = asksA ? SparseLowRank.GradientOfA(gradient, parts.B, layer.Scale) : null;
+            b = asksB ? SparseLowRank.GradientOfB(gradient, parts.A, layer.Scale) : null;
+            values = asksValues ? SparseLowRank.OnSupport(gradient, indices) : null;
         }
 
-        List<Tensor?> gradients = [input, a, b, values, null];
-        if (wanted.Bias is { } asked)
-            gradients.Add(asked ? output.sum(0L) : null);
-
-        return gradients;
+        return WithBias(ctx, output, input, a, b, values, null);
     }
-
-    /// <summary>What somebody wants a gradient of; null for a bias that is not there.</summary>
-    private sealed record Wanted(bool Input, bool A, bool B, bool Values, bool? Bias);
 }

@@ -24,7 +24,7 @@ public sealed record Spectron : FactorizedLayerMethod
     public override int Rank { get; init; } = 128;
 
     /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
-    public FactorizedInit Init { get; init; }
+    public WeightStart Init { get; init; } = WeightStart.FromWeight;
 
     /// <value>α, above 0: factors step by α η, so that AdamW can train the rest at a rate η of its own. Default 1.</value>
     public double Scale { get; init; } = 1;

@@ -25,8 +25,8 @@ internal abstract class FactorStart
     public static FactorStart Of(FactorInit init, double gamma) => init switch
     {
         FactorInit.Gaussian => Gaussian,
-        FactorInit.PiSSA => new PrincipalStart(),
-        FactorInit.OLoRA => new OrthogonalStart(),
+        FactorInit.PiSSA => new DecomposingStart(DecomposingStart.Principal),
+        FactorInit.OLoRA => new DecomposingStart(DecomposingStart.Orthogonal),
         FactorInit.LoRAGA => new GradientStart(gamma),
         _ => Kaiming,
     };
