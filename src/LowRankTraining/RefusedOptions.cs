@@ -5,6 +5,5 @@ namespace LowRankTraining;
 /// <summary>Refused options, whose message is the sentences on them, one after the other.</summary>
 internal sealed class RefusedOptions(string name, Type type, IEnumerable<string> failures) : OptionsValidationException(name, type, failures)
 {
-    /// <inheritdoc/>
     public override string Message => string.Join(" ", Failures);
 }

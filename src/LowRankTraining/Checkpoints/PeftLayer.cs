@@ -90,11 +90,6 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
     }
 
     /// <summary>Everything in which a file differs from what a session has.</summary>
-    /// <param name="file">The adapter's tensors.</param>
-    /// <param name="config">Its configuration.</param>
-    /// <param name="session">The session.</param>
-    /// <param name="factors">Its factors.</param>
-    /// <param name="others">Names of tensors that are no factors, and are looked at elsewhere.</param>
     public static IEnumerable<string> ProblemsOf(
         SafeTensorsFile file, PeftConfig config, AdapterSession session, IReadOnlyList<FactorSet> factors, IEnumerable<string> others)
     {

@@ -10,8 +10,6 @@ internal sealed class GradientSink
     public bool IsOpen => _taker is not null;
 
     /// <summary>Sends gradients to an optimizer from now on.</summary>
-    /// <param name="name">The weight.</param>
-    /// <param name="taker">What takes them.</param>
     /// <exception cref="InvalidOperationException">Another optimizer takes them.</exception>
     public void Open(string name, IGradientTaker taker)
     {

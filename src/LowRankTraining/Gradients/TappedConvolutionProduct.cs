@@ -57,11 +57,6 @@ internal sealed class TappedConvolutionProduct : LeanFunction<TappedConvolutionP
 }
 
 /// <summary>One pass through a convolution.</summary>
-/// <param name="Layer">What is known of any layer.</param>
-/// <param name="Kernel">Height and width of the kernel.</param>
-/// <param name="Stride">Of both axes.</param>
-/// <param name="Padding">Of both axes.</param>
-/// <param name="Dilation">Of both axes.</param>
 internal sealed record TappedConvolutionCall(TappedCall Layer, long[] Kernel, long[] Stride, long[] Padding, long[] Dilation)
 {
     /// <summary>x with a row for each place of the output, and a column for each channel and place of the kernel.</summary>

@@ -40,9 +40,6 @@ internal abstract class TappedLayer : IDisposable
     };
 
     /// <summary>The same for a weight in its model.</summary>
-    /// <param name="module">Its only module, or one of several.</param>
-    /// <param name="isShared">Whether there are several.</param>
-    /// <param name="names">All that it is called.</param>
     public static string? ObjectionTo(nn.Module? module, bool isShared, IEnumerable<string> names) =>
         isShared ? $"several modules share it: {string.Join(", ", names)}"
         : ObjectionTo(module) is { } objection ? objection
@@ -50,9 +47,6 @@ internal abstract class TappedLayer : IDisposable
         : null;
 
     /// <summary>Hooks a layer to which there is no objection.</summary>
-    /// <param name="name">The weight's name.</param>
-    /// <param name="module">The layer.</param>
-    /// <param name="sink">Takes its gradient.</param>
     /// <exception cref="InvalidOperationException">Another session has hooked it. Nothing was changed.</exception>
     public static TappedLayer On(string name, nn.Module module, GradientSink sink)
     {

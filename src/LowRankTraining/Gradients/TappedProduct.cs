@@ -42,8 +42,5 @@ internal sealed class TappedProduct : LeanFunction<TappedProduct>
     }
 }
 
-/// <summary>One pass through a layer.</summary>
-/// <param name="Sink">Takes the weight's gradient.</param>
-/// <param name="Weight">W.</param>
-/// <param name="Output">y, while it is computed.</param>
+/// <summary>One pass through a layer, with its output while that is computed.</summary>
 internal sealed record TappedCall(GradientSink Sink, Parameter Weight, Tensor? Output);

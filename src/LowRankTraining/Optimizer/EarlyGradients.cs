@@ -1,8 +1,6 @@
 namespace LowRankTraining;
 
 /// <summary>Sends to the other processes while the backward pass goes on: R, where nothing else of a gradient is needed.</summary>
-/// <param name="optimizer">This process's.</param>
-/// <param name="world">The processes.</param>
 internal sealed class EarlyGradients(LowRankOptimizer optimizer, CountedWorld world) : IDisposable
 {
     private const int LongestPause = 64;

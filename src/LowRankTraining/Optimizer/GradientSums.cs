@@ -1,10 +1,6 @@
 namespace LowRankTraining;
 
 /// <summary>Adds up over the processes what each has of a gradient, in the form in which the next update needs it.</summary>
-/// <param name="world">The processes.</param>
-/// <param name="window">The gradients of this one.</param>
-/// <param name="owned">Parameters whose gradients go to one process alone.</param>
-/// <param name="share">How much this process counts.</param>
 internal sealed class GradientSums(CountedWorld world, GradientWindow window, OwnedStates owned, double share) : IDisposable
 {
     private readonly GradientBuckets _buckets = new(world, share);

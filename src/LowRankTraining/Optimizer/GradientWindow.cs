@@ -1,7 +1,6 @@
 namespace LowRankTraining;
 
 /// <summary>The gradients of one step, from one or several micro-batches, until the step has taken them.</summary>
-/// <param name="entries">All parameters.</param>
 internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : IDisposable
 {
     private readonly GradientTraces _traces = new();
@@ -95,8 +94,6 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     }
 
     /// <summary>Divides what has been taken now, and gradients when they are used.</summary>
-    /// <param name="divisor">The scale of the loss.</param>
-    /// <param name="isAllTaken">Whether no gradient is left.</param>
     public void Divide(double divisor, bool isAllTaken)
     {
         foreach (var entry in entries)

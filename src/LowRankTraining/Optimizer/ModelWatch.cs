@@ -4,8 +4,6 @@ namespace LowRankTraining;
 /// tell.</summary>
 /// <remarks>A look walks through the model, which takes a microsecond a parameter. So it comes at steps 1, 2, 4 and so on, then once in a hundred, and
 /// earlier where parameters cease to have gradients, as replaced ones do.</remarks>
-/// <param name="model">The model.</param>
-/// <param name="isTrained">Whether the optimizer handles a parameter.</param>
 internal sealed class ModelWatch(nn.Module model, Func<Parameter, bool> isTrained)
 {
     private const int Longest = 100, Earlier = 8;

@@ -1,8 +1,6 @@
 namespace LowRankTraining;
 
 /// <summary>Work that processes divide: where a rule needs the whole gradient, one process has the state and takes the step, for all.</summary>
-/// <param name="entries">All parameters.</param>
-/// <param name="world">The processes.</param>
 internal sealed class OwnedStates(IReadOnlyList<ParameterState> entries, CountedWorld world)
 {
     private readonly List<(ParameterState Entry, int Owner)> _reduced = [];

@@ -5,9 +5,6 @@ using LowRankTraining.Checkpoints;
 namespace LowRankTraining;
 
 /// <summary>Refuses processes that are not alike: in model, method, options, versions, and bit for bit in their weights.</summary>
-/// <param name="optimizer">This process's.</param>
-/// <param name="world">The processes.</param>
-/// <param name="exchange">Between them.</param>
 internal sealed class ReplicaCheck(LowRankOptimizer optimizer, ICollective world, ByteExchange exchange)
 {
     private int _agreedEntries;

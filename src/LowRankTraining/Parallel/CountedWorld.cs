@@ -11,36 +11,29 @@ internal sealed class CountedWorld(ICollective inner) : ICollective
     /// <value>Bytes sent so far by this process, in the background too.</value>
     public long BytesSent => Interlocked.Read(ref _bytes) + (_background?.BytesSent ?? 0);
 
-    /// <inheritdoc/>
     public ICollective? Background => _background;
 
-    /// <inheritdoc/>
     public int Rank => inner.Rank;
 
-    /// <inheritdoc/>
     public int Size => inner.Size;
 
-    /// <inheritdoc/>
     public int Lanes => inner.Lanes;
 
     /// <value>L / P, micro-batches of a process in a step, where they are added up lane by lane; else 1.</value>
     public int LanesHere => Lanes / Size;
 
-    /// <inheritdoc/>
     public void AllToAll(Tensor sent, Tensor received)
     {
         inner.AllToAll(sent, received);
         Count(ToOthers(sent));
     }
 
-    /// <inheritdoc/>
     public void AllGather(Tensor part, Tensor all)
     {
         inner.AllGather(part, all);
         Count((Size - 1) * BytesOf(part));
     }
 
-    /// <inheritdoc/>
     public void Broadcast(Tensor tensor, int from)
     {
         inner.Broadcast(tensor, from);
@@ -48,24 +41,20 @@ internal sealed class CountedWorld(ICollective inner) : ICollective
             Count(BytesOf(tensor));
     }
 
-    /// <inheritdoc/>
     public bool ExchangesInPairs => inner.ExchangesInPairs;
 
-    /// <inheritdoc/>
     public void Exchange(Tensor sent, Tensor received, int with)
     {
         inner.Exchange(sent, received, with);
         Count(BytesOf(sent));
     }
 
-    /// <inheritdoc/>
     public void ReduceScatter(Tensor tensor, Tensor part)
     {
         inner.ReduceScatter(tensor, part);
         Count(ToOthers(tensor));
     }
 
-    /// <inheritdoc/>
     public void AllReduce(Tensor tensor)
     {
         inner.AllReduce(tensor);

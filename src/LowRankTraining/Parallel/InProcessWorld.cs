@@ -9,16 +9,12 @@ internal sealed class InProcessWorld : ICollective
 
     private InProcessWorld(Meeting meeting, int rank, ICollective? background) => (_meeting, Rank, Background) = (meeting, rank, background);
 
-    /// <inheritdoc/>
     public int Rank { get; }
 
-    /// <inheritdoc/>
     public int Size => _meeting.Size;
 
-    /// <inheritdoc/>
     public int Lanes => _meeting.Lanes;
 
-    /// <inheritdoc/>
     public ICollective? Background { get; }
 
     /// <summary>Runs <paramref name="work"/> on every rank, and returns when all have ended.</summary>
@@ -39,7 +35,6 @@ internal sealed class InProcessWorld : ICollective
         meeting.Failure?.Throw();
     }
 
-    /// <inheritdoc/>
     public void AllToAll(Tensor sent, Tensor received) => _meeting.Exchange(Rank, sent, tensors =>
     {
         using var scope = NewDisposeScope();
@@ -47,7 +42,6 @@ internal sealed class InProcessWorld : ICollective
             place.copy_(tensor.chunk(Size)[Rank]);
     });
 
-    /// <inheritdoc/>
     public void AllGather(Tensor part, Tensor all) => _meeting.Exchange(Rank, part, tensors =>
     {
         using var scope = NewDisposeScope();
@@ -55,17 +49,14 @@ internal sealed class InProcessWorld : ICollective
             place.copy_(tensor);
     });
 
-    /// <inheritdoc/>
     public void Broadcast(Tensor tensor, int from) => _meeting.Exchange(Rank, tensor, tensors =>
     {
         if (from != Rank)
             tensor.copy_(tensors[from]);
     });
 
-    /// <inheritdoc/>
     public bool ExchangesInPairs => true;
 
-    /// <inheritdoc/>
     public void Exchange(Tensor sent, Tensor received, int with) => _meeting.Exchange(Rank, sent, tensors => received.copy_(tensors[with]));
 
     /// <summary>Where the ranks wait for each other.</summary>

@@ -10,14 +10,10 @@ internal static class JsonKeys
     private static readonly JsonSerializerOptions AnyNumber = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     /// <summary>The path to the first key that stands in its object twice; null where there is none.</summary>
-    /// <param name="node">An object, a list, or anything else, as it was read.</param>
-    /// <param name="path">Where it stands.</param>
     public static string? Repeated(JsonNode? node, string path = "") =>
         node is null ? null : Repeated(JsonSerializer.SerializeToUtf8Bytes(node, AnyNumber), path);
 
     /// <inheritdoc cref="Repeated(JsonNode?, string)"/>
-    /// <param name="json">The text of one.</param>
-    /// <param name="path">Where it stands.</param>
     /// <exception cref="JsonException">It is no JSON.</exception>
     public static string? Repeated(ReadOnlySpan<byte> json, string path = "")
     {

@@ -13,8 +13,6 @@ internal static class SavedFile
     }
 
     /// <summary>Opens a file and checks its header.</summary>
-    /// <param name="path">Where it is.</param>
-    /// <param name="kind">What it must hold, one of the kinds of <see cref="CheckpointManifest"/>.</param>
     /// <exception cref="InvalidDataException">It is damaged, or holds something else.</exception>
     public static SafeTensorsFile Open(string path, string kind) => Advise(() =>
     {

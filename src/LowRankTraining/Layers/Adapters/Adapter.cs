@@ -1,9 +1,6 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>A re-parameterized matrix at work, whichever way its parts entered the model.</summary>
-/// <param name="site">The matrix.</param>
-/// <param name="entry">How the parts enter the model.</param>
-/// <param name="reason">Why this way in was chosen.</param>
 internal abstract class Adapter(Site site, Entry entry, string reason)
 {
     public Site Site { get; } = site;

@@ -31,7 +31,6 @@ internal abstract class AdapterMethod(AdapterSettings settings)
     public virtual void Check(IReadOnlyList<Site> sites) { }
 
     /// <summary>Looks at what has been chosen for every matrix before anything is changed.</summary>
-    /// <param name="chosen">The matrices, each with its way in.</param>
     /// <returns>What a reader should know, by the matrix's name.</returns>
     /// <exception cref="ArgumentException">The method cannot do it.</exception>
     public virtual IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen) => [];
@@ -40,8 +39,5 @@ internal abstract class AdapterMethod(AdapterSettings settings)
     public abstract Adapter Adapt(in AdapterRequest request);
 
     /// <summary>Merges, restarts, grows, prunes: whatever is due after so many steps.</summary>
-    /// <param name="completed">Steps taken.</param>
-    /// <param name="adapters">All adapted matrices, in the model's order.</param>
-    /// <param name="state">The optimizer's memory of each parameter.</param>
     public virtual void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state) { }
 }

@@ -16,14 +16,6 @@ public sealed partial class AdapterSession : ILowRankSession
     private bool _finished;
     private bool _released;
 
-    /// <param name="method">What is done.</param>
-    /// <param name="model">To what.</param>
-    /// <param name="adapters">Its adapted matrices.</param>
-    /// <param name="others">What is not adapted.</param>
-    /// <param name="order">The names of the model's parameters.</param>
-    /// <param name="notes">What a reader should know of adapted matrices, by name.</param>
-    /// <param name="frozen">Names of the parameters that were frozen for as long as the session lasts.</param>
-    /// <param name="ties">Where the model shares parameters.</param>
     internal AdapterSession(
         AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IEnumerable<ParameterPlan> others, IReadOnlyList<string> order,
         IReadOnlyDictionary<string, string> notes, string[] frozen, Ties ties)

@@ -1,10 +1,6 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Low-rank factors for a frozen weight, wherever they live.</summary>
-/// <param name="site">The matrix.</param>
-/// <param name="entry">How the factors enter the model.</param>
-/// <param name="settings">How they are made and trained.</param>
-/// <param name="reason">Why this way in was chosen.</param>
 internal abstract class FactorAdapter(Site site, Entry entry, FactorSettings settings, string reason) : Adapter(site, entry, reason)
 {
     public FactorSettings Settings { get; } = settings;

@@ -20,8 +20,6 @@ internal abstract class FactorFeature
     public virtual long RestartsAfter(long completed) => 0;
 
     /// <summary>The rank after so many steps.</summary>
-    /// <param name="completed">Steps taken.</param>
-    /// <param name="rank">The one that is asked for.</param>
     public virtual long RankAfter(long completed, long rank) => rank;
 
     /// <summary>How a factor is trained.</summary>
@@ -53,10 +51,6 @@ internal abstract class FactorFeature
 }
 
 /// <summary>All factors of a model between two steps.</summary>
-/// <param name="Settings">What the method is told.</param>
-/// <param name="Completed">Steps taken.</param>
-/// <param name="Adapters">The factors, in the model's order.</param>
-/// <param name="State">The optimizer's memory of each parameter.</param>
 internal readonly record struct FactorRun(AdapterSettings Settings, long Completed, IReadOnlyList<FactorAdapter> Adapters, IOptimizerState State)
 {
     public string Strategy => Settings.Strategy;

@@ -1,9 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors in a layer of the model, put into the place of a linear one or hooked to it.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal class FactorLayerAdapter : FactorAdapter
 {
     private readonly LayerEntry _entry;

@@ -1,10 +1,6 @@
 namespace LowRankTraining.Layers;
 
-/// <summary>What is trained beside one weight.</summary>
-/// <param name="Weight">The weight's name.</param>
-/// <param name="A">r × n.</param>
-/// <param name="B">m × r.</param>
-/// <param name="Scale">s.</param>
+/// <summary>What is trained beside one weight: A, r × n, and B, m × r, whose product is scaled by s.</summary>
 internal sealed record FactorSet(string Weight, Tensor A, Tensor B, double Scale)
 {
     /// <value>Finds what A is when training ends: pruned, where that is due; null for A itself. In the dispose scope of the caller.</value>

@@ -1,9 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Any re-parameterized layer in the place of a linear one. A weight that the layer does not share gives its memory back until the end.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings, ReparameterizedLinear layer)
     : Adapter(request.Site, new ReplaceEntry(request.Site) { Layer = layer }, request.Reason)
 {

@@ -12,10 +12,6 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
     public ZeroedShare? Zeroed { get; init; }
 
     /// <summary>Applies the reset to one bag. The parts cut a moment into what is pruned apart, each with the seed of its random mask.</summary>
-    /// <param name="state">Where the moments are.</param>
-    /// <param name="adam">Whose moments they are.</param>
-    /// <param name="kind">Their shape, and a dtype like their parameter's.</param>
-    /// <param name="parts">The parts of a moment, each with its seed.</param>
     public void Apply(StateBag state, AdamRule adam, in TensorKind kind, IReadOnlyList<(Func<Tensor, Tensor> Of, ulong Key)> parts)
     {
         using var guard = no_grad();

@@ -1,7 +1,6 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors in a layer of another kind than the usual one.</summary>
-/// <param name="make">Makes it for a plain layer, a rank, a scale and a seed.</param>
 internal sealed class OwnLayer(Func<Linear, int, double, ulong, FactorLayer> make) : FactorFeature
 {
     /// <value>The weight's gradient is that of the merged weight, whose parts could be told from each other only with the frozen weight kept beside it.</value>

@@ -1,7 +1,6 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>What is done otherwise with parameters of some names.</summary>
-/// <param name="Pattern">A part of their names.</param>
 internal sealed record OwnTraining(string Pattern)
 {
     /// <value>r of adapted matrices; null for the method's.</value>

@@ -14,10 +14,6 @@ internal abstract record PartsRule : UpdateRule
     protected abstract StateSlot Parts { get; }
 
     /// <summary>The parts that a weight begins with, or null where that depends on the weight and it is not known yet.</summary>
-    /// <param name="rows">Rows of the weight.</param>
-    /// <param name="columns">Columns of the weight.</param>
-    /// <param name="like">Gives dtype and device.</param>
-    /// <param name="step">The step, with or without the weight.</param>
     protected abstract Tensor? Draw(long rows, long columns, Tensor like, in StepContext step);
 
     /// <summary>The gradient of the parts, from G, rows × columns.</summary>

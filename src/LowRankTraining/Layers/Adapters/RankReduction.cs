@@ -58,8 +58,6 @@ internal static class RankReduction
     }
 
     /// <summary>The singular values of B A, in falling order: min(r, m, n) of them.</summary>
-    /// <param name="a">A, r × n, finite.</param>
-    /// <param name="b">B, m × r, finite.</param>
     public static Tensor SingularValues(Tensor a, Tensor b)
     {
         ArgumentNullException.ThrowIfNull(a);

@@ -7,10 +7,6 @@ internal static class Refusal
     private const string Untouched = "a method that leaves the layers as they are, such as GaLore, or LoRA under Injection.Shadow with its usual start,";
 
     /// <summary>The sentence for matrices that are refused.</summary>
-    /// <param name="refused">The matrices, each with the reason against it.</param>
-    /// <param name="chosen">How many matrices the targets have chosen.</param>
-    /// <param name="wanted">What was asked for.</param>
-    /// <param name="method">Who was asked.</param>
     public static string Of(IReadOnlyList<(Site Site, string Reason)> refused, int chosen, Injection wanted, AdapterMethod method)
     {
         var list = $"{refused.Count} of the matrices: {refused.Select(pair => $"{pair.Site.Name} ({pair.Reason})").Few(Most, "; ")}";

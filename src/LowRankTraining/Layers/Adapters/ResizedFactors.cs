@@ -25,10 +25,6 @@ internal sealed record ResizedFactors
     public (Tensor A, Tensor B)? Dropped { get; private init; }
 
     /// <summary>Factors of the wanted rank, other than the one that they have.</summary>
-    /// <param name="rank">r′.</param>
-    /// <param name="a">A, r × n.</param>
-    /// <param name="b">B, m × r.</param>
-    /// <param name="key">Seed of new rows.</param>
     public static ResizedFactors To(long rank, Tensor a, Tensor b, ulong key) => rank < a.shape[0] ? Falling(rank, a, b) : Growing(rank, a, b, key);
 
     /// <summary>The moment of A, r × n, for A′.</summary>

@@ -46,8 +46,6 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     }
 
     /// <summary>The way in, with the reason for it, or null with the reason against it.</summary>
-    /// <param name="wanted">What the user asks for.</param>
-    /// <param name="possible">The ways that the method can go.</param>
     public (Injection? Way, string Reason) Choose(Injection wanted, IReadOnlyList<Injection> possible)
     {
         if (wanted != Injection.Auto)

@@ -32,11 +32,6 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
         Gaussian(weight.shape[0], weight.shape[1], rank, weight.dtype, weight.device, key);
 
     /// <summary>Both uniform within one over the root of what they sum over, U as if it had as many columns as it can come to have. InRank's code.</summary>
-    /// <param name="weight">Its shape, dtype and device count.</param>
-    /// <param name="rank">k.</param>
-    /// <param name="maxRank">The most columns of U.</param>
-    /// <param name="scale">Factor on both.</param>
-    /// <param name="key">A seed.</param>
     public static FactorPair Kaiming(Tensor weight, long rank, long maxRank, double scale, ulong key)
     {
         using var scope = NewDisposeScope();

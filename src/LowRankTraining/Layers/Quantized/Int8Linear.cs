@@ -67,7 +67,6 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     public override Tensor EffectiveWeight() => Decode(weight.dtype);
 
     /// <summary>A plain layer that can be in its place, with its bias. Its weight has no values yet.</summary>
-    /// <param name="device">Where its weight is.</param>
     internal Linear ToPlain(Device device)
     {
         var plain = nn.Linear(in_features, out_features, hasBias: false, device, weight.dtype);
@@ -95,7 +94,6 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
         Zeros.copy_(zeros);
     }
 
-    /// <inheritdoc/>
     internal override GradientSink Sink { get; } = new();
 
     private Tensor Codes => Buffer(CodesName);

@@ -74,7 +74,6 @@ public sealed record AdamRule : DirectionRule
     /// <inheritdoc/>
     public override (double Beta1, double Beta2)? Betas => (Beta1, Beta2);
 
-    /// <inheritdoc/>
     internal override bool WidensGradients => true;
 
     /// <inheritdoc/>

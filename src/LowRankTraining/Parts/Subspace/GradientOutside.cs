@@ -6,7 +6,6 @@ namespace LowRankTraining.Parts;
 /// <param name="ResidualScale">κ.</param>
 internal sealed record GradientOutside(double Scale, double ResidualScale) : ILift
 {
-    /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
     {
         accumulator.add_(lowRank.Gradient, scale * ResidualScale);

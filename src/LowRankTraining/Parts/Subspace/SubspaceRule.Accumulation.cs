@@ -61,7 +61,6 @@ public sealed partial record SubspaceRule
             && NumbersSeen(rows, columns, state, step) < rows * columns;
     }
 
-    /// <inheritdoc/>
     internal override void Take(SeenMatrix gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();

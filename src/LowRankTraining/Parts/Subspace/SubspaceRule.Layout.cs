@@ -38,7 +38,6 @@ public sealed partial record SubspaceRule
         ];
     }
 
-    /// <inheritdoc/>
     internal override long BytesOfProjection(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();

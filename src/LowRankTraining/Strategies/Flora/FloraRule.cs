@@ -30,7 +30,6 @@ internal sealed record FloraRule : UpdateRule
     /// <value>Draws B, short side × r. Default: normal numbers of variance 1/r (Flora).</value>
     public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
-    /// <inheritdoc/>
     public override void Check(Checks checks) => checks
         .AtLeast(1, Rank)
         .AtLeast(1, ResampleEvery)
@@ -38,7 +37,6 @@ internal sealed record FloraRule : UpdateRule
         .Part(Adafactor)
         .Part(Basis);
 
-    /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
@@ -61,19 +59,15 @@ internal sealed record FloraRule : UpdateRule
         accumulator.add_(update.reshape(gradient.shape), scale);
     }
 
-    /// <inheritdoc/>
     public override Tensor? RelativeRate(Tensor weight, StateBag state) => Adafactor.RelativeRate(weight, state);
 
-    /// <inheritdoc/>
     public override FloraRule WithStates(StateFormat states) => this with { Adafactor = Adafactor.WithStates(states) };
 
-    /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
         IsSketched(shape)
             ? $"{nameof(FloraRule)} (exp_avg {Adafactor.States} in a sketch of {Rank} by {Basis.GetType().Name}, drawn again every {ResampleEvery})"
             : Adafactor.LayoutFor(shape);
 
-    /// <inheritdoc/>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         if (!IsSketched(shape))

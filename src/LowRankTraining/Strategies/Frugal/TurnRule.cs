@@ -31,7 +31,6 @@ internal sealed record TurnRule : UpdateRule
     /// <value>κ, a factor on the step of the others. Default 1 (FRUGAL).</value>
     public double OtherwiseScale { get; init; } = 1;
 
-    /// <inheritdoc/>
     public override void Check(Checks checks) => checks
         .Part(AtTurn)
         .AtLeast(0, Place)
@@ -41,10 +40,8 @@ internal sealed record TurnRule : UpdateRule
         .Above(0, Scale)
         .AtLeast(0, OtherwiseScale);
 
-    /// <inheritdoc/>
     public override (double Beta1, double Beta2)? Betas => AtTurn.Betas;
 
-    /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))
@@ -66,20 +63,16 @@ internal sealed record TurnRule : UpdateRule
         state.Advance(Clock);
     }
 
-    /// <inheritdoc/>
     public override Tensor? RelativeRate(Tensor weight, StateBag state) => IsAtTurn(state.Counter(Clock)) ? AtTurn.RelativeRate(weight, state) : null;
 
-    /// <inheritdoc/>
     public override TurnRule WithStates(StateFormat states) => this with { AtTurn = AtTurn.WithStates(states) };
 
-    /// <inheritdoc/>
     public override string? NoteFor(IReadOnlyList<long> shape) => AtTurn.NoteFor(shape);
 
     private Tensor StateFreeOf(Tensor gradient) => StateFree.Step(Otherwise, gradient.AsMatrix().clone()).reshape(gradient.shape);
 
     private bool IsAtTurn(long completed) => (Place + completed / Every) % Turns == 0;
 
-    /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) => $"one of {Turns} at turn for {Every} updates, {AtTurn.LayoutFor(shape)}";
 
     /// <inheritdoc/>

@@ -24,13 +24,10 @@ internal sealed record GumRule : UpdateRule
     /// <value>What is done with the momentum, inside and outside.</value>
     public required PolarRule Polar { get; init; }
 
-    /// <inheritdoc/>
     public override void Check(Checks checks) => checks.AtLeast(1, Rank).AtLeast(1, Every).Above(0, OutsideShare).Part(Basis).Part(Polar);
 
-    /// <inheritdoc/>
     public override bool NeedsMatrix => true;
 
-    /// <inheritdoc/>
     public override GumRule WithStates(StateFormat states) => this with { Polar = Polar.WithStates(states) };
 
     /// <inheritdoc/>
@@ -103,7 +100,6 @@ internal sealed record GumRule : UpdateRule
     /// <summary>A square matrix counts as tall, as in GaLore.</summary>
     private static bool IsWide(IReadOnlyList<long> shape) => ProjectionSide.Short.For(shape.Sides().Rows, shape.Sides().Columns) == ProjectionSide.Left;
 
-    /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
         $"{nameof(GumRule)} of rank {Rank.Within(shape)}, {Basis.GetType().Name}, {Polar.LayoutFor(shape)}, a draw every {Every}";
 
@@ -116,6 +112,5 @@ internal sealed record GumRule : UpdateRule
         Clock,
     ];
 
-    /// <inheritdoc/>
     public override string? NoteFor(IReadOnlyList<long> shape) => MatrixRules.NoteOnRank(Rank, shape);
 }

@@ -1,11 +1,8 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Factors whose rank grows until it is enough, and is then cut to what is needed.</summary>
 /// <remarks>Its state is with the factor U: <c>modes</c>, the directions needed; <c>rank</c>, those trained; <c>stable</c>, checks since the last growth;
 /// <c>settled</c>. Before the first check there is none.</remarks>
-[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal sealed class InRankAdapter : LayerAdapter
 {
     private static readonly StateSlot Modes = new("modes"), Active = new("rank"), Stable = new("stable"), Settled = new("settled");

@@ -1,9 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>An <see cref="Int8Linear"/> in the place of a linear layer, whose weight gives its memory back until it returns.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal sealed class QuantizedLayer
 {
     private readonly Linear _plain;

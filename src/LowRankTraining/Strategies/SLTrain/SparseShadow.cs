@@ -1,9 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Factors and sparse values that live with the optimizer; the weight stays what it is to the model, dense.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "The parts go to the optimizer, or with the adapter.")]
 internal sealed class SparseShadow : Adapter
 {
     private readonly SparseRecipe _recipe;

@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>Factors in the place of weights, which are measured after every step for the next one.</summary>
@@ -12,7 +10,6 @@ internal sealed class SpectronMethod(
 }
 
 /// <summary>Two factors whose steps are divided by the sum of their norms.</summary>
-[SuppressMessage("Design", "CA1001", Justification = "The layer belongs to the model that it is put into.")]
 internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings settings, FactorizedLinear layer, SpectronRule rule, int iterations)
     : LayerAdapter(request, settings, layer)
 {

@@ -9,22 +9,16 @@ internal sealed record SpectronRule(PolarRule Polar, double Scale) : DirectionRu
 {
     private static readonly StateSlot SingularVector = new("singular_vector"), Norms = new("norms");
 
-    /// <inheritdoc/>
     public override bool NeedsMatrix => true;
 
-    /// <inheritdoc/>
     public override IReadOnlyList<MomentSlot> Moments => Polar.Moments;
 
-    /// <inheritdoc/>
     public override string? StepCounter => Polar.StepCounter;
 
-    /// <inheritdoc/>
     public override void Check(Checks checks) => checks.Part(Polar).Above(0, Scale);
 
-    /// <inheritdoc/>
     public override SpectronRule WithStates(StateFormat states) => this with { Polar = Polar.WithStates(states) };
 
-    /// <inheritdoc/>
     public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
     {
         var (direction, correction) = Polar.Advance(gradient, state, step);
@@ -33,10 +27,8 @@ internal sealed record SpectronRule(PolarRule Polar, double Scale) : DirectionRu
         return (direction, Scale * correction);
     }
 
-    /// <inheritdoc/>
     public override void Reset(StateBag state) => Polar.Reset(state);
 
-    /// <inheritdoc/>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
         base.SlotsFor(shape).Concat([SingularVector.Of(shape.Max()), Norms.Of(1)]);
 

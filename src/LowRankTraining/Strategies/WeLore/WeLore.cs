@@ -79,7 +79,6 @@ public sealed record WeLore : FactorizedLayerMethod
                 "Choice is BreakEven, which goes by the size of the factors. Leave it out.");
     }
 
-    /// <inheritdoc/>
     private protected override void CheckRank(Checks checks) =>
         checks.NoEffect(Rank != 0, nameof(Rank), "the spectra decide on the ranks. Leave it out, and set Ratio.");
 }

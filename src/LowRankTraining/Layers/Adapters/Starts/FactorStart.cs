@@ -20,8 +20,6 @@ internal abstract class FactorStart
     public virtual bool NeedsGradient => false;
 
     /// <summary>The start for a name.</summary>
-    /// <param name="init">The name.</param>
-    /// <param name="gamma">γ of <see cref="FactorInit.LoRAGA"/>.</param>
     public static FactorStart Of(FactorInit init, double gamma) => init switch
     {
         FactorInit.Gaussian => Gaussian,

@@ -2,7 +2,6 @@ namespace LowRankTraining.Layers;
 
 /// <summary>LoRA-GA: A = V_{r..2r}ᵀ m^¼/√γ and B = U_{0..r} m^¼/√γ of the gradient's singular value decomposition.</summary>
 /// <remarks>Where there are fewer than 2 r singular vectors, A takes the last r of them.</remarks>
-/// <param name="gamma">γ.</param>
 internal sealed class GradientStart(double gamma) : FactorStart
 {
     public override bool ChangesBase => true;

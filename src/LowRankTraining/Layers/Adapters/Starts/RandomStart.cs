@@ -1,7 +1,6 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>A random, B zero.</summary>
-/// <param name="draw">A for a rank, a weight and a seed.</param>
 internal sealed class RandomStart(Func<long, Tensor, ulong, Tensor> draw) : FactorStart
 {
     /// <summary>Entries with standard deviation 1/r.</summary>

@@ -1,8 +1,6 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>The values that the factors of a layer begin with, at first and after every restart.</summary>
-/// <param name="settings">Those of the method.</param>
-/// <param name="name">The weight's name, which keys what is drawn.</param>
 internal sealed class StartedFactors(FactorSettings settings, string name) : IDisposable
 {
     /// <value>What has left the weight; null where nothing has.</value>
