@@ -38,7 +38,7 @@ internal sealed class CodeTable
     /// <value>The values of <see cref="Dynamic8Unsigned"/>, of which only zero itself takes the code of zero: whatever is above takes at least the lowest
     /// value above zero.
     /// A second moment that was rounded away would let the first one, divided by ε alone, step by thousands of learning rates.</value>
-    internal static CodeTable Dynamic8Positive { get; } = new(8, signed: false, Dynamic(8, signed: false), keepsPositive: true);
+    public static CodeTable Dynamic8Positive { get; } = new(8, signed: false, Dynamic(8, signed: false), keepsPositive: true);
 
     /// <value>Dynamic, 4 bits, −0.8875 … 1, smallest positive entry 0.0055: for first moments.</value>
     public static CodeTable Dynamic4Signed { get; } = new(4, signed: true, Dynamic(4, signed: true));

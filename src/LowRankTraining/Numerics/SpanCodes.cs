@@ -1,45 +1,58 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace LowRankTraining.Numerics;
 
-/// <summary>The codes of a <see cref="CodeTable"/> for numbers in the processor's own memory: one pass over them, no scratch.</summary>
+/// <summary>The codes of a <see cref="CodeTable"/> for numbers in the processor's own memory: no scratch but what lies on the stack.</summary>
 /// <remarks>
-/// The answers are those of <see cref="Boundaries"/>, found in the same way, by a bin that holds one boundary at most. Here the bins are cut by the
+/// <para>The answers are those of <see cref="Boundaries"/>, found in the same way, by a bin that holds one boundary at most. Here the bins are cut by the
 /// bits of a float: 128 in each octave from 2⁻²³ to 1, one for all below and one for all above, for either sign. Neighbors in the finest of the codes
-/// (dynamic, 8 bits, unsigned) are 1.8 bins apart.
+/// (dynamic, 8 bits, unsigned) are 1.8 bins apart.</para>
+/// <para>A number's place is a whole number, larger for a larger one, of which the upper 16 bits are its bin. A bin holds the boundaries in lower bins, times
+/// 2¹⁶, and what the lower 16 bits of a place above its own boundary lack to a carry: the sum of both, divided by 2¹⁶, is the code. Places are found in
+/// vectors, codes one by one.</para>
 /// </remarks>
 internal sealed class SpanCodes
 {
-    private const int Octaves = 23, ExponentBias = 127, DroppedBits = 16;
-    private const int Lowest = (ExponentBias - Octaves) << (23 - DroppedBits), Highest = ExponentBias << (23 - DroppedBits);
+    private const int Octaves = 23, MantissaBits = 23, One = 127 << MantissaBits, BinBits = 16, WithinBin = (1 << BinBits) - 1;
+
+    /// <summary>Bits of the magnitudes that are told apart.</summary>
+    private const int Lowest = One - (Octaves << MantissaBits), Highest = One + WithinBin;
 
     /// <summary>Bins of one sign.</summary>
-    private const int Half = Highest - Lowest + 1;
+    private const int Half = (Highest - Lowest >> BinBits) + 1;
 
-    /// <summary>Where no boundary is: the highest place of the sign, so that no difference overflows.</summary>
-    private const int NoneBelowZero = -1, NoneAboveZero = int.MaxValue;
+    /// <summary>Places that are found at a time; even.</summary>
+    private const int Piece = 256;
 
-    private readonly Bin[] _bins = new Bin[2 * Half];
+    /// <summary>The least number above zero that is told from it.</summary>
+    private static readonly float Least = BitConverter.Int32BitsToSingle(Lowest + 1);
+
+    private readonly int[] _bins = new int[2 * Half];
     private readonly float[] _values;
+    private readonly SpanPairs? _pairs;
 
     /// <param name="values">What the codes stand for, ascending: 16 or 256 numbers.</param>
     /// <param name="boundaries">Where one value ends and the next begins.</param>
     /// <param name="inclusive">Whether a number on a boundary has the upper value.</param>
     public SpanCodes(float[] values, float[] boundaries, bool inclusive)
     {
-        _values = values;
-        Array.Fill(_bins, new(NoneBelowZero, 0), 0, Half);
-        Array.Fill(_bins, new(NoneAboveZero, 0), Half, Half);
+        (_values, _pairs) = (values, values.Length == 16 ? new(values) : null);
+        var (bin, before) = (0, 0);
         foreach (var boundary in boundaries)
         {
-            var (bin, place) = Locate(boundary);
-            if (!IsEmpty(_bins[bin]))
+            var place = PlaceOf(boundary);
+            var own = place >> BinBits;
+            if (own < bin)
                 throw new ArgumentException($"{boundary} and the boundary below it are too close to each other for {Half} bins.", nameof(boundaries));
-            _bins[bin] = new(inclusive ? place - 1 : place, 0);
+
+            _bins.AsSpan(bin..own).Fill(before << BinBits);
+            _bins[own] = (before << BinBits) + WithinBin - (place & WithinBin) + (inclusive ? 1 : 0);
+            (bin, before) = (own + 1, before + 1);
         }
 
-        for (var bin = 1; bin < _bins.Length; bin++)
-            _bins[bin] = _bins[bin] with { Before = _bins[bin - 1].Before + (IsEmpty(_bins[bin - 1]) ? 0 : 1) };
+        _bins.AsSpan(bin).Fill(before << BinBits);
     }
 
     /// <value>Whether the lowest boundary is zero itself. What is scaled down to zero by its block's largest number is then still above it.</value>
@@ -52,19 +65,22 @@ internal sealed class SpanCodes
     /// <param name="absMax">The scale of each block.</param>
     public void Encode(ReadOnlySpan<float> numbers, int block, Span<byte> codes, Span<float> absMax)
     {
+        Span<int> room = stackalloc int[Piece];
+        var codesOfByte = _pairs is null ? 1 : 2;
         for (var at = 0; at < absMax.Length; at++)
         {
-            var start = at * block;
-            var part = numbers.Slice(start, Math.Min(block, numbers.Length - start));
-            absMax[at] = Magnitudes.Largest(part);
+            var (start, end) = (at * block, Math.Min((at + 1) * block, numbers.Length));
+            absMax[at] = Magnitudes.Largest(numbers[start..end]);
             var reciprocal = 1 / MathF.Max(absMax[at], Precision.SmallestNormal);
 
-            if (KeepsPositive)
-                EncodePositive(part, reciprocal, codes[start..]);
-            else if (_values.Length == 256)
-                EncodeBytes(part, reciprocal, codes[start..]);
-            else
-                EncodePairs(part, reciprocal, codes[(start / 2)..]);
+            for (; start < end; start += Piece)
+            {
+                var piece = numbers.Slice(start, Math.Min(Piece, end - start));
+                var places = room[..(piece.Length + piece.Length % codesOfByte)];
+                places[^1] = PlaceOf(0);
+                FindPlaces(piece, reciprocal, places);
+                Place(places, codes.Slice(start / codesOfByte, places.Length / codesOfByte));
+            }
         }
     }
 
@@ -75,40 +91,44 @@ internal sealed class SpanCodes
         {
             var start = at * block;
             var part = numbers.Slice(start, Math.Min(block, numbers.Length - start));
-            if (_values.Length == 256)
+            if (_pairs is null)
+            {
                 DecodeBytes(codes[start..], absMax[at], part);
-            else
-                DecodePairs(codes[(start / 2)..], absMax[at], part);
+                continue;
+            }
+
+            _pairs.Decode(codes[(start / 2)..], part);
+            SpanScaling.Multiply(part, absMax[at]);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void EncodeBytes(ReadOnlySpan<float> x, float reciprocal, Span<byte> codes)
+    private void FindPlaces(ReadOnlySpan<float> x, float reciprocal, Span<int> places)
     {
-        ReadOnlySpan<Bin> bins = _bins;
-        codes = codes[..x.Length];
-        for (var i = 0; i < x.Length; i++)
-            codes[i] = (byte)CodeOf(x[i] * reciprocal, bins);
+        var vectors = MemoryMarshal.Cast<float, Vector<float>>(x);
+        var found = MemoryMarshal.Cast<int, Vector<int>>(places)[..vectors.Length];
+        var (factor, least) = (new Vector<float>(reciprocal), new Vector<float>(Least));
+        if (KeepsPositive)
+            for (var i = 0; i < vectors.Length; i++)
+                found[i] = PlacesOf(Vector.Max(vectors[i] * factor, Vector.Min(vectors[i] * float.MaxValue, least)));
+        else
+            for (var i = 0; i < vectors.Length; i++)
+                found[i] = PlacesOf(vectors[i] * factor);
+
+        for (var i = vectors.Length * Vector<float>.Count; i < x.Length; i++)
+            places[i] = PlaceOf(KeepsPositive ? MathF.Max(x[i] * reciprocal, MathF.Min(x[i] * float.MaxValue, Least)) : x[i] * reciprocal);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void EncodePositive(ReadOnlySpan<float> x, float reciprocal, Span<byte> codes)
+    private void Place(ReadOnlySpan<int> places, Span<byte> codes)
     {
-        ReadOnlySpan<Bin> bins = _bins;
-        codes = codes[..x.Length];
-        for (var i = 0; i < x.Length; i++)
-            codes[i] = (byte)CodeOf(MathF.Max(x[i] * reciprocal, MathF.Min(x[i], Precision.SmallestNormal)), bins);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void EncodePairs(ReadOnlySpan<float> x, float reciprocal, Span<byte> codes)
-    {
-        ReadOnlySpan<Bin> bins = _bins;
-        for (var i = 0; i < x.Length; i += 2)
-        {
-            var (high, low) = (CodeOf(x[i] * reciprocal, bins), CodeOf(i + 1 < x.Length ? x[i + 1] * reciprocal : 0, bins));
-            codes[i / 2] = (byte)(high << 4 | low);
-        }
+        ReadOnlySpan<int> bins = _bins;
+        if (codes.Length == places.Length)
+            for (var i = 0; i < codes.Length; i++)
+                codes[i] = (byte)CodeOf(places[i], bins);
+        else
+            for (var i = 0; i < codes.Length; i++)
+                codes[i] = (byte)(CodeOf(places[2 * i], bins) << 4 | CodeOf(places[2 * i + 1], bins));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -120,39 +140,22 @@ internal sealed class SpanCodes
             x[i] = values[codes[i]] * scale;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void DecodePairs(ReadOnlySpan<byte> codes, float scale, Span<float> x)
-    {
-        ReadOnlySpan<float> values = _values;
-        for (var i = 0; i < x.Length; i++)
-            x[i] = values[i % 2 == 0 ? codes[i / 2] >> 4 : codes[i / 2] & 15] * scale;
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int CodeOf(float x, ReadOnlySpan<Bin> bins)
-    {
-        var (at, place) = Locate(x);
-        ref readonly var bin = ref bins[at];
+    private static int CodeOf(int place, ReadOnlySpan<int> bins) => bins[place >> BinBits] + (place & WithinBin) >> BinBits;
 
-        // One more above the boundary, by the sign of the difference: which side of it a number lies on, no processor can foresee.
-        return bin.Before + (int)((uint)(bin.Boundary - place) >> 31);
-    }
-
-    /// <summary>A number's bin, and its place among all floats: a whole number, larger for a larger one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (int Bin, int Place) Locate(float x)
+    /// <summary>A number's place. Its sign is 0, or −1 below zero, where everything lies in reverse: k ^ −1 = −1 − k.</summary>
+    private static int PlaceOf(float x)
     {
         var bits = BitConverter.SingleToInt32Bits(x);
-        var (sign, magnitude) = (bits >> 31, bits & int.MaxValue);
-        var size = Math.Min(Math.Max(magnitude >> DroppedBits, Lowest), Highest) - Lowest;
-
-        // The sign is 0, or −1 below zero, where everything lies in reverse: k ^ −1 = −1 − k.
-        return (Half + (size ^ sign), magnitude ^ sign);
+        return (Math.Clamp(bits & int.MaxValue, Lowest, Highest) - Lowest ^ bits >> 31) + (Half << BinBits);
     }
 
-    private static bool IsEmpty(Bin bin) => bin.Boundary is NoneBelowZero or NoneAboveZero;
-
-    /// <param name="Boundary">A number whose place is above it has the code after <paramref name="Before"/>.</param>
-    /// <param name="Before">Boundaries in lower bins.</param>
-    private readonly record struct Bin(int Boundary, int Before);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector<int> PlacesOf(Vector<float> x)
+    {
+        var bits = Vector.AsVectorInt32(x);
+        var (magnitude, sign) = (bits & new Vector<int>(int.MaxValue), Vector.ShiftRightArithmetic(bits, 31));
+        var size = Vector.Min(Vector.Max(magnitude, new(Lowest)), new(Highest)) - new Vector<int>(Lowest);
+        return (size ^ sign) + new Vector<int>(Half << BinBits);
+    }
 }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace LowRankTraining.Numerics;
 
-/// <summary>Adds a matrix whose rows or columns are scaled one by one, in the processor's own memory.</summary>
+/// <summary>Scales numbers in the processor's own memory, and adds a matrix whose rows or columns are scaled one by one.</summary>
 internal static class SpanScaling
 {
     /// <summary>target += scale · diag(factors) source.</summary>
@@ -20,6 +20,17 @@ internal static class SpanScaling
     {
         for (var at = 0; at < target.Length; at += factors.Length)
             Add(target.Slice(at, factors.Length), source.Slice(at, factors.Length), factors, scale);
+    }
+
+    /// <summary>target ← factor · target.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Multiply(Span<float> target, float factor)
+    {
+        var t = MemoryMarshal.Cast<float, Vector<float>>(target);
+        for (var i = 0; i < t.Length; i++)
+            t[i] *= factor;
+        for (var i = t.Length * Vector<float>.Count; i < target.Length; i++)
+            target[i] *= factor;
     }
 
     /// <summary>target += factor · source.</summary>

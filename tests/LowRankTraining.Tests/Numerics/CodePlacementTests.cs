@@ -8,14 +8,19 @@ namespace LowRankTraining.Tests.Numerics;
 
 public class CodePlacementTests
 {
-    public static TheoryData<string> Tables =>
-        [
-            nameof(CodeTable.Dynamic8Signed), nameof(CodeTable.Dynamic8Unsigned), nameof(CodeTable.Dynamic4Signed),
-            nameof(CodeTable.Linear4Unsigned), nameof(CodeTable.NF4), nameof(CodeTable.Linear8Signed),
-        ];
+    private static readonly string[] Ordinary =
+    [
+        nameof(CodeTable.Dynamic8Signed), nameof(CodeTable.Dynamic8Unsigned), nameof(CodeTable.Dynamic4Signed),
+        nameof(CodeTable.Linear4Unsigned), nameof(CodeTable.NF4), nameof(CodeTable.Linear8Signed), nameof(CodeTable.Companded8Signed),
+    ];
+
+    public static TheoryData<string> Tables => [.. Ordinary];
+
+    /// <summary>Those too that round nothing above zero to zero.</summary>
+    public static TheoryData<string> AllTables => [.. Ordinary, nameof(CodeTable.Dynamic8Positive), nameof(CodeTable.Companded8Positive)];
 
     [Theory]
-    [MemberData(nameof(Tables))]
+    [MemberData(nameof(AllTables))]
     public void Numbers_get_the_code_that_a_binary_search_gives_them(string name)
     {
         using var scope = NewDisposeScope();
