@@ -33,10 +33,22 @@ internal static class AffineQuantization
         Tensor values, int bits, int group = DefaultGroup, Generator? stochastic = null, Compatibility compatibility = Compatibility.Paper)
     {
         ArgumentNullException.ThrowIfNull(values);
-        Func<BlockChunk, Tensor>? uniform = stochastic is null
-            ? null
-            : chunk => rand(chunk.Count, chunk.Size, ScalarType.Float32, values.device, generator: stochastic);
-        return Quantize(values, bits, group, uniform, compatibility);
+        return Quantize(values, bits, group, stochastic is null ? null : UniformRows(stochastic, values.device), compatibility);
+    }
+
+    /// <summary>Uniform numbers for every chunk: on a CPU by their places.</summary>
+    private static Func<BlockChunk, Tensor> UniformRows(Generator generator, Device device)
+    {
+        if (device.type != DeviceType.CPU)
+            return chunk => rand(chunk.Count, chunk.Size, ScalarType.Float32, device, generator: generator);
+
+        var uniform = SpanUniform.From(generator);
+        return chunk =>
+        {
+            var rows = empty(chunk.Count, chunk.Size);
+            uniform.Fill((uint)chunk.Start, rows.Floats());
+            return rows;
+        };
     }
 
     /// <summary>Quantizes stochastically with given uniform numbers instead of drawn ones: for results that must be repeated elsewhere.</summary>
@@ -113,7 +125,7 @@ internal static class AffineQuantization
                 else
                     EncodeOnDevice(chunk.Rows(x), uniformRows, bits, compatibility, target);
             },
-            isOrdered: uniform is not null || !values.IsSingle());
+            isOrdered: !values.IsSingle());
 
         return (codes.MoveToOuterDisposeScope(), scales.MoveToOuterDisposeScope(), zeroPoints.MoveToOuterDisposeScope());
     }

@@ -29,7 +29,8 @@ internal static class RandomKey
         return hash;
     }
 
-    private static ulong Mix(ulong x)
+    /// <summary>A number that has nothing in common with those of neighboring ones.</summary>
+    public static ulong Mix(ulong x)
     {
         x += 0x9e3779b97f4a7c15;
         x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;

@@ -5,10 +5,15 @@ namespace LowRankTraining.Numerics;
 /// x = m · 2ᴱ with m in [½, 1) becomes ⌊m · 2ᵇ⌋ · 2ᴱ⁻ᵇ, or the next number above where a uniform u in [0, 1) lies below the fraction that was cut
 /// off; b are the significant bits of the target: 8 for bfloat16, 11 for float16. All of it is exact in float32 (m · 2ᵇ + u would not be), so representable
 /// values stay what they are, and small updates survive in expectation where rounding to nearest loses them. Subnormal float16 values are rounded to nearest.
+/// On a CPU <see cref="SpanRounding"/> does it in one pass.
 /// </remarks>
 internal static class StochasticRounding
 {
-    private const long ChunkElements = 1 << 20;
+    private const long ChunkElements = 1 << 20, ChunkOnHost = 1 << 18;
+    private const int WorthSharing = 1 << 15;
+
+    /// <summary>Bits of the least normal float16 number, 2⁻¹⁴.</summary>
+    private const int LeastHalf = 127 - 14 << 23;
 
     /// <summary>Rounds <paramref name="source"/> into <paramref name="target"/>.</summary>
     /// <param name="source">float32, finite.</param>
@@ -34,18 +39,42 @@ internal static class StochasticRounding
         }
 
         var (from, to) = (source.reshape(-1), target.view(-1));
-
-        for (long start = 0, length = from.shape[0]; start < length; start += ChunkElements)
-        {
-            using var chunk = NewDisposeScope();
-            var size = Math.Min(ChunkElements, length - start);
-            to.narrow(0, start, size).copy_(Round(from.narrow(0, start, size), bits, generator));
-        }
+        if (from.device_type == DeviceType.CPU && from.IsSingle())
+            CopyOnHost(from, to, bits, SpanUniform.From(generator));
+        else
+            InChunks(from, to, ChunkElements, (_, part) => Round(part, bits, generator));
     }
 
-    /// <summary>What <see cref="Copy"/> needs beside both tensors: a mantissa, an exponent, a power, its mask, a floor and a uniform number for each number
-    /// of a chunk.</summary>
-    public static long BytesFor(long elements) => 24 * Math.Min(elements, ChunkElements);
+    /// <summary>What <see cref="Copy"/> needs beside both tensors: the rounded numbers of a chunk on a CPU; elsewhere a mantissa, an exponent, a power, its
+    /// mask, a floor and a uniform number for each of them.</summary>
+    public static long BytesFor(long elements, DeviceType where) =>
+        where == DeviceType.CPU ? 4 * Math.Min(elements, ChunkOnHost) : 24 * Math.Min(elements, ChunkElements);
+
+    private static void CopyOnHost(Tensor from, Tensor to, int bits, SpanUniform uniform)
+    {
+        var (cut, least) = (24 - bits, to.dtype == ScalarType.Float16 ? LeastHalf : 0);
+        InChunks(from, to, ChunkOnHost, (start, part) =>
+        {
+            var rounded = empty_like(part);
+            HostMemory.ForRanges((int)part.numel(), 1, WorthSharing, (at, length) => SpanRounding.Round(
+                part.Floats().Slice(at, length), rounded.Floats().Slice(at, length), cut, least, uniform, (uint)(start + at)));
+            return rounded;
+        });
+    }
+
+    /// <param name="from">One axis.</param>
+    /// <param name="to">As long.</param>
+    /// <param name="chunk">Numbers at a time.</param>
+    /// <param name="round">Given where a chunk starts, and its numbers: the rounded ones.</param>
+    private static void InChunks(Tensor from, Tensor to, long chunk, Func<long, Tensor, Tensor> round)
+    {
+        for (long start = 0, length = from.shape[0]; start < length; start += chunk)
+        {
+            using var temporaries = NewDisposeScope();
+            var size = Math.Min(chunk, length - start);
+            to.narrow(0, start, size).copy_(round(start, from.narrow(0, start, size)));
+        }
+    }
 
     private static Tensor Round(Tensor x, int bits, Generator generator)
     {

@@ -160,6 +160,6 @@ public sealed class MemoryPlan
             return 0;
 
         var gradient = isSummed || plan.Rule.WidensGradients ? 0 : elements * sizeof(float);
-        return elements * sizeof(float) + gradient + (plan.HasRemainder ? 0 : StochasticRounding.BytesFor(elements));
+        return elements * sizeof(float) + gradient + (plan.HasRemainder ? 0 : StochasticRounding.BytesFor(elements, plan.Parameter.device_type));
     }
 }

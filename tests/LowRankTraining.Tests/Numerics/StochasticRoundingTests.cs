@@ -58,6 +58,58 @@ public class StochasticRoundingTests
         target.ne(exact).sum().ToInt64().Should().Be(0);
     }
 
+    [Theory]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float16)]
+    public void What_is_not_finite_stays_so(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(5, CPU);
+        var source = tensor(new[] { float.NaN, BitConverter.Int32BitsToSingle(0x7F800001), BitConverter.Int32BitsToSingle(-1), float.PositiveInfinity,
+            float.NegativeInfinity, 1 });
+        var target = empty(source.shape, dtype);
+
+        StochasticRounding.Copy(source, target, generator);
+
+        target.isnan().data<bool>().ToArray().Should().Equal(true, true, true, false, false, false);
+        target.isinf().data<bool>().ToArray().Should().Equal(false, false, false, true, true, false);
+    }
+
+    /// <summary>2⁻¹⁸ lies between float16's subnormal numbers as it is one of them; numbers between two of them go to the nearest.</summary>
+    [Fact]
+    public void Subnormal_float16_numbers_are_rounded_to_the_nearest()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(6, CPU);
+        var source = (randn(10_000, generator: generator) * MathF.ScaleB(1, -18)).clamp(-MathF.ScaleB(1, -15), MathF.ScaleB(1, -15));
+        var target = empty(source.shape, ScalarType.Float16);
+
+        StochasticRounding.Copy(source, target, generator);
+
+        target.ne(source.to(ScalarType.Float16)).sum().ToInt64().Should().Be(0);
+    }
+
+    /// <summary>As many are rounded up as the fraction that is cut off says, on numbers of either sign and at powers of two.</summary>
+    [Theory]
+    [InlineData(1f, 0.25)]
+    [InlineData(-1f, 0.25)]
+    [InlineData(1.9921875f, 0.75)]
+    [InlineData(-1.9921875f, 0.5)]
+    [InlineData(1e-40f, 0.5)]
+    public void The_share_that_is_rounded_away_from_zero_is_the_fraction(float kept, double fraction)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(7, CPU);
+        var lower = BitConverter.SingleToInt32Bits(kept) & ~0xFFFF;
+        var source = full([Draws], BitConverter.Int32BitsToSingle(lower + (int)(fraction * 65536)), ScalarType.Float32);
+        var target = empty(source.shape, ScalarType.BFloat16);
+
+        StochasticRounding.Copy(source, target, generator);
+
+        var down = target.to(ScalarType.Float32).eq(BitConverter.Int32BitsToSingle(lower)).to(ScalarType.Float64).mean().ToDouble();
+        down.Should().BeApproximately(1 - fraction, 4 * Math.Sqrt(fraction * (1 - fraction) / Draws));
+    }
+
     [Fact]
     public void Equal_keys_round_alike_and_other_keys_do_not()
     {
