@@ -93,6 +93,15 @@ public sealed class StateBag : IDisposable
         _tensors[name] = new(tensor.InRowOrder().DetachFromDisposeScope());
     }
 
+    /// <summary>Adds to a tensor; where there is none of that name, stores what would be added.</summary>
+    internal void Add(string name, Tensor tensor)
+    {
+        if (TryGet(name, out var sum))
+            sum.add_(tensor);
+        else
+            Set(name, tensor);
+    }
+
     /// <summary>Frees a tensor, if there is one of that name.</summary>
     public void Remove(string name)
     {

@@ -72,10 +72,7 @@ public sealed class GradientAlignmentMixer : DataMixer
         if (before is not null)
             added.sub_(before);
 
-        if (_current.TryGet(source, out var sum))
-            sum.add_(added);
-        else
-            _current.Set(source, added);
+        _current.Add(source, added);
         _current.Advance(source);
     }
 

@@ -28,10 +28,7 @@ public sealed record PathEfficiencyRefresh : IRefreshPolicy
     public void Observe(Tensor lowRank, Tensor? share, long completed, StateBag state)
     {
         using var scope = NewDisposeScope();
-        if (state.TryGet(Path, out var path))
-            path.add_(lowRank / lowRank.norm().clamp_min_(1e-30));
-        else
-            state.Set(Path, lowRank / lowRank.norm().clamp_min_(1e-30));
+        state.Add(Path, lowRank / lowRank.norm().clamp_min_(1e-30));
 
         var count = completed + 1 - state.Counter(Since);
         if (count % LookEvery == 0)

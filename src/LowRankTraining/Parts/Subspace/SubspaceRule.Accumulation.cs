@@ -22,7 +22,7 @@ public sealed partial record SubspaceRule
         if (!NeedsOnlyProjection(state, step) || WhatCounts(gradient, state, step) is not { } lowRank)
             return false;
 
-        Accumulate(lowRank, state);
+        state.Add(Accumulated, lowRank);
         return true;
     }
 
@@ -38,7 +38,7 @@ public sealed partial record SubspaceRule
         var lowRank = projection.ProjectProduct(left, right);
         if (LooksOutside(state, step))
             Observe(new FactoredGradient(left, right), projection, lowRank, state, step);
-        Accumulate(lowRank, state);
+        state.Add(Accumulated, lowRank);
         return true;
     }
 
@@ -70,7 +70,7 @@ public sealed partial record SubspaceRule
             state.SetCounter(RenewedFor, state.Counter(Clock) + 1);
         if (LooksOutside(state, step))
             Observe(new WholeGradient(gradient), projection, lowRank, state, step);
-        Accumulate(lowRank, state);
+        state.Add(Accumulated, lowRank);
     }
 
     /// <inheritdoc/>
@@ -128,14 +128,6 @@ public sealed partial record SubspaceRule
 
     private static (Projection Projection, Tensor LowRank) Through(SeenMatrix gradient, Projection projection) =>
         (projection, gradient.Through(projection.Project));
-
-    private static void Accumulate(Tensor lowRank, StateBag state)
-    {
-        if (state.TryGet(Accumulated, out var sum))
-            sum.add_(lowRank);
-        else
-            state.Set(Accumulated, lowRank);
-    }
 
     private static bool TakeAccumulated(Tensor lowRank, StateBag state)
     {

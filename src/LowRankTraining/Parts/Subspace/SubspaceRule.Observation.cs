@@ -38,13 +38,7 @@ public sealed partial record SubspaceRule
             state.Set(Sketch, gradient.Sketch(projection, lowRank * inverse).mul_(inverse));
         }
         else if (FindsNext(state, step))
-        {
-            var sketch = gradient.Sketch(projection, lowRank);
-            if (state.TryGet(Sketch, out var sum))
-                sum.add_(sketch);
-            else
-                state.Set(Sketch, sketch);
-        }
+            state.Add(Sketch, gradient.Sketch(projection, lowRank));
     }
 
     private static void DropObserved(StateBag state)
