@@ -70,7 +70,7 @@ internal abstract record PartsRule : UpdateRule
         if (!TrainsParts(step) || Begin(matrix.size(0), matrix.size(1), matrix, state, step) is not { } parts)
             return false;
 
-        Accumulate(PartsGradient(matrix, parts, state, step), state);
+        state.Add(Accumulated, PartsGradient(matrix, parts, state, step));
         return true;
     }
 
@@ -80,7 +80,7 @@ internal abstract record PartsRule : UpdateRule
         if (!TrainsParts(step) || Begin(delta.size(1), input.size(1), delta.Widened(), state, step) is not { } parts)
             return false;
 
-        Accumulate(PartsGradient(delta.Widened(), input.Widened(), parts, state, step), state);
+        state.Add(Accumulated, PartsGradient(delta.Widened(), input.Widened(), parts, state, step));
         return true;
     }
 
@@ -134,13 +134,5 @@ internal abstract record PartsRule : UpdateRule
         else if (state.Counter(Fresh) != 0)
             state.SetCounter(Fresh, 0);
         Step(partsGradient, Known(state)!, accumulator, scale, state, step);
-    }
-
-    private static void Accumulate(Tensor partsGradient, StateBag state)
-    {
-        if (state.TryGet(Accumulated, out var sum))
-            sum.add_(partsGradient);
-        else
-            state.Set(Accumulated, partsGradient);
     }
 }
