@@ -17,7 +17,7 @@ internal static class CompareCommand
     private const string Everything = "all";
 
     private static readonly Option<bool> Demo =
-        new("--demo") { Description = "A small comparison that takes a few minutes on two cores; other options still count." };
+        new("--demo") { Description = "A small comparison that takes a few minutes on two cores; it can be combined with the other options." };
     private static readonly Option<string[]> Methods = new("--methods")
     {
         Description = $"Methods to compare: {Names(AllMethods.List)}; all of them: {Everything}; "
@@ -34,13 +34,13 @@ internal static class CompareCommand
         new("--lr") { Description = "Learning rates other than the methods' own, as method=rate.", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<bool> Tune = new("--tune")
     {
-        Description = "Choose each method's learning rate first: at least four, each twice the one below, until the best has a worse one on either side; "
-            + "the search begins at its usual rate or that of --lr.",
+        Description = "Find each method's learning rate first: try at least four, each twice the one before, until the best has a worse one on either side; "
+            + "the search begins at the method's usual rate or that of --lr.",
     };
     private static readonly Option<long?> TuningTokens =
         new("--tune-tokens") { Description = "Tokens of each trial of --tune, which the first seed makes [default: a quarter of --tokens]." };
     private static readonly Option<bool> Resume =
-        new("--resume") { Description = "Take the runs that were finished in the same folder earlier, under the same conditions, from its runs.jsonl." };
+        new("--resume") { Description = "Do not repeat runs that the folder's runs.jsonl has already, made under the same conditions." };
     private static readonly Option<long[]> Seeds =
         new("--seeds") { Description = "Seeds; each method runs with each [default: 42].", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the methods' own]." };
@@ -62,8 +62,8 @@ internal static class CompareCommand
     public static RootCommand Create()
     {
         var command = new RootCommand(
-            "Trains the same model by each method, each in a process of its own, on the same data with the same number of tokens, and reports "
-            + "what each is worth. Ends with 0 when all methods were finished, with 1 when one failed; Ctrl-C keeps what is finished.")
+            "Trains the same model by each method, each in its own process, on the same data with the same number of tokens, and compares "
+            + "perplexity, memory and time. The exit code is 0 when all methods have finished and 1 when one has failed; Ctrl-C keeps what is finished.")
         {
             ConfigFile.Option, Demo, Methods, Model, Rank, Tokens, Batch, Sequence, LearningRates, Tune, TuningTokens, Seeds, Scale, RefreshEvery, MergeEvery,
             WarmStart, Base, Dtype, Device, Data, EvaluationTokens, Out, Resume,

@@ -21,8 +21,11 @@ internal static class EvaluateCommand
         };
         var chat = ModelOptions.Chat();
         Option<int> batch = new("--batch") { Description = "Examples at a time.", DefaultValueFactory = _ => 8 };
-        Option<int> length = new("--seq") { Description = "Tokens of an example, at most.", DefaultValueFactory = _ => 512 };
-        var command = new Command("evaluate", "Loss and perplexity of a model on data: on completions where there are prompts.") { data, chat, batch, length };
+        Option<int?> length = new("--seq") { Description = "Tokens of an example, at most [default: 512, or what the model reads]." };
+        var command = new Command("evaluate", "Prints loss and perplexity of a model on data; where there are prompts, on the completions only.")
+        {
+            data, chat, batch, length,
+        };
         model.AddTo(command);
         command.SetAction(parsed =>
         {

@@ -11,7 +11,7 @@ internal static class ExportCommand
     {
         var model = new ModelOptions();
         Option<string> target = new("--out", "-o") { Description = "Folder for the model.", Required = true };
-        var command = new Command("export", "Folds an adapter into a model, and writes it as from_pretrained reads it.") { target };
+        var command = new Command("export", "Merges an adapter into a model, and writes files that from_pretrained reads.") { target };
         model.AddTo(command);
         command.SetAction(parsed =>
         {

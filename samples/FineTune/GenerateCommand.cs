@@ -22,7 +22,7 @@ internal static class GenerateCommand
         };
         Option<double> top = new("--top-p") { Description = "Draw from the fewest tokens that have this probability together.", DefaultValueFactory = _ => 1 };
         Option<long> seed = new("--seed") { Description = "Seed of the draws.", DefaultValueFactory = _ => 42 };
-        var command = new Command("generate", "Goes on from a prompt.") { prompt, asChat, chat, tokens, temperature, top, seed };
+        var command = new Command("generate", "Continues a prompt.") { prompt, asChat, chat, tokens, temperature, top, seed };
         model.AddTo(command);
         command.SetAction(parsed =>
         {

@@ -39,7 +39,7 @@ internal static class TrainCommand
     private static readonly Option<int> Rank = new("--rank", "-r") { Description = "Rank of the low-rank parts.", DefaultValueFactory = _ => 16 };
     private static readonly Option<double?> Alpha = new("--alpha")
     {
-        Description = "Factor on the low-rank part; LoRA and its kin divide it by the rank [default: the method's own].",
+        Description = "Factor on the low-rank part; methods with factors, such as LoRA, divide it by the rank [default: the method's own].",
     };
 
     private static readonly Option<double?> LearningRate = new("--lr")
@@ -48,12 +48,11 @@ internal static class TrainCommand
     };
 
     private static readonly Option<double> Epochs = new("--epochs") { Description = "Passes over the data.", DefaultValueFactory = _ => 3 };
-    private static readonly Option<long?> Steps = new("--steps") { Description = "Optimizer steps, in place of --epochs." };
+    private static readonly Option<long?> Steps = new("--steps") { Description = "Optimizer steps, instead of --epochs." };
     private static readonly Option<int> Batch = new("--batch") { Description = "Examples per step.", DefaultValueFactory = _ => 8 };
-    private static readonly Option<int> Length = new("--seq")
+    private static readonly Option<int?> Length = new("--seq")
     {
-        Description = "Tokens of an example, at most; longer ones are cut.",
-        DefaultValueFactory = _ => 512,
+        Description = "Tokens of an example, at most; longer ones are cut [default: 512, or what the model reads].",
     };
 
     private static readonly Option<double> Warmup = new("--warmup")
@@ -66,7 +65,7 @@ internal static class TrainCommand
     private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
     private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations")
     {
-        Description = "Keep the inputs of decoder layers alone, and run the layers once more in the backward pass: less memory, more time.",
+        Description = "Keep only the inputs of decoder layers, and compute the layers again in the backward pass: less memory, more time.",
     };
 
     private static readonly Option<string> Dtype = new("--dtype")

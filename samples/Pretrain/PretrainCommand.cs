@@ -27,13 +27,14 @@ internal static class PretrainCommand
     private static readonly Option<double?> Scale = new("--scale") { Description = "Factor on the low-rank part [default: the method's own]." };
     private static readonly Option<long?> RefreshEvery =
         new("--refresh-every") { Description = "Steps between new subspaces (methods that project) [default: the method's own]." };
-    private static readonly Option<double?> Clip = new("--clip") { Description = "Largest norm of all gradients together [default: no limit]." };
+    private static readonly Option<double?> Clip =
+        new("--clip") { Description = "Largest norm of all gradients together; longer ones are scaled down [default: no limit]." };
     private static readonly Option<string> Gradients =
-        new("--gradients") { Description = "What becomes of gradients in the backward pass: whole, projected or stepped.", DefaultValueFactory = _ => "whole" };
+        new("--gradients") { Description = "How gradients are held: whole, projected or stepped (docs/gradients.md).", DefaultValueFactory = _ => "whole" };
     private static readonly Option<int> GradAccum =
         new("--grad-accum") { Description = "Batches whose gradients are added up in a step.", DefaultValueFactory = _ => 1 };
     private static readonly Option<bool> CheckpointActivations =
-        new("--checkpoint-activations") { Description = "Keep the inputs of decoder layers alone, and run the layers once more in the backward pass: less "
+        new("--checkpoint-activations") { Description = "Keep only the inputs of decoder layers, and compute the layers again in the backward pass: less "
             + "memory, more time, the same losses." };
     private static readonly Option<bool> KeepRemainders =
         new("--keep-remainders") { Description = "Keep the 8 bits that bfloat16 weights lose by rounding (methods that leave the model as it is)." };
@@ -42,8 +43,8 @@ internal static class PretrainCommand
         new("--tokenizer") { Description = $"What a token is: {Names(CorpusTokenizer.Names, name => name)}.", DefaultValueFactory = _ =>
             CorpusTokenizer.Names[0] };
     private static readonly Option<int?> Threads = new("--threads") { Description = "Threads to compute with [default: one for each core]." };
-    private static readonly Option<bool> EvalOnly = new("--eval-only") { Description = "Only validate the run in --out, as far as it has come." };
-    private static readonly Option<string?> Generate = new("--generate") { Description = "Only let the run in --out write on from this text." };
+    private static readonly Option<bool> EvalOnly = new("--eval-only") { Description = "Validate the run in --out, and do not train." };
+    private static readonly Option<string?> Generate = new("--generate") { Description = "Continue this text with the run in --out, and do not train." };
     private static readonly Option<long> Seed = new("--seed") { Description = "Seed of weights, batches and method.", DefaultValueFactory = _ => 42 };
     private static readonly Option<string[]> Data =
         new("--data") { Description = "Text files, or folders of .txt and .md files [default: the API documentation of the .NET SDK]; or several sources to "
@@ -56,7 +57,7 @@ internal static class PretrainCommand
         new("--save-every") { Description = "Steps between checkpoints [default: only at the end, and on Ctrl-C]." };
     private static readonly Option<string?> Out = new("--out", "-o") { Description = "Folder for settings and checkpoints [default: a new one under runs/]." };
     private static readonly Option<bool> Resume =
-        new("--resume") { Description = "Go on with the run in --out, exactly as if it had not stopped; its settings are those of its start." };
+        new("--resume") { Description = "Go on with the run in --out, exactly as if it had not stopped, with the settings that it was started with." };
     private static readonly Option<bool> Json =
         new("--json") { Description = "End with one line of JSON on standard output; progress goes to standard error." };
 
@@ -65,10 +66,9 @@ internal static class PretrainCommand
     {
         var command = new RootCommand("Trains a LLaMA-style language model on text, with the method of your choice.")
         {
-            ConfigFile.Option, Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, Scale, RefreshEvery, MergeEvery, WarmStart, Base, Clip,
-            Gradients, GradAccum, CheckpointActivations, KeepRemainders,
-            Dtype, Device, Seed, Data, Mix, Target, EvaluateEvery, SaveEvery, Out, Resume, Json,
-            WeightDecay, Tokenizer, Threads, EvalOnly, Generate,
+            ConfigFile.Option, Strategy, Model, Rank, Steps, Batch, Sequence, LearningRate, Warmup, WeightDecay, Clip, Scale, RefreshEvery, MergeEvery,
+            WarmStart, Base, Gradients, GradAccum, CheckpointActivations, KeepRemainders, Dtype, Device, Threads, Seed, Data, Tokenizer, Mix, Target,
+            EvaluateEvery, SaveEvery, Out, Resume, EvalOnly, Generate, Json,
         };
         command.SetAction(parsed => Execute(Request(parsed), world));
         return command;

@@ -22,6 +22,7 @@ internal static class FiguresCommand
         ("flow-convolution", FlowConvolutionFigures.Measure),
         ("flow-training", FlowTrainingFigures.Measure),
         ("ahead", AheadFigures.Measure),
+        ("spectrum", SpectrumFigures.Measure),
     ];
 
     /// <returns>0 whatever holds and whatever does not; 2 for arguments that mean nothing.</returns>

@@ -33,7 +33,7 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
         pretrained.Model.CheckpointsActivations = settings.CheckpointActivations;
         var text = ModelText.Of(pretrained, settings.Chat);
         var examples = text.Load(settings.Data, settings.Eval, settings.Seq);
-        var options = Options(examples.Training.Count);
+        var options = Options(examples.Training.Count, text.LengthOf(settings.Seq));
         using var method = FineTuneMethod.Attach(pretrained.Model, settings, options.Steps);
         exports = exports.For(method);
 
@@ -64,14 +64,14 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
         return report;
     }
 
-    private TrainingOptions Options(int examples)
+    private TrainingOptions Options(int examples, int length)
     {
         var steps = settings.Steps ?? Math.Max(1, (long)Math.Ceiling(settings.Epochs * examples / settings.Batch));
         return new()
         {
             Steps = steps,
             Batch = settings.Batch,
-            Sequence = settings.Seq,
+            Sequence = length,
             Device = device,
             Seed = settings.Seed,
             ClipNorm = settings.Clip,

@@ -47,8 +47,8 @@ internal sealed record FineTuneSettings
     /// <value>Examples per step.</value>
     public required int Batch { get; init; }
 
-    /// <value>Tokens per example, at most.</value>
-    public required int Seq { get; init; }
+    /// <value>Tokens per example, at most; null for what suits the model.</value>
+    public int? Seq { get; init; }
 
     /// <value>Share of the steps in which the learning rate rises from 0.</value>
     public required double Warmup { get; init; }
@@ -80,7 +80,7 @@ internal sealed record FineTuneSettings
             Epochs > 0 && Epochs <= 10_000 ? null : $"--epochs must be above 0, and at most 10000 (is {Epochs})",
             Steps is null or >= 1 ? null : $"--steps must be at least 1 (is {Steps})",
             Batch >= 1 ? null : $"--batch must be at least 1 (is {Batch})",
-            Seq >= 2 ? null : $"--seq must be at least 2 (is {Seq})",
+            Seq is null or >= 2 ? null : $"--seq must be at least 2 (is {Seq})",
             Warmup is >= 0 and < 1 ? null : $"--warmup is a share of the steps, at least 0 and below 1 (is {Warmup})",
             WeightDecay >= 0 ? null : $"--weight-decay must be at least 0 (is {WeightDecay})",
             Clip is null or > 0 ? null : $"--clip must be above 0 (is {Clip})",

@@ -12,6 +12,8 @@ namespace FineTune.Training;
 /// <param name="Positions">Longest text that the model reads, in tokens; null where there is no limit.</param>
 internal sealed record ModelText(TextTokenizer Tokenizer, ChatFormat Chat, IReadOnlyList<int> Ends, int? Positions)
 {
+    private const int UsualLength = 512;
+
     /// <summary>The tokenizer in the model's folder, or GPT-2's own for a GPT-2 that brings none.</summary>
     /// <exception cref="UserException">There is none, or it has tokens that the model does not know.</exception>
     public static ModelText Of(PretrainedModel pretrained, string? chat)
@@ -27,16 +29,12 @@ internal sealed record ModelText(TextTokenizer Tokenizer, ChatFormat Chat, IRead
 
     /// <summary>Reads data as examples for the model.</summary>
     /// <exception cref="UserException">There is none, or it is broken, or longer than the model can read.</exception>
-    public ExampleSet Load(IReadOnlyList<string> training, IReadOnlyList<string> evaluation, int length)
-    {
-        Require(length);
-        return ExampleSet.Load(training, evaluation, new ExampleWriter(Tokenizer, Ends is [var end, ..] ? end : null), Chat, length);
-    }
+    public ExampleSet Load(IReadOnlyList<string> training, IReadOnlyList<string> evaluation, int? length) =>
+        ExampleSet.Load(training, evaluation, new ExampleWriter(Tokenizer, Ends is [var end, ..] ? end : null), Chat, LengthOf(length));
 
-    /// <summary>Refuses texts that are longer than the model can read.</summary>
-    public void Require(int length)
-    {
-        if (length > Positions)
-            throw new UserException($"The model reads {Positions} tokens at most, and --seq is {length}.");
-    }
+    /// <summary>Tokens of an example: as many as were asked for, else 512, or what the model can read where that is less.</summary>
+    /// <exception cref="UserException">More were asked for than the model can read.</exception>
+    public int LengthOf(int? asked) => asked > Positions
+        ? throw new UserException($"The model reads {Positions} tokens at most, and --seq is {asked}.")
+        : asked ?? Math.Min(UsualLength, Positions ?? UsualLength);
 }

@@ -10,7 +10,7 @@ public static class ConfigFile
     /// <value>The option that names the file.</value>
     public static Option<string?> Option { get; } = new("--config")
     {
-        Description = "A JSON file with any of these options; those on the command line count more [default: none].",
+        Description = "A JSON file with any of these options; the command line overrides it [default: none].",
     };
 
     /// <summary>The arguments with those of the file that they name, if any.</summary>

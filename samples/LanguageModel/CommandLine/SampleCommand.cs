@@ -31,7 +31,7 @@ public static class SampleCommand
         if (NumbersWithCommas(parsed.CommandResult).FirstOrDefault() is { } comma)
             return Complain(comma);
         if (parsed.Errors.Count > 0)
-            return Complain(string.Join(' ', parsed.Errors.Select(Explain)) + $" See --help.{Guess(parsed)}");
+            return Complain($"{Explain(parsed)} See --help.{Guess(parsed)}");
 
         // What is written to a file or a pipe has no use for colors, and no edge to keep within.
         if (Console.IsOutputRedirected)
@@ -55,6 +55,11 @@ public static class SampleCommand
         .Where(result => (Nullable.GetUnderlyingType(result.Option.ValueType) ?? result.Option.ValueType) == typeof(double))
         .SelectMany(result => result.Tokens.Where(token => token.Value.Contains(',')), (result, token) =>
             $"{result.Option.Name} takes a number with a point, not '{token.Value}'. See --help.");
+
+    /// <summary>What is wrong with a line. Where no command is named, the parser would not say which there are.</summary>
+    private static string Explain(ParseResult parsed) => parsed.CommandResult.Command is { Action: null, Subcommands: { Count: > 0 } commands }
+        ? $"Give a command: {string.Join(", ", commands.Select(command => command.Name))}."
+        : string.Join(' ', parsed.Errors.Select(Explain));
 
     /// <summary>The parser's own words, but for values of the wrong type, where they name types of .NET.</summary>
     private static string Explain(ParseError error)

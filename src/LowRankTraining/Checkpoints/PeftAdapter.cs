@@ -77,8 +77,8 @@ public static class PeftAdapter
     }
 
     /// <summary>Loads factors into a session, in the dtype that they have there.</summary>
-    /// <remarks>A rank above the short side of a weight is reduced to it: the product stays, up to rounding. Whole modules that the adapter brings along
-    /// (PEFT's <c>modules_to_save</c>) are copied into the model; they are trained on where the method trains what is not adapted.</remarks>
+    /// <remarks>A rank above the short side of a weight is reduced to it: the product stays, up to rounding. What the adapter brings besides factors (PEFT's
+    /// <c>modules_to_save</c>, biases) is copied into the model; it is trained on where the method trains what is not adapted.</remarks>
     /// <param name="folder">Where <see cref="Save"/> or PEFT has put them.</param>
     /// <param name="session">Attached with options and targets of the same adapter, before it is trained.</param>
     /// <exception cref="FileNotFoundException">There is no adapter in the folder.</exception>
@@ -96,7 +96,7 @@ public static class PeftAdapter
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var file = OpenIn(folder);
-        var modules = PeftSavedModules.In(file, config, session);
+        var modules = PeftSavedModules.In(file, session);
         string[] problems = [.. PeftLayer.ProblemsOf(file, config, session, factors, modules.Keys), .. PeftSavedModules.ProblemsOf(file, modules)];
         if (problems.Length > 0)
             throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: "

@@ -27,10 +27,6 @@ internal sealed record PeftConfig
 
     public bool UsesDoRA { get; init; }
 
-    /// <value>Whether biases were trained with the factors. It is read only: loaders take the biases in our files whatever it says.</value>
-    [JsonIgnore]
-    public bool TrainsBiases { get; init; }
-
     public IReadOnlyDictionary<string, int>? RankPattern { get; init; }
 
     public IReadOnlyDictionary<string, double>? AlphaPattern { get; init; }
@@ -119,7 +115,6 @@ internal sealed record PeftConfig
         Dropout = Find(json, "lora_dropout")?.GetDouble() ?? 0,
         RankStabilized = IsTrue(json, "use_rslora"),
         UsesDoRA = IsTrue(json, "use_dora"),
-        TrainsBiases = Find(json, "bias")?.GetString() is "all" or "lora_only",
         RankPattern = Patterns(json, "rank_pattern", rank => rank.GetInt32()),
         AlphaPattern = Patterns(json, "alpha_pattern", alpha => alpha.GetDouble()),
         TargetModules = Names(json, "target_modules"),

@@ -26,14 +26,10 @@ internal static class PeftSavedModules
             : PeftAdapter.Root + name;
     }
 
-    /// <summary>The tensors of an adapter's file that belong to such modules, each with the parameter or buffer that it is for; null where the model has
-    /// none.</summary>
-    public static IReadOnlyDictionary<string, Tensor?> In(SafeTensorsFile file, PeftConfig config, AdapterSession session) =>
-        file.Names.Where(IsOfModel).Where(name => file.Manifest is not null || config.TrainsBiases && IsBias(name)
-            || config.ModulesToSave.Any(module => IsWithin(name[PeftAdapter.Root.Length..], module)))
-            .ToDictionary(
-                name => name,
-                name => session.TensorAt(name[PeftAdapter.Root.Length..].Replace(Plain, ".", StringComparison.Ordinal)));
+    /// <summary>The tensors of an adapter's file that are no factors, each with the parameter or buffer that it is for; null where the model has none. They are
+    /// of saved modules, biases that were trained, or embeddings for more words: PEFT loads all of them into the model.</summary>
+    public static IReadOnlyDictionary<string, Tensor?> In(SafeTensorsFile file, AdapterSession session) => file.Names.Where(IsOfModel).ToDictionary(
+        name => name, name => session.TensorAt(name[PeftAdapter.Root.Length..].Replace(Plain, ".", StringComparison.Ordinal)));
 
     /// <summary>Everything in which they differ from what the model has.</summary>
     public static IEnumerable<string> ProblemsOf(SafeTensorsFile file, IReadOnlyDictionary<string, Tensor?> modules)
@@ -51,8 +47,6 @@ internal static class PeftSavedModules
 
     private static bool IsOfModel(string name) =>
         name.StartsWith(PeftAdapter.Root, StringComparison.Ordinal) && !name.Split('.')[^2..].Any(part => Factors.Contains(part));
-
-    private static bool IsBias(string name) => name.EndsWith(".bias", StringComparison.Ordinal);
 
     /// <summary>Whether a tensor hangs at or below a module that PEFT takes for the one with the given name.</summary>
     private static bool IsWithin(string name, string module)

@@ -152,6 +152,16 @@ public sealed class FineTuneRunTests : IDisposable
             .Should().Throw<UserException>().WithMessage("The model reads 64 tokens at most, and --seq is 65.");
 
     [Fact]
+    public void Texts_are_as_long_as_the_model_reads_where_nothing_is_said()
+    {
+        var text = new ModelText(null!, null!, [], Positions: 64);
+
+        (text.LengthOf(null), text.LengthOf(32), (text with { Positions = null }).LengthOf(null), (text with { Positions = 4096 }).LengthOf(null))
+            .Should().Be((64, 32, 512, 512));
+        Run(Settings(Source(isLlama: false), "lora") with { Seq = null, Steps = 2 }, "auto").Completed.Should().BeTrue();
+    }
+
+    [Fact]
     public void Generation_takes_the_most_likely_tokens_of_the_reference()
     {
         var model = RandomModel.Llama();

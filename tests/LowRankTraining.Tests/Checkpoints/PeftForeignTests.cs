@@ -127,11 +127,12 @@ public sealed class PeftForeignTests : IDisposable
         Weights(model).Where(pair => others.Contains(pair.Key)).Should().BeEquivalentTo(before.Where(pair => others.Contains(pair.Key)));
     }
 
-    /// <summary>PEFT keeps the bias of an adapted layer under base_layer, and with "all" those of other modules under their names.</summary>
+    /// <summary>PEFT keeps the bias of an adapted layer under base_layer, and with "all" those of other modules under their names; and embedding and head
+    /// where their size has changed.</summary>
     [Theory]
     [InlineData("all", "first.base_layer.bias", "first.bias"), InlineData("all", "norm.bias", "norm.bias")]
-    [InlineData("lora_only", "first.base_layer.bias", "first.bias")]
-    public void Biases_that_were_trained_with_the_factors_are_copied_into_the_model(string biases, string saved, string name)
+    [InlineData("lora_only", "first.base_layer.bias", "first.bias"), InlineData("none", "lm_head.weight", "lm_head.weight")]
+    public void Tensors_that_are_no_factors_are_copied_into_the_model(string biases, string saved, string name)
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork());
