@@ -12,8 +12,9 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     /// <value>Factor on the group's weight decay. Default 1.</value>
     public double WeightDecayMultiplier { get; init; } = 1;
 
-    /// <value>When decoupled weight decay is applied. Default: before the update, as in PyTorch's AdamW.</value>
-    public DecayTiming Decay { get; init; } = DecayTiming.BeforeUpdate;
+    /// <value>Whether decoupled weight decay W ← (1 − η λ) W comes after the update, on the updated weight, as in the AdamW that the authors' code of GaLore,
+    /// Fira and APOLLO builds on. Default false: before it (Loshchilov and Hutter, arXiv 1711.05101; PyTorch).</value>
+    public bool DecaysAfterUpdate { get; init; }
 
     /// <value>Whether an all-zero gradient counts as a step (moments decay, momentum and weight decay go on), as
     /// in PyTorch. Default false: it changes nothing.</value>
@@ -82,14 +83,4 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
 
     /// <summary>The shape that it is to have for the parameter itself.</summary>
     internal long[] ExpectedEntry(long step, long[] saved) => Store is null ? ExpectedShape(step, saved) : Parameter.shape;
-}
-
-/// <summary>When decoupled weight decay W ← (1 − η λ) W is applied within a step.</summary>
-public enum DecayTiming
-{
-    /// <summary>Before the update: Loshchilov and Hutter, arXiv 1711.05101; PyTorch.</summary>
-    BeforeUpdate,
-
-    /// <summary>After it, on the updated weight: the AdamW that the authors' code of GaLore, Fira and APOLLO builds on.</summary>
-    AfterUpdate,
 }

@@ -205,7 +205,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         var accumulator = entry.Store.Open();
         step = step with { Weight = accumulator, RelativeRate = plan.Rule.RelativeRate(accumulator, entry.Bag) };
 
-        if (plan.Decay == DecayTiming.BeforeUpdate)
+        if (!plan.DecaysAfterUpdate)
             ApplyDecay(accumulator, decay, step.RelativeRate);
 
         if (gradient is null)
@@ -213,7 +213,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         else
             plan.Rule.AddUpdate(gradient, accumulator, -rate, entry.Bag, step);
 
-        if (plan.Decay == DecayTiming.AfterUpdate)
+        if (plan.DecaysAfterUpdate)
             ApplyDecay(accumulator, decay, step.RelativeRate);
 
         entry.Store.Close(accumulator, step);

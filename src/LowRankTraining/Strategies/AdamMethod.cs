@@ -32,7 +32,7 @@ public abstract record AdamMethod : UpdateMethod
     protected virtual bool CodeHasPublishedAdam => false;
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => FollowsCode && !CodeHasPublishedAdam ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
+    protected override bool DecaysAfterUpdate => FollowsCode && !CodeHasPublishedAdam;
 
     /// <value>The Adam of the method, which is also the rule of everything that the method is not for.</value>
     protected virtual AdamRule Adam => new()

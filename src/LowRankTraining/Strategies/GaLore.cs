@@ -24,7 +24,7 @@ public sealed record GaLore : GradientSpaceMethod
     public HigherOrder HigherOrder { get; init; }
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => Inner is null ? base.Decay : DecayTiming.BeforeUpdate;
+    protected override bool DecaysAfterUpdate => Inner is null && base.DecaysAfterUpdate;
 
     /// <inheritdoc/>
     protected override DirectionRule InnerRule => Inner?.WithStates(States) ?? Adam;

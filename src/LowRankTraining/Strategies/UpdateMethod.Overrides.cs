@@ -19,7 +19,7 @@ public abstract partial record UpdateMethod
 
     private ParameterPlan PlanOf(NamedParameter candidate, UpdateRule rule, ParameterOptions? own) => GradientSpaceSession.Plan(candidate, rule) with
     {
-        Decay = Decay,
+        DecaysAfterUpdate = DecaysAfterUpdate,
         AcceptZeroGradient = FollowsCode,
         KeepsRemainder = KeepsRemainders,
         LearningRateMultiplier = own?.LearningRate ?? 1,

@@ -32,8 +32,8 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     /// stochastically. Source: FlashOptim, arXiv 2602.23349.</value>
     public bool KeepsRemainders { get; init; }
 
-    /// <value>When weight decay is applied: the code of most methods builds on an AdamW that applies it after the update.</value>
-    protected virtual DecayTiming Decay => FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
+    /// <value>Whether weight decay is applied after the update: the code of most methods builds on an AdamW that does so.</value>
+    protected virtual bool DecaysAfterUpdate => FollowsCode;
 
     /// <value>The parameters that the method is for where nobody says so; null for all of them. Default: all matrices but those that official scripts leave to
     /// plain Adam, embeddings and the output head.</value>

@@ -3,7 +3,6 @@ namespace LowRankTraining.Layers;
 /// <summary>Factors in a layer of the model, put into the place of a linear one or hooked to it.</summary>
 internal class FactorLayerAdapter : FactorAdapter
 {
-    private readonly LayerEntry _entry;
     private readonly Linear _plain;
     private readonly long[] _shape;
     private readonly StartedFactors _start;
@@ -11,11 +10,10 @@ internal class FactorLayerAdapter : FactorAdapter
     private TemporaryMerge? _merge;
     private bool _finished;
 
-    public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings) : this(request, settings, Entry.For(request.Way, request.Site)) { }
-
-    private FactorLayerAdapter(in AdapterRequest request, FactorSettings settings, LayerEntry entry) : base(request.Site, entry, settings, request.Reason)
+    public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings)
+        : base(request.Site, Entry.For(request.Way, request.Site), settings, request.Reason)
     {
-        (_entry, _plain, _shape, _start) = (entry, request.Site.Linear!, request.Site.Weight.shape, new(settings, request.Site.Name));
+        (_plain, _shape, _start) = (request.Site.Linear!, request.Site.Weight.shape, new(settings, request.Site.Name));
         if (!settings.Features.Any(feature => feature.FreesWeight))
             Make();
     }
@@ -54,7 +52,7 @@ internal class FactorLayerAdapter : FactorAdapter
                 SessionSlots = Settings.Dropout > 0 ? [DropoutMask.Passes] : [],
             };
             yield return Plan(LowRankFactors.B, B, rank => [B.shape[0], rank]) with { LearningRateMultiplier = Settings.LearningRateRatio };
-            foreach (var (name, part) in Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B)))
+            foreach (var (name, part) in PartsBeside)
                 yield return new ParameterPlan(Site.Sibling(name), part, Settings.Adam) { WeightDecayMultiplier = 0 };
         }
     }
@@ -91,10 +89,12 @@ internal class FactorLayerAdapter : FactorAdapter
 
     private IEnumerable<Parameter> Parts => Layer.Parts.Select(part => part.Parameter);
 
+    private IEnumerable<(string Name, Parameter Parameter)> PartsBeside => Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B));
+
     public override FactorSet? FactorsIn(IOptimizerState? state) => new(Name, A, B, Settings.Scale)
     {
         FinalA = FinalA,
-        Extra = [.. Layer.Parts.Where(part => part.Name is not (LowRankFactors.A or LowRankFactors.B))],
+        Extra = [.. PartsBeside],
         Base = Weight,
         LeavesBase = Settings.Start.ChangesBase,
         Initial = _start.Left,
@@ -265,10 +265,10 @@ internal class FactorLayerAdapter : FactorAdapter
     private void Make()
     {
         var (rank, key) = ((int)RankAfter(0), Settings.DrawKey(Name, 0));
-        _layer = Settings.Features.Select(feature => feature.Layer(_plain, _entry.Injection, Settings, rank, key)).FirstOrDefault(layer => layer is not null)
+        _layer = Settings.Features.Select(feature => feature.Layer(_plain, Entry.Injection, Settings, rank, key)).FirstOrDefault(layer => layer is not null)
             ?? new LowRankLinear(_plain, rank, Settings.Scale, Settings.Dropout, key);
         _layer.Watch = Settings.Features.Select(feature => feature.Watch()).FirstOrDefault(watch => watch is not null);
-        _entry.Layer = _layer;
+        ((LayerEntry)Entry).Layer = _layer;
         Reason = _layer.Note is { } note ? $"{Reason}; {note}" : Reason;
         _start.Begin(_layer, Weight, key);
     }

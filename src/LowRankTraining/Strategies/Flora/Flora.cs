@@ -40,7 +40,7 @@ public sealed record Flora : UpdateMethod
     public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
     /// <inheritdoc/>
-    protected override DecayTiming Decay => DecayTiming.BeforeUpdate;
+    protected override bool DecaysAfterUpdate => false;
 
     /// <inheritdoc/>
     protected override bool SparesSmallTargets => _rank is null;

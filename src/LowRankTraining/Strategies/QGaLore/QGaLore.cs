@@ -38,7 +38,7 @@ public sealed record QGaLore : GradientSpaceMethod
     protected override bool CodeHasPublishedAdam => true;
 
     /// <summary>They decay after the update all the same.</summary>
-    protected override DecayTiming Decay => FollowsCode ? DecayTiming.AfterUpdate : DecayTiming.BeforeUpdate;
+    protected override bool DecaysAfterUpdate => FollowsCode;
 
     /// <summary>Similarity is to be measured between subspaces that were found independently.</summary>
     protected override IBasis OwnBasis => ColdBasis;
