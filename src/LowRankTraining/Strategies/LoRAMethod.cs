@@ -71,7 +71,7 @@ public abstract record LoRAMethod : WeightSpaceMethod
                 settings, factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
             {
                 Ranks = sites => [.. sites.Select(site => choices.RankOf(site) ?? settings.OwnOf(site.Names)?.Rank ?? (long)Rank)],
-                ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? settings.OwnOf(site.Names)?.Alpha ?? Alpha, rank),
+                ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? settings.OwnOf(site.Names)?.Scale ?? Alpha, rank),
             };
         }
     }

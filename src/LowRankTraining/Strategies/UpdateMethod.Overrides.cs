@@ -3,7 +3,7 @@ namespace LowRankTraining.Strategies;
 /// <content>What is done otherwise with some parameters, and with those that come later.</content>
 public abstract partial record UpdateMethod
 {
-    private ParameterOptions? OptionsOf(NamedParameter candidate) => Overrides.FirstOrDefault(row => candidate.Matches([row.Pattern]));
+    private ParameterOptions? OptionsOf(NamedParameter candidate) => Overrides.FirstOrDefault(row => row.IsFor(candidate.Names));
 
     /// <inheritdoc/>
     /// <remarks>A matrix is projected where the group is given a method, and has the rule of everything else where it is not; the numbers are the method's own
@@ -17,14 +17,16 @@ public abstract partial record UpdateMethod
         return PlanOf(candidate, (own is null ? this : With(own)).RuleFor(role), own);
     }
 
-    private ParameterPlan PlanOf(NamedParameter candidate, UpdateRule rule, ParameterOptions? own) => GradientSpaceSession.Plan(candidate, rule) with
+    private ParameterPlan PlanOf(NamedParameter candidate, UpdateRule rule, ParameterOptions? own)
     {
-        DecaysAfterUpdate = DecaysAfterUpdate,
-        AcceptZeroGradient = FollowsCode,
-        KeepsRemainder = KeepsRemainders,
-        LearningRateMultiplier = own?.LearningRate ?? 1,
-        WeightDecayMultiplier = own?.WeightDecay ?? 1,
-    };
+        var plan = GradientSpaceSession.Plan(candidate, rule) with
+        {
+            DecaysAfterUpdate = DecaysAfterUpdate,
+            AcceptZeroGradient = FollowsCode,
+            KeepsRemainder = KeepsRemainders,
+        };
+        return own?.Applied(plan) ?? plan;
+    }
 
     private static long BytesOfAdamW(Parameter parameter) => 2 * sizeof(float) * parameter.shape.Elements();
 

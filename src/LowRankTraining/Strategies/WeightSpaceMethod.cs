@@ -86,7 +86,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
         TrainOthers = TrainOthers,
         Strict = Strict,
         AllowUnreached = AllowUnreached,
-        Own = [.. Overrides.Select(own => own.ToOwn())],
+        Own = Overrides,
     };
 
     /// <value>Whether rank and α can be given for single matrices.</value>

@@ -36,6 +36,7 @@ internal static class Layers
         ["ILowRankStrategy"] = "Contracts",
         ["ILowRankSession"] = "Contracts",
         ["ParameterPlan"] = "Contracts",
+        ["ParameterOptions"] = "Contracts",
         ["LowRankStrategies"] = "Strategies",
         ["LowRankMethod"] = "Strategies",
     };

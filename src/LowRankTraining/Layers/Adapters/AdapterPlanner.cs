@@ -38,7 +38,7 @@ internal static class AdapterPlanner
 
         method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains));
         var frozen = parameters.Except(chosen)
-            .Where(other => !other.IsFrozen && (!method.Trains(other) || settings.OwnOf(other.Names) is { IsFrozen: true })).ToArray();
+            .Where(other => !other.IsFrozen && (!method.Trains(other) || settings.OwnOf(other.Names) is { Frozen: true })).ToArray();
         foreach (var other in frozen)
             other.Parameter.requires_grad = false;
 
@@ -69,7 +69,7 @@ internal static class AdapterPlanner
     /// <exception cref="ArgumentException">None is left; or a row says how moments are stored that are those of factors. Nothing was changed.</exception>
     private static NamedParameter[] Unfrozen(NamedParameter[] chosen, AdapterSettings settings)
     {
-        var unfrozen = Array.FindAll(chosen, candidate => settings.OwnOf(candidate.Names) is not { IsFrozen: true });
+        var unfrozen = Array.FindAll(chosen, candidate => settings.OwnOf(candidate.Names) is not { Frozen: true });
         if (unfrozen.Length == 0)
             throw new ArgumentException("Overrides freezes every matrix that the targets choose, so that none is adapted. Nothing was changed.");
         if (Array.Find(unfrozen, candidate => settings.OwnOf(candidate.Names)?.States is not null) is { } adapted)
@@ -79,7 +79,7 @@ internal static class AdapterPlanner
     }
 
     private static string WhyLeftOut(NamedParameter other, Targets targets, AdapterMethod method) =>
-        method.Settings.OwnOf(other.Names) is { IsFrozen: true } own ? $"frozen by Overrides for '{own.Pattern}'"
+        method.Settings.OwnOf(other.Names) is { Frozen: true } own ? $"frozen by Overrides for '{own.Pattern}'"
         : other.IsOnlyEmbedding ? "the table of an embedding"
         : !targets.Includes(other) ? $"not matched by the targets, {targets}"
         : $"frozen, and {method.Strategy} changes weights that are trained only";

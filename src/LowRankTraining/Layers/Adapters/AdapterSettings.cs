@@ -33,14 +33,14 @@ internal sealed record AdapterSettings
     public bool AllowUnreached { get; init; }
 
     /// <value>What is done otherwise with parameters of some names; the first row that matches counts.</value>
-    public IReadOnlyList<OwnTraining> Own { get; init; } = [];
+    public IReadOnlyList<ParameterOptions> Own { get; init; } = [];
 
     public string Strategy => Method.Name;
 
     public ILogger? Logger => Method.Logger;
 
     /// <summary>The row for a parameter that goes by these names, or null.</summary>
-    public OwnTraining? OwnOf(IEnumerable<string> names) => Own.FirstOrDefault(row => names.Any(name => name.Contains(row.Pattern, StringComparison.Ordinal)));
+    public ParameterOptions? OwnOf(IEnumerable<string> names) => Own.FirstOrDefault(row => row.IsFor(names));
 
     /// <summary>How a parameter is trained that is not adapted.</summary>
     public ParameterPlan PlanOf(NamedParameter other)

@@ -1,8 +1,8 @@
-namespace LowRankTraining.Strategies;
+namespace LowRankTraining;
 
 /// <summary>What a method does otherwise with parameters of some names.</summary>
-/// <remarks>A row of <see cref="UpdateMethod.Overrides"/> or <see cref="WeightSpaceMethod.Overrides"/>: no weight decay on biases and norms, a rate of its
-/// own for the head, a lower rank for some matrices, a frozen table. What is left out is as for all others.</remarks>
+/// <remarks>A row of <see cref="Strategies.UpdateMethod.Overrides"/> or <see cref="Strategies.WeightSpaceMethod.Overrides"/>: no weight decay on biases and
+/// norms, a rate of its own for the head, a lower rank for some matrices, a frozen table. What is left out is as for all others.</remarks>
 public sealed record ParameterOptions : IPart
 {
     /// <value>A part of the parameter's name, as in <see cref="Targets.Matching"/>: "bias", "lm_head", "layers.0.".</value>
@@ -26,18 +26,17 @@ public sealed record ParameterOptions : IPart
     /// <value>Whether they are frozen (<c>requires_grad</c> is false) when the method is attached. They can be thawed at any time. Default false.</value>
     public bool Frozen { get; init; }
 
-    /// <summary>The row as the layers of a weight-space method take it.</summary>
-    internal OwnTraining ToOwn() => new(Pattern)
-    {
-        Rank = Rank,
-        Alpha = Scale,
-        States = States,
-        LearningRate = LearningRate,
-        WeightDecay = WeightDecay,
-        IsFrozen = Frozen,
-    };
-
     internal bool SaysHowToUpdate => Rank is not null || Scale is not null || States is not null;
+
+    /// <summary>Whether the row is for what goes by these names.</summary>
+    internal bool IsFor(IEnumerable<string> names) => names.Any(name => name.Contains(Pattern, StringComparison.Ordinal));
+
+    /// <summary>A plan with the factors of this row.</summary>
+    internal ParameterPlan Applied(ParameterPlan plan) => plan with
+    {
+        LearningRateMultiplier = plan.LearningRateMultiplier * LearningRate,
+        WeightDecayMultiplier = plan.WeightDecayMultiplier * WeightDecay,
+    };
 
     /// <inheritdoc/>
     public void Check(Checks checks)
