@@ -56,7 +56,7 @@ public partial class SnippetTests
 
     /// <summary>From an empty folder to a first training step of one's own.</summary>
     [Theory]
-    [InlineData("README.md"), InlineData("docs/getting-started.md"), InlineData("src/LowRankTraining/README.md")]
+    [InlineData("README.md"), InlineData("docs/index.md"), InlineData("docs/getting-started.md"), InlineData("src/LowRankTraining/README.md")]
     public void Page_begins_with_a_program_of_ten_lines(string page) =>
         Snippets.Values.First(snippet => snippet.Page == page).Limit.Should().Be(10);
 
