@@ -96,7 +96,7 @@ public class AddLowRankTrainingTests
     [InlineData("""{ "Method": "fira", "LearningRate": "fast" }""", "Training:LearningRate is 'fast': it must be a number.")]
     [InlineData("""{ "Method": "fira", "LearningRate": "0,01" }""", "Training:LearningRate is '0,01': it must be a number, with a point: 0.01.")]
     [InlineData("""{ "Method": "fira", "Gradients": "projekted" }""", "Training:Gradients is 'projekted'. The nearest names are Projected, *")]
-    [InlineData("""{ "Method": "fira", "Schedule": "cosin" }""", "Training:Schedule is 'cosin', which is no lr schedule. The nearest names are cosine, *")]
+    [InlineData("""{ "Method": "fira", "Schedule": "cosin" }""", "Training:Schedule is 'cosin', which is no learning-rate schedule. *cosine, *")]
     [InlineData("""{ "Method": "fira", "Schedule": { "Kind": "cosine", "TotalSteps": 0 } }""", "Training: CosineSchedule.TotalSteps is 0: it must be at least "
         + "1.")]
     public async Task Host_does_not_start_with_what_is_wrong(string section, string failure)

@@ -43,17 +43,17 @@ public static class PeftAdapter
     /// <exception cref="InvalidOperationException">The session is finished; or factors hold NaN or infinity; or they started from another weight than the
     /// model has now, or from one that is not known any more since a checkpoint was loaded. Nothing was written.</exception>
     /// <exception cref="ArgumentException"><paramref name="taskType"/> is none of PEFT's. Nothing was written.</exception>
-    public static void Save(string folder, AdapterSession session, string? baseModel = null, string? taskType = null, bool fanInFanOut = false)
+    public static void Save(string folder, ILowRankSession session, string? baseModel = null, string? taskType = null, bool fanInFanOut = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        ArgumentNullException.ThrowIfNull(session);
         PeftConfig.RequireTask(taskType);
+        var adapters = AdaptersOf(session);
         using var scope = NewDisposeScope();
-        var factors = session.PlainFactors();
-        var layers = factors.Select(set => PeftLayer.Of(set).For(session.ModuleOf(set))).ToArray();
-        var beside = PeftSavedModules.Of(session);
+        var factors = adapters.PlainFactors();
+        var layers = factors.Select(set => PeftLayer.Of(set).For(adapters.ModuleOf(set))).ToArray();
+        var beside = PeftSavedModules.Of(adapters);
         var tensors = layers.SelectMany(Tensors).Concat(beside.Tensors).Select(pair => TensorSource.Of(pair.Name, pair.Tensor)).ToArray();
-        var config = PeftLayer.ConfigOf(layers, session) with
+        var config = PeftLayer.ConfigOf(layers, adapters) with
         {
             BaseModel = baseModel,
             TaskType = taskType,
@@ -63,10 +63,10 @@ public static class PeftAdapter
         var manifest = new CheckpointManifest
         {
             Kind = CheckpointManifest.Adapter,
-            Method = session.Strategy,
-            Options = MethodDescription.Of(session.Method),
-            Seed = session.Seed,
-            Step = session.CompletedSteps,
+            Method = adapters.Strategy,
+            Options = MethodDescription.Of(adapters.Method),
+            Seed = adapters.Seed,
+            Step = adapters.CompletedSteps,
             Parameters = [.. layers.Select(layer => layer.Manifest([.. Tensors(layer).Select(pair => pair.Name)]))],
             Configuration = config.Checksum,
         };
@@ -86,18 +86,18 @@ public static class PeftAdapter
     /// <exception cref="NotSupportedException">A session whose factors cannot be set, as in <see cref="Save"/>.</exception>
     /// <exception cref="InvalidOperationException">The session is finished or merged, or its factors have started from the weights. Nothing was
     /// changed.</exception>
-    public static void Load(string folder, AdapterSession session)
+    public static void Load(string folder, ILowRankSession session)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        ArgumentNullException.ThrowIfNull(session);
-        var factors = session.SettableFactors();
+        var adapters = AdaptersOf(session);
+        var factors = adapters.SettableFactors();
         var config = ConfigOf(folder);
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var file = OpenIn(folder);
-        var modules = PeftSavedModules.In(file, session);
-        string[] problems = [.. PeftLayer.ProblemsOf(file, config, session, factors, modules.Keys), .. PeftSavedModules.ProblemsOf(file, modules)];
+        var modules = PeftSavedModules.In(file, adapters);
+        string[] problems = [.. PeftLayer.ProblemsOf(file, config, adapters, factors, modules.Keys), .. PeftSavedModules.ProblemsOf(file, modules)];
         if (problems.Length > 0)
             throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: "
                 + $"{string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
@@ -139,6 +139,14 @@ public static class PeftAdapter
     {
         using var file = OpenIn(folder);
         return Targets.Exactly($"the layers of the adapter in '{folder}'", WeightsIn(file));
+    }
+
+    /// <exception cref="NotSupportedException">Its method trains no factors beside weights.</exception>
+    private static AdapterSession AdaptersOf(ILowRankSession session)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return session as AdapterSession ?? throw new NotSupportedException($"'{session.Strategy}' trains the weights themselves, so there are no factors to "
+            + "save or to load: save the model. Nothing was changed.");
     }
 
     internal static string NameOf(string module, string tensor) => module.Length == 0 ? $"{Root}{tensor}" : $"{Root}{module}.{tensor}";

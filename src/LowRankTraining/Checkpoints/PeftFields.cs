@@ -29,6 +29,7 @@ internal static class PeftFields
         ["arrow_config"] = "Arrow routes between adapters, and plain LoRA adds one",
         ["use_qalora"] = "QALoRA pools the inputs of its factors",
         ["use_bdlora"] = "block-diagonal factors cannot be read",
+        ["monteclora_config"] = "MonteCLoRA samples its factors in every forward pass",
         ["megatron_config"] = "Megatron's parallel layers cannot be adapted",
     };
 

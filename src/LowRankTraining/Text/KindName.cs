@@ -16,7 +16,8 @@ internal static partial class KindName
     public static string Of(string name) => Join(Words(name));
 
     /// <summary>What a family of parts is called in a sentence: "refresh policy".</summary>
-    public static string Noun(Type family) => family == typeof(ILowRankStrategy) ? "method" : string.Join(' ', Words(family.Name)).ToLowerInvariant();
+    public static string Noun(Type family) => family == typeof(ILowRankStrategy) ? "method"
+        : string.Join(' ', Words(family.Name).Select(word => word == "Lr" ? "learning-rate" : word)).ToLowerInvariant();
 
     /// <summary>Whether two names differ in nothing but case and dashes.</summary>
     public static bool AreSame(string one, string other) => Bare(one).Equals(Bare(other), StringComparison.OrdinalIgnoreCase);

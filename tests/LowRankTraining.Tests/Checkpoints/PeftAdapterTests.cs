@@ -62,7 +62,7 @@ public sealed class PeftAdapterTests : IDisposable
         using var model = Seeded(new OpenNetwork(dtype));
         using var optimizer = Make(kind, injection).Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 3);
-        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder, optimizer.Session);
 
         using var other = Seeded(new OpenNetwork(dtype));
         using (no_grad())
@@ -137,7 +137,7 @@ public sealed class PeftAdapterTests : IDisposable
             ((AdapterSession)optimizer.Session).Initialize(() => model.call(Inputs(model)).square().mean().backward());
         Run(model, optimizer, 3);
 
-        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder, optimizer.Session);
 
         var options = PeftAdapter.LoRAOf(_folder);
         options.Rank.Should().Be(8);
@@ -169,7 +169,7 @@ public sealed class PeftAdapterTests : IDisposable
         Initialize(model, optimizer);
         Run(model, optimizer, 2);
         TrainingCheckpoint.Save(_folder, model, optimizer);
-        PeftAdapter.Save(Path.Combine(_folder, "known"), (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(Path.Combine(_folder, "known"), optimizer.Session);
 
         using (var without = Attach(resumed))
         {
@@ -186,7 +186,7 @@ public sealed class PeftAdapterTests : IDisposable
         using var with = Attach(original);
         Initialize(original, with);
         TrainingCheckpoint.Load(_folder, original, with);
-        PeftAdapter.Save(Path.Combine(_folder, "again"), (AdapterSession)with.Session);
+        PeftAdapter.Save(Path.Combine(_folder, "again"), with.Session);
         File.ReadAllBytes(Path.Combine(_folder, "again", "adapter_model.safetensors")).Should()
             .Equal(File.ReadAllBytes(Path.Combine(_folder, "known", "adapter_model.safetensors")));
 
@@ -205,10 +205,10 @@ public sealed class PeftAdapterTests : IDisposable
         using var trained = Seeded(new SealedNetwork());
         using var optimizer = (Options with { Dropout = 0, Injection = Injection.Hook, TrainOthers = false }).Attach(trained).CreateOptimizer(0.01);
         Run(trained, optimizer, 2);
-        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder, optimizer.Session);
         using var model = Seeded(new SealedNetwork(passesHooksBy: true));
         using var passedBy = PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder)).CreateOptimizer(0.01);
-        PeftAdapter.Load(_folder, (AdapterSession)passedBy.Session);
+        PeftAdapter.Load(_folder, passedBy.Session);
         var before = Weights(model);
 
         FluentActions.Invoking(() => Step(model, passedBy)).Should().Throw<InvalidOperationException>()
@@ -227,7 +227,7 @@ public sealed class PeftAdapterTests : IDisposable
         using var optimizer = (Options with { Rank = 7, Init = init, Dropout = 0, TrainOthers = false }).Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 3);
 
-        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder, optimizer.Session);
 
         using (var file = SafeTensorsFile.Open(Tensors))
             file.Names.Where(name => name.Contains("lora_A")).Select(name => file.ShapeOf(name)[0]).Should().Equal(12, 14);
@@ -414,6 +414,6 @@ public sealed class PeftAdapterTests : IDisposable
         using var model = Seeded(new OpenNetwork());
         using var optimizer = strategy.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 2);
-        PeftAdapter.Save(_folder, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder, optimizer.Session);
     }
 }

@@ -23,7 +23,7 @@ public class PeftBesideTests
         using var model = Seeded(new SealedNetwork(passesHooksBy));
         using var optimizer = new LoRA { Rank = 4, Alpha = 8, Injection = injection }.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 5);
-        PeftAdapter.Save(folder.Path, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(folder.Path, optimizer.Session);
 
         using var other = Seeded(new SealedNetwork());
         using var session = PeftAdapter.MethodOf(folder.Path).Attach(other, PeftAdapter.TargetsOf(folder.Path));
@@ -56,7 +56,7 @@ public class PeftBesideTests
         using var model = Seeded(new OpenNetwork());
         using var optimizer = new LoRA { Rank = 4, Alpha = 8, Injection = injection, TrainOthers = true }.Attach(model).CreateOptimizer(0.01);
         Run(model, optimizer, 5);
-        PeftAdapter.Save(folder.Path, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(folder.Path, optimizer.Session);
 
         using var other = Seeded(new OpenNetwork());
         using var session = PeftAdapter.MethodOf(folder.Path).Attach(other, PeftAdapter.TargetsOf(folder.Path));
@@ -77,5 +77,18 @@ public class PeftBesideTests
 
         using var config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder.Path, "adapter_config.json")));
         config.RootElement.GetProperty("modules_to_save").ValueKind.Should().Be(JsonValueKind.Null);
+    }
+
+    [Fact]
+    public void Method_without_factors_is_told_to_save_the_model()
+    {
+        using var folder = new TemporaryDirectory();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new GaLore { Rank = 4 }.Attach(model).CreateOptimizer(0.01);
+
+        FluentActions.Invoking(() => PeftAdapter.Save(folder.Path, optimizer.Session)).Should().Throw<NotSupportedException>()
+            .WithMessage("'galore' trains the weights themselves*save the model*");
+        FluentActions.Invoking(() => PeftAdapter.Load(folder.Path, optimizer.Session)).Should().Throw<NotSupportedException>();
+        Directory.GetFiles(folder.Path).Should().BeEmpty();
     }
 }

@@ -31,6 +31,7 @@ public sealed class PeftForeignTests : IDisposable
     [InlineData("target_parameters", """["experts.gate"]""", "no layers' weights")]
     [InlineData("layer_replication", "[[0, 4], [2, 6]]", "repeated")]
     [InlineData("megatron_config", """{"tensor_model_parallel_size": 2}""", "Megatron")]
+    [InlineData("monteclora_config", """{"num_samples": 8}""", "MonteCLoRA")]
     [InlineData("a_variant_of_next_year", "0.5", "does not know what it means")]
     public void Variant_of_LoRA_is_refused_by_the_name_of_its_field(string field, string value, string meaning)
     {
@@ -48,6 +49,31 @@ public sealed class PeftForeignTests : IDisposable
         Write(config => config[field] = JsonNode.Parse(value));
 
         PeftAdapter.MethodOf(_folder).Should().BeOfType<LoRA>().Which.Dropout.Should().Be(0);
+        Loaded().Should().NotThrow();
+    }
+
+    /// <summary>Every field that peft 0.20.0 has for LoRA, at its default: as <c>save_pretrained</c> writes them.</summary>
+    [Fact]
+    public void Configuration_of_PEFT_0_20_is_read()
+    {
+        Write(config =>
+        {
+            var defaults = JsonNode.Parse("""
+                {
+                  "alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null, "base_model_name_or_path": "contoso/small",
+                  "bias": "none", "corda_config": null, "ensure_weight_tying": false, "eva_config": null, "exclude_modules": null, "fan_in_fan_out": false,
+                  "inference_mode": true, "init_lora_weights": true, "layer_replication": null, "layers_pattern": null, "layers_to_transform": null,
+                  "loftq_config": {}, "lora_bias": false, "lora_dropout": 0.0, "lora_ga_config": null, "megatron_config": null,
+                  "megatron_core": "megatron.core", "modules_to_save": null, "monteclora_config": null, "peft_version": "0.20.0", "qalora_group_size": 16,
+                  "rank_pattern": {}, "revision": null, "target_modules": ["second", "first"], "target_parameters": null, "task_type": "CAUSAL_LM",
+                  "trainable_token_indices": null, "use_bdlora": null, "use_dora": false, "use_qalora": false, "use_rslora": false, "velora_config": null
+                }
+                """)!.AsObject();
+            foreach (var (field, value) in defaults)
+                config[field] = value?.DeepClone();
+        });
+
+        PeftAdapter.MethodOf(_folder).Should().BeOfType<LoRA>().Which.Rank.Should().Be(4);
         Loaded().Should().NotThrow();
     }
 

@@ -40,7 +40,7 @@ public sealed class PeftLoaderTests : IDisposable
             model.get_parameter("norm.weight")!.requires_grad = true;
         Run(model, optimizer, 2);
 
-        PeftAdapter.Save(_folder.Path, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder.Path, optimizer.Session);
 
         new PeftLoader(_folder.Path, plain).Problems().Should().BeEmpty();
         using var again = Seeded(new Blocks());
@@ -135,20 +135,20 @@ public sealed class PeftLoaderTests : IDisposable
             (PeftAdapter.LoRAOf(Saved(3)) with { Injection = Injection.Shadow }).Attach(again, PeftAdapter.TargetsOf(_folder.Path)).CreateOptimizer(0.01);
 
         for (var load = 0; load < 2; load++)
-            PeftAdapter.Load(_folder.Path, (AdapterSession)other.Session);
+            PeftAdapter.Load(_folder.Path, other.Session);
 
         AreClose();
-        PeftAdapter.Load(Saved(1), (AdapterSession)other.Session);
+        PeftAdapter.Load(Saved(1), other.Session);
         AreClose();
         Train(again, other, 2);
-        PeftAdapter.Save(_folder.Path, (AdapterSession)other.Session);
-        PeftAdapter.Load(_folder.Path, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder.Path, other.Session);
+        PeftAdapter.Load(_folder.Path, optimizer.Session);
         AreClose();
 
         string Saved(int steps)
         {
             Train(model, optimizer, steps);
-            PeftAdapter.Save(_folder.Path, (AdapterSession)optimizer.Session);
+            PeftAdapter.Save(_folder.Path, optimizer.Session);
             return _folder.Path;
         }
 

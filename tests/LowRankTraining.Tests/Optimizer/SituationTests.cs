@@ -96,7 +96,7 @@ public sealed class SituationTests : IDisposable
         Run(model, optimizer, 2);
         Run(other, undisturbed, 2);
 
-        PeftAdapter.Save(_folder.Path, (AdapterSession)optimizer.Session);
+        PeftAdapter.Save(_folder.Path, optimizer.Session);
         Run(model, optimizer, 2);
         Run(other, undisturbed, 2);
 
@@ -142,8 +142,8 @@ public sealed class SituationTests : IDisposable
             using var model = Seeded(new OpenNetwork());
             using var optimizer = method.Attach(model).CreateOptimizer(0.01);
             Run(model, optimizer, 1);
-            PeftAdapter.Save(_folder.Path, (AdapterSession)optimizer.Session);
-            PeftAdapter.Load(_folder.Path, (AdapterSession)optimizer.Session);
+            PeftAdapter.Save(_folder.Path, optimizer.Session);
+            PeftAdapter.Load(_folder.Path, optimizer.Session);
             TrainingCheckpoint.Save(_folder.Path, model, optimizer);
             TrainingCheckpoint.Load(_folder.Path, model, optimizer).Should().Be(1);
             PeftAdapter.LoRAOf(_folder.Path).Alpha.Should().BeOneOf(2.5, 0.5);

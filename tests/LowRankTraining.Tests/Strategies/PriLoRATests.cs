@@ -153,7 +153,7 @@ public class PriLoRATests
             Run(model, optimizer, 5);
             var layer = (LowRankLinear)model.named_children().First().module;
 
-            PeftAdapter.Save(folder, (AdapterSession)optimizer.Session);
+            PeftAdapter.Save(folder, optimizer.Session);
 
             Values(layer.lora_A).Should().NotContain(0, "the session trains on with what it has");
             using var file = SafeTensorsFile.Open(Path.Combine(folder, "adapter_model.safetensors"));
