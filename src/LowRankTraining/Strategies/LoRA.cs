@@ -32,8 +32,10 @@ public sealed record LoRA : LoRAMethod
     /// merged into the weight, and new rows of A meet columns of zeros in B. Default null.</value>
     public IRankSchedule? RankSchedule { get; init; }
 
-    /// <value>What becomes of the factors' optimizer state when their rank changes. Default: it follows.</value>
-    public RankChangeState OnRankChange { get; init; }
+    /// <value>Whether the factors' moments and step counters start from zero when their rank changes. Default false: they follow, first moments by the linear
+    /// map that gradients follow, second moments by its squared entries. New rows start with the mean of the others' second moments, so that their first steps
+    /// are not larger than those of the rest.</value>
+    public bool ResetsOnRankChange { get; init; }
 
     /// <value>How the frozen weights are kept. Formats other than <see cref="BaseFormat.Dense"/> need layers that can be replaced
     /// (<see cref="Injection.Replace"/>);
@@ -46,7 +48,7 @@ public sealed record LoRA : LoRAMethod
     private protected override IEnumerable<FactorFeature?> Features =>
     [
         Base == BaseFormat.Dense ? null : new QuantizedBase(Base),
-        RankSchedule is null ? null : new RankChange(RankSchedule, OnRankChange),
+        RankSchedule is null ? null : new RankChange(RankSchedule, ResetsOnRankChange),
     ];
 
     /// <inheritdoc/>
@@ -58,8 +60,7 @@ public sealed record LoRA : LoRAMethod
             .Above(0, GradientGamma)
             .NoEffect(GradientGamma != UsualGamma && Init != FactorInit.LoRAGA, nameof(GradientGamma), $"it belongs to FactorInit.LoRAGA, and Init is {Init}.")
             .OptionalPart(RankSchedule)
-            .Defined(OnRankChange)
-            .NoEffect(OnRankChange != default && RankSchedule is null, nameof(OnRankChange), "there is no RankSchedule. Set one, or leave it out.")
+            .NoEffect(ResetsOnRankChange && RankSchedule is null, nameof(ResetsOnRankChange), "there is no RankSchedule. Set one, or leave it out.")
             .Require(Base == BaseFormat.Dense || Init != FactorInit.LoRAGA,
                 $"{nameof(FactorInit.LoRAGA)} takes its start out of a dense weight: leave Base at Dense, or start with PiSSA.");
     }

@@ -121,10 +121,10 @@ public static class Methods
         ["relora, warm start"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 },
         ["sltrain"] = rank => SLTrain(new() { Rank = rank, Alpha = rank }),
         ["sltrain, shadow"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow }),
-        ["sltrain, support from the seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Storage = SupportStorage.Seed, PreservesVariance = true }),
+        ["sltrain, support from the seed"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, KeepsIndices = false, PreservesVariance = true }),
         ["sltrain, from the weight"] = rank => SLTrain(new() { Rank = rank, Alpha = rank, Start = WeightStart.FromWeight }),
         ["sltrain, shadow, from weight and seed"] = rank =>
-            SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow, Start = WeightStart.FromWeight, Storage = SupportStorage.Seed }),
+            SLTrain(new() { Rank = rank, Alpha = rank, Injection = Injection.Shadow, Start = WeightStart.FromWeight, KeepsIndices = false }),
         ["relora, NF4"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.Stochastic),
         ["relora, 8-bit base"] = rank => ReLoRA(rank, BaseFormat.Blockwise8Bit, MergeRounding.Stochastic),
         ["relora, NF4, carried residual"] = rank => ReLoRA(rank, BaseFormat.NF4, MergeRounding.CarryResidual),
@@ -149,8 +149,8 @@ public static class Methods
         ["factorized, random"] = rank => new LowRankFactorization { Rank = rank, Init = WeightStart.Fresh },
         ["cola"] = rank => new CoLA { Rank = rank },
         ["welore"] = _ => new WeLore { Ratio = 0.1, MinRatio = 0 },
-        ["inrank"] = rank => InRank(rank, InRankBase.Efficient),
-        ["inrank, kept weight"] = rank => InRank(rank, InRankBase.Keep),
+        ["inrank"] = rank => InRank(rank, keepsWeights: false),
+        ["inrank, kept weight"] = rank => InRank(rank, keepsWeights: true),
         ["inrank, as the code measures"] = rank => (Growing(rank) with { Compatibility = Compatibility.ReferenceCode }),
         ["lora+, hook"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Hook }),
         ["lora+, shadow"] = rank => LoRA(rank, new() { LearningRateRatio = 4, Injection = Injection.Shadow }),
@@ -165,7 +165,7 @@ public static class Methods
         ["dora, projected"] = rank =>
             new DoRA { Rank = rank, Alpha = rank, Projected = new() { Rank = rank, RefreshEvery = Period, Scale = 1 }, TrainOthers = true },
         ["lora, falling rank"] = rank => ChangingRank(rank, from: 1.5, Injection.Replace),
-        ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 1.5, Injection.Hook, RankChangeState.Reset),
+        ["lora, falling rank, hook"] = rank => ChangingRank(rank, from: 1.5, Injection.Hook, resets: true),
         ["lora, falling rank, shadow"] = rank => ChangingRank(rank, from: 1.5, Injection.Shadow),
         ["lora, growing rank"] = rank => ChangingRank(rank, from: 0.5, Injection.Replace),
         ["lora, growing rank, shadow"] = rank => ChangingRank(rank, from: 0.5, Injection.Shadow),
@@ -206,7 +206,7 @@ public static class Methods
     private static ReLoRA ReLoRA(int rank, Injection injection) => new() { Rank = rank, Alpha = rank, MergeEvery = Period, Injection = injection };
 
     /// <summary>Grows after the first period, settles after the second.</summary>
-    private static InRank InRank(int rank, InRankBase kind) => Growing(rank) with { Base = kind };
+    private static InRank InRank(int rank, bool keepsWeights) => Growing(rank) with { KeepsWeights = keepsWeights };
 
     private static InRank Growing(int rank) =>
         new() { Rank = rank, Buffer = 2, MaxRankRatio = 1, EnergyRatio = 0.99, WarmupSteps = 0, CheckEvery = Period, GrowSteps = 2 * Period };
@@ -214,14 +214,14 @@ public static class Methods
     private static LoRA LoRA(int rank, LoRA options) => options with { Rank = rank, Alpha = rank, TrainOthers = true };
 
     /// <summary>The rank changes after two and three periods, once what is planned has been compared with what is held.</summary>
-    private static LoRA ChangingRank(int rank, double from, Injection injection, RankChangeState state = RankChangeState.Carry,
+    private static LoRA ChangingRank(int rank, double from, Injection injection, bool resets = false,
         BaseFormat format = BaseFormat.Dense) => new()
     {
         Rank = rank,
         Alpha = rank,
         Injection = injection,
         RankSchedule = new LinearRank { From = from, To = 1, Start = Period, End = 3 * Period, Every = Period },
-        OnRankChange = state,
+        ResetsOnRankChange = resets,
         TrainOthers = true,
         Base = format,
     };

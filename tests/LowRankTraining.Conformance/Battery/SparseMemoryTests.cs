@@ -14,15 +14,15 @@ public class SparseMemoryTests
 {
     /// <summary>Adam's two moments of all parts; a shadow keeps the parts with them, and the indices where they are stored.</summary>
     [Theory]
-    [InlineData(Injection.Replace, SupportStorage.Indices, 24, 40, 4, 2, 0)]
-    [InlineData(Injection.Replace, SupportStorage.Seed, 40, 24, 4, 2, 0)]
-    [InlineData(Injection.Shadow, SupportStorage.Indices, 24, 40, 4, 3, 1)]
-    [InlineData(Injection.Shadow, SupportStorage.Seed, 6, 30, 20, 3, 0)]
-    public void State_has_the_bytes_of_the_formula(Injection injection, SupportStorage storage, int rows, int columns, int rank, int numbers, int indices)
+    [InlineData(Injection.Replace, true, 24, 40, 4, 2, 0)]
+    [InlineData(Injection.Replace, false, 40, 24, 4, 2, 0)]
+    [InlineData(Injection.Shadow, true, 24, 40, 4, 3, 1)]
+    [InlineData(Injection.Shadow, false, 6, 30, 20, 3, 0)]
+    public void State_has_the_bytes_of_the_formula(Injection injection, bool keepsIndices, int rows, int columns, int rank, int numbers, int indices)
     {
         using var scope = NewDisposeScope();
         using var model = new Problems.OneMatrix(rows, columns);
-        using var optimizer = Strategy(injection, storage, rank).Attach(model).CreateOptimizer();
+        using var optimizer = Strategy(injection, keepsIndices, rank).Attach(model).CreateOptimizer();
 
         Problems.Step(model, optimizer, Problems.Data(8, columns, seed: 1), Problems.Data(8, rows, seed: 2));
 
@@ -32,12 +32,12 @@ public class SparseMemoryTests
 
     /// <summary>Everything that lives between two steps: parameters, buffers, gradients, moments.</summary>
     [CountedTheory]
-    [InlineData(SupportStorage.Indices)]
-    [InlineData(SupportStorage.Seed)]
-    public void Formula_is_what_is_measured(SupportStorage storage)
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Formula_is_what_is_measured(bool keepsIndices)
     {
         const int Rows = 96, Columns = 64, Rank = 8;
-        var formula = WeightSpaceMemory.SparseLowRank(Rows, Columns, Rank, 0.1, keepsIndices: storage == SupportStorage.Indices);
+        var formula = WeightSpaceMemory.SparseLowRank(Rows, Columns, Rank, 0.1, keepsIndices);
 
         // What the last backward gave to the graph lives until the next one: the first round leaves as much of it behind as the second.
         Measure();
@@ -49,7 +49,7 @@ public class SparseMemoryTests
             Collect();
             var before = ByteCounter.Live;
             using var model = new Problems.OneMatrix(Rows, Columns);
-            using var optimizer = Strategy(Injection.Replace, storage, Rank).Attach(model).CreateOptimizer();
+            using var optimizer = Strategy(Injection.Replace, keepsIndices, Rank).Attach(model).CreateOptimizer();
 
             using (NewDisposeScope())
                 Problems.Step(model, optimizer, Problems.Data(8, Columns, seed: 1), Problems.Data(8, Rows, seed: 2));
@@ -84,8 +84,8 @@ public class SparseMemoryTests
         (ByteCounter.Live - before).Should().BeLessThanOrEqualTo(Activations + 3 * Parts);
     }
 
-    private static SLTrain Strategy(Injection injection, SupportStorage storage, int rank) =>
-        new() { Rank = rank, Density = 0.1, Injection = injection, Storage = storage };
+    private static SLTrain Strategy(Injection injection, bool keepsIndices, int rank) =>
+        new() { Rank = rank, Density = 0.1, Injection = injection, KeepsIndices = keepsIndices };
 
     private static void Collect()
     {

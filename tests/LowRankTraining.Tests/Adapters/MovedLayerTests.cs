@@ -22,7 +22,7 @@ public class MovedLayerTests
         ["factorized, SiLU"] = source => new FactorizedLinear(source, rank: 3, FactorActivation.SiLU),
         ["sparse and low-rank"] = source => new SparseLowRankLinear(source.weight.shape[1], source.weight.shape[0], rank: 3, density: 0.1),
         ["sparse and low-rank, from the seed"] = source =>
-            new SparseLowRankLinear(source.weight.shape[1], source.weight.shape[0], rank: 3, density: 0.1, storage: SupportStorage.Seed),
+            new SparseLowRankLinear(source.weight.shape[1], source.weight.shape[0], rank: 3, density: 0.1, keepsIndices: false),
         ["NF4"] = source => new QuantizedLowRankLinear(source, rank: 3),
         ["8-bit base"] = source => new QuantizedLowRankLinear(source, rank: 3, BaseFormat.Blockwise8Bit),
         ["int8"] = source => new Int8Linear(source),

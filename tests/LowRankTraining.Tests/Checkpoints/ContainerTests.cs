@@ -38,7 +38,7 @@ public class ContainerTests
         ["factorized"] = () => new LowRankFactorization { Rank = 4 },
         ["cola"] = () => new CoLA { Rank = 4 },
         ["inrank, kept weight"] = () =>
-            new InRank { Rank = 4, Buffer = 2, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6, Base = InRankBase.Keep },
+            new InRank { Rank = 4, Buffer = 2, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 2, GrowSteps = 6, KeepsWeights = true },
     };
 
     public static TheoryData<string, string> Grid

@@ -66,7 +66,7 @@ public class InRankTests
     public void Settling_beside_a_weight_keeps_the_function_and_turns_the_moments()
     {
         using var scope = NewDisposeScope();
-        var (model, layer, optimizer) = Attach(Small with { Rank = 3, Base = InRankBase.Keep, GrowSteps = 1, EnergyRatio = 0.6 });
+        var (model, layer, optimizer) = Attach(Small with { Rank = 3, KeepsWeights = true, GrowSteps = 1, EnergyRatio = 0.6 });
         using (no_grad())
             layer.factor_U.copy_(Normal(41, ScalarType.Float64, 8, layer.Rank));
         var before = Values(layer.EffectiveWeight());
@@ -148,14 +148,14 @@ public class InRankTests
     }
 
     [Theory]
-    [InlineData(InRankBase.Efficient)]
-    [InlineData(InRankBase.Keep)]
-    public void Finished_model_is_the_plain_one(InRankBase kind)
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Finished_model_is_the_plain_one(bool keepsWeights)
     {
         using var model = Seeded(new OpenNetwork());
         var names = model.state_dict().Keys.ToArray();
-        using var optimizer = (Small with { Base = kind, GrowSteps = 4 }).Attach(model).CreateOptimizer(0.01);
-        if (kind == InRankBase.Keep)
+        using var optimizer = (Small with { KeepsWeights = keepsWeights, GrowSteps = 4 }).Attach(model).CreateOptimizer(0.01);
+        if (keepsWeights)
             model.state_dict().Keys.Should().Contain("first.weight");
         Run(model, optimizer, 6);
         var learned = Output(model);
@@ -173,7 +173,7 @@ public class InRankTests
         using var model = Seeded(new OpenNetwork());
         var before = Output(model);
 
-        using var session = (Small with { Base = InRankBase.Keep }).Attach(model);
+        using var session = (Small with { KeepsWeights = true }).Attach(model);
 
         Distance(Output(model), before).Should().BeLessThan(1e-6);
         session.Parameters.Where(plan => plan.Name.Contains("factor")).Should().OnlyContain(plan => plan.WeightDecayMultiplier == 0);

@@ -10,26 +10,26 @@ namespace LowRankTraining.Tests.Sparse;
 
 public class SparseLowRankLinearTests
 {
-    public static TheoryData<ScalarType, bool, SupportStorage, double> Layers
+    public static TheoryData<ScalarType, bool, bool, double> Layers
     {
         get
         {
-            var data = new TheoryData<ScalarType, bool, SupportStorage, double>();
-            foreach (var storage in Enum.GetValues<SupportStorage>())
+            var data = new TheoryData<ScalarType, bool, bool, double>();
+            foreach (var keepsIndices in new[] { true, false })
                 foreach (var hasBias in new[] { true, false })
                 {
-                    data.Add(ScalarType.Float32, hasBias, storage, 1e-5);
-                    data.Add(ScalarType.Float64, hasBias, storage, 1e-13);
+                    data.Add(ScalarType.Float32, hasBias, keepsIndices, 1e-5);
+                    data.Add(ScalarType.Float64, hasBias, keepsIndices, 1e-13);
                 }
             return data;
         }
     }
 
     [Theory, MemberData(nameof(Layers))]
-    public void Output_and_gradients_are_those_of_autograd_on_the_dense_weight(ScalarType dtype, bool hasBias, SupportStorage storage, double tolerance)
+    public void Output_and_gradients_are_those_of_autograd_on_the_dense_weight(ScalarType dtype, bool hasBias, bool keepsIndices, double tolerance)
     {
         using var scope = NewDisposeScope();
-        var layer = Trained(dtype, hasBias, storage, scale: 0.7);
+        var layer = Trained(dtype, hasBias, keepsIndices, scale: 0.7);
         var x = Normal(2, dtype, 3, 5, 14).requires_grad_();
         var outward = Normal(3, dtype, 3, 5, 10);
 
@@ -51,7 +51,7 @@ public class SparseLowRankLinearTests
     public void Gradients_in_bfloat16_are_as_near_as_its_eight_bits_allow()
     {
         using var scope = NewDisposeScope();
-        var layer = Trained(ScalarType.BFloat16, hasBias: false, SupportStorage.Indices, scale: 0.3);
+        var layer = Trained(ScalarType.BFloat16, hasBias: false, keepsIndices: true, scale: 0.3);
         var precise = Copy(layer, ScalarType.Float64, scale: 0.3);
         var (x, outward) = (Normal(2, ScalarType.BFloat16, 600, 14).requires_grad_(), Normal(3, ScalarType.BFloat16, 600, 10));
         var plain = x.detach().to(ScalarType.Float64).requires_grad_();
@@ -99,7 +99,8 @@ public class SparseLowRankLinearTests
     public void Frozen_parts_get_no_gradient_and_the_others_keep_theirs(string trained)
     {
         using var scope = NewDisposeScope();
-        var (layer, all) = (Trained(ScalarType.Float64, true, SupportStorage.Indices, 0.7), Trained(ScalarType.Float64, true, SupportStorage.Indices, 0.7));
+        var layer = Trained(ScalarType.Float64, hasBias: true, keepsIndices: true, 0.7);
+        var all = Trained(ScalarType.Float64, hasBias: true, keepsIndices: true, 0.7);
         foreach (var (name, parameter) in layer.named_parameters())
             parameter.requires_grad = name == trained;
         var x = Normal(2, ScalarType.Float64, 6, 14);
@@ -125,7 +126,7 @@ public class SparseLowRankLinearTests
     public void Gradient_of_the_input_alone_can_be_asked_for()
     {
         using var scope = NewDisposeScope();
-        var layer = Trained(ScalarType.Float64, true, SupportStorage.Seed, 0.7);
+        var layer = Trained(ScalarType.Float64, hasBias: true, keepsIndices: false, 0.7);
         foreach (var parameter in layer.parameters())
             parameter.requires_grad = false;
         var x = Normal(2, ScalarType.Float64, 6, 14).requires_grad_();
@@ -141,7 +142,7 @@ public class SparseLowRankLinearTests
         using var scope = NewDisposeScope();
         using var guard = no_grad();
 
-        Trained(ScalarType.Float32, true, SupportStorage.Indices, 1).call(Normal(2, ScalarType.Float32, 6, 14)).requires_grad.Should().BeFalse();
+        Trained(ScalarType.Float32, hasBias: true, keepsIndices: true, 1).call(Normal(2, ScalarType.Float32, 6, 14)).requires_grad.Should().BeFalse();
     }
 
     [Fact]
@@ -164,7 +165,7 @@ public class SparseLowRankLinearTests
     {
         using var scope = NewDisposeScope();
         var stored = new SparseLowRankLinear(40, 30, rank: 4, density: 0.1, key: 7);
-        var drawn = new SparseLowRankLinear(40, 30, rank: 4, density: 0.1, key: 7, storage: SupportStorage.Seed);
+        var drawn = new SparseLowRankLinear(40, 30, rank: 4, density: 0.1, key: 7, keepsIndices: false);
 
         Values(drawn.EffectiveWeight()).Should().Equal(Values(stored.EffectiveWeight()));
         Values(new SparseLowRankLinear(40, 30, rank: 4, density: 0.1, key: 8).EffectiveWeight()).Should().NotEqual(Values(stored.EffectiveWeight()));
@@ -209,7 +210,7 @@ public class SparseLowRankLinearTests
     public void Saved_layer_is_loaded_into_another()
     {
         using var scope = NewDisposeScope();
-        var saved = Trained(ScalarType.Float32, true, SupportStorage.Indices, 0.7);
+        var saved = Trained(ScalarType.Float32, hasBias: true, keepsIndices: true, 0.7);
         var other = new SparseLowRankLinear(14, 10, rank: 4, density: 0.15, scale: 0.7, key: 99);
 
         using var stream = new MemoryStream();
@@ -230,9 +231,9 @@ public class SparseLowRankLinearTests
     public void Impossible_layer_is_refused(int rank, double density, double scale, string message) =>
         FluentActions.Invoking(() => new SparseLowRankLinear(14, 10, rank, density, scale)).Should().Throw<ArgumentOutOfRangeException>().WithMessage(message);
 
-    private static SparseLowRankLinear Trained(ScalarType dtype, bool hasBias, SupportStorage storage, double scale)
+    private static SparseLowRankLinear Trained(ScalarType dtype, bool hasBias, bool keepsIndices, double scale)
     {
-        var layer = new SparseLowRankLinear(14, 10, rank: 4, density: 0.15, scale, hasBias, storage, key: 5, dtype: dtype);
+        var layer = new SparseLowRankLinear(14, 10, rank: 4, density: 0.15, scale, hasBias, keepsIndices, key: 5, dtype: dtype);
         Randomize(layer);
         return layer;
     }

@@ -46,14 +46,14 @@ public class RankChangeTests
     }
 
     [Theory]
-    [InlineData(nameof(Falling), RankChangeState.Carry)]
-    [InlineData(nameof(Falling), RankChangeState.Reset)]
-    [InlineData(nameof(Growing), RankChangeState.Carry)]
-    [InlineData(nameof(Growing), RankChangeState.Reset)]
-    public void Shadow_follows_replacement_through_a_change(string change, RankChangeState mode)
+    [InlineData(nameof(Falling), false)]
+    [InlineData(nameof(Falling), true)]
+    [InlineData(nameof(Growing), false)]
+    [InlineData(nameof(Growing), true)]
+    public void Shadow_follows_replacement_through_a_change(string change, bool resets)
     {
-        using var shadowed = new Run(Injection.Shadow, Schedule(change), mode, ScalarType.Float64);
-        using var replaced = new Run(Injection.Replace, Schedule(change), mode, ScalarType.Float64);
+        using var shadowed = new Run(Injection.Shadow, Schedule(change), resets, ScalarType.Float64);
+        using var replaced = new Run(Injection.Replace, Schedule(change), resets, ScalarType.Float64);
 
         shadowed.Steps(ChangeAt + 4);
         replaced.Steps(ChangeAt + 4);
@@ -85,7 +85,7 @@ public class RankChangeTests
     [Fact]
     public void State_can_start_anew_instead()
     {
-        using var changing = new Run(Injection.Replace, Falling, RankChangeState.Reset);
+        using var changing = new Run(Injection.Replace, Falling, resets: true);
         changing.Steps(ChangeAt);
 
         foreach (var factor in new[] { changing.Layer.lora_A, changing.Layer.lora_B })
@@ -108,13 +108,13 @@ public class RankChangeTests
     }
 
     [Theory]
-    [InlineData(nameof(Falling), RankChangeState.Carry)]
-    [InlineData(nameof(Falling), RankChangeState.Reset)]
-    [InlineData(nameof(Growing), RankChangeState.Carry)]
-    [InlineData(nameof(Growing), RankChangeState.Reset)]
-    public void No_update_is_out_of_proportion_after_a_change(string change, RankChangeState mode)
+    [InlineData(nameof(Falling), false)]
+    [InlineData(nameof(Falling), true)]
+    [InlineData(nameof(Growing), false)]
+    [InlineData(nameof(Growing), true)]
+    public void No_update_is_out_of_proportion_after_a_change(string change, bool resets)
     {
-        using var changing = new Run(Injection.Replace, Schedule(change), mode, rate: 1e-3);
+        using var changing = new Run(Injection.Replace, Schedule(change), resets, rate: 1e-3);
         changing.Steps(ChangeAt);
 
         for (var step = 0; step < 3; step++)
@@ -158,11 +158,12 @@ public class RankChangeTests
 
     private sealed class Run : IDisposable
     {
-        public Run(Injection way, IRankSchedule? schedule, RankChangeState mode = RankChangeState.Carry, ScalarType dtype = ScalarType.Float32,
+        public Run(Injection way, IRankSchedule? schedule, bool resets = false, ScalarType dtype = ScalarType.Float32,
             double rate = 0.01)
         {
             Model = Seeded(new OpenNetwork(dtype));
-            Optimizer = new LoRA { Rank = 8, Alpha = 8, Injection = way, RankSchedule = schedule, OnRankChange = mode }.Attach(Model).CreateOptimizer(rate);
+            Optimizer = new LoRA { Rank = 8, Alpha = 8, Injection = way, RankSchedule = schedule, ResetsOnRankChange = resets }
+                .Attach(Model).CreateOptimizer(rate);
             RankNow = Rank;
         }
 

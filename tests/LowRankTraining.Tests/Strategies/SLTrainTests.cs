@@ -94,14 +94,15 @@ public sealed class SLTrainTests : IDisposable
     }
 
     [Theory]
-    [InlineData(SupportStorage.Indices)]
-    [InlineData(SupportStorage.Seed)]
-    public void Shadow_follows_replacement_to_rounding(SupportStorage storage)
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Shadow_follows_replacement_to_rounding(bool keepsIndices)
     {
         using var shadowed = Seeded(new OpenNetwork(ScalarType.Float64));
         using var replaced = Seeded(new OpenNetwork(ScalarType.Float64));
-        using var left = Strategy(Small with { Storage = storage, Injection = Injection.Shadow }).Attach(shadowed).CreateOptimizer(0.01, weight_decay: 0.1);
-        using var right = Strategy(Small with { Storage = storage, Injection = Injection.Replace }).Attach(replaced).CreateOptimizer(0.01, weight_decay: 0.1);
+        var method = Small with { KeepsIndices = keepsIndices };
+        using var left = Strategy(method with { Injection = Injection.Shadow }).Attach(shadowed).CreateOptimizer(0.01, weight_decay: 0.1);
+        using var right = Strategy(method with { Injection = Injection.Replace }).Attach(replaced).CreateOptimizer(0.01, weight_decay: 0.1);
 
         Output(shadowed).Should().Equal(Output(replaced), "both start from the same parts");
         for (var step = 0; step < 11; step++)
@@ -163,8 +164,8 @@ public sealed class SLTrainTests : IDisposable
     [Fact]
     public void All_wrong_options_are_listed_in_one_error() =>
         FluentActions.Invoking(() =>
-            Checks.Require(Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9, Storage = (SupportStorage)9 }))
-            .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(6);
+            Checks.Require(Small with { Rank = 0, Alpha = 0, Density = 2, Dropout = 0.1, Start = (WeightStart)9 }))
+            .Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(5);
 
     [Fact]
     public void Matrix_without_a_sparse_entry_gets_one_and_is_refused_under_strict()
@@ -210,12 +211,12 @@ public sealed class SLTrainTests : IDisposable
     [Fact]
     public void Support_in_the_file_of_a_model_wins_over_the_seed()
     {
-        using var whole = Make(SupportStorage.Indices, seed: 1);
+        using var whole = Make(keepsIndices: true, seed: 1);
         Run(whole.Model, whole.Optimizer, 4);
         var file = Path.Combine(_directory, "model.dat");
         whole.Model.save(file);
 
-        using var other = Make(SupportStorage.Indices, seed: 2);
+        using var other = Make(keepsIndices: true, seed: 2);
         other.Model.load(file);
 
         Output(other.Model).Should().Equal(Output(whole.Model));
@@ -224,17 +225,17 @@ public sealed class SLTrainTests : IDisposable
     [Fact]
     public void Support_that_is_only_in_the_seed_is_not_mistaken_for_another()
     {
-        using var whole = Make(SupportStorage.Seed, seed: 1);
+        using var whole = Make(keepsIndices: false, seed: 1);
         Run(whole.Model, whole.Optimizer, 4);
         TrainingCheckpoint.Save(_directory, whole.Model, whole.Optimizer);
 
-        using var other = Make(SupportStorage.Seed, seed: 2);
+        using var other = Make(keepsIndices: false, seed: 2);
         var before = Output(other.Model);
         FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, other.Model, other.Optimizer)).Should().Throw<InvalidDataException>()
             .WithMessage("*Seed 1*Seed 2*");
         Output(other.Model).Should().Equal(before);
 
-        using var same = Make(SupportStorage.Seed, seed: 1);
+        using var same = Make(keepsIndices: false, seed: 1);
         TrainingCheckpoint.Load(_directory, same.Model, same.Optimizer);
         Output(same.Model).Should().Equal(Output(whole.Model));
     }
@@ -243,10 +244,10 @@ public sealed class SLTrainTests : IDisposable
 
     private static SLTrain Strategy(SLTrain? options = null) => options ?? Small;
 
-    private static Trained Make(SupportStorage storage, ulong seed)
+    private static Trained Make(bool keepsIndices, ulong seed)
     {
         var model = Seeded(new OpenNetwork());
-        return new(model, Strategy(Small with { Storage = storage, Seed = seed }).Attach(model).CreateOptimizer(0.01));
+        return new(model, Strategy(Small with { KeepsIndices = keepsIndices, Seed = seed }).Attach(model).CreateOptimizer(0.01));
     }
 
     private sealed record Trained(OpenNetwork Model, LowRankOptimizer Optimizer) : IDisposable

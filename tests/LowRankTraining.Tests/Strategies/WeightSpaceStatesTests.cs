@@ -63,7 +63,7 @@ public class WeightSpaceStatesTests
     {
         { new LoRA { Dropout = 0.1, Injection = Injection.Shadow }, "LoRA.Dropout" },
         { new LoRA { GradientGamma = 4 }, "LoRA.GradientGamma" },
-        { new LoRA { OnRankChange = RankChangeState.Reset }, "LoRA.OnRankChange" },
+        { new LoRA { ResetsOnRankChange = true }, "LoRA.ResetsOnRankChange" },
         { new LoRA { TrainOthers = false, TableStates = StateFormat.BFloat16 }, "LoRA.TableStates" },
         { new ReLoRA { MinRank = 4 }, "ReLoRA.MinRank" },
         { new ReLoRA { Reset = OptimizerReset.Zero, PruneRatio = 0.9 }, "ReLoRA.PruneRatio" },

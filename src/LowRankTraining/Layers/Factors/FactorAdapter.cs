@@ -12,7 +12,7 @@ internal abstract class FactorAdapter(Site site, Entry entry, FactorSettings set
     public abstract void Restart(long completed, MomentReset reset, IOptimizerState state);
 
     /// <summary>Gives the factors the rank that is due, with the same function.</summary>
-    public abstract void ChangeRank(long completed, RankChangeState mode, IOptimizerState state);
+    public abstract void ChangeRank(long completed, bool resets, IOptimizerState state);
 
     public long RankAfter(long completed) => Settings.RankAfter(completed, Site.Limit);
 }

@@ -178,7 +178,7 @@ internal class FactorLayerAdapter : FactorAdapter
                     [(moment => moment, Settings.Key(Name, $"reset {name}", completed))]);
     }
 
-    public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
+    public override void ChangeRank(long completed, bool resets, IOptimizerState state)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
@@ -191,8 +191,8 @@ internal class FactorLayerAdapter : FactorAdapter
         Layer.Take(change.A, change.B);
         change.Release();
 
-        ResizedFactors.Apply(mode, state.For(A), Settings.Adam, kindOfA, Settings.StepOf(Name, LowRankFactors.A, completed), change.CarryA);
-        ResizedFactors.Apply(mode, state.For(B), Settings.Adam, kindOfB, Settings.StepOf(Name, LowRankFactors.B, completed),
+        ResizedFactors.Apply(resets, state.For(A), Settings.Adam, kindOfA, Settings.StepOf(Name, LowRankFactors.A, completed), change.CarryA);
+        ResizedFactors.Apply(resets, state.For(B), Settings.Adam, kindOfB, Settings.StepOf(Name, LowRankFactors.B, completed),
             (moment, order) => change.CarryTransposedB(moment.t(), order).t());
     }
 

@@ -97,11 +97,11 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
             shadow!.Restart(Name, Weight, completed, reset, state.For(Weight));
     }
 
-    public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
+    public override void ChangeRank(long completed, bool resets, IOptimizerState state)
     {
-        base.ChangeRank(completed, mode, state);
+        base.ChangeRank(completed, resets, state);
         if (IsBypassed)
-            shadow!.ChangeRank(Name, Weight, completed, mode, state.For(Weight));
+            shadow!.ChangeRank(Name, Weight, completed, resets, state.For(Weight));
     }
 
     private void Decide(Verdict verdict, IOptimizerState state)

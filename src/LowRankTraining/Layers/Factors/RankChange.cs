@@ -3,7 +3,7 @@ using LowRankTraining.Schedules;
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors whose rank follows a schedule while they are trained.</summary>
-internal sealed class RankChange(IRankSchedule ranks, RankChangeState mode) : FactorFeature
+internal sealed class RankChange(IRankSchedule ranks, bool resets) : FactorFeature
 {
     /// <value>What a lower rank cannot hold is merged.</value>
     public override bool KeepsBase => false;
@@ -19,7 +19,7 @@ internal sealed class RankChange(IRankSchedule ranks, RankChangeState mode) : Fa
 
         Adapter.RequireMergeable(due);
         foreach (var adapter in due)
-            adapter.ChangeRank(completed, mode, run.State);
+            adapter.ChangeRank(completed, resets, run.State);
         run.Logger?.RankChanged(run.Strategy, due.Length, Math.Max(1, RankAfter(completed, run.Settings.Rank)), completed);
     }
 }

@@ -22,9 +22,9 @@ internal sealed class ShadowAdapter(Site site, FactorSettings settings, string r
     public override void Restart(long completed, MomentReset reset, IOptimizerState state) =>
         _rule.Restart(Name, Weight, completed, reset, state.For(Weight));
 
-    public override void ChangeRank(long completed, RankChangeState mode, IOptimizerState state)
+    public override void ChangeRank(long completed, bool resets, IOptimizerState state)
     {
         _completed = completed;
-        _rule.ChangeRank(Name, Weight, completed, mode, state.For(Weight));
+        _rule.ChangeRank(Name, Weight, completed, resets, state.For(Weight));
     }
 }

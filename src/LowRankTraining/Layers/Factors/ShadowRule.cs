@@ -114,7 +114,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
     }
 
     /// <summary>Gives the factors the rank that is due. The weight stays as it is: it holds their product already.</summary>
-    public void ChangeRank(string name, Parameter weight, long completed, RankChangeState mode, StateBag state)
+    public void ChangeRank(string name, Parameter weight, long completed, bool resets, StateBag state)
     {
         if (!state.TryGet(Factors, out var old))
             return;
@@ -128,7 +128,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         var kind = new TensorKind(weight, old.shape);
         state.Set(Factors, cat([change.A, change.B.t()], 1));
         change.Release();
-        ResizedFactors.Apply(mode, state, Settings.Adam, kind, Settings.StepOf(name, "moments", completed), (moment, order) => cat(
+        ResizedFactors.Apply(resets, state, Settings.Adam, kind, Settings.StepOf(name, "moments", completed), (moment, order) => cat(
             [change.CarryA(moment.narrow(1, 0, columns), order), change.CarryTransposedB(moment.narrow(1, columns, rows), order)], 1));
     }
 

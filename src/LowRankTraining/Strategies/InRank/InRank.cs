@@ -46,10 +46,11 @@ public sealed record InRank : FactorizedLayerMethod
     /// <value>The step after which the ranks settle in any case, at least 1; null for none. The authors' runs: 130, at a batch of 512. Default null.</value>
     public long? GrowSteps { get; init; }
 
-    /// <value>What the factors are added to. Default: nothing, they are the weight (InRank-Efficient, the authors' code).</value>
-    public InRankBase Base { get; init; }
+    /// <value>Whether the factors are added to the weights that were there, which stay frozen: W = W₀ + U V, with U V = 0 at the start. Default false: W = U V,
+    /// and the weights that were there are discarded, with their memory (InRank-Efficient, the authors' code).</value>
+    public bool KeepsWeights { get; init; }
 
-    /// <value>Factor on both random factors at the start, above 0; it means nothing with <see cref="InRankBase.Keep"/>, where U V is zero. Default 1, as in the
+    /// <value>Factor on both random factors at the start, above 0; it means nothing with <see cref="KeepsWeights"/>, where U V is zero. Default 1, as in the
     /// authors' code: the spectrum is then that of the start for long, and so is the rank. With 0.1 or less it is soon that of what has been learned.</value>
     public double StartScale { get; init; } = 1;
 
@@ -63,7 +64,7 @@ public sealed record InRank : FactorizedLayerMethod
     private protected override AdapterMethod Method => new InRankMethod(Settings, this, Growth, LayerFor);
 
     /// <inheritdoc/>
-    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => Base == InRankBase.Keep
+    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => KeepsWeights
         ? new FactorizedLinear(plain.bias, FactorPair.Nothing(plain.weight, rank, key), frozen: plain.weight)
         : new FactorizedLinear(plain.bias, FactorPair.Kaiming(plain.weight, rank, Growth.MaxRank(plain.weight.shape.Min()), StartScale, key));
 
@@ -79,19 +80,8 @@ public sealed record InRank : FactorizedLayerMethod
             .AtLeast(1, CheckEvery)
             .AtLeast(1, StableChecks)
             .AtLeast(1, GrowSteps ?? 1, nameof(GrowSteps))
-            .Defined(Base)
             .Above(0, StartScale)
-            .NoEffect(StartScale != 1 && Base == InRankBase.Keep, nameof(StartScale), "beside W₀ the product of the factors starts at zero. Leave it out.")
+            .NoEffect(StartScale != 1 && KeepsWeights, nameof(StartScale), "beside W₀ the product of the factors starts at zero. Leave it out.")
             .Defined(Compatibility);
     }
-}
-
-/// <summary>What InRank's factors are added to.</summary>
-public enum InRankBase
-{
-    /// <summary>Nothing: W = U V. The weights that were there are discarded, and so is their memory.</summary>
-    Efficient,
-
-    /// <summary>The weights that were there, frozen: W = W₀ + U V, with U V = 0 at the start.</summary>
-    Keep,
 }

@@ -38,8 +38,10 @@ public sealed record SLTrain : WeightSpaceMethod
     /// <value>What becomes of the weights that the model has. Default: they are discarded and training starts from scratch, as in the paper.</value>
     public WeightStart Start { get; init; }
 
-    /// <value>How the support is kept. Default: by number, 4 bytes a value.</value>
-    public SupportStorage Storage { get; init; }
+    /// <value>Whether the places of sparse values are kept, row by row and ascending: 4 bytes a value, 8 in a matrix of 2³¹ entries and more. If not, every
+    /// forward and backward pass draws them again by the seed, and a run goes on only with the seed and the names that it was started with. Default
+    /// true.</value>
+    public bool KeepsIndices { get; init; } = true;
 
     /// <value>Whether the sparse values are drawn from U(±1/√(δ n)), so that outputs start with the variance of a plain layer's; otherwise they start √δ as
     /// large.
@@ -55,7 +57,7 @@ public sealed record SLTrain : WeightSpaceMethod
             Scale = ScaleOf(Alpha, Rank),
             Density = Density,
             Start = Start,
-            Storage = Storage,
+            KeepsIndices = KeepsIndices,
             PreservesVariance = PreservesVariance,
             Adam = Adam,
         },
@@ -69,7 +71,6 @@ public sealed record SLTrain : WeightSpaceMethod
             .OptionalPart(Ranks)
             .NoEffect(Dropout != 0, nameof(Dropout), "there is nothing beside the weight that it could act on. Leave it at 0.")
             .Defined(Start)
-            .Defined(Storage)
             .NoEffect(PreservesVariance && Start == WeightStart.FromWeight, nameof(PreservesVariance),
                 "Start is FromWeight, and the values are taken from the weight.");
     }

@@ -7,7 +7,7 @@ namespace LowRankTraining.Strategies;
 /// for N rows: 6 N m n + 8 m n r.</para>
 /// <para>A and v start uniform in ±1/√n and B at zero, so that W starts as S. In half precision an entry of W is rounded once, as the sum.</para>
 /// <para>In the state dict: <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>, <c>sparse_values</c>, and <c>sparse_indices</c> with
-/// <see cref="SupportStorage.Indices"/>. Numbers: r (m + n) + δ m n trained, in place of m n.</para>
+/// <see cref="KeepsIndices"/>. Numbers: r (m + n) + δ m n trained, in place of m n.</para>
 /// <para>Source: Han et al., SLTrain, arXiv 2406.02214, section 3.</para>
 /// </remarks>
 public sealed class SparseLowRankLinear : ReparameterizedLinear
@@ -21,35 +21,35 @@ public sealed class SparseLowRankLinear : ReparameterizedLinear
     /// <param name="density">δ, share of the entries that the sparse part has, in (0, 1) and enough for one entry. Default 0.03 (SLTrain).</param>
     /// <param name="scale">s, a factor on the product B A; α/r in SLTrain. Default 1.</param>
     /// <param name="hasBias">Whether there is a bias; it starts uniform in ±1/√n, as that of a plain layer. Default true.</param>
-    /// <param name="storage">How the support is kept. Default: by number.</param>
+    /// <param name="keepsIndices">Whether the places of sparse values are kept; else they are drawn again in every pass. Default true.</param>
     /// <param name="key">Seed of the parts and of the support. Default 0.</param>
     /// <param name="device">Where the parts live.</param>
     /// <param name="dtype">Their dtype. Default: float32.</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank, density or scale out of range.</exception>
     public SparseLowRankLinear(
         long inputSize, long outputSize, int rank, double density = 0.03, double scale = 1, bool hasBias = true,
-        SupportStorage storage = SupportStorage.Indices, ulong key = 0, Device? device = null, ScalarType? dtype = null)
-        : this(SparseRecipe.Of(outputSize, inputSize, rank, density, scale, storage, key),
+        bool keepsIndices = true, ulong key = 0, Device? device = null, ScalarType? dtype = null)
+        : this(SparseRecipe.Of(outputSize, inputSize, rank, density, scale, keepsIndices, key),
             outputSize, inputSize, hasBias, dtype ?? ScalarType.Float32, device ?? CPU) { }
 
     /// <summary>Takes ready parts over.</summary>
-    internal SparseLowRankLinear(in SparseLowRankParts parts, Parameter? bias, in Support support, double scale, SupportStorage storage)
+    internal SparseLowRankLinear(in SparseLowRankParts parts, Parameter? bias, in Support support, double scale, bool keepsIndices)
         : base(nameof(SparseLowRankLinear))
     {
         using var guard = no_grad();
-        (Support, Scale, Storage) = (support, scale, storage);
+        (Support, Scale, KeepsIndices) = (support, scale, keepsIndices);
         Own(BiasName, bias);
         Own(LowRankFactors.A, new Parameter(parts.A));
         Own(LowRankFactors.B, new Parameter(parts.B));
         Own(ValuesName, new Parameter(parts.Values));
-        if (storage == SupportStorage.Indices)
+        if (keepsIndices)
             OwnBuffer(IndicesName, support.Indices(lora_B.device));
     }
 
     private SparseLowRankLinear(SparseRecipe recipe, long rows, long columns, bool hasBias, ScalarType dtype, Device device)
         : this(recipe.Fresh("", rows, columns, dtype, device),
             hasBias ? new Parameter(recipe.Bias(rows, columns, dtype, device)) : null,
-            recipe.SupportOf("", rows, columns), recipe.Scale, recipe.Storage) { }
+            recipe.SupportOf("", rows, columns), recipe.Scale, recipe.KeepsIndices) { }
 
     /// <value>A, r × n.</value>
     public Parameter lora_A => Part(LowRankFactors.A);
@@ -72,8 +72,8 @@ public sealed class SparseLowRankLinear : ReparameterizedLinear
     /// <value>s, the factor on the product B A.</value>
     public double Scale { get; }
 
-    /// <value>How the support is kept.</value>
-    public SupportStorage Storage { get; }
+    /// <value>Whether the places of sparse values are kept; else they are drawn again in every pass.</value>
+    public bool KeepsIndices { get; }
 
     /// <value>Where the sparse part has its values.</value>
     internal Support Support { get; }

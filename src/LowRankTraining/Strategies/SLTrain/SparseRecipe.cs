@@ -13,7 +13,7 @@ internal sealed record SparseRecipe
 
     public WeightStart Start { get; init; }
 
-    public SupportStorage Storage { get; init; }
+    public bool KeepsIndices { get; init; }
 
     /// <value>Whether v is drawn wider by 1/√δ, so that the entries of S have the variance of a plain layer's.</value>
     public bool PreservesVariance { get; init; }
@@ -22,7 +22,7 @@ internal sealed record SparseRecipe
 
     /// <summary>The recipe of a single layer.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It cannot be had.</exception>
-    public static SparseRecipe Of(long rows, long columns, int rank, double density, double scale, SupportStorage storage, ulong key)
+    public static SparseRecipe Of(long rows, long columns, int rank, double density, double scale, bool keepsIndices, ulong key)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rank, Math.Min(rows, columns));
@@ -33,7 +33,7 @@ internal sealed record SparseRecipe
                 $"A density of {density} gives a {rows} x {columns} matrix no entry: take at least {1.0 / (rows * columns):g3}, or a plain layer."));
         if (!double.IsFinite(scale))
             throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
-        return new() { Seed = key, Rank = rank, Scale = scale, Density = density, Storage = storage };
+        return new() { Seed = key, Rank = rank, Scale = scale, Density = density, KeepsIndices = keepsIndices };
     }
 
     public long RankOf(long rows, long columns) => Math.Min(Rank, Math.Min(rows, columns));
@@ -60,7 +60,7 @@ internal sealed record SparseRecipe
         using var scope = NewDisposeScope();
         var (rows, columns) = (plain.weight.shape[0], plain.weight.shape[1]);
         var parts = Start == WeightStart.Fresh ? Fresh(name, rows, columns, plain.weight.dtype, plain.weight.device) : FromWeight(name, plain.weight);
-        return new(parts, plain.bias, SupportOf(name, rows, columns), Scale, Storage);
+        return new(parts, plain.bias, SupportOf(name, rows, columns), Scale, KeepsIndices);
     }
 
     /// <exception cref="ArgumentException">The weight is to be factorized, and holds NaN or infinity.</exception>

@@ -21,7 +21,7 @@ internal sealed class SparseReplacement : LayerAdapter
         return name != SparseLowRankLinear.ValuesName ? plan : plan with
         {
             Rule = new SparseValuesRule(_recipe),
-            AttachedBytes = _recipe.Storage == SupportStorage.Indices ? ((SparseLowRankLinear)Layer).Support.IndexBytes : 0,
+            AttachedBytes = _recipe.KeepsIndices ? ((SparseLowRankLinear)Layer).Support.IndexBytes : 0,
         };
     }
 }

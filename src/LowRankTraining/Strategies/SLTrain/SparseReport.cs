@@ -17,7 +17,7 @@ internal static class SparseReport
 
     /// <summary>Where the support is: with the values, or in the seed.</summary>
     public static string SupportOf(SparseRecipe recipe) =>
-        recipe.Storage == SupportStorage.Indices
+        recipe.KeepsIndices
             ? "with indices"
             : FormattableString.Invariant($"on the support of seed {recipe.Seed} at density {recipe.Density}");
 }

@@ -39,7 +39,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
     {
         var (rows, columns) = accumulator.shape.Sides();
         var indices = IndicesFor(rows, columns, accumulator, state, step);
-        if (Recipe.Storage == SupportStorage.Indices && !state.TryGet(Indices, out _))
+        if (Recipe.KeepsIndices && !state.TryGet(Indices, out _))
             state.Set(Indices, indices);
 
         var (direction, correction) = Recipe.Adam.Advance(partsGradient, state, step);
@@ -62,7 +62,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
         var (rows, columns) = shape.Sides();
         var support = Recipe.SupportOf("", rows, columns);
         var numbers = Recipe.RankOf(rows, columns) * (rows + columns) + support.Count;
-        var indices = Indices with { Bytes = Recipe.Storage == SupportStorage.Indices ? support.IndexBytes : 0 };
+        var indices = Indices with { Bytes = Recipe.KeepsIndices ? support.IndexBytes : 0 };
         return [.. base.SlotsFor(shape), Flat.Of(numbers), indices, .. Recipe.Adam.SlotsFor([numbers])];
     }
 
@@ -80,7 +80,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
     private void Save(StateBag state, Tensor flat, Tensor indices)
     {
         state.Set(Flat, flat);
-        if (Recipe.Storage == SupportStorage.Indices)
+        if (Recipe.KeepsIndices)
             state.Set(Indices, indices);
     }
 
