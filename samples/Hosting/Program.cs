@@ -10,7 +10,8 @@ using OpenTelemetry.Metrics;
 var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = args, ContentRootPath = AppContext.BaseDirectory });
 
 builder.Services.AddLowRankTraining(builder.Configuration.GetSection("Training"));
-builder.Services.AddOptions<WorkerOptions>().Bind(builder.Configuration.GetSection("Worker"));
+builder.Services.AddOptions<WorkerOptions>()
+    .Bind(builder.Configuration.GetSection("Worker"), binder => binder.ErrorOnUnknownConfiguration = true).ValidateOnStart();
 builder.Services.AddHostedService<TrainingWorker>();
 
 var everySeconds = builder.Configuration.GetValue("Metrics:ExportEverySeconds", 10);
