@@ -20,8 +20,9 @@ public sealed record GaLore : GradientSpaceMethod
     /// with its moments stored in <see cref="AdamMethod.States"/>. Default: null, Adam with the numbers of these options.</value>
     public DirectionRule? Inner { get; init; }
 
-    /// <value>What is done with tensors of more than two dimensions, such as convolutions. Default: they are treated as out × rest.</value>
-    public HigherOrder HigherOrder { get; init; }
+    /// <value>Whether tensors of more than two dimensions, such as convolutions, are projected along each of them (<see cref="TuckerRule"/>). Default false:
+    /// as matrices of out × rest.</value>
+    public bool Tucker { get; init; }
 
     /// <inheritdoc/>
     protected override bool DecaysAfterUpdate => Inner is null && base.DecaysAfterUpdate;
@@ -31,15 +32,14 @@ public sealed record GaLore : GradientSpaceMethod
 
     /// <inheritdoc/>
     protected override UpdateRule RuleForTarget(in ParameterRole target) =>
-        HigherOrder == HigherOrder.Tucker && target.Parameter.dim() > 2 ? TuckerRule.Of(Subspace, Scale) : Subspace;
+        Tucker && target.Parameter.dim() > 2 ? TuckerRule.Of(Subspace, Scale) : Subspace;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
     {
         base.Check(checks);
         CheckInner(checks, Inner);
-        checks.Defined(HigherOrder);
-        if (HigherOrder == HigherOrder.Tucker && OnRefresh is not null && BasisFormat is not null)
+        if (Tucker && OnRefresh is not null && BasisFormat is not null)
             checks.Refuse(TuckerRule.MissingFrom(Subspace));
     }
 
@@ -98,14 +98,4 @@ public sealed record GaLore : GradientSpaceMethod
         Beta2 = beta2,
         Epsilon = epsilon,
     };
-}
-
-/// <summary>How a tensor of more than two dimensions is projected.</summary>
-public enum HigherOrder
-{
-    /// <summary>As a matrix of out × rest.</summary>
-    Reshape,
-
-    /// <summary>Along each dimension: <see cref="TuckerRule"/>.</summary>
-    Tucker,
 }

@@ -16,7 +16,7 @@ public class GradientSpaceMethodTests
 
     private static readonly Dictionary<string, (GradientSpaceMethod Method, string[] Wrong)> OutOfRange = new()
     {
-        ["galore"] = (new GaLore { HigherOrder = (HigherOrder)9 }, ["HigherOrder"]),
+        ["galore"] = (new GaLore(), []),
         ["galore2"] =
             (new GaLore2 { Basis = new RandomizedSvdBasis { Oversampling = -1, PowerIterations = -1 } }, ["Basis.Oversampling", "Basis.PowerIterations"]),
         ["q-galore"] = (new QGaLore { SimilarityThreshold = 2, GapGrowth = 1, RememberedSimilarities = 0, WeightGroup = 0, Staggered = true },
@@ -62,7 +62,7 @@ public class GradientSpaceMethodTests
             (new SubTrack { Basis = new GrassmannBasis { Start = new GaussianBasis() } }, ["GrassmannBasis*GaussianBasis*RandomizedSvdBasis"]),
         ["tucker, cosines, guarded"] = (new GaLore
         {
-            HigherOrder = HigherOrder.Tucker, Basis = new DctBasis(), Refresh = new LazyRefresh(), OnRefresh = MomentCarryOver.Rotate,
+            Tucker = true, Basis = new DctBasis(), Refresh = new LazyRefresh(), OnRefresh = MomentCarryOver.Rotate,
             BasisFormat = StateFormat.BFloat16,
         }, ["Tucker*DctBasis", "Tucker*LazyRefresh", "Tucker*OnRefresh", "Tucker*BasisFormat"]),
         ["fira, Gaussian and both sides"] = (new Fira { Basis = new GaussianBasis(), Side = ProjectionSide.Both }, ["not orthonormal", "Side is Both"]),
@@ -94,7 +94,7 @@ public class GradientSpaceMethodTests
         ["galore, both sides"] = new GaLore { Side = ProjectionSide.Both },
         ["ldadam, mixed with exact"] = new LDAdam { Basis = new MomentumMix { Of = new WarmStartedBasis { Start = new ExactSvdBasis() } } },
         ["apollo, orthonormal basis"] = new Apollo { Basis = new RandomizedSvdBasis() },
-        ["tucker, staggered"] = new GaLore { HigherOrder = HigherOrder.Tucker, Staggered = true, Basis = new GramBasis() },
+        ["tucker, staggered"] = new GaLore { Tucker = true, Staggered = true, Basis = new GramBasis() },
     };
 
     private static readonly Dictionary<string, (GaLore Method, string[] Wrong)> WrongParts = new()

@@ -67,7 +67,7 @@ public class BasesTests
         foreach (var row in new[] { 17, 3, 11 })
             matrix.select(0, row).add_(2);
 
-        new CoordinateBasis { Choice = CoordinateChoice.LargestNorm }.Find(Query(matrix, 3)).data<long>().ToArray().Should().Equal(3, 11, 17);
+        new CoordinateBasis { TakesLargest = true }.Find(Query(matrix, 3)).data<long>().ToArray().Should().Equal(3, 11, 17);
     }
 
     [Fact]

@@ -132,7 +132,7 @@ public class TuckerRuleTests
     }
 
     private static LowRankOptimizer Make(Parameter weight) =>
-        new GaLore { Rank = 4, RefreshEvery = 5, Scale = 1, HigherOrder = HigherOrder.Tucker }.Attach([("conv.weight", weight)]).CreateOptimizer(lr: 0.05);
+        new GaLore { Rank = 4, RefreshEvery = 5, Scale = 1, Tucker = true }.Attach([("conv.weight", weight)]).CreateOptimizer(lr: 0.05);
 
     /// <summary>Descends ‖W − goal‖²; returns the first loss of the stretch.</summary>
     private static double Train(Parameter weight, LowRankOptimizer optimizer, Tensor goal, int steps)

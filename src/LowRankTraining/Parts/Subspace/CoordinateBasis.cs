@@ -5,11 +5,8 @@ namespace LowRankTraining.Parts;
 /// momentum, arXiv 2501.06842, by rows.</remarks>
 public sealed record CoordinateBasis : ISelectedBasis
 {
-    /// <value>Which coordinates. Default: at random.</value>
-    public CoordinateChoice Choice { get; init; } = CoordinateChoice.Random;
-
-    /// <inheritdoc/>
-    public void Check(Checks checks) => checks.Defined(Choice);
+    /// <value>Whether they are those in which the gradient is largest. Default false: uniformly at random.</value>
+    public bool TakesLargest { get; init; }
 
     /// <inheritdoc/>
     public Tensor Find(in SubspaceQuery query)
@@ -21,20 +18,10 @@ public sealed record CoordinateBasis : ISelectedBasis
 
     private Tensor Weights(in SubspaceQuery query)
     {
-        if (Choice == CoordinateChoice.LargestNorm)
+        if (TakesLargest)
             return query.Matrix.square().sum(1L);
 
         using var generator = query.Step.Generator("coordinates", query.Matrix.device);
         return rand(query.Matrix.shape[0], ScalarType.Float32, query.Matrix.device, generator: generator);
     }
-}
-
-/// <summary>How coordinates are chosen.</summary>
-public enum CoordinateChoice
-{
-    /// <summary>Uniformly at random.</summary>
-    Random,
-
-    /// <summary>Those in which the gradient is largest.</summary>
-    LargestNorm,
 }
