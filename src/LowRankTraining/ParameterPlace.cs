@@ -22,5 +22,12 @@ internal sealed record ParameterPlace(string Name, nn.Module? Module)
     /// <summary>A model and all modules in it, with their paths; one that hangs in several places, once for each.</summary>
     public static IEnumerable<(string Path, nn.Module Module)> ModulesOf(nn.Module model) => model.named_modules().Prepend((name: "", module: model));
 
+    /// <exception cref="InvalidOperationException">The model was disposed.</exception>
+    public static void RequireIn(nn.Module model)
+    {
+        if (!model.parameters().Any())
+            throw new InvalidOperationException("The model was disposed, and has no parameters any more. Dispose it last, or make it and attach again.");
+    }
+
     private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
 }

@@ -152,7 +152,7 @@ public static class TrainingCheckpoint
 
     private static long StepsOf(OptimizerHelper optimizer, long? counted, optim.lr_scheduler.LRScheduler? scheduler, long? given)
     {
-        var known = new[] { given, counted, (scheduler as BoundSchedule)?.CompletedSteps }.OfType<long>().Distinct().ToArray();
+        var known = new[] { given, counted, (scheduler as BoundSchedule)?.CompletedStepsOfRun }.OfType<long>().Distinct().ToArray();
         return known.Length switch
         {
             1 => known[0],

@@ -61,7 +61,11 @@ public abstract class GradientView
     private static Parameter[] Require(IEnumerable<Parameter> parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        Parameter[] list = [.. parameters.DistinctBy(parameter => ParameterIdentity.Of(parameter))];
+        Parameter[] given = [.. parameters];
+        if (Array.Exists(given, parameter => parameter is null || parameter.IsInvalid))
+            throw new ArgumentException("A parameter to watch is null or was disposed, perhaps with its model: pass those of the model as it is now.",
+                nameof(parameters));
+        Parameter[] list = [.. given.DistinctBy(parameter => ParameterIdentity.Of(parameter))];
         return list.Length > 0 ? list : throw new ArgumentException("There are no trainable parameters to watch the gradients of.", nameof(parameters));
     }
 }

@@ -54,7 +54,8 @@ public sealed partial class LowRankOptimizer
             return false;
         if (entry.IsUpdated)
             throw new InvalidOperationException($"'{entry.Plan.Name}' has a second gradient before step(), and was updated with the first one in the backward "
-                + $"pass. {nameof(GradientFlow)}.{GradientFlow.Stepped} takes one backward pass a step: "
+                + $"pass. {nameof(GradientFlow)}.{GradientFlow.Stepped} takes one backward pass a step, "
+                + "in which no layer is computed again for several places (as activation checkpointing does): "
                 + $"accumulate under {GradientFlow.Projected} or {GradientFlow.Whole}.");
         if (!_entries.Exists(other => other.IsUpdated))
         {

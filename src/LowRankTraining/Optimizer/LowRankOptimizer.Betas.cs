@@ -16,8 +16,11 @@ public sealed partial class LowRankOptimizer : optim.IBetas
     }
 
     /// <summary>Those of the first rule in a group that has them.</summary>
-    private (double Beta1, double Beta2)? OwnBetas(ParamGroup group) =>
-        group.Parameters.Select(parameter => ((ParameterState)_state[parameter.Handle]).Plan.Rule.Betas).FirstOrDefault(betas => betas is not null);
+    private (double Beta1, double Beta2)? OwnBetas(ParamGroup group)
+    {
+        RequireLiveParameters();
+        return group.Parameters.Select(parameter => ((ParameterState)_state[parameter.Handle]).Plan.Rule.Betas).FirstOrDefault(betas => betas is not null);
+    }
 
     public sealed partial class Options
     {
@@ -34,8 +37,8 @@ public sealed partial class LowRankOptimizer : optim.IBetas
     public sealed partial class ParamGroup : optim.IBetas
     {
         /// <value>β₁ and β₂ of the group's rules that have them, as <c>OneCycleLR</c> sets them: Adam's, in a subspace too, and Lion's. What is equal to the
-        /// first rule's own leaves every rule its own.
-        /// Not saved with the state: a scheduler that is made again sets them.</value>
+        /// first rule's own leaves every rule its own. Saved with the state.</value>
+        /// <exception cref="InvalidOperationException">The optimizer was disposed, or its model was moved or disposed.</exception>
         /// <exception cref="NotSupportedException">No rule of the group has them.</exception>
         /// <exception cref="ArgumentOutOfRangeException">Outside of [0, 1). Nothing was changed.</exception>
         public (double, double) Betas

@@ -4,8 +4,11 @@ namespace LowRankTraining;
 
 public sealed partial class LowRankOptimizer
 {
-    /// <summary>Adds parameters with options of their own. Those that the session does not know are updated by the group's method, or as the optimizer's own
-    /// method updates what it is not for.</summary>
+    /// <summary>Tells of a group of parameters that has come in, whose rate is its initial one.</summary>
+    internal event Action<optim.ILearningRateController>? GroupAdded;
+
+    /// <summary>Adds parameters with options of their own; schedules that are bound lead their rate from now on. Those that the session does not know are
+    /// updated by the group's method, or as the optimizer's own method updates what it is not for.</summary>
     /// <exception cref="ArgumentException">The group is not a <see cref="ParamGroup"/>, or one of its parameters is handled already or cannot be trained.
     /// Nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Its learning rate or weight decay is negative or not a number. Nothing was changed.</exception>
@@ -54,6 +57,7 @@ public sealed partial class LowRankOptimizer
         }
 
         base.add_param_group(group);
+        GroupAdded?.Invoke(group);
     }
 
     private static Dictionary<ParameterIdentity, ParameterPlan> PlansOf(IReadOnlyList<ParameterPlan> parameters)
@@ -116,13 +120,15 @@ public sealed partial class LowRankOptimizer
 
         internal void Attach(LowRankOptimizer optimizer, ParamGroup group) => (_optimizer, _group) = (optimizer, group);
 
-        internal Checkpoints.GroupManifest Manifest(int parameters) => new(parameters, LearningRate, InitialLearningRate, weight_decay);
+        internal Checkpoints.GroupManifest Manifest(int parameters) => new(parameters, LearningRate, InitialLearningRate, weight_decay, beta1, beta2);
 
         internal static Options Of(Checkpoints.GroupManifest saved) => new()
         {
             LearningRate = saved.LearningRate ?? throw new InvalidDataException("A group of parameters has no learning rate."),
             InitialLearningRate = saved.InitialLearningRate ?? 0,
             weight_decay = saved.WeightDecay,
+            beta1 = saved.Beta1,
+            beta2 = saved.Beta2,
         };
 
         /// <summary>Writes a safetensors file with the options of all groups and all states, for the first group; nothing for the others.</summary>

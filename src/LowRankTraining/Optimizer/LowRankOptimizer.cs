@@ -75,12 +75,18 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     public long StateBytes => _entries.Sum(entry => entry.Bag.Bytes);
 
     /// <inheritdoc/>
+    /// <exception cref="ObjectDisposedException">The optimizer has been disposed.</exception>
+    /// <exception cref="InvalidOperationException">The model was moved or disposed after the optimizer was made.</exception>
     public StateBag For(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        return EntryOf(parameter) is { } entry
-            ? entry.Bag
-            : throw new ArgumentException("This optimizer does not handle the parameter.", nameof(parameter));
+        if (!_disposed && !parameter.IsInvalid && EntryOf(parameter) is { } entry)
+            return entry.Bag;
+
+        RequireLiveParameters();
+        throw new ArgumentException(parameter.IsInvalid
+            ? "The parameter was disposed, as model.to(...) does with those from before: pass the one that the model has now."
+            : "This optimizer does not handle the parameter.", nameof(parameter));
     }
 
     /// <summary>Updates every parameter that has a gradient, then lets the session merge, restart, grow or prune.</summary>

@@ -12,13 +12,14 @@ public static class ScheduleExtensions
     /// <returns>Call its <c>step()</c> after every <c>optimizer.step()</c>.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The schedule contradicts itself; everything that is wrong is listed. The
     /// optimizer is as it was.</exception>
+    /// <exception cref="InvalidOperationException">The optimizer was disposed, or its model was moved or disposed.</exception>
     public static BoundSchedule Bind(this ILrSchedule schedule, optim.Optimizer optimizer, long? completedSteps = null)
     {
         ArgumentNullException.ThrowIfNull(schedule);
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentOutOfRangeException.ThrowIfNegative(completedSteps ?? 0, nameof(completedSteps));
         Checks.Require(schedule);
-
+        (optimizer as LowRankOptimizer)?.RequireLiveParameters();
         return new BoundSchedule(schedule, optimizer, completedSteps ?? (optimizer as LowRankOptimizer)?.CompletedSteps ?? 0);
     }
 }

@@ -29,10 +29,6 @@ internal sealed class RandomMethod(Random random)
 
     private static bool IsAccepted(ILowRankStrategy method, Func<nn.Module> make)
     {
-        // Its start is found from batches.
-        if (method is LoRA { Init: FactorInit.LoRAGA })
-            return false;
-
         using var scope = NewDisposeScope();
         using var model = make();
         try

@@ -1,4 +1,7 @@
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Layers;
+using LowRankTraining.Mixing;
+using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Strategies;
 using TorchSharp;
@@ -19,6 +22,10 @@ internal sealed class RandomRun : IDisposable
     private readonly LossScaler? _scaler;
     private nn.Module<Tensor, Tensor> _model;
     private LowRankOptimizer _optimizer;
+    private BoundSchedule? _schedule;
+    private IDataMixer? _mixer;
+    private bool _isDisturbed;
+    private ScalarType _dtype;
 
     /// <param name="method">What trains.</param>
     /// <param name="script">What happens. With several processes every step has a micro-batch for each lane.</param>
@@ -27,8 +34,10 @@ internal sealed class RandomRun : IDisposable
     public RandomRun(ILowRankStrategy method, RandomScript script, string folder, ICollective? world = null)
     {
         (_method, _script, _folder, _world) = (method, script, folder, world);
+        _dtype = script.Dtype;
         _scaler = script.ScalesLoss ? new(init_scale: 64, growth_interval: 2) : null;
-        (_model, _optimizer) = Start(seed: 1);
+        (_model, _optimizer) = Start(seed: 1, startsFactors: true);
+        Bind();
     }
 
     /// <summary>The model that the first of so many processes has in the end, of a step of four micro-batches; they compare their weights after each
@@ -53,6 +62,7 @@ internal sealed class RandomRun : IDisposable
 
     public void Train(bool isInterrupted)
     {
+        _isDisturbed = isInterrupted;
         for (var step = 0; step < _script.Steps.Count; step++)
             Take(step, isInterrupted && step == _script.Interrupted);
     }
@@ -74,8 +84,29 @@ internal sealed class RandomRun : IDisposable
 
     public void Dispose()
     {
+        _mixer?.Dispose();
         _optimizer.Dispose();
         _model.Dispose();
+    }
+
+    /// <summary>Ends the training, and tells what the plain model has that it should not have, or null.</summary>
+    /// <remarks>The layers of CoLA stay, and PRILoRA prunes its factors in the end.</remarks>
+    public string? FaultOfFinish()
+    {
+        if (_method is CoLA or PriLoRA)
+            return null;
+
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var plain = Model(1, _script.Model, _dtype);
+        _model.eval();
+        var before = _model.call(Input(5)).to(ScalarType.Float64);
+        _optimizer.Session.Finish();
+        var error = Tests.Draw.Error(_model.call(Input(5)), before);
+        var most = _dtype switch { ScalarType.Float64 => 1e-9, ScalarType.Float32 => 1e-3, _ => 0.1 };
+        var names = _model.state_dict().Keys.Where(name => !name.StartsWith("grown.", StringComparison.Ordinal));
+        return error > most ? $"the finished model computes something else: {error}"
+            : names.SequenceEqual(plain.state_dict().Keys) ? null : $"the finished model has {string.Join(", ", names)}";
     }
 
     private static byte[] BytesOf(IEnumerable<Tensor> tensors)
@@ -84,24 +115,34 @@ internal sealed class RandomRun : IDisposable
         return [.. tensors.SelectMany(tensor => tensor.detach().contiguous().bytes.ToArray())];
     }
 
-    private static nn.Module<Tensor, Tensor> Model(long seed, RandomScript script)
+    private static nn.Module<Tensor, Tensor> Model(long seed, RandomScript.Shape shape, ScalarType dtype)
     {
         lock (Making)
         {
             manual_seed(seed);
-            nn.Module<Tensor, Tensor> model = script.IsTyped ? new Typed() : new OptionTrial.Small();
-            model.to(script.Dtype);
+            nn.Module<Tensor, Tensor> model = shape switch
+            {
+                RandomScript.Shape.Typed => new Typed(),
+                RandomScript.Shape.Small => new OptionTrial.Small(),
+                _ => new Woven(shape == RandomScript.Shape.Checkpointed),
+            };
+            model.to(dtype);
             return model;
         }
     }
 
-    private (nn.Module<Tensor, Tensor> Model, LowRankOptimizer Optimizer) Start(long seed)
+    private (nn.Module<Tensor, Tensor> Model, LowRankOptimizer Optimizer) Start(long seed, bool startsFactors)
     {
-        var model = Model(seed, _script);
+        var model = Model(seed, _script.Model, _dtype);
         try
         {
             var session = _method.Attach(model, null, _script.Flow);
-            return (model, _world is null ? session.CreateOptimizer(1e-2, _script.WeightDecay) : session.CreateOptimizer(1e-2, _world, _script.WeightDecay));
+            if (startsFactors && session is AdapterSession adapters && _method is LoRA { Init: FactorInit.LoRAGA })
+                adapters.Initialize(() => model.call(Input(99)).square().mean().backward());
+            var optimizer = _world is null ? session.CreateOptimizer(1e-2, _script.WeightDecay) : session.CreateOptimizer(1e-2, _world, _script.WeightDecay);
+            if (_script.ClipByLastNorm is { } largest && _world is null && optimizer.Entries.Any(entry => entry.Plan.StepsInBackward))
+                optimizer.ClipByLastNorm = largest;
+            return (model, optimizer);
         }
         catch
         {
@@ -110,10 +151,34 @@ internal sealed class RandomRun : IDisposable
         }
     }
 
+    private void Bind()
+    {
+        _schedule = _script.Schedule?.Bind(_optimizer);
+        if (_script.Mixes && _world is null)
+            _mixer = new GradientAlignmentMixer(["one", "other"], GradientView.For(_optimizer.Session), new() { Warmup = 1, UpdateEvery = 1 });
+    }
+
+    private void Grow(int number)
+    {
+        if (_script.Grown is { } growth && growth.At == number && _model is Woven woven)
+            lock (Making)
+                _optimizer.add_param_group(new LowRankOptimizer.ParamGroup(woven.Grow(), growth.Rate, growth.Decay, growth.Method));
+    }
+
+    private Tensor Input(int seed) => Tests.Draw.Normal([8, 24], (ulong)seed).to(_dtype);
+
+    private void Disturb(RandomScript.Step step)
+    {
+        if (_isDisturbed && _world is null)
+            step.Disturbed?.Do(_model, _optimizer, _dtype);
+    }
+
     private void Take(int number, bool isInterrupted)
     {
         var step = _script.Steps[number];
+        Grow(number);
         Toggle(step.Toggles);
+        Set(step.Sets);
         _optimizer.zero_grad();
         var batches = _world is null ? step.MicroBatches : _world.Lanes / _world.Size;
         for (var batch = 0; batch < batches; batch++)
@@ -121,9 +186,13 @@ internal sealed class RandomRun : IDisposable
             Backward(step, number, batch + (_world?.Rank ?? 0) * batches);
             if (step.Accumulates || _world is not null)
                 _optimizer.accumulate();
+            if (batch == 0)
+                Disturb(step);
             if (isInterrupted && batch == 0 && IsWithinWindow(step))
                 Interrupt(number);
         }
+
+        _mixer?.Update();
 
         if (step.Clip is { } largest)
         {
@@ -135,23 +204,30 @@ internal sealed class RandomRun : IDisposable
             _optimizer.step();
         else
             _scaler.step(_optimizer);
+        _schedule?.step();
         if (isInterrupted && !IsWithinWindow(step))
             Interrupt(number);
     }
 
     /// <summary>Whether the interruption is between two micro-batches: the optimizer knows of those that it has been told of.</summary>
-    private bool IsWithinWindow(RandomScript.Step step) => _world is null && _script.WithinWindow && step is { MicroBatches: > 1, Accumulates: true };
+    private bool IsWithinWindow(RandomScript.Step step) =>
+        _world is null && _mixer is null && _script.WithinWindow && step is { MicroBatches: > 1, Accumulates: true };
 
     /// <summary>Zeros are those of a whole step, NaN comes in one micro-batch.</summary>
     private void Backward(RandomScript.Step step, int number, int batch)
     {
         using var scope = NewDisposeScope();
-        var output = _model.call(Tests.Draw.Normal([8, 24], (ulong)(100 * number + batch)).to(_script.Dtype));
+        var draw = _mixer?.Next();
+        var output = _model.call(Input(draw is { } drawn ? (drawn.Source == "one" ? 10_000 : 20_000) + (int)drawn.Index : 100 * number + batch));
         var loss = output.to(ScalarType.Float32).square().mean() * (double.IsNaN(step.Factor) && batch > 0 ? 1 : step.Factor);
 
         // The loss of a process is the mean over its own micro-batches.
         loss /= _world is null ? 1 : _world.Lanes / _world.Size;
-        (_scaler?.scale(loss) ?? loss).backward();
+        var scaled = _scaler?.scale(loss) ?? loss;
+        if (draw is { } source)
+            _mixer!.Observe(source.Source, () => scaled.backward());
+        else
+            scaled.backward();
     }
 
     private void Toggle(string? name)
@@ -160,15 +236,42 @@ internal sealed class RandomRun : IDisposable
             plan.Parameter.requires_grad = !plan.Parameter.requires_grad;
     }
 
+    private void Set(int? number)
+    {
+        var group = (LowRankOptimizer.ParamGroup)_optimizer.ParamGroups.First();
+        if (number == 0)
+            group.LearningRate = 5e-3;
+        else if (number == 1)
+            group.Options.weight_decay = 0.03;
+        else if (number == 2 && _optimizer.Session.Parameters.Any(plan => plan.Rule.Betas is not null))
+            group.Betas = (0.8, 0.95);
+    }
+
     private void Interrupt(int number)
     {
-        TrainingCheckpoint.Save(_folder, _model, _optimizer);
+        var mixer = Path.Combine(_folder, "mixer");
+        TrainingCheckpoint.Save(_folder, _model, _optimizer, _schedule);
+        _mixer?.Save(mixer);
+        var saved = _model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
         Dispose();
+        _dtype = _script.ResumedAs ?? _dtype;
 
         // What WeLore does depends on the weights that it finds.
-        (_model, _optimizer) = Start(seed: _method is WeLore ? 1 : 2);
-        foreach (var step in _script.Steps.Take(number + 1))
-            Toggle(step.Toggles);
-        TrainingCheckpoint.Load(_folder, _model, _optimizer);
+        (_model, _optimizer) = Start(seed: _method is WeLore ? 1 : 2, _script.StartsTwice);
+        if (!_script.BindsLate)
+            Bind();
+        for (var step = 0; step <= number; step++)
+        {
+            Grow(step);
+            Toggle(_script.Steps[step].Toggles);
+        }
+
+        TrainingCheckpoint.Load(_folder, _model, _optimizer, _script.BindsLate ? null : _schedule);
+        if (_script.BindsLate)
+            Bind();
+        _mixer?.Load(mixer);
+        foreach (var (name, tensor) in _model.state_dict())
+            if (!tensor.detach().equal(saved[name].to(tensor.dtype)).all().ToBoolean())
+                throw new InvalidDataException($"'{name}' is not what was saved.");
     }
 }

@@ -57,12 +57,35 @@ public class RandomRunTests(ITestOutputHelper output)
             if (script.Dtype != ScalarType.Float64 && Unplanned(whole.Optimizer) is { } unplanned)
                 return unplanned;
             interrupted.Train(isInterrupted: true);
-            return whole.Bits.AsSpan().SequenceEqual(interrupted.Bits) ? null : "the interrupted run goes on differently";
+            if (!whole.Bits.AsSpan().SequenceEqual(interrupted.Bits))
+                return "the interrupted run goes on differently";
+            return whole.FaultOfFinish() ?? FaultOfOtherPrecision(method, script, folder.Path);
         }
         catch (Exception exception) when (exception is not NotSupportedException && !IsPassedBy(exception))
         {
             return exception.ToString();
         }
+    }
+
+    /// <summary>What is saved goes on in another precision, differently, but it goes on.</summary>
+    private static string? FaultOfOtherPrecision(ILowRankStrategy method, RandomScript script, string folder)
+    {
+        var other = script.Dtype switch
+        {
+            ScalarType.Float32 => script.Interrupted % 2 == 0 ? ScalarType.BFloat16 : ScalarType.Float64,
+            _ => ScalarType.Float32,
+        };
+        using var run = new RandomRun(method, script with { ResumedAs = other }, folder);
+        try
+        {
+            run.Train(isInterrupted: true);
+        }
+        catch (ArgumentException refusal) when (refusal.Message.StartsWith("Weights are kept in", StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        return run.IsFinite ? null : $"weights are not finite in {other}";
     }
 
     private static string? FaultOfProcesses(ILowRankStrategy method, RandomScript script)

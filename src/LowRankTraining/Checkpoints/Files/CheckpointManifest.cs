@@ -121,7 +121,8 @@ internal sealed record CheckpointManifest
 }
 
 /// <summary>A group of parameters and its options.</summary>
-internal sealed record GroupManifest(int Parameters, double? LearningRate = null, double? InitialLearningRate = null, double? WeightDecay = null);
+internal sealed record GroupManifest(
+    int Parameters, double? LearningRate = null, double? InitialLearningRate = null, double? WeightDecay = null, double? Beta1 = null, double? Beta2 = null);
 
 /// <summary>What has state: a parameter, or a mixer.</summary>
 /// <param name="Name">Its name.</param>

@@ -57,8 +57,15 @@ public sealed partial class AdapterSession : ILowRankSession
     }
 
     /// <value>The adapted matrices in the model's order, with how their factors entered the model and why.</value>
-    public IReadOnlyList<AdaptedLayer> Layers =>
-        [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, ReasonOf(adapter)))];
+    /// <exception cref="InvalidOperationException">The model was disposed.</exception>
+    public IReadOnlyList<AdaptedLayer> Layers
+    {
+        get
+        {
+            RequireThere();
+            return [.. _adapters.Select(adapter => new AdaptedLayer(adapter.Name, adapter.Injection, adapter.Rank, ReasonOf(adapter)))];
+        }
+    }
 
     /// <value>The factors that are parameters of the model and are trained now, and so have gradients of their own.</value>
     internal IReadOnlyList<Parameter> FactorParameters =>
@@ -68,16 +75,20 @@ public sealed partial class AdapterSession : ILowRankSession
             .Where(parameter => parameter.requires_grad)];
 
     /// <value>Bytes of all weights that are not trained at this moment, as they are kept.</value>
-    public long FrozenBytes => _adapters.Sum(adapter => adapter.FrozenBytes)
-        + Frozen.Where(parameter => !parameter.requires_grad).Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+    /// <exception cref="InvalidOperationException">The model was disposed.</exception>
+    public long FrozenBytes
+    {
+        get
+        {
+            RequireThere();
+            return _adapters.Sum(adapter => adapter.FrozenBytes)
+                + Frozen.Where(parameter => !parameter.requires_grad).Sum(parameter => parameter.NumberOfElements * parameter.ElementSize);
+        }
+    }
 
     /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
     /// <exception cref="InvalidOperationException">The model was disposed.</exception>
-    public string Describe()
-    {
-        RequireThere();
-        return string.Join(Environment.NewLine, Layers);
-    }
+    public string Describe() => string.Join(Environment.NewLine, Layers);
 
     void ILowRankSession.Join(ICollective world)
     {
@@ -189,11 +200,7 @@ public sealed partial class AdapterSession : ILowRankSession
         RequireThere();
     }
 
-    private void RequireThere()
-    {
-        if (!_model.parameters().Any())
-            throw new InvalidOperationException("The model was disposed, and has no parameters any more. Dispose it last, or make it and attach again.");
-    }
+    private void RequireThere() => ParameterPlace.RequireIn(_model);
 
     private static string Names(IEnumerable<Adapter> adapters) => string.Join(", ", adapters.Select(adapter => $"'{adapter.Name}'"));
 }

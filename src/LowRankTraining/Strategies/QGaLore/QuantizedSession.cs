@@ -76,6 +76,7 @@ internal sealed class QuantizedSession : ILowRankSession
     public void Finish()
     {
         RequireUnfinished();
+        ParameterPlace.RequireIn(_model);
         foreach (var layer in _layers)
             layer.Restore();
         _inner.Finish();
