@@ -3,8 +3,13 @@ namespace LowRankTraining;
 /// <summary>The gradients of one step, from one or several micro-batches, until the step has taken them.</summary>
 internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : IDisposable
 {
+    private const int TracedBesideProducts = 3;
+
     private readonly GradientTraces _traces = new();
     private bool _isBegun, _isFollowed;
+
+    // Products that backward passes have projected since the last step, and before it.
+    private int _products, _productsBefore;
 
     /// <value>Whether gradients wait for a step that the program may come to in another process: it has accumulated some, or the backward pass has.</value>
     public bool IsOpen => _isBegun || entries.Any(entry => entry.Accumulated is not null);
@@ -18,8 +23,17 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>A micro-batch of several has been taken.</summary>
     public void Begin() => _isBegun = true;
 
-    /// <summary>Another backward pass has had a gradient, and taken it into the subspace.</summary>
-    public void Follow() => _isFollowed = true;
+    /// <summary>A backward pass has had a gradient, and projected it. Where that was the last one of a step, as it was in the step before, remembers a little
+    /// of the gradients beside it, which are those of layers above.</summary>
+    public void Follow()
+    {
+        ForgetTraces();
+        _isFollowed = ++_products != _productsBefore;
+
+        // One gradient alone may be scaled on purpose.
+        if (!_isFollowed && entries.Reverse().Where(entry => entry.HasGradient).Take(TracedBesideProducts).ToArray() is { Length: > 1 } beside)
+            Trace(beside);
+    }
 
     /// <summary>A gradient as rules take it: in computing precision, row by row. That of a weight in another layout has that layout.</summary>
     public Tensor Ready(Tensor gradient)
@@ -62,15 +76,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     }
 
     /// <summary>Remembers a little of the gradients that go on adding up beside what has been accumulated.</summary>
-    public void Trace()
-    {
-        foreach (var entry in entries.Any(entry => entry.Accumulated is not null) ? entries : [])
-        {
-            using var gradient = entry.DenseGradient();
-            if (gradient is not null)
-                _traces.Add(gradient);
-        }
-    }
+    public void Trace() => Trace(entries.Any(entry => entry.Accumulated is not null) ? entries : []);
 
     /// <summary>All gradients are changed alike now.</summary>
     public void ForgetTraces()
@@ -88,8 +94,8 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
 
         if (_traces.Scaling is { } factor)
             throw new InvalidOperationException(FormattableString.Invariant(
-                $"The gradients were multiplied by {factor:0.####} after accumulate(), as torch.nn.utils.clip_grad_norm_ does, ")
-                + "and what has been accumulated was not: it sees no gradient of it. Call optimizer.clip_grad_norm_(max_norm), which sees both, "
+                $"The gradients were multiplied by {factor:0.####} after the backward pass or accumulate(), as torch.nn.utils.clip_grad_norm_ does, ")
+                + "and what has been projected by then was not: it sees no gradient of it. Call optimizer.clip_grad_norm_(max_norm), which sees both, "
                 + "and scale the loss rather than gradients. Nothing was changed; zero_grad() drops the window.");
     }
 
@@ -134,6 +140,8 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     public void Drop()
     {
         ForgetTraces();
+        if (_products > 0)
+            (_productsBefore, _products) = (_products, 0);
         (_isBegun, Divisor, IsDivided) = (false, 1, false);
         foreach (var entry in entries)
         {
@@ -178,6 +186,16 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     }
 
     public void Dispose() => _traces.Dispose();
+
+    private void Trace(IEnumerable<ParameterState> traced)
+    {
+        foreach (var entry in traced)
+        {
+            using var gradient = entry.DenseGradient();
+            if (gradient is not null)
+                _traces.Add(gradient);
+        }
+    }
 
     private static double SquaredNorm(Tensor? tensor) => tensor is null ? 0 : Square(GradientCheck.NormOf(tensor));
 

@@ -73,6 +73,25 @@ public class ResumedScheduleTests
         bound.CompletedSteps.Should().Be(3);
     }
 
+    /// <summary>Fine-tuning that begins where a run has ended: the schedule counts its own steps, the checkpoint all.</summary>
+    [Fact]
+    public void Schedule_that_begins_in_the_middle_of_a_run_is_saved_and_loaded_with_it()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = GaLore.AdamW(model.named_parameters(), lr: 0.01, rank: 4);
+        Train(model, optimizer, Schedule.Bind(optimizer), 3);
+        var second = Schedule.Bind(optimizer, completedSteps: 0);
+        Train(model, optimizer, second, 2);
+        TrainingCheckpoint.Save(directory.Path, model, optimizer, second);
+        Train(model, optimizer, second, 4);
+
+        TrainingCheckpoint.Load(directory.Path, model, optimizer, second).Should().Be(5);
+
+        second.CompletedSteps.Should().Be(2);
+        optimizer.ParamGroups.Single().LearningRate.Should().Be(0.01 * Schedule.Multiplier(2));
+    }
+
     [Fact]
     public void TorchSharps_optimizer_takes_its_schedule_along_where_it_is_given()
     {

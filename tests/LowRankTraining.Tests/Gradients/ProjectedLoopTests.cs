@@ -38,6 +38,64 @@ public class ProjectedLoopTests
         Same(projected, whole, 1e-5);
     }
 
+    /// <summary>It sees the gradients of norms and biases alone.</summary>
+    [Fact]
+    public void Clipping_by_torch_is_refused_before_a_step_like_the_one_before()
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new();
+        using var optimizer = Attach(model, GradientFlow.Projected);
+        for (var step = 0; step < 3; step++)
+        {
+            Window(model, step);
+            Step(model, optimizer);
+        }
+
+        Window(model, 3);
+        nn.utils.clip_grad_norm_(model.parameters(), 1e-3);
+        var before = model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter.detach().clone());
+
+        optimizer.Invoking(one => one.step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*clip_grad_norm_*optimizer.clip_grad_norm_(max_norm)*Nothing was changed*");
+
+        model.named_parameters().Should().OnlyContain(pair => pair.parameter.equal(before[pair.name]).all().ToBoolean());
+        optimizer.zero_grad();
+        Window(model, 3);
+        optimizer.clip_grad_norm_(1e-3);
+        optimizer.Invoking(one => one.step()).Should().NotThrow();
+    }
+
+    [Fact]
+    public void One_gradient_that_is_scaled_by_itself_is_no_clipping()
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new();
+        using var optimizer = Attach(model, GradientFlow.Projected);
+        Window(model, 0);
+        Step(model, optimizer);
+        Window(model, 1);
+        model.get_parameter("norm.weight")!.grad!.mul_(0.1);
+
+        optimizer.Invoking(one => one.step()).Should().NotThrow();
+    }
+
+    /// <summary>The second pass doubles all gradients.</summary>
+    [Fact]
+    public void Batch_that_comes_once_more_than_in_the_step_before_is_no_scaling()
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new();
+        using var optimizer = Attach(model, GradientFlow.Projected);
+        for (var passes = 1; passes <= 3; passes++)
+        {
+            for (var pass = 0; pass < passes; pass++)
+                model.Loss(0, 5).backward();
+
+            optimizer.Invoking(one => one.step()).Should().NotThrow();
+            optimizer.zero_grad();
+        }
+    }
+
     [Fact]
     public void Accumulate_does_no_harm()
     {

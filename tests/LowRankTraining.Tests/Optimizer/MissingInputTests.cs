@@ -2,8 +2,10 @@ using FluentAssertions;
 using LowRankTraining.Checkpoints;
 using LowRankTraining.Layers;
 using LowRankTraining.Mixing;
+using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
+using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
 using static LowRankTraining.Tests.Adapters.Training;
@@ -61,6 +63,61 @@ public sealed class MissingInputTests : IDisposable
 
         foreach (var call in Calls(session))
             call.Should().Throw<InvalidOperationException>().WithMessage("*disposed*");
+        FluentActions.Invoking(() => GradientView.For(session)).Should().Throw<ArgumentException>().WithMessage("*disposed*");
+    }
+
+    [Theory, MemberData(nameof(Methods))]
+    public void Optimizer_that_was_disposed_and_one_whose_model_is_gone_say_so(string method)
+    {
+        foreach (var isOptimizer in new[] { true, false })
+        {
+            var model = Seeded(new OpenNetwork());
+            var optimizer = LowRankStrategies.Create(method).Attach(model).CreateOptimizer();
+            var parameter = optimizer.Session.Parameters[^1].Parameter;
+            if (isOptimizer)
+                optimizer.Dispose();
+            else
+                model.Dispose();
+
+            foreach (var call in new Action[]
+            {
+                () => optimizer.For(parameter),
+                () => new LinearSchedule { TotalSteps = 10 }.Bind(optimizer),
+                () => optim.lr_scheduler.OneCycleLR(optimizer, 0.1, 10),
+                () => _ = optimizer.Betas,
+                () => optimizer.Betas = (0.5, 0.5),
+                () => optimizer.state_dict(),
+            })
+                call.Should().Throw<InvalidOperationException>().WithMessage(isOptimizer ? "*optimizer has been disposed*" : "*model was disposed*");
+
+            optimizer.Dispose();
+            model.Dispose();
+        }
+    }
+
+    [Fact]
+    public void Parameter_of_a_model_that_was_moved_is_told_from_one_of_another_model()
+    {
+        using OpenNetwork model = Seeded(new OpenNetwork()), other = Seeded(new OpenNetwork());
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer();
+
+        optimizer.Invoking(one => one.For(other.parameters().First())).Should().Throw<ArgumentException>().WithMessage("*does not handle*");
+        model.to(ScalarType.Float64);
+        optimizer.Invoking(one => one.For(model.parameters().First())).Should().Throw<InvalidOperationException>().WithMessage("*model.to*");
+    }
+
+    /// <summary>They have been in its state.</summary>
+    [Fact]
+    public void Shadowed_factors_of_an_optimizer_that_was_disposed_are_not_saved_as_untrained_ones()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = new LoRA { Rank = 2, Injection = Injection.Shadow }.Attach(model).CreateOptimizer(0.01);
+        Run(model, optimizer, 2);
+        optimizer.Dispose();
+
+        FluentActions.Invoking(() => PeftAdapter.Save(_folder.Path, (AdapterSession)optimizer.Session))
+            .Should().Throw<ObjectDisposedException>();
+        Directory.GetFiles(_folder.Path).Should().BeEmpty();
     }
 
     [Fact]
@@ -102,6 +159,8 @@ public sealed class MissingInputTests : IDisposable
             yield break;
 
         yield return () => adapters.Describe();
+        yield return () => _ = adapters.Layers;
+        yield return () => _ = adapters.FrozenBytes;
         if (adapters.Strategy == "cola")
             yield break;
         yield return () => adapters.Merge();

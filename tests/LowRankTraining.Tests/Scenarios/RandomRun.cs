@@ -232,7 +232,8 @@ internal sealed class RandomRun : IDisposable
 
     private void Toggle(string? name)
     {
-        foreach (var plan in _optimizer.Session.Parameters.Where(plan => plan.Name == name && plan.IsOfModel))
+        var isFactor = name?.EndsWith(".weight", StringComparison.Ordinal) == false;
+        foreach (var plan in _optimizer.Session.Parameters.Where(plan => plan.Name == name && (plan.IsOfModel || isFactor)))
             plan.Parameter.requires_grad = !plan.Parameter.requires_grad;
     }
 

@@ -114,7 +114,11 @@ internal sealed record RandomScript
 
     private static Step Draw(Random random, GradientFlow flow)
     {
-        string[] parameters = ["first.weight", "second.weight", "square.bias", "embed.weight", "second.0.weight", "square.weight"];
+        string[] parameters =
+        [
+            "first.weight", "second.weight", "square.bias", "embed.weight", "second.0.weight", "square.weight",
+            "square.lora_A", "first.lora_B", "square.factor_U",
+        ];
         var isHeld = flow != GradientFlow.Stepped;
         return new(
             isHeld && random.Next(3) == 0 ? random.Next(2, 4) : 1, isHeld && random.Next(2) == 0, isHeld && random.Next(4) == 0 ? 0.1 : null,

@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Schedules;
+using LowRankTraining.Strategies;
 using Microsoft.Extensions.Options;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -56,6 +57,21 @@ public class BindTests
         Rates(optimizer).Should().Equal([0.05, 0.1], (actual, expected) => Math.Abs(actual - expected) < 1e-12);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void Group_that_is_added_later_follows_from_its_own_rate(bool isOurs)
+    {
+        using Parameter first = new(ones(4, 4)), later = new(ones(2));
+        using OptimizerHelper optimizer = isOurs ? GaLore.AdamW([("first", first)], lr: 0.1, rank: 2) : optim.SGD([first], 0.1);
+        var scheduler = Falling.Bind(optimizer);
+        scheduler.step();
+        optimizer.add_param_group(isOurs ? new LowRankOptimizer.ParamGroup([later], lr: 0.4) : new SGD.ParamGroup([later], 0.4));
+        if (isOurs)
+            Rates(optimizer).Should().Equal([0.09, 0.36], (actual, expected) => Math.Abs(actual - expected) < 1e-12);
+
+        scheduler.step();
+        Rates(optimizer).Should().Equal([0.08, 0.32], (actual, expected) => Math.Abs(actual - expected) < 1e-12);
+    }
+
     [Fact]
     public void Contradictions_are_listed_all_at_once_and_leave_the_optimizer_alone()
     {
@@ -91,5 +107,5 @@ public class BindTests
         return optimizer;
     }
 
-    private static double[] Rates(SGD optimizer) => [.. optimizer.ParamGroups.Select(group => group.LearningRate)];
+    private static double[] Rates(OptimizerHelper optimizer) => [.. optimizer.ParamGroups.Select(group => group.LearningRate)];
 }

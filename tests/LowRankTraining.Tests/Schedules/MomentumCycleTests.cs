@@ -1,4 +1,5 @@
 using FluentAssertions;
+using LowRankTraining.Checkpoints;
 using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
@@ -37,6 +38,27 @@ public class MomentumCycleTests
         }
 
         Draw.Error(ours.detach(), theirs.detach()).Should().BeLessThan(1e-9);
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void Betas_that_were_set_are_those_of_a_run_that_goes_on(bool isFile)
+    {
+        using var folder = new TemporaryDirectory();
+        using OpenNetwork model = Training.Seeded(new OpenNetwork());
+        using LowRankOptimizer optimizer = GaLore.AdamW(model.named_parameters(), rank: 4), again = GaLore.AdamW(model.named_parameters(), rank: 4);
+        optimizer.Betas = (0.7, 0.95);
+
+        if (isFile)
+        {
+            TrainingCheckpoint.Save(folder.Path, model, optimizer);
+            TrainingCheckpoint.Load(folder.Path, model, again);
+        }
+        else
+        {
+            again.load_state_dict(optimizer.state_dict());
+        }
+
+        again.Betas.Should().Be((0.7, 0.95));
     }
 
     [Fact]

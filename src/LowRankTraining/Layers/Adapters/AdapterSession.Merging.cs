@@ -29,15 +29,22 @@ public sealed partial class AdapterSession
             Adapter.RequireMergeable(_adapters);
 
         using var guard = no_grad();
-        for (var done = 0; done < _adapters.Count; done++)
+        var merged = new Stack<Adapter>();
+        try
         {
-            _adapters[done].Merge(keep ?? CPU, _completed);
-            if (!safe || LowRankFactors.AreFinite([_adapters[done].Weight]))
-                continue;
-
-            for (var merged = done; merged >= 0; merged--)
-                _adapters[merged].Unmerge();
-            throw new InvalidOperationException($"The weight '{_adapters[done].Name}' would hold NaN or infinity with its factors in it. Nothing was changed.");
+            foreach (var adapter in _adapters)
+            {
+                adapter.Merge(keep ?? CPU, _completed);
+                merged.Push(adapter);
+                if (safe && !LowRankFactors.AreFinite([adapter.Weight]))
+                    throw new InvalidOperationException($"The weight '{adapter.Name}' would hold NaN or infinity with its factors in it. Nothing was changed.");
+            }
+        }
+        catch
+        {
+            foreach (var adapter in merged)
+                adapter.Unmerge();
+            throw;
         }
 
         IsMerged = true;
