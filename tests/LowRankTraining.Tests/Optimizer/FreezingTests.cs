@@ -59,6 +59,23 @@ public class FreezingTests
         Of(model, "second.weight").grad!.abs().max().ToDouble().Should().Be(0);
     }
 
+    /// <summary>As LoRA-FA does, which trains B alone.</summary>
+    [Theory, InlineData("lora"), InlineData("dora"), InlineData("relora"), InlineData("prilora"), InlineData("switchlora")]
+    public void Factor_that_was_frozen_stays_frozen_when_a_checkpoint_is_loaded(string method)
+    {
+        using var folder = new TemporaryDirectory();
+        using var model = Training.Seeded(new OpenNetwork());
+        using var optimizer = BesideWeights[method]().Attach(model).CreateOptimizer(0.01);
+        var frozen = optimizer.Session.Parameters.First(plan => plan.Name.EndsWith("lora_A", StringComparison.Ordinal)).Parameter;
+        frozen.requires_grad = false;
+        Training.Run(model, optimizer, 3);
+        TrainingCheckpoint.Save(folder.Path, model, optimizer);
+
+        TrainingCheckpoint.Load(folder.Path, model, optimizer);
+
+        frozen.requires_grad.Should().BeFalse();
+    }
+
     [Theory]
     [InlineData(0.0)]
     [InlineData(0.1)]

@@ -23,7 +23,8 @@ internal sealed class RandomRun : IDisposable
     private nn.Module<Tensor, Tensor> _model;
     private LowRankOptimizer _optimizer;
     private BoundSchedule? _schedule;
-    private IDataMixer? _mixer;
+    private GradientAlignmentMixer? _mixer;
+    private readonly HashSet<string> _toggled = [];
     private bool _isDisturbed;
     private ScalarType _dtype;
 
@@ -230,8 +231,16 @@ internal sealed class RandomRun : IDisposable
             scaled.backward();
     }
 
+    private void Freeze(Dictionary<string, bool> flags)
+    {
+        foreach (var plan in _optimizer.Session.Parameters)
+            if (flags.TryGetValue(plan.Name, out var isTrained))
+                plan.Parameter.requires_grad = isTrained;
+    }
+
     private void Toggle(string? name)
     {
+        _toggled.Add(name ?? "");
         var isFactor = name?.EndsWith(".weight", StringComparison.Ordinal) == false;
         foreach (var plan in _optimizer.Session.Parameters.Where(plan => plan.Name == name && (plan.IsOfModel || isFactor)))
             plan.Parameter.requires_grad = !plan.Parameter.requires_grad;
@@ -254,6 +263,8 @@ internal sealed class RandomRun : IDisposable
         TrainingCheckpoint.Save(_folder, _model, _optimizer, _schedule);
         _mixer?.Save(mixer);
         var saved = _model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.detach().clone());
+        var flags = _optimizer.Session.Parameters.Where(plan => _toggled.Contains(plan.Name))
+            .ToDictionary(plan => plan.Name, plan => plan.Parameter.requires_grad);
         Dispose();
         _dtype = _script.ResumedAs ?? _dtype;
 
@@ -262,14 +273,17 @@ internal sealed class RandomRun : IDisposable
         if (!_script.BindsLate)
             Bind();
         for (var step = 0; step <= number; step++)
-        {
             Grow(step);
-            Toggle(_script.Steps[step].Toggles);
-        }
 
+        // What is frozen is no part of what is saved: the program says it, before or after; only after where the method freezes and thaws by itself.
+        var isFrozenLate = _script.BindsLate || _method is ReLoRA { WarmStartSteps: > 0 };
+        if (!isFrozenLate)
+            Freeze(flags);
         TrainingCheckpoint.Load(_folder, _model, _optimizer, _script.BindsLate ? null : _schedule);
         if (_script.BindsLate)
             Bind();
+        if (isFrozenLate)
+            Freeze(flags);
         _mixer?.Load(mixer);
         foreach (var (name, tensor) in _model.state_dict())
             if (!tensor.detach().equal(saved[name].to(tensor.dtype)).all().ToBoolean())

@@ -8,6 +8,7 @@ internal class FactorLayerAdapter : FactorAdapter
     private readonly StartedFactors _start;
     private FactorLayer? _layer;
     private TemporaryMerge? _merge;
+    private (bool Factors, bool Weight)? _trained;
     private bool _finished;
 
     public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings)
@@ -251,9 +252,15 @@ internal class FactorLayerAdapter : FactorAdapter
         using (var loss = Layer.Activate(active && TrainsFactors, _plain, measures: Settings.Rounding == MergeRounding.CarryResidual))
             Carry(loss, completed: 0);
 
+        // What was frozen or thawed since stays so for as long as the form is the same.
+        var trained = (active && TrainsFactors, !active || TrainsWeight);
+        if (trained == _trained)
+            return;
+
+        _trained = trained;
         foreach (var parameter in Parts)
-            parameter.requires_grad = active && TrainsFactors;
-        Weight.requires_grad = !active || TrainsWeight;
+            parameter.requires_grad = trained.Item1;
+        Weight.requires_grad = trained.Item2;
         if (!Weight.requires_grad)
             Weight.grad = null!;
 
