@@ -69,7 +69,9 @@ public class VerifyTests
         using var model = Training.Seeded(new SealedNetwork(passesHooksBy: true));
         using var session = Attach("lora", model);
 
-        session.Verify(() => Run(model)).Idle.Should().Equal("first.weight", "second.weight");
+        var seen = session.Verify(() => Run(model));
+        seen.Idle.Should().Equal("first.weight", "second.weight");
+        seen.ToString().Should().Contain("first.weight: not run by call() in the batch").And.Contain("shadowed in the first step");
         using var optimizer = session.CreateOptimizer(lr: 0.01);
         Training.Run(model, optimizer, 2);
 

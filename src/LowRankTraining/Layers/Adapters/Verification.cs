@@ -20,7 +20,7 @@ public sealed record Verification
     [
         $"{Acting.Count} of {Acting.Count + Idle.Count} adapted matrices act; "
             + $"{LeftOut.Count} of {Acting.Count + Idle.Count + LeftOut.Count} matrices are left out",
-        .. Idle.Select(name => $"{name}: not run by the batch"),
+        .. Idle.Select(name => $"{name}: not run by call() in the batch (a layer that the model runs by forward() is shadowed in the first step)"),
         .. WithoutGradient.Select(name => $"{name}: no gradient"),
         .. LeftOut.Select(matrix => matrix.ToString()),
     ]);
