@@ -7,9 +7,7 @@ namespace LowRankTraining.Checkpoints;
 /// <summary>What PEFT's <c>adapter_config.json</c> says about a LoRA or DoRA adapter.</summary>
 internal sealed record PeftConfig
 {
-    public const string FileName = "adapter_config.json";
-
-    private const string Kind = "LORA";
+    public const string FileName = "adapter_config.json", Kind = "LORA";
 
     private static readonly JsonSerializerOptions Compact = new() { IgnoreReadOnlyProperties = true };
 

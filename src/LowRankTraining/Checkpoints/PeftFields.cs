@@ -6,8 +6,6 @@ namespace LowRankTraining.Checkpoints;
 /// factors mean something else: read as plain ones they would give another model.</summary>
 internal static class PeftFields
 {
-    private const string Kind = "LORA";
-
     /// <summary>What is read, and what says nothing about how factors act: the names of the tensors tell which layers there are, and that Python keeps a weight
     /// as in × out (fan_in_fan_out, GPT-2) turns neither A nor B.</summary>
     private static readonly HashSet<string> Followed =
@@ -39,8 +37,8 @@ internal static class PeftFields
     /// <exception cref="InvalidDataException">A field asks for what this library does not do, or may do so.</exception>
     public static void RequireSupported(JsonElement json)
     {
-        if (!json.TryGetProperty("peft_type", out var kind) || kind.GetString() != Kind)
-            throw new InvalidDataException($"peft_type is not {Kind}: only LoRA and DoRA adapters can be read.");
+        if (!json.TryGetProperty("peft_type", out var kind) || kind.GetString() != PeftConfig.Kind)
+            throw new InvalidDataException($"peft_type is not {PeftConfig.Kind}: only LoRA and DoRA adapters can be read.");
         foreach (var field in json.EnumerateObject().Where(field => !Followed.Contains(field.Name) && !IsUnset(field.Value)))
             throw new InvalidDataException($"{field.Name} is {Short(field.Value)}: " + (Refused.TryGetValue(field.Name, out var meaning)
                 ? $"{meaning}."
