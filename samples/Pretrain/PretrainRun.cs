@@ -27,7 +27,7 @@ internal sealed class PretrainRun(PretrainRequest request, MpiWorld world)
     /// <summary>Trains, and returns the exit code.</summary>
     public int Execute()
     {
-        var folder = request.Resume ? RunFolder.Existing(request.Out) : RunFolder.New(request.Out);
+        var folder = request.Resume ? RunFolder.Existing(request.Out, "leave out --resume to start one") : RunFolder.New(request.Out);
         var settings = request.Resume ? folder.ReadSettings() : request.Settings;
         if (request.Resume)
             SettingsCheck.SameRun(settings, request);

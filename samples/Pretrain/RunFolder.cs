@@ -29,14 +29,16 @@ internal sealed class RunFolder
     }
 
     /// <summary>The folder of a run that was started before.</summary>
+    /// <param name="wanted">Where it is.</param>
+    /// <param name="otherwise">What else can be done where there is none.</param>
     /// <exception cref="UserException">There is none.</exception>
-    public static RunFolder Existing(string? wanted)
+    public static RunFolder Existing(string? wanted, string otherwise)
     {
         var folder = new RunFolder(wanted ?? throw new UserException("The folder of the run is missing: add --out DIR."));
         return File.Exists(folder.SettingsFile) && TrainingCheckpoint.Exists(folder.Path)
             ? folder
             : throw new UserException(
-                $"There is no run to go on with in {folder.Path}. Name the folder of a run with --out, or leave out --resume to start one.");
+                $"There is no run in {folder.Path} that has saved a checkpoint. Name the folder of one with --out, or {otherwise}.");
     }
 
     /// <summary>The settings that the run was started with.</summary>

@@ -15,7 +15,7 @@ internal sealed class SavedRun(PretrainRequest request, MpiWorld world)
     /// <summary>Reads the run and shows it; returns the exit code.</summary>
     public int Execute()
     {
-        var folder = RunFolder.Existing(request.Out);
+        var folder = RunFolder.Existing(request.Out, "train one first, without --eval-only and --generate");
         var settings = folder.ReadSettings();
         SettingsCheck.SameRun(settings, request);
         var (device, tokenizer) = (Devices.Find(request.Device), CorpusTokenizer.Find(settings.Tokenizer));

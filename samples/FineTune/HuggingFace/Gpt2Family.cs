@@ -12,7 +12,17 @@ internal sealed partial class Gpt2Family : Family
 
     public override bool StoresTransposed => true;
 
-    public override CausalLanguageModel Create(ModelConfig config)
+    public override CausalLanguageModel Create(ModelConfig config) => new Gpt2(Sizes(config), seed: 0);
+
+    public override long Numbers(ModelConfig config) => Sizes(config).Parameters;
+
+    /// <remarks>The first files were saved without the name of the root module.</remarks>
+    public override (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config) =>
+        Mask().IsMatch(tensor) ? null
+        : tensor == Head ? ($"{Root}wte.weight", false)
+        : (tensor.StartsWith(Root, StringComparison.Ordinal) ? tensor : Root + tensor, Matrix().IsMatch(tensor));
+
+    private static Gpt2Config Sizes(ModelConfig config)
     {
         config.Require(config.Word("activation_function") is null or "gelu_new" or "gelu_pytorch_tanh",
             $"has the activation {config.Word("activation_function")}; only gelu_new is known here");
@@ -32,14 +42,8 @@ internal sealed partial class Gpt2Family : Family
         };
         config.Require(model.Heads > 0 && model.Hidden % model.Heads == 0,
             $"has {model.Heads} heads, which do not divide the width of {model.Hidden}");
-        return new Gpt2(model, seed: 0);
+        return model;
     }
-
-    /// <remarks>The first files were saved without the name of the root module.</remarks>
-    public override (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config) =>
-        Mask().IsMatch(tensor) ? null
-        : tensor == Head ? ($"{Root}wte.weight", false)
-        : (tensor.StartsWith(Root, StringComparison.Ordinal) ? tensor : Root + tensor, Matrix().IsMatch(tensor));
 
     [GeneratedRegex(@"h\.\d+\.attn\.(bias|masked_bias)$")]
     private static partial Regex Mask();

@@ -12,7 +12,16 @@ internal sealed class LlamaFamily : Family
 
     public override IReadOnlyList<string> Architectures => [Llama, Mistral, Qwen2];
 
-    public override CausalLanguageModel Create(ModelConfig config)
+    public override CausalLanguageModel Create(ModelConfig config) => new Llama(Sizes(config), seed: 0);
+
+    public override long Numbers(ModelConfig config) => Sizes(config).Parameters;
+
+    public override (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config) =>
+        tensor.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) ? null
+        : tensor == Head && config.Flag("tie_word_embeddings", false) ? ("model.embed_tokens.weight", false)
+        : (tensor, false);
+
+    private static LlamaConfig Sizes(ModelConfig config)
     {
         config.Require(config.Word("hidden_act") is null or "silu", $"has the activation {config.Word("hidden_act")}; only silu is known here");
         config.Require(!config.Flag("use_sliding_window", false) && config.Words("layer_types").All(type => type == "full_attention"),
@@ -46,13 +55,8 @@ internal sealed class LlamaFamily : Family
         config.Require(model.KeyValueHeads > 0 && heads % model.KeyValueHeads == 0,
             $"has {heads} heads of attention and {model.KeyValueHeads} of keys, which do not divide them");
         config.Require(model.HeadDimension % 2 == 0, $"has heads of {model.HeadDimension} features, which cannot be turned in pairs");
-        return new Llama(model, seed: 0);
+        return model;
     }
-
-    public override (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config) =>
-        tensor.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) ? null
-        : tensor == Head && config.Flag("tie_word_embeddings", false) ? ("model.embed_tokens.weight", false)
-        : (tensor, false);
 
     private static RotaryScaling? Scaling(ModelConfig rotary) => (rotary.Word("rope_type") ?? rotary.Word("type")) switch
     {

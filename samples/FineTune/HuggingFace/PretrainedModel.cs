@@ -48,6 +48,7 @@ internal sealed class PretrainedModel : IDisposable
         CausalLanguageModel? model = null;
         try
         {
+            RequireAsLarge(folder, files, family, config);
             model = Dtypes.In(type, () => family.Create(config));
             model.to(device, type);
             var loaded = new PretrainedModel(folder, config, family, files, model);
@@ -120,6 +121,16 @@ internal sealed class PretrainedModel : IDisposable
                 throw new UserException($"'{tensor}' in {Folder} holds NaN or infinity. Download the model again, or export it anew.");
             parameters[name].copy_(Turned(weight, isTransposed));
         }
+    }
+
+    /// <summary>Refuses files with much less in them than the model would have, before it takes its memory.</summary>
+    private static void RequireAsLarge(string folder, WeightFiles files, Family family, ModelConfig config)
+    {
+        var (called, held) = (family.Numbers(config), files.Names.Sum(tensor => files.ShapeOf(tensor).Aggregate(1L, (product, size) => product * size)));
+        if (called > 2 * held)
+            throw new UserException(FormattableString.Invariant(
+                $"The weights in {folder} are not those of the {config.Architecture} that config.json describes: it calls for {called} numbers, ")
+                + FormattableString.Invariant($"and {held} are there. Take both from one model, and all files of it."));
     }
 
     /// <summary>Refuses files with other tensors than the model has, or with other shapes, and names the first of them.</summary>

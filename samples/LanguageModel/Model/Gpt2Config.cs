@@ -28,4 +28,8 @@ public sealed record Gpt2Config
 
     /// <value>Standard deviation of the initial weights. Default 0.02.</value>
     public double InitialDeviation { get; init; } = 0.02;
+
+    /// <value>Numbers in all parameters: tables, and of each layer attention, feed-forward part and norms.</value>
+    public long Parameters => (Vocabulary + (long)Positions + 2) * Hidden
+        + Layers * (4L * Hidden * (Hidden + 1) + 2L * Hidden * Intermediate + Intermediate + Hidden + 4L * Hidden);
 }

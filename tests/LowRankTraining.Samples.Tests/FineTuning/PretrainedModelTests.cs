@@ -187,6 +187,29 @@ public sealed class PretrainedModelTests : IDisposable
         Load().Should().Throw<UserException>().WithMessage("*mlp.gate_proj.weight' is [48, 32], and config.json calls for [52, 32]*");
     }
 
+    /// <summary>A model of a hundred million layers would take all memory before a shape could be compared.</summary>
+    [Theory, InlineData(true, "num_hidden_layers"), InlineData(false, "n_layer"), InlineData(true, "vocab_size")]
+    public void Sizes_far_beyond_the_files_are_refused_before_the_model_is_made(bool isLlama, string size)
+    {
+        var model = isLlama ? RandomModel.Llama() : RandomModel.Gpt2();
+        model.Write(folder.Path);
+        model.Config[size] = 100_000_000;
+        File.WriteAllText(Path.Combine(folder.Path, "config.json"), model.Config.ToJsonString());
+
+        Load().Should().Throw<UserException>().WithMessage("The weights in * are not those of the *it calls for * numbers, and * are there*");
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void Numbers_that_a_configuration_calls_for_are_those_that_the_model_has(bool isLlama)
+    {
+        var written = isLlama ? RandomModel.Llama() : RandomModel.Gpt2();
+        written.Write(folder.Path);
+
+        using var model = PretrainedModel.Load(folder.Path, ScalarType.Float32, CPU);
+
+        model.Family.Numbers(model.Config).Should().Be(model.Model.parameters().Sum(parameter => parameter.numel()));
+    }
+
     [Fact]
     public void Tensors_that_are_missing_or_have_no_place_are_named()
     {
