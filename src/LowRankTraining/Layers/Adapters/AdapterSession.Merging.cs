@@ -57,8 +57,7 @@ public sealed partial class AdapterSession
         if (!IsMerged)
             throw new InvalidOperationException("The factors are not merged: call Merge() first.");
 
-        foreach (var adapter in _adapters)
-            adapter.Unmerge();
+        ForEach(adapter => adapter.Unmerge());
         IsMerged = false;
     }
 

@@ -10,8 +10,7 @@ public sealed partial class AdapterSession
     /// <remarks>One batch may leave some of them out. A model that leaves out all of them, and has gradients elsewhere, goes past them.</remarks>
     private void RequireReached()
     {
-        foreach (var adapter in _adapters)
-            adapter.RequireRunnable();
+        ForEach(adapter => adapter.RequireRunnable());
         if (_observed >= StepsUntilReached || (_method.Settings.AllowUnreached && !LeavesNothing))
             return;
 
@@ -40,8 +39,7 @@ public sealed partial class AdapterSession
     private void Observe(IOptimizerState state)
     {
         var before = _adapters.Count(adapter => adapter.Injection == Injection.Shadow);
-        foreach (var adapter in _adapters)
-            adapter.Observe(state);
+        ForEach(adapter => adapter.Observe(state));
 
         var shadowed = _adapters.Where(adapter => adapter.Injection == Injection.Shadow).ToArray();
         if (shadowed.Length > before)

@@ -17,8 +17,7 @@ public sealed partial class AdapterSession
         RequireAtWork();
 
         var before = _adapters.Select(adapter => adapter.HasRun).ToArray();
-        foreach (var adapter in _adapters)
-            adapter.HasRun = false;
+        ForEach(adapter => adapter.HasRun = false);
 
         Adapter[] idle;
         try

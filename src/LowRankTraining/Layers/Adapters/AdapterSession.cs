@@ -47,8 +47,7 @@ public sealed partial class AdapterSession : ILowRankSession
     {
         get
         {
-            foreach (var adapter in _adapters)
-                adapter.Entry.Follow();
+            ForEach(adapter => adapter.Entry.Follow());
             var adapted = _adapters.ToDictionary(adapter => adapter.Name);
             return _order.SelectMany(name => adapted.TryGetValue(name, out var adapter)
                 ? adapter.Plans.Select(plan => (Settings.OwnOf(adapter.Site.Names)?.Applied(plan) ?? plan) with { Note = _notes.GetValueOrDefault(name) })
@@ -90,11 +89,13 @@ public sealed partial class AdapterSession : ILowRankSession
     /// <exception cref="InvalidOperationException">The model was disposed.</exception>
     public string Describe() => string.Join(Environment.NewLine, Layers);
 
-    void ILowRankSession.Join(ICollective world)
-    {
-        foreach (var adapter in _adapters)
-            adapter.Join(world);
-    }
+    void ILowRankSession.Join(ICollective world) => ForEach(adapter => adapter.Join(world));
+
+    void ILowRankSession.LeaveOut(IOptimizerState state) => ForEach(adapter => adapter.LeaveOut(state));
+
+    void ILowRankSession.InLane(long lane) => ForEach(adapter => adapter.InLane(lane));
+
+    void ILowRankSession.BeforeSave(IOptimizerState state) => ForEach(adapter => adapter.BeforeSave(state));
 
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The session is finished, or had an optimizer before and has given its start to that one.</exception>
@@ -102,8 +103,7 @@ public sealed partial class AdapterSession : ILowRankSession
     {
         RequireUnfinished();
         _state = state;
-        foreach (var adapter in _adapters)
-            adapter.Begin(state);
+        ForEach(adapter => adapter.Begin(state));
     }
 
     /// <inheritdoc/>
@@ -114,26 +114,7 @@ public sealed partial class AdapterSession : ILowRankSession
         Observe(state);
         _completed = step.Step;
         _method.AfterStep(_completed, _adapters, state);
-        foreach (var adapter in _adapters)
-            adapter.After(_completed);
-    }
-
-    void ILowRankSession.LeaveOut(IOptimizerState state)
-    {
-        foreach (var adapter in _adapters)
-            adapter.LeaveOut(state);
-    }
-
-    void ILowRankSession.InLane(long lane)
-    {
-        foreach (var adapter in _adapters)
-            adapter.InLane(lane);
-    }
-
-    void ILowRankSession.BeforeSave(IOptimizerState state)
-    {
-        foreach (var adapter in _adapters)
-            adapter.BeforeSave(state);
+        ForEach(adapter => adapter.After(_completed));
     }
 
     /// <inheritdoc/>
@@ -161,8 +142,7 @@ public sealed partial class AdapterSession : ILowRankSession
         if (IsMerged)
             Unmerge();
 
-        foreach (var adapter in _adapters)
-            adapter.Finish(_completed);
+        ForEach(adapter => adapter.Finish(_completed));
         foreach (var parameter in Frozen)
             parameter.requires_grad = true;
         _finished = true;
@@ -181,6 +161,12 @@ public sealed partial class AdapterSession : ILowRankSession
         }
 
         _released = _finished;
+    }
+
+    private void ForEach(Action<Adapter> act)
+    {
+        foreach (var adapter in _adapters)
+            act(adapter);
     }
 
     private static string ReasonOf(Adapter adapter) => adapter.Entry.GradientNote is { } note ? $"{adapter.Reason}; {note}" : adapter.Reason;
