@@ -20,7 +20,8 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
     /// as an embedding of the model has rows.</value>
     public bool IsHead { get; init; }
 
-    public bool IsMatrix => Parameter.dim() >= 2;
+    /// <value>Whether there is a subspace in it: two dimensions at least, and none of them empty.</value>
+    public bool IsMatrix => Parameter.dim() >= 2 && Parameter.NumberOfElements > 0;
 
     /// <value>Whether its user has frozen it, for now: it takes no gradient.</value>
     public bool IsFrozen => !Parameter.requires_grad;

@@ -23,7 +23,7 @@ public sealed record Scale : AdamMethod
     /// <inheritdoc/>
     protected override UpdateRule RuleFor(in ParameterRole role) => role switch
     {
-        { Parameter: var parameter } when parameter.dim() < 2 => Adam,
+        { Parameter: var parameter } when parameter.dim() < 2 || parameter.NumberOfElements == 0 => Adam,
         { IsTarget: true } => new RowNormRule(),
         { IsTable: true } => new RowNormRule { ByColumns = true },
         _ => new RowNormRule { Momentum = Momentum, States = States },

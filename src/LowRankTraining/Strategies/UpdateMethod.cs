@@ -151,7 +151,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
             }
 
             if (rule.NeedsMatrix && !candidate.IsMatrix)
-                throw new ArgumentException(rule.RefusalOf(candidate.Name, "a vector"));
+                throw new ArgumentException(rule.RefusalOf(candidate.Name, candidate.Parameter.dim() < 2 ? "a vector" : "an empty matrix"));
             return PlanOf(candidate, rule, own);
         }
     }

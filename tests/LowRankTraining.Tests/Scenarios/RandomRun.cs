@@ -249,7 +249,7 @@ internal sealed class RandomRun : IDisposable
     private void Set(int? number)
     {
         var group = (LowRankOptimizer.ParamGroup)_optimizer.ParamGroups.First();
-        if (number == 0)
+        if (number == 0 && _schedule is null)
             group.LearningRate = 5e-3;
         else if (number == 1)
             group.Options.weight_decay = 0.03;
