@@ -185,16 +185,25 @@ internal sealed class RandomRun : IDisposable
         for (var batch = 0; batch < batches; batch++)
         {
             Backward(step, number, batch + (_world?.Rank ?? 0) * batches);
-            if (step.Accumulates || _world is not null)
-                _optimizer.accumulate();
+            using (NewDisposeScope())
+                if (step.Accumulates || _world is not null)
+                    _optimizer.accumulate();
             if (batch == 0)
                 Disturb(step);
             if (isInterrupted && batch == 0 && IsWithinWindow(step))
                 Interrupt(number);
         }
 
-        _mixer?.Update();
+        Step(step);
+        if (isInterrupted && !IsWithinWindow(step))
+            Interrupt(number);
+    }
 
+    /// <summary>In a scope, as loops have one: nothing that is kept may go with it.</summary>
+    private void Step(RandomScript.Step step)
+    {
+        using var scope = NewDisposeScope();
+        _mixer?.Update();
         if (step.Clip is { } largest)
         {
             _scaler?.unscale_(_optimizer);
@@ -206,8 +215,6 @@ internal sealed class RandomRun : IDisposable
         else
             _scaler.step(_optimizer);
         _schedule?.step();
-        if (isInterrupted && !IsWithinWindow(step))
-            Interrupt(number);
     }
 
     /// <summary>Whether the interruption is between two micro-batches: the optimizer knows of those that it has been told of.</summary>
@@ -279,7 +286,8 @@ internal sealed class RandomRun : IDisposable
         var isFrozenLate = _script.BindsLate || _method is ReLoRA { WarmStartSteps: > 0 };
         if (!isFrozenLate)
             Freeze(flags);
-        TrainingCheckpoint.Load(_folder, _model, _optimizer, _script.BindsLate ? null : _schedule);
+        using (NewDisposeScope())
+            TrainingCheckpoint.Load(_folder, _model, _optimizer, _script.BindsLate ? null : _schedule);
         if (_script.BindsLate)
             Bind();
         if (isFrozenLate)
