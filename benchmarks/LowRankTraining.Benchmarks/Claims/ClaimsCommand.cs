@@ -35,9 +35,10 @@ internal static class ClaimsCommand
         return objections.Count == 0 ? 0 : 1;
     }
 
-    /// <summary>The claims of the README and of all pages.</summary>
+    /// <summary>The claims of the README, and of all pages and pictures.</summary>
     public static IEnumerable<Claim> Pages(string root) =>
-        from file in Directory.EnumerateFiles(Path.Combine(root, "docs"), "*.md", SearchOption.AllDirectories).Order().Prepend(Path.Combine(root, "README.md"))
+        from file in new[] { "*.md", "*.svg" }.SelectMany(kind => Directory.EnumerateFiles(Path.Combine(root, "docs"), kind, SearchOption.AllDirectories))
+            .Order().Prepend(Path.Combine(root, "README.md"))
         from claim in Claim.In(Path.GetRelativePath(root, file), File.ReadAllText(file))
         select claim;
 

@@ -17,6 +17,7 @@ public class ClaimsTests
 
         claims.Select(results.ObjectionTo).OfType<string>().Should().BeEmpty();
         claims.Where(claim => claim.Place.StartsWith("README.md", StringComparison.Ordinal)).Should().HaveCountGreaterThan(10);
+        claims.Where(claim => claim.Place.Contains("perplexity.svg", StringComparison.Ordinal)).Should().HaveCountGreaterThan(10);
     }
 
     [Theory]
