@@ -112,7 +112,9 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, "*begins at byte 4*where 0 was expected*")]
     [InlineData("""{"a":{"dtype":"Q7","shape":[2],"data_offsets":[0,8]}}""", 8, "*dtype Q7*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,-8]}}""", 0, "*not a sound safetensors file*")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2]}}""", 8, "*not a sound safetensors file*")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2]}}""", 8, "*not a sound safetensors file*'a' is no tensor*data_offsets*")]
+    [InlineData("""{"__metadatb__":{"format":"pt"}}""", 0, "*'__metadatb__' is no tensor*")]
+    [InlineData("""{"a":"F32"}""", 0, "*'a' is no tensor*")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}""", 16, "*'a' twice*")]
     [InlineData("this is no JSON", 8, "*not a sound safetensors file*")]
     public void Damaged_file_is_refused_when_it_is_opened(string header, int values, string message)

@@ -1,4 +1,5 @@
 using FluentAssertions;
+using LowRankTraining.Layers;
 using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using LowRankTraining.Text;
@@ -75,6 +76,22 @@ public class InterruptionTests
             optimizer.step();
             optimizer.zero_grad();
         }
+    }
+
+    /// <summary>Its weights get the gradients for the start, and its factors would never be run.</summary>
+    [Fact]
+    public void Model_that_passes_hooks_by_is_refused_when_its_factors_have_started_from_gradients()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new Typed();
+        var session = new LoRA { Rank = 2, Init = FactorInit.LoRAGA }.Attach(model);
+        session.Initialize(Backward);
+        using var optimizer = session.CreateOptimizer();
+
+        FluentActions.Invoking(Backward).Should().NotThrow();
+        optimizer.Invoking(one => one.step()).Should().Throw<InvalidOperationException>().WithMessage("*has not run*call layer.call*Nothing was changed*");
+
+        void Backward() => model.call(Draw.Normal([8, 24], 1).to(ScalarType.Float32)).square().sum().backward();
     }
 
     [Fact]

@@ -130,7 +130,9 @@ internal sealed class SafeTensorsHeader
 
     private static Entry EntryOf(string name, JsonElement item)
     {
-        var (type, sizes, offsets) = (item.GetProperty("dtype"), item.GetProperty("shape"), item.GetProperty("data_offsets"));
+        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("dtype", out var type) || !item.TryGetProperty("shape", out var sizes)
+            || !item.TryGetProperty("data_offsets", out var offsets))
+            throw new InvalidDataException($"'{Short(name)}' is no tensor: it needs a dtype, a shape and data_offsets.");
         var (dtype, bits) = SafeTensorsTypes.Bits.FirstOrDefault(known => type.ValueEquals(known.Key));
         if (dtype is null)
             throw new InvalidDataException($"'{Short(name)}' is of dtype {Short(type.ToString())}; known are {string.Join(", ", SafeTensorsTypes.Bits.Keys)}.");

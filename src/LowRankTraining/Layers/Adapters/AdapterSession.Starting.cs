@@ -29,6 +29,8 @@ public sealed partial class AdapterSession
 
     private (Tensor A, Tensor B)[] StartsOf(Adapter[] layers, Action backward)
     {
+        // Where it is not known yet whether the model runs hooks, weights stay in the graph until a step tells.
+        var trained = Array.ConvertAll(layers, layer => layer.Weight.requires_grad);
         try
         {
             foreach (var layer in layers)
@@ -38,11 +40,12 @@ public sealed partial class AdapterSession
         }
         finally
         {
-            foreach (var layer in layers)
+            foreach (var (layer, isTrained) in layers.Zip(trained))
             {
                 layer.Weight.grad = null!;
-                layer.Weight.requires_grad = false;
+                layer.Weight.requires_grad = isTrained;
             }
+
             foreach (var plan in Parameters)
                 plan.Parameter.grad = null!;
         }
