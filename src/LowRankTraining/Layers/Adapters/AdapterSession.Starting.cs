@@ -29,7 +29,7 @@ public sealed partial class AdapterSession
 
     private (Tensor A, Tensor B)[] StartsOf(Adapter[] layers, Action backward)
     {
-        // Where it is not known yet whether the model runs hooks, weights stay in the graph until a step tells.
+        // Where the model has run past hooks, weights stay in the graph, so that the first step can tell.
         var trained = Array.ConvertAll(layers, layer => layer.Weight.requires_grad);
         try
         {
@@ -43,7 +43,7 @@ public sealed partial class AdapterSession
             foreach (var (layer, isTrained) in layers.Zip(trained))
             {
                 layer.Weight.grad = null!;
-                layer.Weight.requires_grad = isTrained;
+                layer.Weight.requires_grad = isTrained && !layer.HasRun;
             }
 
             foreach (var plan in Parameters)

@@ -51,7 +51,7 @@ internal sealed class FactorMethod(AdapterSettings settings, FactorSettings fact
         return request.Way == Injection.Shadow ? new ShadowAdapter(request.Site, own, request.Reason)
             : request.Way == Injection.Replace ? new FactorLayerAdapter(request, own)
             : request.MayShadow && AllowsShadow && !own.Start.ChangesBase ? new HookAdapter(request, own, new ShadowRule(own))
-            : Settings.TrainOthers || own.Start.NeedsGradient ? new FactorLayerAdapter(request, own)
+            : Settings.TrainOthers ? new FactorLayerAdapter(request, own)
             : new HookAdapter(request, own, shadow: null);
     }
 
