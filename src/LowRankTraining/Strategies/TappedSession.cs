@@ -3,9 +3,8 @@ using LowRankTraining.Diagnostics;
 namespace LowRankTraining.Strategies;
 
 /// <summary>A gradient-space session that takes the gradients of linear layers in the backward pass.</summary>
-internal sealed class TappedSession : ILowRankSession
+internal sealed class TappedSession : WrappedSession
 {
-    private readonly ILowRankSession _inner;
     private readonly GradientFlow _flow;
     private readonly Dictionary<string, GradientSink> _sinks = [];
     private readonly Dictionary<string, TappedLayer> _taps = [];
@@ -13,31 +12,9 @@ internal sealed class TappedSession : ILowRankSession
     private readonly ILogger? _logger;
     private bool _knowsWhatRuns;
 
-    private TappedSession(ILowRankSession inner, GradientFlow flow, ILogger? logger) => (_inner, _flow, _logger) = (inner, flow, logger);
+    private TappedSession(ILowRankSession inner, GradientFlow flow, ILogger? logger) : base(inner) => (_flow, _logger) = (flow, logger);
 
-    public string Strategy => _inner.Strategy;
-
-    public ulong Seed => _inner.Seed;
-
-    public ILowRankStrategy? Method => _inner.Method;
-
-    public nn.Module? Model => _inner.Model;
-
-    bool ILowRankSession.LeavesStatesToRules => _inner.LeavesStatesToRules;
-
-    void ILowRankSession.LeaveOut(IOptimizerState state) => _inner.LeaveOut(state);
-
-    void ILowRankSession.InLane(long lane) => _inner.InLane(lane);
-
-    void ILowRankSession.BeforeSave(IOptimizerState state) => _inner.BeforeSave(state);
-
-    public bool IsMerged => _inner.IsMerged;
-
-    bool ILowRankSession.IsFinished => _inner.IsFinished;
-
-    public IReadOnlyList<Parameter>? FactorParameters => _inner.FactorParameters;
-
-    public IReadOnlyList<ParameterPlan> Parameters => [.. _inner.Parameters.Select(plan =>
+    public override IReadOnlyList<ParameterPlan> Parameters => [.. Inner.Parameters.Select(plan =>
         _held.TryGetValue(plan.Name, out var reason) ? plan.WithNote($"whole gradient: {reason}")
         : !_sinks.TryGetValue(plan.Name, out var sink) ? plan
         : _flow == GradientFlow.Projected ? plan with { Sink = sink }
@@ -78,30 +55,22 @@ internal sealed class TappedSession : ILowRankSession
         return session;
     }
 
-    public void Begin(IOptimizerState state) => _inner.Begin(state);
-
-    public void Join(ICollective world) => _inner.Join(world);
-
-    public void BeforeStep()
+    public override void BeforeStep()
     {
         FindWhatRuns();
-        _inner.BeforeStep();
+        base.BeforeStep();
     }
 
-    public void AfterStep(in StepContext step, IOptimizerState state) => _inner.AfterStep(step, state);
-
-    public void ResumeAt(long step, IOptimizerState state) => _inner.ResumeAt(step, state);
-
-    public void Finish()
+    public override void Finish()
     {
-        _inner.Finish();
+        base.Finish();
         Unhook();
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         Unhook();
-        _inner.Dispose();
+        base.Dispose();
     }
 
     /// <summary>Whether a weight is one of those that the flow is about.</summary>

@@ -5,33 +5,22 @@ namespace LowRankTraining.Strategies;
 /// <summary>A gradient-space session whose projected linear weights are kept in 8 bits.</summary>
 /// <remarks>The layers hang in the places of the plain ones until <see cref="Finish"/>. The plain ones keep their parameters, without memory, so that the
 /// model comes back as it was made.</remarks>
-internal sealed class QuantizedSession : ILowRankSession
+internal sealed class QuantizedSession : WrappedSession
 {
-    private readonly ILowRankSession _inner;
     private readonly nn.Module _model;
     private readonly IReadOnlyList<ParameterPlan> _plans;
     private readonly IReadOnlyList<QuantizedLayer> _layers;
     private bool _finished;
     private bool _released;
 
-    private QuantizedSession(nn.Module model, ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> plans) =>
-        (_model, _inner, _layers, _plans) = (model, inner, layers, plans);
+    private QuantizedSession(nn.Module model, ILowRankSession inner, IReadOnlyList<QuantizedLayer> layers, IReadOnlyList<ParameterPlan> plans) : base(inner) =>
+        (_model, _layers, _plans) = (model, layers, plans);
 
-    public string Strategy => _inner.Strategy;
+    public override nn.Module? Model => _model;
 
-    public ulong Seed => _inner.Seed;
+    public override bool IsFinished => _finished;
 
-    public ILowRankStrategy? Method => _inner.Method;
-
-    public nn.Module? Model => _model;
-
-    bool ILowRankSession.LeavesStatesToRules => _inner.LeavesStatesToRules;
-
-    bool ILowRankSession.IsFinished => _finished;
-
-    public void Join(ICollective world) => _inner.Join(world);
-
-    public IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
+    public override IReadOnlyList<ParameterPlan> Parameters => _plans.In(_model);
 
     /// <summary>Puts 8-bit layers into the places of the linear ones whose weights are projected. A weight for which that is impossible stays as it is, with a
     /// note.</summary>
@@ -57,39 +46,35 @@ internal sealed class QuantizedSession : ILowRankSession
             : plan;
     }
 
-    public void Begin(IOptimizerState state) => _inner.Begin(state);
-
-    public void BeforeStep() => _inner.BeforeStep();
-
-    public void AfterStep(in StepContext step, IOptimizerState state)
+    public override void AfterStep(in StepContext step, IOptimizerState state)
     {
         RequireUnfinished();
-        _inner.AfterStep(step, state);
+        base.AfterStep(step, state);
     }
 
-    public void ResumeAt(long step, IOptimizerState state)
+    public override void ResumeAt(long step, IOptimizerState state)
     {
         RequireUnfinished();
-        _inner.ResumeAt(step, state);
+        base.ResumeAt(step, state);
     }
 
-    public void Finish()
+    public override void Finish()
     {
         RequireUnfinished();
         ParameterPlace.RequireIn(_model);
         foreach (var layer in _layers)
             layer.Restore();
-        _inner.Finish();
+        base.Finish();
         _finished = true;
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         if (_finished && !_released)
             foreach (var layer in _layers)
                 layer.Release();
         _released = _finished;
-        _inner.Dispose();
+        base.Dispose();
     }
 
     private void RequireUnfinished()
