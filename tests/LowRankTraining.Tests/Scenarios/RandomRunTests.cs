@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Tests.Scenarios;
 
 /// <summary>Methods with several options changed at once, in runs in which everything happens that may: what is saved and loaded goes on bit for bit, weights
-/// stay finite, state is no more than planned, and nothing is left behind.</summary>
+/// stay finite, state is no more than planned, the finished model computes what it did, and what is saved goes on in another precision too.</summary>
 /// <remarks>LRT_SCENARIOS runs more of them (default 150), LRT_SCENARIO_SEED begins elsewhere.</remarks>
 public class RandomRunTests(ITestOutputHelper output)
 {
