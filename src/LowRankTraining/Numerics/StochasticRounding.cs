@@ -45,10 +45,10 @@ internal static class StochasticRounding
             InChunks(from, to, ChunkElements, (_, part) => Round(part, bits, generator));
     }
 
-    /// <summary>What <see cref="Copy"/> needs beside both tensors: the rounded numbers of a chunk on a CPU; elsewhere a mantissa, an exponent, a power, its
-    /// mask, a floor and a uniform number for each of them.</summary>
+    /// <summary>What <see cref="Copy"/> needs beside both tensors: the rounded numbers of a chunk; on a GPU a mantissa, an exponent, a power, its mask, a floor
+    /// and a uniform number for each number of a larger one.</summary>
     public static long BytesFor(long elements, DeviceType where) =>
-        where == DeviceType.CPU ? 4 * Math.Min(elements, ChunkOnHost) : 24 * Math.Min(elements, ChunkElements);
+        where == DeviceType.CUDA ? 24 * Math.Min(elements, ChunkElements) : 4 * Math.Min(elements, ChunkOnHost);
 
     private static void CopyOnHost(Tensor from, Tensor to, int bits, SpanUniform uniform)
     {
