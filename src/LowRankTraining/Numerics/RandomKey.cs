@@ -8,7 +8,7 @@ internal static class RandomKey
     private const ulong FnvOffset = 0xcbf29ce484222325, FnvPrime = 0x100000001b3;
 
     /// <summary>A 63-bit seed; equal inputs give equal seeds on every machine.</summary>
-    /// <remarks>FNV-1a over the names, then the finaliser of SplitMix64 (Steele, Lea and Flood, 2014) after each number.</remarks>
+    /// <remarks>FNV-1a over the names, then the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) after each number.</remarks>
     /// <param name="seed">The session's.</param>
     /// <param name="parameter">Its name.</param>
     /// <param name="purpose">What the number is for.</param>

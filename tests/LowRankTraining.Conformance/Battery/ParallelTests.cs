@@ -40,13 +40,20 @@ public class ParallelTests
         Distance(Run(method, [Rows / 4, Rows / 4, Rows / 4, Rows / 4], ScalarType.Float32, steps: 50), expected).Should().BeLessThan(1e-5);
     }
 
-    /// <summary>A sum that differs in its last bit may be rounded to the next code: by a 255th of the range of its group, now and then.</summary>
-    [Theory, InlineData("q-galore")]
-    public void Four_ranks_keep_weights_in_codes_as_one_process_does_but_for_a_few(string method)
+    /// <summary>A sum that differs in its last bit may be rounded to the next code, which its uniform number decides: one weight in a code apart after fifty
+    /// steps, and everything else as with float weights.</summary>
+    [Fact]
+    public void Four_ranks_keep_weights_in_the_codes_of_one_process_but_for_one()
     {
-        var expected = Run(method, [Rows], ScalarType.Float32, steps: 50);
+        var expected = Run("q-galore", [Rows], ScalarType.Float32, steps: 50);
 
-        Distance(Run(method, [Rows / 4, Rows / 4, Rows / 4, Rows / 4], ScalarType.Float32, steps: 50), expected).Should().BeLessThan(1e-3);
+        var values = Run("q-galore", [Rows / 4, Rows / 4, Rows / 4, Rows / 4], ScalarType.Float32, steps: 50);
+
+        int[] apart = [.. Enumerable.Range(0, values.Length).Where(place => Math.Abs(values[place] - expected[place]) == 1)];
+        apart.Should().HaveCountLessThanOrEqualTo(1);
+        foreach (var place in apart)
+            values[place] = expected[place];
+        Distance(values, expected).Should().BeLessThan(1e-5);
     }
 
     [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]

@@ -1,15 +1,13 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors in a layer of the model, put into the place of a linear one or hooked to it.</summary>
-internal class FactorLayerAdapter : FactorAdapter
+internal partial class FactorLayerAdapter : FactorAdapter
 {
     private readonly Linear _plain;
     private readonly long[] _shape;
     private readonly StartedFactors _start;
     private FactorLayer? _layer;
-    private TemporaryMerge? _merge;
     private (bool Factors, bool Weight)? _trained;
-    private bool _finished;
 
     public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings)
         : base(request.Site, Entry.For(request.Way, request.Site), settings, request.Reason)
@@ -204,38 +202,6 @@ internal class FactorLayerAdapter : FactorAdapter
         Layer.Add(a, b, rounding, measures: false);
     }
 
-    public override void Merge(Device keep, long completed)
-    {
-        using var final = FinalA();
-        _merge = new TemporaryMerge(Weight, A, final, keep);
-        FoldIntoPlain(completed);
-        Layer.Enabled = false;
-    }
-
-    public override void Unmerge()
-    {
-        _merge!.Undo(Weight, A);
-        _merge = null;
-        Layer.Enabled = IsActive && TrainsFactors;
-    }
-
-    public override void Finish(long completed)
-    {
-        using (no_grad())
-        {
-            using var final = FinalA();
-            if (final is not null)
-                A.copy_(final);
-            FoldIntoPlain(completed);
-            Instruments.Merges.Count();
-            B.zero_();
-        }
-
-        base.Finish(completed);
-        Weight.requires_grad = !Site.WasFrozen;
-        _finished = true;
-    }
-
     public override void Release()
     {
         _merge?.Dispose();
@@ -278,23 +244,6 @@ internal class FactorLayerAdapter : FactorAdapter
         ((LayerEntry)Entry).Layer = _layer;
         Reason = _layer.Note is { } note ? $"{Reason}; {note}" : Reason;
         _start.Begin(_layer, Weight, key);
-    }
-
-    /// <summary>What the end of the training makes of A, a tensor of its own, or null where it leaves A as it is.</summary>
-    private Tensor? FinalA()
-    {
-        using var scope = NewDisposeScope();
-        var (last, a) = (A.detach(), A.detach());
-        foreach (var feature in Settings.Features)
-            a = feature.FinalA(this, a);
-        return ReferenceEquals(a, last) ? null : a.MoveToOuterDisposeScope();
-    }
-
-    /// <summary>The last factors go into the weight, or the plain layer. None follow that could carry anything.</summary>
-    private void FoldIntoPlain(long completed)
-    {
-        using var rounding = RoundingAt(completed);
-        Layer.FoldInto(_plain, rounding);
     }
 
     /// <summary>Lets the factors start from what rounding has lost.</summary>

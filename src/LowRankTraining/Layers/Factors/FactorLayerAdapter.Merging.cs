@@ -1,0 +1,57 @@
+namespace LowRankTraining.Layers;
+
+/// <content>The factors in their weight, for a while and for good.</content>
+internal partial class FactorLayerAdapter
+{
+    private TemporaryMerge? _merge;
+    private bool _finished;
+
+    public override void Merge(Device keep, long completed)
+    {
+        using var final = FinalA();
+        _merge = new TemporaryMerge(Weight, A, final, keep);
+        FoldIntoPlain(completed);
+        Layer.Enabled = false;
+    }
+
+    public override void Unmerge()
+    {
+        _merge!.Undo(Weight, A);
+        _merge = null;
+        Layer.Enabled = IsActive && TrainsFactors;
+    }
+
+    public override void Finish(long completed)
+    {
+        using (no_grad())
+        {
+            using var final = FinalA();
+            if (final is not null)
+                A.copy_(final);
+            FoldIntoPlain(completed);
+            Instruments.Merges.Count();
+            B.zero_();
+        }
+
+        base.Finish(completed);
+        Weight.requires_grad = !Site.WasFrozen;
+        _finished = true;
+    }
+
+    /// <summary>What the end of the training makes of A, a tensor of its own, or null where it leaves A as it is.</summary>
+    private Tensor? FinalA()
+    {
+        using var scope = NewDisposeScope();
+        var (last, a) = (A.detach(), A.detach());
+        foreach (var feature in Settings.Features)
+            a = feature.FinalA(this, a);
+        return ReferenceEquals(a, last) ? null : a.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The last factors go into the weight, or the plain layer. None follow that could carry anything.</summary>
+    private void FoldIntoPlain(long completed)
+    {
+        using var rounding = RoundingAt(completed);
+        Layer.FoldInto(_plain, rounding);
+    }
+}
