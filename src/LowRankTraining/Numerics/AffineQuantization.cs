@@ -39,7 +39,7 @@ internal static class AffineQuantization
     /// <summary>Uniform numbers for every chunk: on a CPU by their places.</summary>
     private static Func<BlockChunk, Tensor> UniformRows(Generator generator, Device device)
     {
-        if (device.type != DeviceType.CPU)
+        if (!device.type.IsHere())
             return chunk => rand(chunk.Count, chunk.Size, ScalarType.Float32, device, generator: generator);
 
         var uniform = SpanUniform.From(generator);
@@ -120,7 +120,7 @@ internal static class AffineQuantization
                 var x = chunk.Of(flat).to(ScalarType.Float32);
                 var uniformRows = uniform?.Invoke(chunk);
                 var target = (chunk.CodesOf(bytes, bits), chunk.ScalesOf(scales), chunk.ScalesOf(zeroPoints));
-                if (x.device_type == DeviceType.CPU && compatibility == Compatibility.Paper)
+                if (x.IsHere() && compatibility == Compatibility.Paper)
                     EncodeOnHost(x.contiguous(), uniformRows is null ? null : chunk.Flat(uniformRows), bits, group, target);
                 else
                     EncodeOnDevice(chunk.Rows(x), uniformRows, bits, compatibility, target);
@@ -151,7 +151,7 @@ internal static class AffineQuantization
     private static void Decode(BlockChunk chunk, Tensor bytes, Tensor scales, Tensor zeros, int bits, Tensor target)
     {
         var (codes, chunkScales, chunkZeros) = (chunk.CodesOf(bytes, bits), chunk.ScalesOf(scales), chunk.ScalesOf(zeros));
-        if (bytes.device_type == DeviceType.CPU)
+        if (bytes.IsHere())
         {
             target.WriteFloats(numbers => SpanAffine.Decode(codes.bytes, chunkScales.Floats(), chunkZeros.bytes, bits, chunk.Size, numbers));
             return;

@@ -26,7 +26,7 @@ internal readonly record struct Blocks(long Elements, int Size)
     /// which have threads of their own.</param>
     public void ForEach(Device where, Action<BlockChunk> work, bool isOrdered = false)
     {
-        if (where.type == DeviceType.CPU && !isOrdered && Elements >= WorthSharing)
+        if (where.type.IsHere() && !isOrdered && Elements >= WorthSharing)
             Parallel.ForEach(Chunks, new ParallelOptions { MaxDegreeOfParallelism = get_num_threads() }, Do);
         else
             foreach (var chunk in Chunks)

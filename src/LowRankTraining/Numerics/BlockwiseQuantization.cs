@@ -109,7 +109,7 @@ internal static class BlockwiseQuantization
     {
         using var scope = NewDisposeScope();
         var (codes, scales) = (chunk.CodesOf(bytes, table.Bits), chunk.ScalesOf(absMax));
-        if (stochastic is null && numbers.device_type == DeviceType.CPU && scales.IsSingle())
+        if (stochastic is null && numbers.IsHere() && scales.IsSingle())
         {
             table.OnSpans.Encode(numbers.contiguous().Floats(), chunk.Size, codes.bytes, scales.Floats());
             return;
@@ -139,7 +139,7 @@ internal static class BlockwiseQuantization
     {
         using var scope = NewDisposeScope();
         var (codes, scales) = (chunk.CodesOf(bytes, table.Bits), chunk.ScalesOf(absMax));
-        if (bytes.device_type == DeviceType.CPU && scales.IsSingle())
+        if (bytes.IsHere() && scales.IsSingle())
         {
             target.WriteFloats(numbers => table.OnSpans.Decode(codes.bytes, scales.Floats(), chunk.Size, numbers));
             return;

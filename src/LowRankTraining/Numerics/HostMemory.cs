@@ -8,6 +8,16 @@ internal static class HostMemory
     /// <summary>A thread that has been held up leaves the rest to the others.</summary>
     private const int RangesOfThread = 4;
 
+    /// <value>Whether passes over this memory are taken where there are any. Without them a tensor on the CPU takes the operations that one on a GPU takes:
+    /// so tests reach those on a machine that has none.</value>
+    internal static bool IsUsed { get; set; } = true;
+
+    /// <summary>Whether the numbers lie here: reading one costs nothing, and a pass over all of them can stand for many operations.</summary>
+    public static bool IsHere(this Tensor tensor) => tensor.device_type.IsHere();
+
+    /// <inheritdoc cref="IsHere(Tensor)"/>
+    public static bool IsHere(this DeviceType device) => device == DeviceType.CPU && IsUsed;
+
     /// <summary>The numbers themselves, not a copy. The tensor must outlive the span: nothing checks that it does.</summary>
     /// <param name="tensor">float32, contiguous, of at most 2 GB.</param>
     public static Span<float> Floats(this Tensor tensor) => tensor.IsSingle()
@@ -30,7 +40,7 @@ internal static class HostMemory
 
     /// <summary>Whether a span can hold all numbers as they lie: float32, on the CPU, contiguous, at most 2 GB.</summary>
     public static bool IsOnHost(this Tensor tensor) =>
-        tensor.IsSingle() && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / sizeof(float);
+        tensor.IsSingle() && tensor.IsHere() && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / sizeof(float);
 
     /// <summary>The tensor itself where it is contiguous, else a contiguous copy, a temporary of the current dispose scope.</summary>
     public static Tensor Packed(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();

@@ -28,7 +28,7 @@ internal readonly ref struct HostNumbers
     public static bool TryOpen(Tensor tensor, out HostNumbers numbers)
     {
         var dtype = tensor.dtype;
-        var isOnHost = SizeOf(dtype) is { } size && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / size;
+        var isOnHost = SizeOf(dtype) is { } size && tensor.IsHere() && tensor.is_contiguous() && tensor.numel() <= int.MaxValue / size;
         numbers = isOnHost ? new(tensor, dtype) : default;
         return isOnHost;
     }

@@ -73,7 +73,7 @@ internal static class RoundingRemainder
     private static void InChunks(Tensor single, Tensor rounded, Tensor remainder, OnSpans onSpans, Action<Tensor, Tensor, Tensor> onTensors)
     {
         using var scope = NewDisposeScope();
-        var isOnHost = rounded.dtype == ScalarType.BFloat16 && new[] { single, rounded, remainder }.All(tensor => tensor.device_type == DeviceType.CPU);
+        var isOnHost = rounded.dtype == ScalarType.BFloat16 && new[] { single, rounded, remainder }.All(HostMemory.IsHere);
         var (x, h, c) = (single.view(-1), rounded.view(-1), remainder.view(-1));
         for (long start = 0, length = x.shape[0]; start < length; start += ChunkElements)
         {

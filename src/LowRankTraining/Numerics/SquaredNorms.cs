@@ -17,7 +17,7 @@ internal static class SquaredNorms
             return OnHost(matrix, numbers, axis);
 
         using var scope = NewDisposeScope();
-        var packed = matrix.device_type == DeviceType.CPU && matrix.IsSingle() ? matrix.Packed() : matrix;
+        var packed = matrix.IsHere() && matrix.IsSingle() ? matrix.Packed() : matrix;
         var squares = packed.TryFloats(out numbers) && !numbers.IsEmpty
             ? OnHost(packed, numbers, axis)
             : linalg.vector_norm(matrix, dims: [axis], keepdim: true).square();

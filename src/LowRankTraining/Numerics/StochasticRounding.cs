@@ -39,7 +39,7 @@ internal static class StochasticRounding
         }
 
         var (from, to) = (source.reshape(-1), target.view(-1));
-        if (from.device_type == DeviceType.CPU && from.IsSingle())
+        if (from.IsHere() && from.IsSingle())
             CopyOnHost(from, to, bits, SpanUniform.From(generator));
         else
             InChunks(from, to, ChunkElements, (_, part) => Round(part, bits, generator));

@@ -58,6 +58,6 @@ internal static class SymmetricProducts
     private static long? BlockOf(Tensor left)
     {
         var block = left.dtype == ScalarType.BFloat16 ? 256 : 128;
-        return left.device_type == DeviceType.CPU && left.size(0) >= 2 * block ? block : null;
+        return left.IsHere() && left.size(0) >= 2 * block ? block : null;
     }
 }

@@ -28,7 +28,7 @@ internal sealed partial class ParameterState : OptimizerState, IGradientTaker
         _parameter.dtype != _dtype || _parameter.device_type != _device || (IsOnDevice && _parameter.device_index != _deviceIndex);
 
     /// <value>Whether a read of its numbers would have to wait for another processor.</value>
-    public bool IsOnDevice => _device != DeviceType.CPU;
+    public bool IsOnDevice => !_device.IsHere();
 
     public ParameterPlan Plan { get; }
 

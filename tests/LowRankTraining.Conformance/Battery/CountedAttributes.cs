@@ -1,5 +1,5 @@
 using LowRankTraining.ByteCounting;
-using TorchSharp;
+using LowRankTraining.Numerics;
 using Xunit;
 
 namespace LowRankTraining.Conformance.Battery;
@@ -10,8 +10,7 @@ internal sealed class CountedFactAttribute : FactAttribute
     public CountedFactAttribute() => Skip = Absence;
 
     /// <value>Why bytes cannot be counted; null where they can.</value>
-    internal static string? Absence { get; } =
-        TestDevice.Current.type != DeviceType.CPU ? "Only bytes of CPU tensors are counted." : ByteCounter.Absence;
+    internal static string? Absence { get; } = TestDevice.Current.type.IsHere() ? ByteCounter.Absence : "Only bytes of the CPU's own passes are counted.";
 }
 
 /// <summary>The same for a theory.</summary>

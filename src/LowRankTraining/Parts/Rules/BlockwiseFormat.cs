@@ -51,7 +51,7 @@ public sealed record BlockwiseFormat : QuantizedFormat
 
     private protected override HostMoment? CodesOnHost(StateBag state, MomentSlot slot, in TensorKind like)
     {
-        if (like.Like.device_type != DeviceType.CPU || like.Computing != ScalarType.Float32)
+        if (!like.Like.IsHere() || like.Computing != ScalarType.Float32)
             return null;
 
         var blocks = Blocks.Of(like.Elements, Block, Bits);

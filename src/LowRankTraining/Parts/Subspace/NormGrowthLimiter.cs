@@ -37,7 +37,7 @@ public sealed record NormGrowthLimiter : ILimiter
     {
         if (!state.TryGet(Memory, out var allowed))
             state.Set(Memory, allowed = full(Array.Empty<long>(), double.PositiveInfinity, norm.dtype, norm.device));
-        var factor = norm.device_type == DeviceType.CPU ? OnHost(norm, allowed) : OnDevice(norm, allowed);
+        var factor = norm.IsHere() ? OnHost(norm, allowed) : OnDevice(norm, allowed);
         if (Instruments.LimiterActivations.Enabled)
             Instruments.LimiterActivations.Count(factor.ToDouble() is > 0 and < 1 ? 1 : 0);
         return factor;
