@@ -41,11 +41,11 @@ internal static class GradientCheck
     /// <summary>The same of numbers in the processor's own memory.</summary>
     public static GradientVerdict Judge(in HostNumbers numbers) => Of(LargestOf(numbers), ScalarType.Float32);
 
-    /// <summary>Reads one number per gradient back, all in one transfer.</summary>
+    /// <summary>Reads one number per gradient back, all in one transfer, whichever devices a model is spread over.</summary>
     public static GradientVerdict[] JudgeAll(IReadOnlyList<Tensor> gradients)
     {
         using var scope = NewDisposeScope();
-        var largest = stack(gradients.Select(Largest).ToArray()).cpu();
+        var largest = stack([.. gradients.Select(gradient => Largest(gradient).to(gradients[0].device))]).cpu();
         return [.. largest.data<double>().Zip(gradients, (magnitude, gradient) => Of(magnitude, gradient.dtype))];
     }
 
