@@ -22,11 +22,13 @@ public sealed class MpiWorldTests : IDisposable
         Succeeded(Processes.Start(count, "send-early", "true")).Should().Be(Succeeded(Processes.Start(count, "send-early", "false")));
 
     [MpiTheory]
-    [InlineData("galore", 2)]
-    [InlineData("lora", 2)]
-    [InlineData("ldadam", 4)]
-    public void Processes_train_to_the_bits_of_lanes_in_one_process(string method, int count) =>
-        Succeeded(Processes.Start(count, "train", method, "4")).Should().Be(InThisProcess(method, lanes: 4));
+    [InlineData("galore", 2, 4)]
+    [InlineData("lora", 2, 4)]
+    [InlineData("ldadam", 4, 4)]
+    [InlineData("galore", 8, 8)]
+    [InlineData("fira", 8, 8)]
+    public void Processes_train_to_the_bits_of_lanes_in_one_process(string method, int count, int lanes) =>
+        Succeeded(Processes.Start(count, "train", method, $"{lanes}")).Should().Be(InThisProcess(method, lanes));
 
     [MpiFact]
     public void Run_of_four_goes_on_with_two_and_one_bit_for_bit()
