@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining.Mixing;
 
 /// <summary>Gradient-alignment reward (GAR): draws more from the sources whose gradients point where the next gradient points too, for those are the ones that

@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining;
 
 /// <content>Whether the parameters are still those that the optimizer was made for.</content>

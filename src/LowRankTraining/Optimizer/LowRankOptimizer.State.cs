@@ -1,5 +1,4 @@
 using LowRankTraining.Checkpoints;
-using LowRankTraining.Diagnostics;
 
 namespace LowRankTraining;
 

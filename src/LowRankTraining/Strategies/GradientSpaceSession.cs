@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A gradient-space method at work: the model stays as it is, matrices get a subspace rule, everything else a full-rank one.</summary>

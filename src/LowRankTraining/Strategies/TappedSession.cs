@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A gradient-space session that takes the gradients of linear layers in the backward pass.</summary>

@@ -1,4 +1,3 @@
-using LowRankTraining.Diagnostics;
 using LowRankTraining.Text;
 
 namespace LowRankTraining.Strategies;

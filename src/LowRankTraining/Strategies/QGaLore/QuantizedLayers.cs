@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>What has become of linear layers whose weights were to be kept in 8 bits.</summary>

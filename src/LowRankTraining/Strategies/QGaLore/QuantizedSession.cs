@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining.Strategies;
 
 /// <summary>A gradient-space session whose projected linear weights are kept in 8 bits.</summary>
