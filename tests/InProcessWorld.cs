@@ -1,4 +1,6 @@
 using System.Runtime.ExceptionServices;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace LowRankTraining;
 
