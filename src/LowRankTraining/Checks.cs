@@ -124,3 +124,9 @@ public sealed class Checks
 
     private static string Text(object value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
 }
+
+/// <summary>Refused options, whose message is the sentences on them, one after the other.</summary>
+internal sealed class RefusedOptions(string name, Type type, IEnumerable<string> failures) : OptionsValidationException(name, type, failures)
+{
+    public override string Message => string.Join(" ", Failures);
+}

@@ -3,7 +3,7 @@ namespace LowRankTraining;
 /// <summary>Where the numbers of a trained weight are kept between steps, when not in the parameter itself.</summary>
 /// <remarks>The optimizer opens it, adds decay and update in computing precision, and closes it: one rounding a step.
 /// It is opened only where the gradient is usable.</remarks>
-public interface IWeightStore
+internal interface IWeightStore
 {
     /// <value>The weight's shape, which is that of its gradient.</value>
     long[] Shape { get; }

@@ -22,7 +22,7 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
 
     /// <value>Where the weight's numbers are kept, when not in <see cref="Parameter"/>, which then stands for gradient
     /// and identity alone. Default: null, in the parameter.</value>
-    public IWeightStore? Store { get; init; }
+    internal IWeightStore? Store { get; init; }
 
     /// <value>Bytes that belong to the weight without being learned, such as the positions of sparse values. Default 0.</value>
     public long AttachedBytes { get; init; }

@@ -1,8 +1,30 @@
 namespace LowRankTraining.Numerics;
 
-/// <summary>The power iteration that randomized and warm-started bases share.</summary>
+/// <summary>Randomized range finding by power iteration.</summary>
+/// <remarks>Source: Halko, Martinsson and Tropp, SIAM Review 53 (2011), algorithms 4.4 and 5.1.</remarks>
 internal static class SubspaceIteration
 {
+    /// <summary>Orthonormal columns that nearly span the leading left singular vectors: A Ω with Gaussian Ω, and so many passes.</summary>
+    public static Tensor Range(SeenMatrix matrix, long width, Generator generator, int passes)
+    {
+        var like = matrix.Like;
+        using var omega = randn(like.shape[1], width, like.dtype, like.device, generator: generator);
+        var range = Orthonormalized(matrix.Times(omega));
+        for (var pass = 0; pass < passes; pass++)
+        {
+            using var before = range;
+            range = Orthonormalized(Pass(matrix, before));
+        }
+
+        return range;
+
+        static Tensor Orthonormalized(Tensor columns)
+        {
+            using (columns)
+                return Orthonormal.Columns(columns);
+        }
+    }
+
     /// <summary>A Y with Y spanning Aᵀ P; not yet orthonormal. Y is conditioned first, so that small directions do not drown in the large ones; exactly
     /// orthonormal it need not be.</summary>
     public static Tensor Pass(SeenMatrix matrix, Tensor basis)

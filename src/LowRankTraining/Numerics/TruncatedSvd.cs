@@ -2,7 +2,7 @@ namespace LowRankTraining.Numerics;
 
 /// <summary>The leading singular triplets of a matrix.</summary>
 /// <remarks>Small matrices, and ranks near the short side, by exact SVD; else from a random sketch with power iterations, all of it products, the same for the
-/// same key. Source: Halko, Martinsson and Tropp, SIAM Review 53 (2011), algorithms 4.4 and 5.1.</remarks>
+/// same key.</remarks>
 internal static class TruncatedSvd
 {
     private const long Small = 256, Oversampling = 8;
@@ -40,27 +40,9 @@ internal static class TruncatedSvd
 
     private static (Tensor, Tensor, Tensor) FromSketch(Tensor matrix, long width, ulong key, int powerIterations)
     {
-        var range = Range(Sketch(matrix, width, key));
-        for (var pass = 0; pass < powerIterations; pass++)
-        {
-            using var before = range;
-            range = Range(SubspaceIteration.Pass(new HeldMatrix(matrix), before));
-        }
-
+        using var generator = new Generator(key, matrix.device);
+        var range = SubspaceIteration.Range(new HeldMatrix(matrix), width, generator, powerIterations);
         var (left, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);
         return (range.mm(left), values, right);
-    }
-
-    private static Tensor Sketch(Tensor matrix, long width, ulong key)
-    {
-        using var generator = new Generator(key, matrix.device);
-        using var omega = randn(matrix.shape[1], width, matrix.dtype, matrix.device, generator: generator);
-        return matrix.mm(omega);
-    }
-
-    private static Tensor Range(Tensor columns)
-    {
-        using (columns)
-            return Orthonormal.Columns(columns);
     }
 }

@@ -1,10 +1,9 @@
 using LowRankTraining.Checkpoints;
-using LowRankTraining.Diagnostics;
 
 namespace LowRankTraining;
 
 /// <summary>The optimizer's memory of one parameter, as TorchSharp wants to see it.</summary>
-internal sealed partial class ParameterState : OptimizerState, IGradientTaker
+internal sealed class ParameterState : OptimizerState, IGradientTaker
 {
     /// <summary>A gradient that an open window has left where it is, in a state that is saved.</summary>
     public static readonly StateSlot PendingGradient = new("pending_gradient");
@@ -65,6 +64,81 @@ internal sealed partial class ParameterState : OptimizerState, IGradientTaker
 
     /// <value>What its rule may know about the next step.</value>
     public StepContext Context => Optimizer.ContextFor(this);
+
+    public bool HasGradient => Parameter.HasGradient();
+
+    /// <value>What the rule has taken of the gradient in its subspace; null for nothing.</value>
+    public Tensor? Accumulated => Plan.Rule.AccumulatedIn(Bag);
+
+    /// <value>What has been taken of the gradient: accumulated, and lane by lane.</value>
+    public IEnumerable<Tensor?> Taken => Lanes.Tensors.Append(Accumulated);
+
+    /// <value>Whether the next update needs of a gradient only products with thin matrices.</value>
+    public bool NeedsOnlyProducts => Plan.Rule.NeedsOnlyProducts(Plan.Shape, Bag, Context);
+
+    /// <summary>The gradient as it stands, or null. A sparse one, as embeddings can have, gets all of its rows first: rules look at whole matrices.</summary>
+    public Tensor? DenseGradient()
+    {
+        var gradient = Parameter.grad;
+        if (gradient is not { is_sparse: true })
+            return gradient;
+
+        using (gradient)
+        using (var dense = gradient.to_dense())
+            Parameter.grad = dense;
+        return Parameter.grad;
+    }
+
+    /// <summary>The gradient to be written to, or null. One that shows a number in several places, as <c>expand</c> makes it, gets memory for each
+    /// first.</summary>
+    public Tensor? WritableGradient()
+    {
+        var gradient = Parameter.grad;
+        if (gradient is null || gradient.is_sparse || !gradient.stride().Zip(gradient.shape).Any(axis => axis is { First: 0, Second: > 1 }))
+            return gradient;
+
+        using (gradient)
+        using (var own = gradient.contiguous())
+            Parameter.grad = own;
+        return Parameter.grad;
+    }
+
+    /// <summary>Gives the parameter a gradient of zeros.</summary>
+    public Tensor SetZeroGradient()
+    {
+        using (var zero = zeros(Plan.Shape, Parameter.dtype, Parameter.device))
+            Parameter.grad = zero;
+        return Parameter.grad!;
+    }
+
+    /// <summary>Takes a gradient into the subspace, where that is all that the next update needs of it.</summary>
+    /// <param name="gradient">In computing precision.</param>
+    public bool TryAccumulate(Tensor gradient) => Plan.Rule.TryAccumulate(gradient, Bag, Context);
+
+    /// <summary>What has been accumulated; zeros where nothing has.</summary>
+    /// <exception cref="InvalidOperationException">Here the next update needs the whole gradient.</exception>
+    public Tensor ProjectedOrZeros()
+    {
+        if (Accumulated is { } projected)
+            return projected;
+
+        using var scope = NewDisposeScope();
+        if (!TryAccumulate(zeros(Plan.Shape, Parameter.dtype.Computing(), Parameter.device)))
+            throw new InvalidOperationException(
+                $"Another process projects the gradient of '{Plan.Name}', and this one needs all of it: their states are not those of one run. "
+                + "Load the same checkpoint in every process.");
+        return Accumulated!;
+    }
+
+    public void DropAccumulated() => Plan.Rule.DropAccumulated(Bag);
+
+    /// <summary>Multiplies all that waits for the step.</summary>
+    public void Scale(double factor)
+    {
+        using var gradient = WritableGradient();
+        gradient?.mul_(factor);
+        Accumulated?.mul_(factor);
+    }
 
     public override void Initialize(OptimizerOptions options) => Bag.Clear();
 

@@ -38,7 +38,6 @@ internal static class Layers
         ["ParameterPlan"] = "Contracts",
         ["ParameterOptions"] = "Contracts",
         ["LowRankStrategies"] = "Strategies",
-        ["LowRankMethod"] = "Strategies",
     };
 
     /// <summary>Uses of what does not stand under a part that are still there, as part → type. To be cut: this list only gets shorter.</summary>

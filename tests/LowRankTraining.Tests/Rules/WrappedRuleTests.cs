@@ -84,6 +84,6 @@ public class WrappedRuleTests
     /// <summary>Lets every gradient through.</summary>
     private sealed record Open : ISpikeGuard
     {
-        public GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step) => new(gradient, 1);
+        public (Tensor Gradient, double Factor) Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step) => (gradient, 1);
     }
 }

@@ -1,5 +1,3 @@
-using LowRankTraining.Diagnostics;
-
 namespace LowRankTraining.Layers;
 
 /// <summary>Decides what becomes of every parameter of a model, and refuses what cannot be done before anything is changed.</summary>
@@ -48,7 +46,7 @@ internal static class AdapterPlanner
             Ties.Of(model, parameters))
         {
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
-                .Select(other => new LeftOutMatrix(other.Name, WhyLeftOut(other, targets, method)))],
+                .Select(other => (other.Name, WhyLeftOut(other, targets, method)))],
         };
         var trained = session.Parameters.Where(plan => plan.Parameter.requires_grad).Sum(plan => plan.Parameter.numel());
         settings.Logger?.Adapted(settings.Strategy, adapters.Length, trained, size, (double)trained / size, session.Describe());

@@ -3,7 +3,7 @@ namespace LowRankTraining.Layers;
 public sealed partial class AdapterSession
 {
     /// <value>The model's matrices that are not adapted, each with the reason.</value>
-    public IReadOnlyList<LeftOutMatrix> LeftOut { get; internal init; } = [];
+    public IReadOnlyList<(string Name, string Reason)> LeftOut { get; internal init; } = [];
 
     /// <summary>Runs a batch and tells which of the adapted matrices take part in it: for training, before the first step, and for factors that were loaded
     /// and will never see one.</summary>

@@ -25,6 +25,15 @@ internal abstract record PartsRule : UpdateRule
     /// <summary>accumulator += the change of the weight that comes from a step of the parts, which are changed in place.</summary>
     protected abstract void Step(Tensor partsGradient, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step);
 
+    /// <summary>weight += left right.</summary>
+    protected static void AddProduct(Tensor weight, Tensor left, Tensor right)
+    {
+        if (weight.dim() == 2)
+            weight.addmm_(left, right);
+        else
+            weight.add_(left.mm(right).reshape(weight.shape));
+    }
+
     /// <summary>Keeps parts, and what belongs to them.</summary>
     protected virtual void Keep(Tensor parts, StateBag state) => state.Set(Parts, parts);
 

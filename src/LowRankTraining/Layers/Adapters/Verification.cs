@@ -13,7 +13,7 @@ public sealed record Verification
     public required IReadOnlyList<string> WithoutGradient { get; init; }
 
     /// <value>The model's other matrices, each with the reason.</value>
-    public required IReadOnlyList<LeftOutMatrix> LeftOut { get; init; }
+    public required IReadOnlyList<(string Name, string Reason)> LeftOut { get; init; }
 
     /// <summary>One line for the adapters, one for each that is idle or got no gradient, and one for each matrix left out.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
@@ -22,6 +22,6 @@ public sealed record Verification
             + $"{LeftOut.Count} of {Acting.Count + Idle.Count + LeftOut.Count} matrices are left out",
         .. Idle.Select(name => $"{name}: not run by call() in the batch (a layer that the model runs by forward() is shadowed in the first step)"),
         .. WithoutGradient.Select(name => $"{name}: no gradient"),
-        .. LeftOut.Select(matrix => matrix.ToString()),
+        .. LeftOut.Select(matrix => $"{matrix.Name}: left out ({matrix.Reason})"),
     ]);
 }

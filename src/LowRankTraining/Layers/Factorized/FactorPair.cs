@@ -55,14 +55,6 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
         return Kept(zeros(rows, rank, ScalarType.Float32, device), Uniform(rank, columns, columns, device, generator), dtype);
     }
 
-    /// <summary>The singular values of a matrix in falling order, in float32 at least.</summary>
-    public static Tensor SingularValues(Tensor weight)
-    {
-        using var guard = no_grad();
-        using var scope = NewDisposeScope();
-        return linalg.svdvals(weight.Widened()).MoveToOuterDisposeScope();
-    }
-
     private static Tensor Uniform(long rows, long columns, long fanIn, Device device, Generator generator)
     {
         var bound = 1 / Math.Sqrt(fanIn);

@@ -53,7 +53,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         var change = parts - before;
         var left = cat([change.narrow(1, columns, rows), before.narrow(1, columns, rows)], 0).mul_(Settings.Scale);
         var right = cat([parts.narrow(1, 0, columns), change.narrow(1, 0, columns)], 0);
-        Add(accumulator, left.t(), right);
+        AddProduct(accumulator, left.t(), right);
     }
 
     /// <summary>The factors, or those that the first step will begin with; null where they have started from a part of the weight, which is in it
@@ -166,12 +166,4 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
 
     private long RankFor(Tensor matrix, long completed) =>
         Settings.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));
-
-    private static void Add(Tensor accumulator, Tensor left, Tensor right)
-    {
-        if (accumulator.dim() == 2)
-            accumulator.addmm_(left, right);
-        else
-            accumulator.add_(left.mm(right).reshape(accumulator.shape));
-    }
 }

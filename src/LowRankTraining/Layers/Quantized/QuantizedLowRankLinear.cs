@@ -8,7 +8,7 @@ namespace LowRankTraining.Layers;
 /// <c>lora_B</c>. Bytes of the weight: 0.5625 for each number in NF4, 1.016 in 8 bits.</para>
 /// <para>Source: Dettmers et al., QLoRA, arXiv 2305.14314.</para>
 /// </remarks>
-public sealed class QuantizedLowRankLinear : FactorLayer
+internal sealed class QuantizedLowRankLinear : FactorLayer
 {
     private const string CodesName = "weight_codes", AbsMaxName = "weight_absmax";
 
@@ -118,7 +118,6 @@ public sealed class QuantizedLowRankLinear : FactorLayer
         return loss?.MoveToOuterDisposeScope();
     }
 
-    /// <inheritdoc/>
     protected override Tensor Change(Tensor rows, Tensor output) => output.addmm(Hidden(rows), lora_B.t());
 
     private protected override Tensor Plain(Tensor rows) => !IsQuantized ? base.Plain(rows)

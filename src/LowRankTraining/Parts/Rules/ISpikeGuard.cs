@@ -8,7 +8,9 @@ public interface ISpikeGuard : IPart
     /// <param name="rule">The rule that is shielded.</param>
     /// <param name="state">The parameter's memory; the guard keeps its own tensors and counters in it.</param>
     /// <param name="step">The step.</param>
-    GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step);
+    /// <returns>The gradient that the rule sees, the given one or a temporary of the current dispose scope, and a factor on the rule's step, in
+    /// [0, 1].</returns>
+    (Tensor Gradient, double Factor) Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step);
 
     /// <summary>Why the guard cannot shield <paramref name="rule"/>, in a sentence that says what to do; null where it can.</summary>
     string? ObjectionTo(DirectionRule rule) => null;
@@ -16,8 +18,3 @@ public interface ISpikeGuard : IPart
     /// <value>What the guard itself keeps for one parameter. Default: nothing.</value>
     IEnumerable<StateSlot> Slots => [];
 }
-
-/// <summary>What a guard lets through.</summary>
-/// <param name="Gradient">The gradient that the rule sees: the given one, or a temporary of the current dispose scope.</param>
-/// <param name="Factor">A factor on the rule's step, in [0, 1].</param>
-public readonly record struct GuardedGradient(Tensor Gradient, double Factor);

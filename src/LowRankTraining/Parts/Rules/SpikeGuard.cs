@@ -48,7 +48,7 @@ public sealed record SpikeGuard : ISpikeGuard
             + $"and {rule.GetType().Name} keeps none that has the gradient's shape: take Adam or RMSProp, or a {nameof(StabilityGuard)}.";
 
     /// <inheritdoc/>
-    public GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)
+    public (Tensor Gradient, double Factor) Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)
     {
         var update = state.Advance(Clock);
         var sinceReset = ResetEvery > 0 ? update % ResetEvery : update;
@@ -57,7 +57,7 @@ public sealed record SpikeGuard : ISpikeGuard
 
         var second = rule.Moments.First(IsSecond);
         var clips = update >= ClipStart && sinceReset >= ClipStart && second.IsIn(state);
-        return new(clips ? Clip(gradient, second, state) : gradient, WarmupFactor(update));
+        return (clips ? Clip(gradient, second, state) : gradient, WarmupFactor(update));
     }
 
     /// <summary>The factor on the step at an update; the first is 1.</summary>

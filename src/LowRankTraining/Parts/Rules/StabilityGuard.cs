@@ -53,7 +53,7 @@ public sealed record StabilityGuard : ISpikeGuard
     public IEnumerable<StateSlot> Slots => [Clock, Largest, Norm, Square];
 
     /// <inheritdoc/>
-    public GuardedGradient Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)
+    public (Tensor Gradient, double Factor) Apply(Tensor gradient, DirectionRule rule, StateBag state, in StepContext step)
     {
         var update = state.Advance(Clock);
         var reference = Compatibility == Compatibility.ReferenceCode;
@@ -67,7 +67,7 @@ public sealed record StabilityGuard : ISpikeGuard
         else if (IsReset(update) && rule.StepCounter is { } counter)
             state.SetCounter(counter, 0);
 
-        return new(guarded, 1);
+        return (guarded, 1);
     }
 
     private static long StepsOf(DirectionRule rule, StateBag state) => rule.StepCounter is { } counter ? state.Counter(counter) : 0;

@@ -130,3 +130,10 @@ internal readonly record struct TensorKind(Tensor Like, long[]? Own = null)
 
     public Tensor Zeros() => zeros(Shape, Computing, Device);
 }
+
+/// <summary>The word for a value of its own name in the text form of methods, where it is not the name of the property: "8bit".</summary>
+[AttributeUsage(AttributeTargets.Property)]
+internal sealed class KindAttribute(string name) : Attribute
+{
+    public string Name => name;
+}

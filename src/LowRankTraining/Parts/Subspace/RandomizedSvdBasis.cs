@@ -42,35 +42,9 @@ public sealed record RandomizedSvdBasis : IBasis
 
     private Tensor FromSketch(SeenMatrix matrix, long rank, long width, in StepContext step)
     {
-        var range = Range(Sketch(matrix, width, step));
-        for (var pass = 0; pass < PowerIterations; pass++)
-        {
-            using var before = range;
-            range = Range(SubspaceIteration.Pass(matrix, before));
-        }
-
-        return range.mm(GramBasis.LeadingEigenvectors(SquaredCore(matrix, range), rank));
-    }
-
-    private static Tensor Range(Tensor columns)
-    {
-        using (columns)
-            return Orthonormal.Columns(columns);
-    }
-
-    /// <summary>(QᵀA)(QᵀA)ᵀ.</summary>
-    private static Tensor SquaredCore(SeenMatrix matrix, Tensor range)
-    {
+        using var generator = step.Generator("sketch", matrix.Like.device);
+        var range = SubspaceIteration.Range(matrix, width, generator, PowerIterations);
         using var core = matrix.Within(range);
-        return core.mm(core.t());
-    }
-
-    /// <summary>A Ω, with Gaussian Ω of so many columns.</summary>
-    private static Tensor Sketch(SeenMatrix matrix, long width, in StepContext step)
-    {
-        var like = matrix.Like;
-        using var generator = step.Generator("sketch", like.device);
-        using var omega = randn(like.shape[1], width, like.dtype, like.device, generator: generator);
-        return matrix.Times(omega);
+        return range.mm(GramBasis.LeadingEigenvectors(core.mm(core.t()), rank));
     }
 }

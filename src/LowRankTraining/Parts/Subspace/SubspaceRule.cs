@@ -123,7 +123,7 @@ public sealed partial record SubspaceRule : UpdateRule
         var (matrix, projection, lowRank) = seen;
         Show(lowRank, state);
 
-        var (guarded, factor) = Guard?.Apply(lowRank, Inner, state, step) ?? new(lowRank, 1);
+        var (guarded, factor) = Guard?.Apply(lowRank, Inner, state, step) ?? (lowRank, 1);
         var (direction, correction) = Lift.NeedsLowRankGradient ? Inner.Advance(guarded, state, step) : Inner.AdvanceInPlace(guarded, state, step);
         AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, factor * correction) { SquaredNorms = squares }, scale, state);
         MoveBasis(projection, state, step);

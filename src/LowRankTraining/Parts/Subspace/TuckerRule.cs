@@ -11,7 +11,7 @@ namespace LowRankTraining.Parts;
 /// <para>Source: De Lathauwer, De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000); GaLore, arXiv 2403.03507, whose own version fails when it is
 /// called, never refreshes, and steps by the raw gradient.</para>
 /// </remarks>
-public sealed record TuckerRule : UpdateRule
+internal sealed record TuckerRule : UpdateRule
 {
     /// <summary>As many as libtorch's operators have dimensions.</summary>
     private static readonly StateSlot[] Bases = [.. Enumerable.Range(0, 64).Select(dimension => new StateSlot($"basis_{dimension}"))];
@@ -35,7 +35,6 @@ public sealed record TuckerRule : UpdateRule
     internal static TuckerRule Of(SubspaceRule recipe, double scale) =>
         new() { Rank = recipe.Rank, Basis = recipe.Basis, Refresh = recipe.Refresh, Inner = recipe.Inner, Scale = scale };
 
-    /// <inheritdoc/>
     public override void Check(Checks checks) => checks
         .AtLeast(1, Rank)
         .Part(Basis)
@@ -44,16 +43,12 @@ public sealed record TuckerRule : UpdateRule
         .Above(0, Scale)
         .Refuse(ObjectionsTo(Basis, Refresh));
 
-    /// <inheritdoc/>
     public override (double Beta1, double Beta2)? Betas => Inner.Betas;
 
-    /// <inheritdoc/>
     public override Tensor? RelativeRate(Tensor weight, StateBag state) => Inner.RelativeRate(weight, state);
 
-    /// <inheritdoc/>
     public override TuckerRule WithStates(StateFormat states) => this with { Inner = Inner.WithStates(states) };
 
-    /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
@@ -79,10 +74,8 @@ public sealed record TuckerRule : UpdateRule
         state.Advance(SubspaceRule.Clock);
     }
 
-    /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) => $"Tucker core of {string.Join(" × ", Core(shape))}, {Inner.LayoutFor(Core(shape))}";
 
-    /// <inheritdoc/>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         var core = Core(shape);

@@ -10,7 +10,7 @@ namespace LowRankTraining.Strategies;
 /// nothing, and one whose squares are zero in float32, below 1e-22, makes no step.</para>
 /// <para>Source: Ahn et al., Dion: Distributed Orthonormalized Updates, arXiv 2504.05295, algorithm 1; Nakamori et al., Orth-Dion, arXiv 2605.16341.</para>
 /// </remarks>
-public sealed record DionRule : UpdateRule
+internal sealed record DionRule : UpdateRule
 {
     /// <summary>The length of a column of R, as a share of the longest, that the rounding of float32 may leave.</summary>
     private const double Noise = 1e-6;
@@ -38,7 +38,6 @@ public sealed record DionRule : UpdateRule
     /// <value>How the momentum is stored. Default: float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
 
-    /// <inheritdoc/>
     public override void Check(Checks checks) => checks
         .AtLeast(1, Rank)
         .Fraction(Momentum)
@@ -46,15 +45,12 @@ public sealed record DionRule : UpdateRule
         .Part(Start)
         .Moments(States);
 
-    /// <inheritdoc/>
     public override bool NeedsMatrix => true;
 
-    /// <inheritdoc/>
     public override DionRule WithStates(StateFormat states) => this with { States = states };
 
     private MomentSlot Buffer => new("momentum_buffer", 1) { Format = States };
 
-    /// <inheritdoc/>
     /// <exception cref="ArgumentException">The gradient is a vector.</exception>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
@@ -95,17 +91,14 @@ public sealed record DionRule : UpdateRule
 
     private bool IsTransposed(long rows, long columns) => TransposesWide && rows < columns;
 
-    /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
         $"{nameof(DionRule)} (momentum_buffer {States}, right_factor of rank {Rank.Within(shape)}{(TransposesWide ? ", wide matrices transposed" : "")})";
 
-    /// <inheritdoc/>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
         return [.. Buffer.SlotsFor(shape), Right.Of(Rank.Within(shape) * (IsTransposed(rows, columns) ? rows : columns))];
     }
 
-    /// <inheritdoc/>
     public override string? NoteFor(IReadOnlyList<long> shape) => MatrixRules.NoteOnRank(Rank, shape);
 }

@@ -8,7 +8,7 @@ namespace LowRankTraining.Strategies;
 /// <para>In the state dict: <c>weight</c>, <c>bias</c>, <c>lora_A</c>, <c>lora_B</c>, <c>lora_magnitude_vector</c>.</para>
 /// <para>Source: Liu et al., DoRA, arXiv 2402.09353, equations 5 to 7 and section 4.3.</para>
 /// </remarks>
-public sealed class DoRALinear : FactorLayer
+internal sealed class DoRALinear : FactorLayer
 {
     private const string MagnitudeName = "lora_magnitude_vector";
 
@@ -41,7 +41,6 @@ public sealed class DoRALinear : FactorLayer
     /// <summary>W′ as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
     public override Tensor EffectiveWeight() => RowMagnitudes.Effective(weight, lora_A, lora_B, lora_magnitude_vector, Scale);
 
-    /// <inheritdoc/>
     protected override Tensor Output(Tensor rows)
     {
         if (!Enabled)
@@ -51,7 +50,6 @@ public sealed class DoRALinear : FactorLayer
         return bias is null ? output : output.add_(bias);
     }
 
-    /// <inheritdoc/>
     protected override Tensor Change(Tensor rows, Tensor output)
     {
         var direction = output.addmm(Hidden(rows), lora_B.t());

@@ -20,3 +20,9 @@ internal sealed record ProjectedFactorRule(SubspaceRule Subspace) : UpdateRule
 
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Subspace.SlotsFor(shape);
 }
+
+/// <summary>Factors whose gradients are projected: GradNormLoRP from the weight side.</summary>
+internal sealed class ProjectedFactors(GradNormLoRP projection) : FactorFeature
+{
+    public override UpdateRule RuleFor(string factor, FactorSettings settings, UpdateRule rule) => new ProjectedFactorRule(projection.Subspace);
+}

@@ -9,7 +9,7 @@ namespace LowRankTraining.Strategies;
 /// <para>A zero or non-finite gradient changes nothing. A row of zeros has no direction and stays zero.</para>
 /// <para>Source: Salimans and Kingma, Weight Normalization, arXiv 1602.07868, equation 3; Huang et al., GradNormLoRP, arXiv 2412.19616, section 4.</para>
 /// </remarks>
-public sealed record WeightNormRule : UpdateRule
+internal sealed record WeightNormRule : UpdateRule
 {
     private const double SmallestNorm = 1e-12;
 
@@ -21,15 +21,12 @@ public sealed record WeightNormRule : UpdateRule
     /// <value>β₁, β₂ and ε of the Adam that moves the magnitudes. Default: Adam's.</value>
     public AdamRule Magnitude { get; init; } = new();
 
-    /// <inheritdoc/>
     public override void Check(Checks checks) => checks.Part(Direction).Part(Magnitude);
 
     private AdamRule OfMagnitude => Magnitude with { Names = MagnitudeNames, States = StateFormat.Float32 };
 
-    /// <inheritdoc/>
     public override (double Beta1, double Beta2)? Betas => Direction.Betas ?? (Magnitude.Beta1, Magnitude.Beta2);
 
-    /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.AcceptsSquared(gradient, null, out var isHuge))
@@ -58,20 +55,15 @@ public sealed record WeightNormRule : UpdateRule
         accumulator.add_(direction.reshape(accumulator.shape));
     }
 
-    /// <inheritdoc/>
     public override Tensor? RelativeRate(Tensor weight, StateBag state) => Direction.RelativeRate(weight, state);
 
-    /// <inheritdoc/>
     public override UpdateRule WithStates(StateFormat states) => this with { Direction = Direction.WithStates(states) };
 
-    /// <inheritdoc/>
     public override string? NoteFor(IReadOnlyList<long> shape) => Direction.NoteFor(shape);
 
-    /// <inheritdoc/>
     public override string LayoutFor(IReadOnlyList<long> shape) =>
         $"magnitude and direction, {Direction.LayoutFor(shape)}";
 
-    /// <inheritdoc/>
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [.. Direction.SlotsFor(shape), .. OfMagnitude.SlotsFor([shape[0], 1])];
 
     private static Tensor RowNorms(Tensor matrix) => SquaredNorms.Along(matrix, 1).sqrt_();

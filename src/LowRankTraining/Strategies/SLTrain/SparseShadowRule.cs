@@ -90,10 +90,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
     {
         var left = cat([change.B, before.B], 1).mul_(Recipe.Scale);
         var right = cat([after.A, change.A], 0);
-        if (weight.dim() == 2)
-            weight.addmm_(left, right);
-        else
-            weight.add_(left.mm(right).reshape(weight.shape));
+        AddProduct(weight, left, right);
         SparseLowRank.AddOnSupport(weight, indices, change.Values);
     }
 

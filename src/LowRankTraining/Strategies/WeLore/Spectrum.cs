@@ -37,8 +37,9 @@ public sealed class Spectrum
     public static Spectrum Of(Tensor matrix)
     {
         ArgumentNullException.ThrowIfNull(matrix);
+        using var guard = no_grad();
         using var scope = NewDisposeScope();
-        return new([.. FactorPair.SingularValues(matrix).cpu().to(ScalarType.Float64).data<double>()]);
+        return new([.. linalg.svdvals(matrix.Widened()).cpu().to(ScalarType.Float64).data<double>()]);
     }
 
     /// <summary>How many σ̂ are below a threshold.</summary>

@@ -69,7 +69,7 @@ public sealed class WeLorePlan
             throw new ArgumentOutOfRangeException(nameof(minRatio), minRatio, "The least ratio is a share of the singular values: at least 0 and at most 1.");
 
         var known = matrices.ToArray();
-        var threshold = ThresholdSearch.For(ratio, [.. known.Select(matrix => matrix.Spectrum)]);
+        var threshold = ThresholdFor(ratio, [.. known.Select(matrix => matrix.Spectrum)]);
         return new(ratio, threshold,
             [.. known.Select(matrix => new WeLoreLayer(
             matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), choice, minRatio))]);
@@ -91,6 +91,24 @@ public sealed class WeLorePlan
             $"{Reduced:p1} of the singular values go (threshold {Threshold:g4}); "
             + $"{Layers.Count(layer => layer.IsLowRank)} of {Layers.Count} matrices become factors; {ParametersBefore} -> {ParametersAfter} parameters");
         return text.ToString();
+    }
+
+    /// <summary>The κ that takes a given share of all singular values away, by bisection: the share is a rising staircase in κ. Of both sides of the step
+    /// that the target falls on, the nearer is taken.</summary>
+    private static double ThresholdFor(double target, IReadOnlyList<Spectrum> spectra)
+    {
+        const int Iterations = 60;
+        var (low, high) = (0.0, 1.0);
+        for (var iteration = 0; iteration < Iterations; iteration++)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = ShareBelow(middle) < target ? (middle, high) : (low, middle);
+        }
+
+        return target - ShareBelow(low) < ShareBelow(high) - target ? low : high;
+
+        double ShareBelow(double threshold) =>
+            (double)spectra.Sum(spectrum => spectrum.Below(threshold)) / spectra.Sum(spectrum => spectrum.Values.Count);
     }
 
     private static (long Rows, long Columns) Shape(NamedParameter candidate) =>
