@@ -7,15 +7,15 @@ namespace LowRankTraining;
 /// <summary>Several ranks in one process, each a thread: what a program does on many machines, on one and without them.</summary>
 internal sealed class InProcessWorld : ICollective
 {
-    private readonly Meeting _meeting;
+    private readonly Rendezvous _rendezvous;
 
-    private InProcessWorld(Meeting meeting, int rank, ICollective? background) => (_meeting, Rank, Background) = (meeting, rank, background);
+    private InProcessWorld(Rendezvous meeting, int rank, ICollective? background) => (_rendezvous, Rank, Background) = (meeting, rank, background);
 
     public int Rank { get; }
 
-    public int Size => _meeting.Size;
+    public int Size => _rendezvous.Size;
 
-    public int Lanes => _meeting.Lanes;
+    public int Lanes => _rendezvous.Lanes;
 
     public ICollective? Background { get; }
 
@@ -26,7 +26,7 @@ internal sealed class InProcessWorld : ICollective
     public static void Run(int size, Action<ICollective> work, int? lanes = null)
     {
         using var end = new CancellationTokenSource();
-        using Meeting meeting = new(size, lanes ?? size, end), background = new(size, lanes ?? size, end);
+        using Rendezvous meeting = new(size, lanes ?? size, end), background = new(size, lanes ?? size, end);
         var worlds = Enumerable.Range(0, size).Select(rank => new InProcessWorld(meeting, rank, new InProcessWorld(background, rank, null)));
         var threads = worlds.Select(world => new Thread(() => meeting.Attend(() => work(world)))).ToArray();
         foreach (var thread in threads)
@@ -37,21 +37,21 @@ internal sealed class InProcessWorld : ICollective
         meeting.Failure?.Throw();
     }
 
-    public void AllToAll(Tensor sent, Tensor received) => _meeting.Exchange(Rank, sent, tensors =>
+    public void AllToAll(Tensor sent, Tensor received) => _rendezvous.Exchange(Rank, sent, tensors =>
     {
         using var scope = NewDisposeScope();
         foreach (var (tensor, place) in tensors.Zip(received.chunk(Size)))
             place.copy_(tensor.chunk(Size)[Rank]);
     });
 
-    public void AllGather(Tensor part, Tensor all) => _meeting.Exchange(Rank, part, tensors =>
+    public void AllGather(Tensor part, Tensor all) => _rendezvous.Exchange(Rank, part, tensors =>
     {
         using var scope = NewDisposeScope();
         foreach (var (tensor, place) in tensors.Zip(all.chunk(Size)))
             place.copy_(tensor);
     });
 
-    public void Broadcast(Tensor tensor, int from) => _meeting.Exchange(Rank, tensor, tensors =>
+    public void Broadcast(Tensor tensor, int from) => _rendezvous.Exchange(Rank, tensor, tensors =>
     {
         if (from != Rank)
             tensor.copy_(tensors[from]);
@@ -59,10 +59,10 @@ internal sealed class InProcessWorld : ICollective
 
     public bool ExchangesInPairs => true;
 
-    public void Exchange(Tensor sent, Tensor received, int with) => _meeting.Exchange(Rank, sent, tensors => received.copy_(tensors[with]));
+    public void Exchange(Tensor sent, Tensor received, int with) => _rendezvous.Exchange(Rank, sent, tensors => received.copy_(tensors[with]));
 
     /// <summary>Where the ranks wait for each other.</summary>
-    private sealed class Meeting(int size, int lanes, CancellationTokenSource end) : IDisposable
+    private sealed class Rendezvous(int size, int lanes, CancellationTokenSource end) : IDisposable
     {
         private readonly Tensor[] _shown = new Tensor[size];
         private readonly Barrier _barrier = new(size);

@@ -103,7 +103,7 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
 
     /// <summary>Whether a frozen parameter's numbers are those of a trained one, or of one that comes before it.</summary>
     private static bool IsHeldElsewhere(NamedParameter frozen, int place, NamedParameter[] all) =>
-        all.Where((other, index) => index < place || (index > place && !other.IsFrozen)).Any(other => SharedMemory.Meet(other.Parameter, frozen.Parameter));
+        all.Where((other, index) => index < place || (index > place && !other.IsFrozen)).Any(other => SharedMemory.Overlap(other.Parameter, frozen.Parameter));
 
     private static NamedParameter Of((string Name, Parameter Parameter)[] same, IEnumerable<ParameterPlace> places)
     {

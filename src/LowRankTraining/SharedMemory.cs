@@ -19,7 +19,7 @@ internal static class SharedMemory
     }
 
     /// <summary>Whether two tensors have a number in common.</summary>
-    public static bool Meet(Tensor left, Tensor right) => StorageOf(left) is { } storage && storage == StorageOf(right) && MeetInStorage(left, right);
+    public static bool Overlap(Tensor left, Tensor right) => StorageOf(left) is { } storage && storage == StorageOf(right) && OverlapInStorage(left, right);
 
     /// <summary>Whether the gradient of a view arrives at <paramref name="parameter"/>, so that the view is no parameter by itself:
     /// <c>new Parameter(parameter.t())</c>.</summary>
@@ -30,7 +30,7 @@ internal static class SharedMemory
 
         // What is frozen takes no gradient from anywhere.
         if (!parameter.requires_grad)
-            return MeetInStorage(view, parameter);
+            return OverlapInStorage(view, parameter);
 
         using var scope = NewDisposeScope();
         using var graph = enable_grad();
@@ -44,7 +44,7 @@ internal static class SharedMemory
             .Where(entry => entry.Storage is not null).GroupBy(entry => entry.Storage, (_, entries) => entries.ToArray());
         foreach (var entries in sharers)
             for (var right = 1; right < entries.Length; right++)
-                if (Array.FindIndex(entries, 0, right, left => MeetInStorage(left.Parameter, entries[right].Parameter)) is >= 0 and var left)
+                if (Array.FindIndex(entries, 0, right, left => OverlapInStorage(left.Parameter, entries[right].Parameter)) is >= 0 and var left)
                     throw new ArgumentException(
                         $"'{entries[left].Name}' and '{entries[right].Name}' are two parameters over the same memory, each with a gradient of its own, "
                         + "so that a step would change the same numbers twice. Let both modules hold one parameter (head.weight = embedding.weight; "
@@ -52,7 +52,7 @@ internal static class SharedMemory
                         + "or freeze one of the two (requires_grad = false), or give it a copy (new Parameter(weight.detach().clone())). Nothing was changed.");
     }
 
-    private static bool MeetInStorage(Tensor left, Tensor right)
+    private static bool OverlapInStorage(Tensor left, Tensor right)
     {
         var (a, b) = (Extent.Of(left), Extent.Of(right));
         if (a.End <= b.Start || b.End <= a.Start)

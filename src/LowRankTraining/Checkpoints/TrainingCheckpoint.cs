@@ -82,7 +82,7 @@ public static class TrainingCheckpoint
                 $"A {scheduler.GetType().Name} cannot be put where the run was: bind a schedule of this library (schedule.Bind(optimizer)), "
                 + "or make it after Load, with last_epoch, and leave it out here. Nothing was changed.", nameof(scheduler));
 
-        target.Meet();
+        target.Barrier();
         var path = PathIn(directory);
         using var file = SavedFile.Open(path, CheckpointManifest.Training);
         var manifest = file.Manifest!;

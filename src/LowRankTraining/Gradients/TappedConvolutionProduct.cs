@@ -5,7 +5,7 @@ namespace LowRankTraining;
 /// <summary>What a convolution has computed, with a backward pass in which the weight's gradient goes to a <see cref="GradientSink"/>.</summary>
 /// <remarks>With one row for each place of the output, G = δᵀ x as for a linear layer, x the unfolded input. A few samples at a time are unfolded: as many as
 /// take no more than the gradient would, or one. ∂x is the transposed convolution of δ, and ∂b = Σ δ.</remarks>
-internal sealed class TappedConvolutionProduct : LeanFunction<TappedConvolutionProduct>
+internal sealed class TappedConvolutionProduct : AutogradFunction<TappedConvolutionProduct>
 {
     private const string Tap = "tap";
 

@@ -5,7 +5,7 @@ namespace LowRankTraining;
 /// <summary>The y = x Wᵀ + b that a linear layer has computed, with a backward pass in which the weight's gradient goes to a
 /// <see cref="GradientSink"/>.</summary>
 /// <remarks>∂x = δ W and ∂b = Σ δ go back through the graph, as the layer's own do.</remarks>
-internal sealed class TappedProduct : LeanFunction<TappedProduct>
+internal sealed class TappedProduct : AutogradFunction<TappedProduct>
 {
     internal const string NoSecondDerivatives =
         "Gradients that are projected in the backward pass have no derivative (create_graph: true): train such a loss with GradientFlow.Whole.";

@@ -5,7 +5,7 @@ namespace LowRankTraining.Numerics;
 internal static class SubspaceIteration
 {
     /// <summary>Orthonormal columns that nearly span the leading left singular vectors: A Ω with Gaussian Ω, and so many passes.</summary>
-    public static Tensor Range(SeenMatrix matrix, long width, Generator generator, int passes)
+    public static Tensor Range(LinearOperator matrix, long width, Generator generator, int passes)
     {
         var like = matrix.Like;
         using var omega = randn(like.shape[1], width, like.dtype, like.device, generator: generator);
@@ -27,7 +27,7 @@ internal static class SubspaceIteration
 
     /// <summary>A Y with Y spanning Aᵀ P; not yet orthonormal. Y is conditioned first, so that small directions do not drown in the large ones; exactly
     /// orthonormal it need not be.</summary>
-    public static Tensor Pass(SeenMatrix matrix, Tensor basis)
+    public static Tensor Pass(LinearOperator matrix, Tensor basis)
     {
         using var scope = NewDisposeScope();
         using var other = matrix.TransposedTimes(basis);

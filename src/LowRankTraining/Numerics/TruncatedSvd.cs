@@ -41,7 +41,7 @@ internal static class TruncatedSvd
     private static (Tensor, Tensor, Tensor) FromSketch(Tensor matrix, long width, ulong key, int powerIterations)
     {
         using var generator = new Generator(key, matrix.device);
-        var range = SubspaceIteration.Range(new HeldMatrix(matrix), width, generator, powerIterations);
+        var range = SubspaceIteration.Range(new DenseOperator(matrix), width, generator, powerIterations);
         var (left, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);
         return (range.mm(left), values, right);
     }

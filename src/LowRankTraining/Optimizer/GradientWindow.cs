@@ -68,7 +68,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
                 continue;
 
             entry.Parameter.grad = null;
-            entry.Early.Change();
+            entry.Overlap.Change();
             taken++;
         }
 
@@ -106,7 +106,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         {
             foreach (var taken in entry.Taken)
                 taken?.mul_(1 / divisor);
-            entry.Early.Change();
+            entry.Overlap.Change();
         }
 
         (Divisor, IsDivided) = (isAllTaken ? 1 : divisor, true);
@@ -125,7 +125,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
             return SquaredNorm(accumulated);
 
         var (rule, bag) = (entry.Plan.Rule, entry.Bag);
-        if (rule.WhatCounts(Ready(gradient), bag, entry.Context) is { } lowRank)
+        if (rule.ProjectionOf(Ready(gradient), bag, entry.Context) is { } lowRank)
             return SquaredNorm(accumulated is null ? lowRank : lowRank + accumulated);
         if (rule.TryTakeWhole(Ready(gradient), bag, entry.Context))
         {

@@ -82,7 +82,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
     bool ISavedOptimizer.Writes => World is not { Rank: > 0 };
 
-    void ISavedOptimizer.Meet() => _replicas?.Meet();
+    void ISavedOptimizer.Barrier() => _replicas?.Barrier();
 
     void ISavedOptimizer.Show(Action<CheckpointManifest, IReadOnlyList<TensorSource>> use) => ShowState(() =>
         use(ManifestOfState(), [.. _entries.SelectMany(entry => entry.Bag.Sources(entry.Plan.Name))]));

@@ -48,14 +48,14 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
     public bool TakesAccumulated { get; set; }
 
     /// <value>What is known of sending its R in the backward pass.</value>
-    public EarlyPart Early { get; } = new();
+    public OverlappedPart Overlap { get; } = new();
 
     public StateBag Bag { get; }
 
     public IWeightStore Store { get; }
 
     /// <value>What of the gradient the micro-batches have in them, where they are taken lane by lane.</value>
-    public Held InLanes { get; set; }
+    public LocalGradient InLanes { get; set; }
 
     /// <value>Micro-batches of this step, where they are taken lane by lane.</value>
     public LaneGradients Lanes { get; } = new();
@@ -150,7 +150,7 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
             && Plan.Rule.TryAccumulateProduct(delta, input, Bag, step);
         if (!isTaken)
             return false;
-        Early.Change();
+        Overlap.Change();
         Optimizer.Window.Follow();
         return true;
     }

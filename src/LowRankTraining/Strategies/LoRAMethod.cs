@@ -65,8 +65,8 @@ public abstract record LoRAMethod : WeightSpaceMethod
         get
         {
             var settings = Settings;
-            var choices = new LayerChoices(RankPattern, AlphaPattern);
-            var factors = FactorsWith([choices, Layer is { } layer ? new OwnLayer(layer) : null, .. Features]);
+            var choices = new LayerPatterns(RankPattern, AlphaPattern);
+            var factors = FactorsWith([choices, Layer is { } layer ? new CustomLayer(layer) : null, .. Features]);
             return new FactorMethod(
                 settings, factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
             {

@@ -14,7 +14,7 @@ public static class InRankFunctions
         using var scope = NewDisposeScope();
         var (a, b) = (Trajectory.ToTensor(golden["A"]), Trajectory.ToTensor(golden["B"]));
         var limit = Math.Min(a.shape[1], b.shape[0]);
-        var growth = new GrowthRule(
+        var growth = new RankGrowth(
             golden.Whole("hp.init_modes"), golden.Whole("hp.buffer_modes"), (double)golden.Whole("hp.max_modes") / limit,
                 golden.Number("hp.explained_ratio_threshold"), Compatibility.ReferenceCode);
         var published = growth with { Compatibility = Compatibility.Paper };
@@ -51,7 +51,7 @@ public static class InRankFunctions
             return after;
         }
 
-        Deviation Ratios(string name, GrowthRule measure, double[] values) =>
+        Deviation Ratios(string name, RankGrowth measure, double[] values) =>
             Deviation.Of(name, [.. Enumerable.Range(0, (int)limit).Select(count => measure.Explained(values, count, limit))], golden[name].Values);
 
         Tensor Active(Tensor factor, long dimension, long known) => factor.narrow(dimension, 0, growth.Active(known, limit)).contiguous();

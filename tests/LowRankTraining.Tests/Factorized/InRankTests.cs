@@ -132,7 +132,7 @@ public class InRankTests
     [Fact]
     public void Nothing_learnt_needs_no_more_directions()
     {
-        var growth = new GrowthRule(FirstModes: 2, Buffer: 3, MaxShare: 0.5, Threshold: 0.9, Compatibility.Paper);
+        var growth = new RankGrowth(FirstModes: 2, Buffer: 3, MaxShare: 0.5, Threshold: 0.9, Compatibility.Paper);
 
         growth.Next([0, 0, 0, 0, 0], modes: 2, limit: 20).Should().Be(2);
         growth.Next([1, 1, 1, 1, 1], modes: 2, limit: 20).Should().Be(5);
@@ -142,7 +142,7 @@ public class InRankTests
     [Fact]
     public void Reference_code_has_nothing_to_search_near_the_limit_and_stays()
     {
-        var growth = new GrowthRule(FirstModes: 8, Buffer: 3, MaxShare: 0.5, Threshold: 0.9, Compatibility.ReferenceCode);
+        var growth = new RankGrowth(FirstModes: 8, Buffer: 3, MaxShare: 0.5, Threshold: 0.9, Compatibility.ReferenceCode);
 
         growth.Next([1, 1, 1, 1, 1, 1, 1, 1, 1, 1], modes: 8, limit: 20).Should().Be(8);
     }

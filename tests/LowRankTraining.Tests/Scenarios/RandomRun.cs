@@ -25,7 +25,7 @@ internal sealed class RandomRun : IDisposable
     private BoundSchedule? _schedule;
     private GradientAlignmentMixer? _mixer;
     private readonly HashSet<string> _toggled = [];
-    private bool _isDisturbed;
+    private bool _isInterrupted;
     private ScalarType _dtype;
 
     /// <param name="method">What trains.</param>
@@ -63,7 +63,7 @@ internal sealed class RandomRun : IDisposable
 
     public void Train(bool isInterrupted)
     {
-        _isDisturbed = isInterrupted;
+        _isInterrupted = isInterrupted;
         for (var step = 0; step < _script.Steps.Count; step++)
             Take(step, isInterrupted && step == _script.Interrupted);
     }
@@ -125,7 +125,7 @@ internal sealed class RandomRun : IDisposable
             {
                 RandomScript.Shape.Typed => new Typed(),
                 RandomScript.Shape.Small => new OptionTrial.Small(),
-                _ => new Woven(shape == RandomScript.Shape.Checkpointed),
+                _ => new NestedModel(shape == RandomScript.Shape.Checkpointed),
             };
             model.to(dtype);
             return model;
@@ -161,17 +161,17 @@ internal sealed class RandomRun : IDisposable
 
     private void Grow(int number)
     {
-        if (_script.Grown is { } growth && growth.At == number && _model is Woven woven)
+        if (_script.Grown is { } growth && growth.At == number && _model is NestedModel nested)
             lock (Making)
-                _optimizer.add_param_group(new LowRankOptimizer.ParamGroup(woven.Grow(), growth.Rate, growth.Decay, growth.Method));
+                _optimizer.add_param_group(new LowRankOptimizer.ParamGroup(nested.Grow(), growth.Rate, growth.Decay, growth.Method));
     }
 
     private Tensor Input(int seed) => Tests.Draw.Normal([8, 24], (ulong)seed).to(_dtype);
 
-    private void Disturb(RandomScript.Step step)
+    private void Interrupt(RandomScript.Step step)
     {
-        if (_isDisturbed && _world is null)
-            step.Disturbed?.Do(_model, _optimizer, _dtype);
+        if (_isInterrupted && _world is null)
+            step.SideAction?.Do(_model, _optimizer, _dtype);
     }
 
     private void Take(int number, bool isInterrupted)
@@ -189,7 +189,7 @@ internal sealed class RandomRun : IDisposable
                 if (step.Accumulates || _world is not null)
                     _optimizer.accumulate();
             if (batch == 0)
-                Disturb(step);
+                Interrupt(step);
             if (isInterrupted && batch == 0 && IsWithinWindow(step))
                 Interrupt(number);
         }

@@ -62,9 +62,9 @@ internal sealed record RandomScript
     /// <param name="Factor">What the loss is multiplied by: 1, 0 for gradients of zeros, NaN.</param>
     /// <param name="Toggles">The parameter that is frozen or thawed before the step; null for none.</param>
     /// <param name="Sets">Which number of the first group is set by hand before the step: 0 for the rate, 1 for the decay, 2 for β₁ and β₂.</param>
-    /// <param name="Disturbed">What the second run does besides, in the middle of the step; null for nothing.</param>
+    /// <param name="SideAction">What the second run does besides, in the middle of the step; null for nothing.</param>
     public sealed record Step(
-        int MicroBatches, bool Accumulates, double? Clip, double Factor, string? Toggles, Disturbance? Disturbed = null, int? Sets = null);
+        int MicroBatches, bool Accumulates, double? Clip, double Factor, string? Toggles, SideAction? SideAction = null, int? Sets = null);
 
     /// <summary>What the model is like.</summary>
     public enum Shape
@@ -76,7 +76,7 @@ internal sealed record RandomScript
         Typed,
 
         /// <summary>Layers in containers, of which one is run twice in a pass.</summary>
-        Woven,
+        NestedModel,
 
         /// <summary>The same, and what that one computes is computed again in the backward pass.</summary>
         Checkpointed,
@@ -91,8 +91,8 @@ internal sealed record RandomScript
         var steps = Enumerable.Range(0, 9).Select(_ => Draw(random, flow)).ToArray();
 
         // Under Stepped a layer is not to be computed again for two places.
-        var again = flow == GradientFlow.Stepped ? Shape.Woven : Shape.Checkpointed;
-        var model = random.Next(6) switch { 0 => Shape.Typed, 1 => Shape.Woven, 2 => again, _ => Shape.Small };
+        var again = flow == GradientFlow.Stepped ? Shape.NestedModel : Shape.Checkpointed;
+        var model = random.Next(6) switch { 0 => Shape.Typed, 1 => Shape.NestedModel, 2 => again, _ => Shape.Small };
         return new()
         {
             Dtype = random.Next(5) switch { 0 => ScalarType.Float64, 1 => ScalarType.BFloat16, _ => ScalarType.Float32 },
@@ -105,7 +105,7 @@ internal sealed record RandomScript
             WithinWindow = random.Next(3) == 0,
             Schedule = random.Next(2) == 0 ? null : DrawSchedule(random, steps.Length),
             BindsLate = random.Next(2) == 0,
-            Grown = model is Shape.Woven or Shape.Checkpointed && random.Next(2) == 0 ? DrawGrowth(random) : null,
+            Grown = model is Shape.NestedModel or Shape.Checkpointed && random.Next(2) == 0 ? DrawGrowth(random) : null,
             StartsTwice = random.Next(2) == 0,
             ClipByLastNorm = flow == GradientFlow.Stepped && random.Next(2) == 0 ? 0.1 : null,
             Mixes = random.Next(4) == 0,
@@ -123,7 +123,7 @@ internal sealed record RandomScript
         return new(
             isHeld && random.Next(3) == 0 ? random.Next(2, 4) : 1, isHeld && random.Next(2) == 0, isHeld && random.Next(4) == 0 ? 0.1 : null,
             random.Next(8) switch { 0 => 0, 1 => double.NaN, _ => 1 }, random.Next(6) == 0 ? parameters[random.Next(parameters.Length)] : null,
-            random.Next(3) == 0 ? (Disturbance)random.Next(Enum.GetValues<Disturbance>().Length) : null,
+            random.Next(3) == 0 ? (SideAction)random.Next(Enum.GetValues<SideAction>().Length) : null,
             random.Next(12) == 0 ? random.Next(3) : null);
     }
 

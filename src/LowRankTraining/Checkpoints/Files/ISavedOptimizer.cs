@@ -13,7 +13,7 @@ internal interface ISavedOptimizer
     bool Writes => true;
 
     /// <summary>Returns once every process that trains together is here, so that what the first one has written is complete.</summary>
-    void Meet() { }
+    void Barrier() { }
 
     /// <summary>Where processes have divided the state, brings it to the one that writes. All of them call it.</summary>
     /// <returns>Disposed when it is written; null where nothing had to be brought.</returns>

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>The header of a safetensors file: which tensors it holds and where, and texts beside them.</summary>
-/// <remarks>A file of this library is sealed: its metadata begin with the checksum of the header (<see cref="HeaderSeal"/>). The header holds the checksum of
-/// every tensor, so this one is that of the whole file.</remarks>
+/// <remarks>A file of this library is sealed: its metadata begin with the checksum of the header (<see cref="HeaderChecksum"/>). The header holds the checksum
+/// of every tensor, so this one is that of the whole file.</remarks>
 internal sealed class SafeTensorsHeader
 {
     public const string MetadataKey = "__metadata__", ManifestKey = "manifest";
@@ -51,9 +51,9 @@ internal sealed class SafeTensorsHeader
         var bytes = ReadFramed(stream, limit);
 
         // Before anything is made of what it says.
-        var isSealed = HeaderSeal.Begins(bytes);
+        var isSealed = HeaderChecksum.Begins(bytes);
         if (isSealed)
-            HeaderSeal.Require(bytes);
+            HeaderChecksum.Require(bytes);
         var header = new SafeTensorsHeader();
         using var json = JsonDocument.Parse(bytes);
         foreach (var item in json.RootElement.EnumerateObject())
@@ -62,7 +62,7 @@ internal sealed class SafeTensorsHeader
         // Seal or manifest is enough to know a file of this library: the other may be what is damaged.
         var manifest = header._metadata.GetValueOrDefault(ManifestKey);
         if (!isSealed && CheckpointManifest.MayBe(manifest))
-            throw HeaderSeal.NotAsWritten();
+            throw HeaderChecksum.NotAsWritten();
         if (isSealed && manifest is not null)
         {
             header.Manifest = CheckpointManifest.Parse(manifest);

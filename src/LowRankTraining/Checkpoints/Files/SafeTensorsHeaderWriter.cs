@@ -21,8 +21,8 @@ internal static class SafeTensorsHeaderWriter
             RequireText(parameter.Name);
 
         // PyTorch's readers want to know whose tensors these are: "pt" is what all of them take.
-        var header = Encode(tensors, [HeaderSeal.Open, new("format", "pt"), new(SafeTensorsHeader.ManifestKey, manifest.ToJson())]);
-        HeaderSeal.Close(header);
+        var header = Encode(tensors, [HeaderChecksum.Open, new("format", "pt"), new(SafeTensorsHeader.ManifestKey, manifest.ToJson())]);
+        HeaderChecksum.Close(header);
         WriteFramed(stream, header);
     }
 

@@ -1,11 +1,11 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>A re-parameterized matrix at work, whichever way its parts entered the model.</summary>
-internal abstract class Adapter(Site site, Entry entry, string reason)
+internal abstract class Adapter(Site site, Injector injector, string reason)
 {
     public Site Site { get; } = site;
 
-    public Entry Entry { get; } = entry;
+    public Injector Injector { get; } = injector;
 
     public string Name => Site.Name;
 
@@ -13,7 +13,7 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
 
     public string Reason { get; protected set; } = reason;
 
-    public virtual Injection Injection => Entry.Injection;
+    public virtual Injection Injection => Injector.Injection;
 
     /// <value>The rank of the factors now.</value>
     public abstract long Rank { get; }
@@ -34,7 +34,7 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     public virtual bool IsPassedBy => false;
 
     /// <value>Whether the parts have run since this was last set to false.</value>
-    public virtual bool HasRun { get => Entry.HasRun; set => Entry.HasRun = value; }
+    public virtual bool HasRun { get => Injector.HasRun; set => Injector.HasRun = value; }
 
     /// <value>Whether the parts act, or will from the first step on, although they have not run.</value>
     public virtual bool ActsUnrun => false;
@@ -50,7 +50,7 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     public virtual bool CanMerge => false;
 
     /// <summary>Changes the model. Called once, when every matrix is known to be adaptable.</summary>
-    public virtual void Install() => Entry.Install();
+    public virtual void Install() => Injector.Install();
 
     /// <summary>Gives the optimizer's state what the parts start with.</summary>
     public virtual void Begin(IOptimizerState state) { }
@@ -99,7 +99,7 @@ internal abstract class Adapter(Site site, Entry entry, string reason)
     public virtual void Unmerge() { }
 
     /// <summary>Merges the parts for good and takes them out of the model.</summary>
-    public virtual void Finish(long completed) => Entry.TakeOut();
+    public virtual void Finish(long completed) => Injector.Remove();
 
     /// <summary>Frees what <see cref="Finish"/> has taken out of the model.</summary>
     public virtual void Release() { }

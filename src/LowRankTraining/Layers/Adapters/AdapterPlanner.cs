@@ -89,19 +89,19 @@ internal static class AdapterPlanner
         try
         {
             foreach (var adapter in adapters)
-                adapter.Entry.TakeGradient();
+                adapter.Injector.TakeGradient();
         }
         catch
         {
             foreach (var adapter in adapters)
-                adapter.Entry.LeaveGradient();
+                adapter.Injector.LeaveGradient();
             throw;
         }
 
-        var held = adapters.Where(adapter => adapter.Entry.GradientNote is not null).ToArray();
+        var held = adapters.Where(adapter => adapter.Injector.GradientNote is not null).ToArray();
         if (held.Length > 0)
             settings.Logger?.GradientsHeld(
-                settings.Strategy, held.Length, string.Join("; ", held.Take(8).Select(one => $"{one.Name} ({one.Entry.GradientNote})")));
+                settings.Strategy, held.Length, string.Join("; ", held.Take(8).Select(one => $"{one.Name} ({one.Injector.GradientNote})")));
     }
 
     /// <summary>The adapters, of which none is in the model yet. A layer freezes the weight that it is made for; if one cannot be made, all are as they

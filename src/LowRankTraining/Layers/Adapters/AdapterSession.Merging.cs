@@ -73,7 +73,7 @@ public sealed partial class AdapterSession
         _ties.Require();
         foreach (var adapter in _adapters)
         {
-            adapter.Entry.FindGradient();
+            adapter.Injector.FindGradient();
             adapter.Prepare();
         }
     }

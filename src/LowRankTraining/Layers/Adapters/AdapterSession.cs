@@ -47,7 +47,7 @@ public sealed partial class AdapterSession : ILowRankSession
     {
         get
         {
-            ForEach(adapter => adapter.Entry.Follow());
+            ForEach(adapter => adapter.Injector.Follow());
             var adapted = _adapters.ToDictionary(adapter => adapter.Name);
             return _order.SelectMany(name => adapted.TryGetValue(name, out var adapter)
                 ? adapter.Plans.Select(plan => (Settings.OwnOf(adapter.Site.Names)?.Applied(plan) ?? plan) with { Note = _notes.GetValueOrDefault(name) })
@@ -156,7 +156,7 @@ public sealed partial class AdapterSession : ILowRankSession
 
         foreach (var adapter in _adapters)
         {
-            adapter.Entry.LeaveGradient();
+            adapter.Injector.LeaveGradient();
             adapter.Release();
         }
 
@@ -169,7 +169,7 @@ public sealed partial class AdapterSession : ILowRankSession
             act(adapter);
     }
 
-    private static string ReasonOf(Adapter adapter) => adapter.Entry.GradientNote is { } note ? $"{adapter.Reason}; {note}" : adapter.Reason;
+    private static string ReasonOf(Adapter adapter) => adapter.Injector.GradientNote is { } note ? $"{adapter.Reason}; {note}" : adapter.Reason;
 
     private IEnumerable<Parameter> Frozen => _frozen.Select(name => _model.At(name)).OfType<Parameter>();
 

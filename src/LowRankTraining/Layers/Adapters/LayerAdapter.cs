@@ -2,7 +2,7 @@ namespace LowRankTraining.Layers;
 
 /// <summary>Any re-parameterized layer in the place of a linear one. A weight that the layer does not share gives its memory back until the end.</summary>
 internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings, ReparameterizedLinear layer)
-    : Adapter(request.Site, new ReplaceEntry(request.Site) { Layer = layer }, request.Reason)
+    : Adapter(request.Site, new ReplaceInjector(request.Site) { Layer = layer }, request.Reason)
 {
     private readonly Linear _plain = request.Site.Linear!;
     private bool _finished;

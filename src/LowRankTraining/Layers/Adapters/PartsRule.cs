@@ -93,7 +93,7 @@ internal abstract record PartsRule : UpdateRule
         return true;
     }
 
-    public override Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
+    public override Tensor? ProjectionOf(Tensor gradient, StateBag state, in StepContext step)
     {
         if (!TrainsParts(step))
             return null;

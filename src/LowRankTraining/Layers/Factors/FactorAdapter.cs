@@ -1,7 +1,7 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Low-rank factors for a frozen weight, wherever they live.</summary>
-internal abstract class FactorAdapter(Site site, Entry entry, FactorSettings settings, string reason) : Adapter(site, entry, reason)
+internal abstract class FactorAdapter(Site site, Injector injector, FactorSettings settings, string reason) : Adapter(site, injector, reason)
 {
     public FactorSettings Settings { get; } = settings;
 

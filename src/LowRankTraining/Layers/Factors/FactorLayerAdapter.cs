@@ -10,7 +10,7 @@ internal partial class FactorLayerAdapter : FactorAdapter
     private (bool Factors, bool Weight)? _trained;
 
     public FactorLayerAdapter(in AdapterRequest request, FactorSettings settings)
-        : base(request.Site, Entry.For(request.Way, request.Site), settings, request.Reason)
+        : base(request.Site, Injector.For(request.Way, request.Site), settings, request.Reason)
     {
         (_plain, _shape, _start) = (request.Site.Linear!, request.Site.Weight.shape, new(settings, request.Site.Name));
         if (!settings.Features.Any(feature => feature.FreesWeight))
@@ -22,7 +22,7 @@ internal partial class FactorLayerAdapter : FactorAdapter
     {
         get
         {
-            Entry.Follow();
+            Injector.Follow();
             return _layer!;
         }
     }
@@ -238,10 +238,10 @@ internal partial class FactorLayerAdapter : FactorAdapter
     private void Make()
     {
         var (rank, key) = ((int)RankAfter(0), Settings.DrawKey(Name, 0));
-        _layer = Settings.Features.Select(feature => feature.Layer(_plain, Entry.Injection, Settings, rank, key)).FirstOrDefault(layer => layer is not null)
+        _layer = Settings.Features.Select(feature => feature.Layer(_plain, Injector.Injection, Settings, rank, key)).FirstOrDefault(layer => layer is not null)
             ?? new LowRankLinear(_plain, rank, Settings.Scale, Settings.Dropout, key);
         _layer.Watch = Settings.Features.Select(feature => feature.Watch()).FirstOrDefault(watch => watch is not null);
-        ((LayerEntry)Entry).Layer = _layer;
+        ((LayerInjector)Injector).Layer = _layer;
         Reason = _layer.Note is { } note ? $"{Reason}; {note}" : Reason;
         _start.Begin(_layer, Weight, key);
     }

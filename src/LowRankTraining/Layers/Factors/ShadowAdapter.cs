@@ -1,14 +1,14 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors that live with the optimizer; the model knows nothing of them.</summary>
-internal sealed class ShadowAdapter(Site site, FactorSettings settings, string reason) : FactorAdapter(site, new ShadowEntry(site), settings, reason)
+internal sealed class ShadowAdapter(Site site, FactorSettings settings, string reason) : FactorAdapter(site, new ShadowInjector(site), settings, reason)
 {
     private readonly ShadowRule _rule = new(settings);
     private long _completed;
 
     public override long Rank => RankAfter(_completed);
 
-    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0, Sink = Entry.Sink }];
+    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0, Sink = Injector.Sink }];
 
     /// <value>The weight is the merged one at all times.</value>
     public override bool CanMerge => true;

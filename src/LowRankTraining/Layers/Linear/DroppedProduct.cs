@@ -4,7 +4,7 @@ namespace LowRankTraining.Layers;
 
 /// <summary>h = s (M ∘ x) Aᵀ for a random mask M that exists only while a product is computed.</summary>
 /// <remarks>∂A = s ∂hᵀ (M ∘ x) and ∂x = s M ∘ (∂h A). Kept for the backward pass: x, which a frozen weight's product does not keep, and A.</remarks>
-internal sealed class DroppedProduct : LeanFunction<DroppedProduct>
+internal sealed class DroppedProduct : AutogradFunction<DroppedProduct>
 {
     private const string Dropping = "dropping";
 

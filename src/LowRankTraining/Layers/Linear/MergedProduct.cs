@@ -8,7 +8,7 @@ namespace LowRankTraining.Layers;
 /// <para>Operations for N rows: 4 N m n + 4 N r (m + n) + 4 m n r. With the factors beside the weight it is 4 N m n + 6 N r (m + n), which is more as soon as N
 /// is above 2 m n / (m + n).</para>
 /// </remarks>
-internal sealed class MergedProduct : LeanFunction<MergedProduct>
+internal sealed class MergedProduct : AutogradFunction<MergedProduct>
 {
     private const string Scale = "scale";
 

@@ -17,6 +17,6 @@ internal sealed class Neighbors
 
     /// <summary>The names of all that has a number in common with <paramref name="parameter"/>, itself included.</summary>
     public IEnumerable<string> Over(Tensor parameter) => SharedMemory.StorageOf(parameter) is { } storage
-        ? _byStorage[storage].Where(entry => SharedMemory.Meet(entry.Tensor, parameter)).Select(entry => entry.Name)
+        ? _byStorage[storage].Where(entry => SharedMemory.Overlap(entry.Tensor, parameter)).Select(entry => entry.Name)
         : [];
 }

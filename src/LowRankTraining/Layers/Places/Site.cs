@@ -8,7 +8,7 @@ namespace LowRankTraining.Layers;
 /// <param name="Slots">Where that module hangs.</param>
 /// <param name="Names">The names of the weight and of what lies over it in memory, <paramref name="Name"/> first.</param>
 /// <param name="IsTied">Whether the weight is used in another place too, so that a change there would be seen here.</param>
-internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Linear, IReadOnlyList<Slot> Slots, IReadOnlyList<string> Names, bool IsTied)
+internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Linear, IReadOnlyList<ModuleSlot> Slots, IReadOnlyList<string> Names, bool IsTied)
 {
     /// <value>The matrix as it is now: to move a model is to make new parameters.</value>
     public Parameter Weight => Linear?.weight ?? Model.At(Name)!;
@@ -31,7 +31,7 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
 
     public static IReadOnlyList<Site> Find(nn.Module model, IEnumerable<NamedParameter> candidates)
     {
-        var slots = Slot.Of(model);
+        var slots = ModuleSlot.Of(model);
         var neighbors = Neighbors.In(model);
 
         return [.. candidates.Select(candidate =>
@@ -69,7 +69,7 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
         Injection.Shadow => null,
         _ when IsTied => $"several modules share it: {string.Join(", ", Names)}",
         _ when Linear is null => "it is not the weight of a linear module",
-        Injection.Hook => HasHooks ? Slot.HooksOfItsOwn : null,
+        Injection.Hook => HasHooks ? ModuleSlot.HooksOfItsOwn : null,
         _ => Obstacle,
     };
 

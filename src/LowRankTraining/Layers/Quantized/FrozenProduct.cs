@@ -4,7 +4,7 @@ namespace LowRankTraining.Layers;
 
 /// <summary>Y = X Wᵀ + b for a frozen weight that exists only while a product is computed: once in forward, once more in backward for ∂X = ∂Y W.</summary>
 /// <remarks>Nothing is saved: ∂X needs no more than ∂Y and the codes. ∂b = Σ ∂Y.</remarks>
-internal sealed class FrozenProduct : LeanFunction<FrozenProduct>
+internal sealed class FrozenProduct : AutogradFunction<FrozenProduct>
 {
     private const string Layer = "layer";
 

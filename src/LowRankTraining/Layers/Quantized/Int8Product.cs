@@ -7,7 +7,7 @@ namespace LowRankTraining.Layers;
 /// ∂X = ∂Y W and ∂b = Σ ∂Y go back through the graph. ∂W = ∂Yᵀ X is added to the gradient of the weight's parameter right here: what a custom
 /// function returns lives as a managed object until it is collected, and the largest tensors of a step must not.
 /// </remarks>
-internal sealed class Int8Product : LeanFunction<Int8Product>
+internal sealed class Int8Product : AutogradFunction<Int8Product>
 {
     private const string Layer = "layer";
 

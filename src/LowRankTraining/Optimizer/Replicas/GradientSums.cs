@@ -8,11 +8,11 @@ internal sealed class GradientSums(CountedWorld world, GradientWindow window, Ow
     /// <summary>Takes in what this process has of a parameter, or zeros where only others have something.</summary>
     /// <param name="entry">The parameter.</param>
     /// <param name="held">What all have together.</param>
-    public void Add(ParameterState entry, Held held)
+    public void Add(ParameterState entry, LocalGradient held)
     {
-        if (entry.Owner is { } owner && held == Held.Whole)
+        if (entry.Owner is { } owner && held == LocalGradient.Whole)
             owned.Add(entry, owner);
-        else if (held == (Held.Whole | Held.Usable))
+        else if (held == (LocalGradient.Whole | LocalGradient.Usable))
             AddProducts(entry);
         else
             AddNumbers(entry, held);
@@ -27,16 +27,16 @@ internal sealed class GradientSums(CountedWorld world, GradientWindow window, Ow
 
     public void Dispose() => _buckets.Dispose();
 
-    private void AddNumbers(ParameterState entry, Held held)
+    private void AddNumbers(ParameterState entry, LocalGradient held)
     {
         using var lanes = entry.Lanes.Take();
-        if (held.HasFlag(Held.Projected))
+        if (held.HasFlag(LocalGradient.Projected))
         {
             var projected = entry.ProjectedOrZeros();
             _buckets.Add(lanes ?? projected, projected);
         }
 
-        if (held.HasFlag(Held.Whole))
+        if (held.HasFlag(LocalGradient.Whole))
         {
             var gradient = entry.Parameter.grad ?? entry.SetZeroGradient();
             _buckets.Add(world.LanesHere > 1 ? lanes ?? gradient.Widened() : gradient, gradient);
@@ -52,7 +52,7 @@ internal sealed class GradientSums(CountedWorld world, GradientWindow window, Ow
         var like = Shapes.Placeholder(rows, columns, entry.Parameter.dtype.Computing(), entry.Parameter.device);
         Tensor?[] parts = world.LanesHere > 1 ? [.. lanes.Parts] : [entry.DenseGradient() is { } gradient ? window.Ready(gradient) : null];
 
-        entry.Plan.Rule.Take(new SummedMatrix([.. parts.Select(part => part?.AsMatrix())], like, SumOf), entry.Bag, entry.Context);
+        entry.Plan.Rule.Take(new SumOperator([.. parts.Select(part => part?.AsMatrix())], like, SumOf), entry.Bag, entry.Context);
         entry.Parameter.grad = null;
     }
 

@@ -97,7 +97,7 @@ internal sealed class OwnedStates(IReadOnlyList<ParameterState> entries, Counted
     {
         foreach (var entry in entries)
             if (entry.Owner is { } owner)
-                SentBag.Broadcast(world, entry.Bag, owner, entry.Parameter.device, keeps);
+                StateBroadcast.Broadcast(world, entry.Bag, owner, entry.Parameter.device, keeps);
         return new Collected(this);
     }
 

@@ -9,7 +9,7 @@ internal sealed class Replicas : IDisposable
     private readonly IReadOnlyList<ParameterState> _entries;
     private readonly ByteExchange _exchange;
     private readonly ReplicaCheck _check;
-    private readonly EarlyGradients _early;
+    private readonly OverlappedReduction _early;
     private bool _isReduced, _comparesNext;
     private int _lane;
 
@@ -60,8 +60,8 @@ internal sealed class Replicas : IDisposable
         using (var sums = new GradientSums(_world, _optimizer.Window, Owned, share))
         {
             foreach (var (entry, held) in _entries.Zip(agreed))
-                if (!EarlyGradients.HasAll(entry, held))
-                    sums.Add(entry, held & ~Held.Late);
+                if (!OverlappedReduction.HasAll(entry, held))
+                    sums.Add(entry, held & ~LocalGradient.Late);
             sums.Complete();
         }
 
@@ -125,7 +125,7 @@ internal sealed class Replicas : IDisposable
         foreach (var entry in _entries)
         {
             entry.Lanes.Dispose();
-            entry.InLanes = Held.Nothing;
+            entry.InLanes = LocalGradient.Nothing;
         }
     }
 
@@ -142,7 +142,7 @@ internal sealed class Replicas : IDisposable
         _world.Size == 1 ? holdsHere : Array.TrueForAll(_exchange.Gather([holdsHere ? (byte)1 : (byte)0]), message => message[0] == 1);
 
     /// <summary>Waits for the other processes.</summary>
-    public void Meet() => _ = _exchange.Gather([1]);
+    public void Barrier() => _ = _exchange.Gather([1]);
 
     public void Dispose() => _early.Dispose();
 
@@ -165,10 +165,10 @@ internal sealed class Replicas : IDisposable
         if (lane is null)
             return false;
 
-        entry.InLanes |= isProjected ? Held.Projected : isApart ? Held.Whole | FitnessOf(lane) : Held.Whole;
+        entry.InLanes |= isProjected ? LocalGradient.Projected : isApart ? LocalGradient.Whole | FitnessOf(lane) : LocalGradient.Whole;
         entry.Parameter.grad = null;
         if (gradient is not null)
-            entry.Early.Change();
+            entry.Overlap.Change();
 
         // The last one stays where the sum will be.
         if (!isLast)
@@ -177,7 +177,7 @@ internal sealed class Replicas : IDisposable
     }
 
     /// <summary>Tells the others what this process has, and learns what all of them have.</summary>
-    private (double Share, Held[] Held) Agree()
+    private (double Share, LocalGradient[] Held) Agree()
     {
         _check.RequireEqualSetUp();
         var mine = new StepMessage(_optimizer.LocalTokens, _optimizer.CompletedSteps, _lane, _early.Length, _comparesNext, [.. _entries.Select(HeldOrLate)]);
@@ -202,7 +202,7 @@ internal sealed class Replicas : IDisposable
 
         _comparesNext = false;
         return (_optimizer.LocalTokens / tokens,
-            [.. _entries.Select((_, place) => messages.Aggregate(Held.Nothing, (held, message) => held | message.Held[place]))]);
+            [.. _entries.Select((_, place) => messages.Aggregate(LocalGradient.Nothing, (held, message) => held | message.Held[place]))]);
     }
 
     private static void RequireSame(StepMessage[] messages, Func<StepMessage, long> number, Func<int, long, long, string> difference)
@@ -213,33 +213,33 @@ internal sealed class Replicas : IDisposable
             throw new InvalidOperationException($"{difference(rank, number(messages[rank]), expected)} Nothing was changed.");
     }
 
-    private Held HeldOrLate(ParameterState entry) => HeldOf(entry) | (entry.Early.IsLate ? Held.Late : Held.Nothing);
+    private LocalGradient HeldOrLate(ParameterState entry) => HeldOf(entry) | (entry.Overlap.IsLate ? LocalGradient.Late : LocalGradient.Nothing);
 
-    private Held HeldOf(ParameterState entry)
+    private LocalGradient HeldOf(ParameterState entry)
     {
         if (!entry.Parameter.requires_grad)
-            return Held.Nothing;
+            return LocalGradient.Nothing;
         if (HasLanes)
-            return _optimizer.LocalTokens == 0 ? entry.InLanes & (Held.Whole | Held.Projected) : entry.InLanes;
-        return (entry.Accumulated is null ? Held.Nothing : Held.Projected) | HeldWhole(entry);
+            return _optimizer.LocalTokens == 0 ? entry.InLanes & (LocalGradient.Whole | LocalGradient.Projected) : entry.InLanes;
+        return (entry.Accumulated is null ? LocalGradient.Nothing : LocalGradient.Projected) | HeldWhole(entry);
     }
 
-    private Held HeldWhole(ParameterState entry)
+    private LocalGradient HeldWhole(ParameterState entry)
     {
         if (!entry.HasGradient)
-            return Held.Nothing;
+            return LocalGradient.Nothing;
         if (_optimizer.LocalTokens == 0 || !entry.NeedsOnlyProducts)
-            return Held.Whole;
+            return LocalGradient.Whole;
 
         using var scope = NewDisposeScope();
-        return Held.Whole | FitnessOf(_optimizer.Window.Ready(entry.DenseGradient()!));
+        return LocalGradient.Whole | FitnessOf(_optimizer.Window.Ready(entry.DenseGradient()!));
     }
 
     /// <summary>Whether products of a gradient will do. Where it is not finite, or too large to be squared, the sum itself has to be looked at.</summary>
-    private static Held FitnessOf(Tensor gradient) => GradientCheck.Judge(gradient) switch
+    private static LocalGradient FitnessOf(Tensor gradient) => GradientCheck.Judge(gradient) switch
     {
-        GradientVerdict.Usable => Held.Usable,
-        GradientVerdict.Zero => Held.Nothing,
-        _ => Held.Unfit,
+        GradientVerdict.Usable => LocalGradient.Usable,
+        GradientVerdict.Zero => LocalGradient.Nothing,
+        _ => LocalGradient.Unfit,
     };
 }

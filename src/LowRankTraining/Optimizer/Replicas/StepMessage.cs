@@ -9,7 +9,7 @@ namespace LowRankTraining;
 /// <param name="Early">Numbers that it sends in the backward pass.</param>
 /// <param name="Compares">Whether weights are to be compared first.</param>
 /// <param name="Held">What it has of each gradient.</param>
-internal sealed record StepMessage(double Tokens, long Completed, long Lane, long Early, bool Compares, Held[] Held)
+internal sealed record StepMessage(double Tokens, long Completed, long Lane, long Early, bool Compares, LocalGradient[] Held)
 {
     public byte[] ToBytes()
     {
@@ -20,7 +20,7 @@ internal sealed record StepMessage(double Tokens, long Completed, long Lane, lon
         writer.Write(Lane);
         writer.Write(Early);
         writer.Write(Compares);
-        writer.Write(MemoryMarshal.AsBytes<Held>(Held));
+        writer.Write(MemoryMarshal.AsBytes<LocalGradient>(Held));
         return stream.ToArray();
     }
 
@@ -28,6 +28,6 @@ internal sealed record StepMessage(double Tokens, long Completed, long Lane, lon
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
         return new(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean(),
-            MemoryMarshal.Cast<byte, Held>(bytes.AsSpan((int)reader.BaseStream.Position)).ToArray());
+            MemoryMarshal.Cast<byte, LocalGradient>(bytes.AsSpan((int)reader.BaseStream.Position)).ToArray());
     }
 }

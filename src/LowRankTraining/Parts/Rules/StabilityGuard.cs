@@ -60,7 +60,7 @@ public sealed record StabilityGuard : ISpikeGuard
         if (reference && IsReset(update - 1))
             rule.FreeMoments(state);
 
-        var guarded = Tame(gradient, update, reference ? StepsOf(rule, state) + 1 : update, state);
+        var guarded = Stabilize(gradient, update, reference ? StepsOf(rule, state) + 1 : update, state);
 
         if (IsReset(update) && !reference)
             rule.Reset(state);
@@ -78,7 +78,7 @@ public sealed record StabilityGuard : ISpikeGuard
     /// <param name="update">Number of the update, for the schedule.</param>
     /// <param name="t">Number of values that the averages are said to hold.</param>
     /// <param name="state">Holds the averages.</param>
-    private Tensor Tame(Tensor gradient, long update, long t, StateBag state)
+    private Tensor Stabilize(Tensor gradient, long update, long t, StateBag state)
     {
         using var scope = NewDisposeScope();
         var tamed = AdaClip(gradient, t, state);

@@ -92,11 +92,11 @@ public abstract record UpdateRule : IPart
     /// <param name="gradient">As a matrix.</param>
     /// <param name="state">The parameter's memory.</param>
     /// <param name="step">The step that the gradient is for.</param>
-    internal virtual void Take(SeenMatrix gradient, StateBag state, in StepContext step) { }
+    internal virtual void Take(LinearOperator gradient, StateBag state, in StepContext step) { }
 
     /// <summary>All that the next update would use of a gradient that is not accumulated yet: what accumulating it would add; or null where that is the
     /// whole gradient. Nothing is changed.</summary>
-    public virtual Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step) => null;
+    public virtual Tensor? ProjectionOf(Tensor gradient, StateBag state, in StepContext step) => null;
 
     /// <summary>What waits for the next update, or null.</summary>
     public virtual Tensor? AccumulatedIn(StateBag state) => null;

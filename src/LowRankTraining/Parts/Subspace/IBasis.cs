@@ -150,10 +150,10 @@ public readonly record struct SubspaceQuery(Tensor Matrix, long Rank, Tensor? Pr
     public Func<Tensor>? Momentum { get; init; }
 
     /// <value>A as a sum whose addends are in different places, <see cref="Matrix"/> being zeros of its shape; null where that is A.</value>
-    internal SeenMatrix? Sum { get; init; }
+    internal LinearOperator? Sum { get; init; }
 
     /// <value>A, by its products.</value>
-    internal SeenMatrix Seen => Sum ?? new HeldMatrix(Matrix);
+    internal LinearOperator Operator => Sum ?? new DenseOperator(Matrix);
 }
 
 /// <summary>Where one basis of a parameter is kept: its name, and those of its counters.</summary>

@@ -37,7 +37,7 @@ public sealed record MomentumMix : IBasis
 
         using var scope = NewDisposeScope();
         if (query.Sum is { } sum)
-            return Of.Find(query with { Sum = new MixedMatrix(sum, 1 - Share, previous.mm(momentum()).mul_(Share)) }).MoveToOuterDisposeScope();
+            return Of.Find(query with { Sum = new MixedOperator(sum, 1 - Share, previous.mm(momentum()).mul_(Share)) }).MoveToOuterDisposeScope();
 
         var mixed = query.Matrix.mul(1 - Share);
         mixed.AddProduct(previous, momentum(), Share);

@@ -14,7 +14,7 @@ internal abstract class ObservedGradient
 }
 
 /// <summary>One that is there, or whose products are; the latter has no norm to be asked for.</summary>
-internal sealed class WholeGradient(SeenMatrix matrix) : ObservedGradient
+internal sealed class WholeGradient(LinearOperator matrix) : ObservedGradient
 {
     public override Tensor Sketch(Projection projection, Tensor lowRank) =>
         projection.RankAxis == 0 ? matrix.Times(lowRank.t()) : matrix.TransposedTimes(lowRank);

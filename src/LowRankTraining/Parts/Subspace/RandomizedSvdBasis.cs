@@ -35,12 +35,12 @@ public sealed record RandomizedSvdBasis : IBasis
             return new GramBasis().Find(query);
 
         using var scope = NewDisposeScope();
-        return Orthonormal.WithCanonicalSigns(FromSketch(query.Seen, query.Rank, width, query.Step)).MoveToOuterDisposeScope();
+        return Orthonormal.WithCanonicalSigns(FromSketch(query.Operator, query.Rank, width, query.Step)).MoveToOuterDisposeScope();
     }
 
     private long WidthFor(long length, long rank) => Math.Min(length, rank + Oversampling);
 
-    private Tensor FromSketch(SeenMatrix matrix, long rank, long width, in StepContext step)
+    private Tensor FromSketch(LinearOperator matrix, long rank, long width, in StepContext step)
     {
         using var generator = step.Generator("sketch", matrix.Like.device);
         var range = SubspaceIteration.Range(matrix, width, generator, PowerIterations);

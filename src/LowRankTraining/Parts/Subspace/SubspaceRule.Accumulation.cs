@@ -19,7 +19,7 @@ public sealed partial record SubspaceRule
     public override bool TryAccumulate(Tensor gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        if (!NeedsOnlyProjection(state, step) || WhatCounts(gradient, state, step) is not { } lowRank)
+        if (!NeedsOnlyProjection(state, step) || ProjectionOf(gradient, state, step) is not { } lowRank)
             return false;
 
         state.Add(Accumulated, lowRank);
@@ -48,7 +48,7 @@ public sealed partial record SubspaceRule
         if (ObstacleToProjection is not null || GradientCheck.Judge(gradient) != GradientVerdict.Usable)
             return false;
 
-        Take(new HeldMatrix(gradient.AsMatrix()), state, step);
+        Take(new DenseOperator(gradient.AsMatrix()), state, step);
         return true;
     }
 
@@ -61,7 +61,7 @@ public sealed partial record SubspaceRule
             && NumbersSeen(rows, columns, state, step) < rows * columns;
     }
 
-    internal override void Take(SeenMatrix gradient, StateBag state, in StepContext step)
+    internal override void Take(LinearOperator gradient, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var due = IsDue(state, step);
@@ -74,7 +74,7 @@ public sealed partial record SubspaceRule
     }
 
     /// <inheritdoc/>
-    public override Tensor? WhatCounts(Tensor gradient, StateBag state, in StepContext step)
+    public override Tensor? ProjectionOf(Tensor gradient, StateBag state, in StepContext step)
     {
         if (!UpdatesByProjection(state, step))
             return null;
@@ -126,7 +126,7 @@ public sealed partial record SubspaceRule
         Advance(new(nothing, projection, lowRank), squares, accumulator, scale, state, step);
     }
 
-    private static (Projection Projection, Tensor LowRank) Through(SeenMatrix gradient, Projection projection) =>
+    private static (Projection Projection, Tensor LowRank) Through(LinearOperator gradient, Projection projection) =>
         (projection, gradient.Through(projection.Project));
 
     private static bool TakeAccumulated(Tensor lowRank, StateBag state)

@@ -28,7 +28,7 @@ public sealed partial record SubspaceRule
     };
 
     /// <summary>Finds the subspace again, projects, and lets moments and error follow.</summary>
-    private (Projection Projection, Tensor LowRank) Renew(SeenMatrix seen, StateBag state, in StepContext step)
+    private (Projection Projection, Tensor LowRank) Renew(LinearOperator seen, StateBag state, in StepContext step)
     {
         var matrix = seen.Like;
         var (rows, columns) = (matrix.shape[0], matrix.shape[1]);

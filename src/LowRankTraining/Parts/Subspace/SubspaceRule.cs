@@ -91,7 +91,7 @@ public sealed partial record SubspaceRule : UpdateRule
             matrix = GradientCheck.InRange(matrix);
 
         var observed = Feedback?.Add(matrix, state) ?? matrix;
-        var (projection, lowRank) = due ? Renew(new HeldMatrix(observed), state, step) : Project(observed, Current(matrix, state, step));
+        var (projection, lowRank) = due ? Renew(new DenseOperator(observed), state, step) : Project(observed, Current(matrix, state, step));
         var accumulated = TakeAccumulated(lowRank, state);
 
         // Norms that the lift needs anyway tell as well whether the gradient can be used.
@@ -111,7 +111,7 @@ public sealed partial record SubspaceRule : UpdateRule
 
         Feedback?.Keep(observed, projection, lowRank, state, step);
         if (LooksOutside(state, step))
-            Observe(new WholeGradient(new HeldMatrix(Feedback is null ? matrix : observed)), projection, lowRank, state, step);
+            Observe(new WholeGradient(new DenseOperator(Feedback is null ? matrix : observed)), projection, lowRank, state, step);
         Advance(new(matrix, projection, lowRank), squares, accumulator, scale, state, step);
         lowRank.Free();
         squares.Free();

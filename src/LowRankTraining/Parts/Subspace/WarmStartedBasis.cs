@@ -34,7 +34,7 @@ public sealed record WarmStartedBasis : IBasis
             return Start.Find(query);
 
         using var scope = NewDisposeScope();
-        var range = SubspaceIteration.Pass(query.Seen, previous);
+        var range = SubspaceIteration.Pass(query.Operator, previous);
         return Orthonormal.Columns(range).MoveToOuterDisposeScope();
     }
 }

@@ -46,7 +46,7 @@ public sealed record Frugal : GradientSpaceMethod
     /// <inheritdoc/>
     protected override UpdateRule RuleForTarget(in ParameterRole target) => ByBlocks ? InTurn(target.Place) : Subspace;
 
-    private TurnRule InTurn(int place) => new()
+    private RoundRobinRule InTurn(int place) => new()
     {
         Place = place,
         AtTurn = Guard is null ? Adam : new GuardedRule(Adam, Guard),

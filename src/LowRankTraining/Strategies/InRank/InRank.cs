@@ -59,7 +59,7 @@ public sealed record InRank : FactorizedLayerMethod
     /// the paper's.</value>
     public Compatibility Compatibility { get; init; }
 
-    private GrowthRule Growth => new(Rank, Buffer, MaxRankRatio, EnergyRatio, Compatibility);
+    private RankGrowth Growth => new(Rank, Buffer, MaxRankRatio, EnergyRatio, Compatibility);
 
     private protected override AdapterMethod Method => new InRankMethod(Settings, this, Growth, LayerFor);
 

@@ -9,10 +9,10 @@ internal sealed class InRankAdapter : LayerAdapter
 
     private readonly long _limit;
     private readonly ulong _seed;
-    private readonly GrowthRule _growth;
+    private readonly RankGrowth _growth;
     private readonly VectorAdamRule _u, _v;
 
-    public InRankAdapter(in AdapterRequest request, AdapterSettings settings, FactorizedLinear layer, GrowthRule growth) : base(request, settings, layer)
+    public InRankAdapter(in AdapterRequest request, AdapterSettings settings, FactorizedLinear layer, RankGrowth growth) : base(request, settings, layer)
     {
         (_limit, _seed, _growth) = (request.Site.Limit, settings.Seed, growth);
         (_u, _v) = (new VectorAdamRule(settings.Adam, Axis: 1), new VectorAdamRule(settings.Adam, Axis: 0));

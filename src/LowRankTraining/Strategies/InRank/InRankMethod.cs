@@ -2,7 +2,7 @@ namespace LowRankTraining.Strategies;
 
 /// <summary>Grows the rank of all factors while they need it, then cuts them to what they need, all at once.</summary>
 internal sealed class InRankMethod(
-    AdapterSettings settings, InRank options, GrowthRule growth, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
+    AdapterSettings settings, InRank options, RankGrowth growth, Func<string, Linear, int, ulong, ReparameterizedLinear> layer)
     : ReplacingMethod(settings, layer)
 {
     public override InRankAdapter Adapt(in AdapterRequest request)

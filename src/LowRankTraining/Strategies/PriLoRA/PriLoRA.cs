@@ -83,7 +83,7 @@ public sealed record PriLoRA : WeightSpaceMethod
     /// <summary>round(r_s + (r_f − r_s) ℓ / (L − 1)) in block ℓ of L.</summary>
     private IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites)
     {
-        var depths = Depth.Of([.. sites.Select(site => site.Name)]);
+        var depths = LayerDepth.Of([.. sites.Select(site => site.Name)]);
         return [.. depths.Select(depth => RankRules.Rounded(FirstRank + (Rank - FirstRank) * depth))];
     }
 }

@@ -60,7 +60,7 @@ public sealed record QGaLore : GradientSpaceMethod
         if (!QuantizesWeights)
             return plan();
 
-        using var earlier = EarlierLayers.StandIn(model);
+        using var earlier = PrequantizedLayers.StandIn(model);
         return QuantizedSession.Over(model, plan(), earlier, WeightGroup, Logger);
     }
 

@@ -5,14 +5,14 @@ internal sealed class QuantizedLayer
 {
     private readonly Linear _plain;
     private readonly Int8Linear _layer;
-    private readonly ReplaceEntry _entry;
+    private readonly ReplaceInjector _injector;
 
     public QuantizedLayer(Site site, Int8Linear layer)
     {
         (_plain, _layer) = (site.Linear!, layer);
         _layer.weight.requires_grad = _plain.weight.requires_grad;
-        _entry = new ReplaceEntry(site) { Layer = _layer };
-        _entry.Install();
+        _injector = new ReplaceInjector(site) { Layer = _layer };
+        _injector.Install();
         _plain.HoldNothing();
     }
 
@@ -27,7 +27,7 @@ internal sealed class QuantizedLayer
     {
         using var learned = _layer.EffectiveWeight();
         _plain.Hold(learned);
-        _entry.TakeOut();
+        _injector.Remove();
         IsAtWork = false;
     }
 

@@ -27,7 +27,7 @@ internal sealed class QuantizedSession : WrappedSession
     /// <param name="earlier">The 8-bit layers that it has had from the start, projected or not; plain ones stand in for them.</param>
     /// <param name="group">Numbers that share a scale, in new layers.</param>
     /// <param name="logger">Is told what stays as it is.</param>
-    public static QuantizedSession Over(nn.Module model, ILowRankSession inner, EarlierLayers earlier, int group, ILogger? logger)
+    public static QuantizedSession Over(nn.Module model, ILowRankSession inner, PrequantizedLayers earlier, int group, ILogger? logger)
     {
         var projected = inner.Parameters.Where(plan => plan.Rule.Projects).Select(plan => plan.Name).ToHashSet();
         var sites = Site.Find(model, NamedParameter.Of(model).Where(candidate => candidate.IsMatrix))

@@ -7,7 +7,7 @@ namespace LowRankTraining.Strategies;
 /// Backward, with G = ∂Yᵀ X: ∂X = ∂Y W, ∂A = s Bᵀ G, ∂B = s G Aᵀ, ∂v = G on the support, ∂b = Σ ∂Y. W is made again for ∂X and freed before G is
 /// made: scratch is one matrix. What nobody asks for is not computed.
 /// </remarks>
-internal sealed class SparseLowRankProduct : LeanFunction<SparseLowRankProduct>
+internal sealed class SparseLowRankProduct : AutogradFunction<SparseLowRankProduct>
 {
     private const string Layer = "layer";
 

@@ -9,7 +9,7 @@ internal sealed class SparseShadow : Adapter
     private readonly string _way;
     private Tensor? _start;
 
-    public SparseShadow(Site site, SparseRecipe recipe, string reason) : base(site, new ShadowEntry(site), reason)
+    public SparseShadow(Site site, SparseRecipe recipe, string reason) : base(site, new ShadowInjector(site), reason)
     {
         (_recipe, _rule, _way) = (recipe, new SparseShadowRule(recipe), reason);
         var (rows, columns) = Weight.shape.Sides();
@@ -18,7 +18,7 @@ internal sealed class SparseShadow : Adapter
 
     public override long Rank { get; }
 
-    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0, Sink = Entry.Sink }];
+    public override IEnumerable<ParameterPlan> Plans => [new ParameterPlan(Name, Weight, _rule) { WeightDecayMultiplier = 0, Sink = Injector.Sink }];
 
     /// <summary>The weight becomes the one of the parts. Those that are drawn are drawn again by the first step; those that are made from the weight wait for
     /// the optimizer.</summary>

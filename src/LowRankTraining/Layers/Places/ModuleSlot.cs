@@ -3,7 +3,7 @@ using System.Reflection;
 namespace LowRankTraining.Layers;
 
 /// <summary>The place where a child hangs in its parent: a registered name, and the fields and lists that hold it.</summary>
-internal sealed class Slot
+internal sealed class ModuleSlot
 {
     /// <summary>Why a layer with hooks is left as it is.</summary>
     public const string HooksOfItsOwn = "it has forward hooks of its own";
@@ -14,7 +14,7 @@ internal sealed class Slot
     private readonly string _name;
     private readonly Holder[] _holders;
 
-    private Slot(nn.Module parent, string name, nn.Module child)
+    private ModuleSlot(nn.Module parent, string name, nn.Module child)
     {
         (_parent, _name) = (parent, name);
         _holders = [.. FieldsOf(parent).SelectMany(field => Holder.Of(parent, field, child))];
@@ -29,11 +29,11 @@ internal sealed class Slot
 
     /// <summary>All slots of a model, by child.</summary>
     /// <exception cref="NotSupportedException">This version of TorchSharp keeps parameters or hooks elsewhere than the known one.</exception>
-    public static ILookup<nn.Module, Slot> Of(nn.Module model)
+    public static ILookup<nn.Module, ModuleSlot> Of(nn.Module model)
     {
         ParameterRegistry.Require(model);
         return model.named_modules().Select(pair => pair.module).Prepend(model).Distinct()
-            .SelectMany(parent => parent.named_children().Select(child => (child.module, slot: new Slot(parent, child.name, child.module))))
+            .SelectMany(parent => parent.named_children().Select(child => (child.module, slot: new ModuleSlot(parent, child.name, child.module))))
             .ToLookup(pair => pair.module, pair => pair.slot);
     }
 
@@ -78,10 +78,10 @@ internal sealed class Slot
 }
 
 /// <summary>All places of one child.</summary>
-internal static class SlotExtensions
+internal static class ModuleSlotExtensions
 {
     /// <summary>Puts another module into every one.</summary>
-    public static void Put(this IReadOnlyList<Slot> slots, nn.Module module, nn.Module inPlaceOf)
+    public static void Put(this IReadOnlyList<ModuleSlot> slots, nn.Module module, nn.Module inPlaceOf)
     {
         foreach (var slot in slots)
             slot.Put(module, inPlaceOf);

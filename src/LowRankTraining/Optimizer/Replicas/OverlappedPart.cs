@@ -1,7 +1,7 @@
 namespace LowRankTraining;
 
 /// <summary>What is known of sending a parameter's R in the backward pass.</summary>
-internal sealed class EarlyPart
+internal sealed class OverlappedPart
 {
     /// <value>Numbers of R that the last step has exchanged; 0 where it has not.</value>
     public long Length { get; private set; }

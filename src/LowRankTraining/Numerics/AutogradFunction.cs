@@ -8,7 +8,7 @@ namespace LowRankTraining.Numerics;
 /// <remarks>An exception in the backward pass gives no gradient to any parameter and NaN to what lies below, and is thrown by the next forward pass of such a
 /// function or the next step, whichever comes first: see <see cref="BackwardFailure"/>.</remarks>
 /// <typeparam name="T">The function itself.</typeparam>
-internal abstract class LeanFunction<T> : SingleTensorFunction<T> where T : LeanFunction<T>, new()
+internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : AutogradFunction<T>, new()
 {
     private const string Call = "call";
 

@@ -1,7 +1,7 @@
 namespace LowRankTraining.Numerics;
 
 /// <summary>A matrix A that is seen through linear functions of it, so that it may be the sum of matrices that lie in different places.</summary>
-internal abstract class SeenMatrix
+internal abstract class LinearOperator
 {
     /// <value>A itself where it is held here; else zeros of its shape, dtype and device, which take no memory.</value>
     public abstract Tensor Like { get; }
@@ -10,7 +10,7 @@ internal abstract class SeenMatrix
     public virtual bool IsHeld => false;
 
     /// <value>Aᵀ.</value>
-    public abstract SeenMatrix Transposed { get; }
+    public abstract LinearOperator Transposed { get; }
 
     /// <summary>f(A).</summary>
     /// <param name="linear">f, which must be linear: of a sum it is called for each addend.</param>
@@ -28,13 +28,13 @@ internal abstract class SeenMatrix
 
 /// <summary>One that is held.</summary>
 /// <param name="matrix">A.</param>
-internal sealed class HeldMatrix(Tensor matrix) : SeenMatrix
+internal sealed class DenseOperator(Tensor matrix) : LinearOperator
 {
     public override Tensor Like => matrix;
 
     public override bool IsHeld => true;
 
-    public override HeldMatrix Transposed => new(matrix.t());
+    public override DenseOperator Transposed => new(matrix.t());
 
     public override Tensor Through(Func<Tensor, Tensor> linear) => linear(matrix);
 }
@@ -43,11 +43,11 @@ internal sealed class HeldMatrix(Tensor matrix) : SeenMatrix
 /// <param name="parts">Those addends that are here; null for one that is zero.</param>
 /// <param name="like">Zeros of their shape.</param>
 /// <param name="add">Adds up what a function has made of them, and of those elsewhere.</param>
-internal sealed class SummedMatrix(IReadOnlyList<Tensor?> parts, Tensor like, Func<IEnumerable<Tensor?>, Tensor> add) : SeenMatrix
+internal sealed class SumOperator(IReadOnlyList<Tensor?> parts, Tensor like, Func<IEnumerable<Tensor?>, Tensor> add) : LinearOperator
 {
     public override Tensor Like => like;
 
-    public override SummedMatrix Transposed => new([.. parts.Select(part => part?.t())], like.t(), add);
+    public override SumOperator Transposed => new([.. parts.Select(part => part?.t())], like.t(), add);
 
     public override Tensor Through(Func<Tensor, Tensor> linear) =>
         add(parts.All(part => part is null) ? [linear(like)] : parts.Select(part => part is null ? null : linear(part)));
@@ -57,11 +57,11 @@ internal sealed class SummedMatrix(IReadOnlyList<Tensor?> parts, Tensor like, Fu
 /// <param name="seen">A.</param>
 /// <param name="scale">k.</param>
 /// <param name="added">B.</param>
-internal sealed class MixedMatrix(SeenMatrix seen, double scale, Tensor added) : SeenMatrix
+internal sealed class MixedOperator(LinearOperator seen, double scale, Tensor added) : LinearOperator
 {
     public override Tensor Like => seen.Like;
 
-    public override MixedMatrix Transposed => new(seen.Transposed, scale, added.t());
+    public override MixedOperator Transposed => new(seen.Transposed, scale, added.t());
 
     public override Tensor Through(Func<Tensor, Tensor> linear) => seen.Through(linear).mul_(scale).add_(linear(added));
 }

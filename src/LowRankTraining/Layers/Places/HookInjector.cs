@@ -4,7 +4,7 @@ namespace LowRankTraining.Layers;
 /// parameters.</summary>
 /// <remarks>A linear layer that is moved takes its weight and its bias along and nothing else, so the parts follow the weight as soon as they are asked
 /// for.</remarks>
-internal sealed class HookEntry(Linear plain) : LayerEntry
+internal sealed class HookInjector(Linear plain) : LayerInjector
 {
     private Action? _unhook;
 
@@ -19,7 +19,7 @@ internal sealed class HookEntry(Linear plain) : LayerEntry
         _unhook = plain.register_forward_hook(hook).remove;
     }
 
-    public override void TakeOut()
+    public override void Remove()
     {
         _unhook!();
         _unhook = null;

@@ -1,7 +1,7 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>How the parts of one matrix enter its model: by a layer of their own, by a hook, or not at all.</summary>
-internal abstract class Entry
+internal abstract class Injector
 {
     public abstract Injection Injection { get; }
 
@@ -15,13 +15,13 @@ internal abstract class Entry
     public virtual string? GradientNote => null;
 
     /// <summary>The way in for a layer.</summary>
-    public static LayerEntry For(Injection way, Site site) => way == Injection.Replace ? new ReplaceEntry(site) : new HookEntry(site.Linear!);
+    public static LayerInjector For(Injection way, Site site) => way == Injection.Replace ? new ReplaceInjector(site) : new HookInjector(site.Linear!);
 
     /// <summary>Changes the model.</summary>
     public abstract void Install();
 
     /// <summary>Undoes <see cref="Install"/>.</summary>
-    public abstract void TakeOut();
+    public abstract void Remove();
 
     /// <summary>Takes the gradient of the weight as it arises, where there is one and that is possible.</summary>
     /// <exception cref="InvalidOperationException">Another session takes it. Nothing was changed.</exception>
@@ -38,7 +38,7 @@ internal abstract class Entry
 }
 
 /// <summary>The way in for a layer, which is given before it enters.</summary>
-internal abstract class LayerEntry : Entry
+internal abstract class LayerInjector : Injector
 {
     public ReparameterizedLinear? Layer { get; set; }
 

@@ -1,7 +1,7 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Ranks and α of single layers, by patterns of their names.</summary>
-internal sealed class LayerChoices(IReadOnlyDictionary<string, int>? ranks, IReadOnlyDictionary<string, double>? alphas) : FactorFeature
+internal sealed class LayerPatterns(IReadOnlyDictionary<string, int>? ranks, IReadOnlyDictionary<string, double>? alphas) : FactorFeature
 {
     public int? RankOf(Site site) => Choose(ranks, site);
 

@@ -1,7 +1,7 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Parts that live with the optimizer and learn from the weight's gradient, or from its factors; the model knows nothing of them.</summary>
-internal sealed class ShadowEntry(Site site) : Entry
+internal sealed class ShadowInjector(Site site) : Injector
 {
     private TappedLayer? _tap;
     private GradientSink? _sink;
@@ -15,7 +15,7 @@ internal sealed class ShadowEntry(Site site) : Entry
 
     public override void Install() => site.Weight.requires_grad = true;
 
-    public override void TakeOut()
+    public override void Remove()
     {
         LeaveGradient();
         site.Weight.requires_grad = !site.WasFrozen;

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Tests.Scenarios;
 
 /// <summary>What a program may do in the middle of a run, of which the run knows nothing afterwards.</summary>
-internal enum Disturbance
+internal enum SideAction
 {
     /// <summary>Factors are put into their weights and taken out again; while they are there, nothing can be saved and no step taken.</summary>
     Merges,
@@ -31,43 +31,43 @@ internal enum Disturbance
     HasBadRate,
 }
 
-internal static class Disturbances
+internal static class SideActions
 {
-    public static void Do(this Disturbance disturbance, nn.Module<Tensor, Tensor> model, LowRankOptimizer optimizer, ScalarType dtype)
+    public static void Do(this SideAction action, nn.Module<Tensor, Tensor> model, LowRankOptimizer optimizer, ScalarType dtype)
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryDirectory();
-        switch (disturbance)
+        switch (action)
         {
-            case Disturbance.Merges when optimizer.Session is AdapterSession { IsMerged: false } session && Can(() => session.Merge()):
+            case SideAction.Merges when optimizer.Session is AdapterSession { IsMerged: false } session && Can(() => session.Merge()):
                 optimizer.Invoking(one => one.step()).Should().Throw<InvalidOperationException>().WithMessage("*merged*");
                 ((Action)(() => TrainingCheckpoint.Save(folder.Path, model, optimizer))).Should().Throw<InvalidOperationException>();
                 Evaluate(model, dtype);
                 session.Unmerge();
                 break;
-            case Disturbance.Exports when optimizer.Session is AdapterSession session:
+            case SideAction.Exports when optimizer.Session is AdapterSession session:
                 Can(() => session.SavePlain(Path.Combine(folder.Path, "plain")));
                 Can(() => PeftAdapter.Save(folder.Path, session));
                 break;
-            case Disturbance.ShowsState:
+            case SideAction.ShowsState:
                 optimizer.load_state_dict(optimizer.state_dict());
                 Can(() => optimizer.save_state_dict(Path.Combine(folder.Path, "state")));
                 break;
-            case Disturbance.LoadsDamage when Can(() => TrainingCheckpoint.Save(folder.Path, model, optimizer)):
+            case SideAction.LoadsDamage when Can(() => TrainingCheckpoint.Save(folder.Path, model, optimizer)):
                 var file = Path.Combine(folder.Path, "training.safetensors");
                 var bytes = File.ReadAllBytes(file);
                 bytes[bytes.Length / 2] ^= 1;
                 File.WriteAllBytes(file, bytes);
                 ((Action)(() => TrainingCheckpoint.Load(folder.Path, model, optimizer))).Should().Throw<InvalidDataException>();
                 break;
-            case Disturbance.Evaluates:
+            case SideAction.Evaluates:
                 Evaluate(model, dtype);
                 break;
-            case Disturbance.Asks:
+            case SideAction.Asks:
                 _ = (optimizer.Describe(), optimizer.StateBytes, optimizer.SkippedUpdates, optimizer.Session.Describe(), MemoryPlan.For(optimizer.Session));
                 (optimizer.Session as AdapterSession)?.Verify(() => Evaluate(model, dtype));
                 break;
-            case Disturbance.HasBadRate:
+            case SideAction.HasBadRate:
                 var groups = optimizer.ParamGroups.ToArray();
                 var rate = groups[^1].LearningRate;
                 groups[^1].LearningRate = double.NaN;

@@ -3,7 +3,7 @@ using System.Text;
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>The checksum with which the header of a file of this library begins. It is taken with zeros in its own place.</summary>
-internal static class HeaderSeal
+internal static class HeaderChecksum
 {
     private const string ChecksumKey = "checksum", Unsealed = "0000000000000000";
 

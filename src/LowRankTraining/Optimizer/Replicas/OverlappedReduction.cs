@@ -1,21 +1,21 @@
 namespace LowRankTraining;
 
 /// <summary>Sends to the other processes while the backward pass goes on: R, where nothing else of a gradient is needed.</summary>
-internal sealed class EarlyGradients(LowRankOptimizer optimizer, CountedWorld world) : IDisposable
+internal sealed class OverlappedReduction(LowRankOptimizer optimizer, CountedWorld world) : IDisposable
 {
     private const int LongestPause = 64;
 
     private readonly object _lock = new();
-    private readonly List<EarlySums.Kind> _kinds = [];
-    private Courier? _courier;
-    private EarlySums? _sums;
+    private readonly List<OverlappedSums.Kind> _kinds = [];
+    private WorkQueue? _queue;
+    private OverlappedSums? _sums;
     private int _pause, _nextPause = 1;
 
     /// <value>Numbers that are sent in this window.</value>
     public long Length => _kinds.Sum(kind => kind.Length);
 
     /// <summary>Whether all that the processes have of a parameter has been sent.</summary>
-    public static bool HasAll(ParameterState entry, Held held) => entry.Early.Place is not null && held == Held.Projected;
+    public static bool HasAll(ParameterState entry, LocalGradient held) => entry.Overlap.Place is not null && held == LocalGradient.Projected;
 
     /// <summary>Settles what is sent early before the next step, alike on every process: it goes by what the last step has exchanged, and by states.</summary>
     public void Plan()
@@ -25,10 +25,10 @@ internal sealed class EarlyGradients(LowRankOptimizer optimizer, CountedWorld wo
 
         // What is used last has its gradients first.
         foreach (var entry in optimizer.Entries.Reverse())
-            if (entry.Early.Length > 0 && entry.Plan.Sink is not null && entry.Plan.Rule.NeedsOnlyProjection(entry.Bag, entry.Context))
+            if (entry.Overlap.Length > 0 && entry.Plan.Sink is not null && entry.Plan.Rule.NeedsOnlyProjection(entry.Bag, entry.Context))
             {
-                entry.Early.Place = _kinds.Count;
-                _kinds.Add(new(entry.Early.Length, entry.Parameter.dtype.Computing(), entry.Parameter.device));
+                entry.Overlap.Place = _kinds.Count;
+                _kinds.Add(new(entry.Overlap.Length, entry.Parameter.dtype.Computing(), entry.Parameter.device));
             }
     }
 
@@ -39,7 +39,7 @@ internal sealed class EarlyGradients(LowRankOptimizer optimizer, CountedWorld wo
     public void Pass(ParameterState entry, bool maySend)
     {
         lock (_lock)
-            if (++entry.Early.Passes == entry.Early.PassesBefore && maySend && entry.Early is { Place: { } place, IsSent: false } && Open() is { } sums)
+            if (++entry.Overlap.Passes == entry.Overlap.PassesBefore && maySend && entry.Overlap is { Place: { } place, IsSent: false } && Open() is { } sums)
                 Put(sums, entry, place, lastLane: entry.Accumulated);
     }
 
@@ -50,28 +50,28 @@ internal sealed class EarlyGradients(LowRankOptimizer optimizer, CountedWorld wo
             return;
 
         foreach (var entry in optimizer.Entries)
-            if (entry.Early.Place is { } place)
+            if (entry.Overlap.Place is { } place)
             {
-                if (!entry.Early.IsSent)
+                if (!entry.Overlap.IsSent)
                     Put(sums, entry, place, lastLane: null);
-                entry.Early.IsLate |= sums.Tokens != optimizer.LocalTokens;
+                entry.Overlap.IsLate |= sums.Tokens != optimizer.LocalTokens;
             }
     }
 
     /// <summary>Takes what has been sent early, of every parameter of which that is all.</summary>
     /// <param name="agreed">What the processes have together of each.</param>
-    public void Take(IReadOnlyList<Held> agreed)
+    public void Take(IReadOnlyList<LocalGradient> agreed)
     {
         _sums?.Wait();
         foreach (var (entry, held) in optimizer.Entries.Zip(agreed))
         {
             if (HasAll(entry, held))
             {
-                _sums!.CopyTo(entry.ProjectedOrZeros(), entry.Early.Place!.Value);
+                _sums!.CopyTo(entry.ProjectedOrZeros(), entry.Overlap.Place!.Value);
                 entry.Lanes.Dispose();
             }
 
-            entry.Early.Learn(entry.Accumulated?.numel() ?? 0);
+            entry.Overlap.Learn(entry.Accumulated?.numel() ?? 0);
         }
 
         // What is sent twice costs more than it saves: where that comes again and again, it is tried less and less often.
@@ -79,7 +79,7 @@ internal sealed class EarlyGradients(LowRankOptimizer optimizer, CountedWorld wo
             _pause = Math.Max(0, _pause - 1);
         else
         {
-            _nextPause = agreed.Any(held => held.HasFlag(Held.Late)) ? Math.Min(2 * _nextPause, LongestPause) : 1;
+            _nextPause = agreed.Any(held => held.HasFlag(LocalGradient.Late)) ? Math.Min(2 * _nextPause, LongestPause) : 1;
             _pause = _nextPause - 1;
         }
     }
@@ -96,25 +96,25 @@ internal sealed class EarlyGradients(LowRankOptimizer optimizer, CountedWorld wo
         }
 
         foreach (var entry in optimizer.Entries)
-            entry.Early.Start(keepsPlace: !afterStep);
+            entry.Overlap.Start(keepsPlace: !afterStep);
     }
 
     public void Dispose()
     {
-        _courier?.Dispose();
+        _queue?.Dispose();
         _sums?.Dispose();
     }
 
-    private EarlySums? Open() =>
-        _sums ??= _kinds.Count == 0 ? null : new(world.Background!, _courier ??= new(), optimizer.LocalTokens, _kinds);
+    private OverlappedSums? Open() =>
+        _sums ??= _kinds.Count == 0 ? null : new(world.Background!, _queue ??= new(), optimizer.LocalTokens, _kinds);
 
     /// <summary>What a process has of a parameter, all of its lanes together; zeros where it has nothing.</summary>
-    private void Put(EarlySums sums, ParameterState entry, int place, Tensor? lastLane)
+    private void Put(OverlappedSums sums, ParameterState entry, int place, Tensor? lastLane)
     {
         using var scope = NewDisposeScope();
         var addend = world.LanesHere > 1 ? entry.Lanes.SumWith(lastLane) : entry.Accumulated;
-        entry.Early.IsLate = addend is not null && addend.numel() != entry.Early.Length;
-        sums.Put(place, entry.Early.IsLate ? null : addend);
-        entry.Early.IsSent = true;
+        entry.Overlap.IsLate = addend is not null && addend.numel() != entry.Overlap.Length;
+        sums.Put(place, entry.Overlap.IsLate ? null : addend);
+        entry.Overlap.IsSent = true;
     }
 }

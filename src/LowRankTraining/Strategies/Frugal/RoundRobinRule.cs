@@ -6,7 +6,7 @@ namespace LowRankTraining.Strategies;
 /// period.</para>
 /// <para>Source: Zmushko et al., FRUGAL, arXiv 2411.07837, "blockwise"; Luo et al., BAdam, arXiv 2404.02827.</para>
 /// </remarks>
-internal sealed record TurnRule : UpdateRule
+internal sealed record RoundRobinRule : UpdateRule
 {
     private static readonly StateSlot Clock = new("updates");
 
@@ -65,7 +65,7 @@ internal sealed record TurnRule : UpdateRule
 
     public override Tensor? RelativeRate(Tensor weight, StateBag state) => IsAtTurn(state.Counter(Clock)) ? AtTurn.RelativeRate(weight, state) : null;
 
-    public override TurnRule WithStates(StateFormat states) => this with { AtTurn = AtTurn.WithStates(states) };
+    public override RoundRobinRule WithStates(StateFormat states) => this with { AtTurn = AtTurn.WithStates(states) };
 
     public override string? NoteFor(IReadOnlyList<long> shape) => AtTurn.NoteFor(shape);
 

@@ -1,7 +1,7 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>A layer in the place of a linear one, which hangs nowhere until it is put back.</summary>
-internal sealed class ReplaceEntry(Site site) : LayerEntry
+internal sealed class ReplaceInjector(Site site) : LayerInjector
 {
     private readonly Linear _plain = site.Linear!;
 
@@ -13,7 +13,7 @@ internal sealed class ReplaceEntry(Site site) : LayerEntry
         site.Put(Layer, inPlaceOf: _plain);
     }
 
-    public override void TakeOut()
+    public override void Remove()
     {
         _plain.train(Layer!.training);
         site.Put(_plain, inPlaceOf: Layer);

@@ -1,7 +1,7 @@
 namespace LowRankTraining;
 
 /// <summary>A <see cref="StateBag"/> on its way from one rank to all.</summary>
-internal static class SentBag
+internal static class StateBroadcast
 {
     /// <summary>Sends it from one rank, and fills it on the others.</summary>
     /// <param name="world">The ranks.</param>

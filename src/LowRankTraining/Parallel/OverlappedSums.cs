@@ -5,13 +5,13 @@ namespace LowRankTraining;
 /// <summary>Averages many tensors over the ranks on a thread of its own, while others of them are still computed.</summary>
 /// <remarks>Which message holds what, and the order of messages, is settled before anything is there, alike on every rank. A message goes when it is full and
 /// those before it have gone: when a tensor comes has no influence but on time, and numbers are added up as <see cref="GradientBuckets"/> adds them.</remarks>
-internal sealed class EarlySums : IDisposable
+internal sealed class OverlappedSums : IDisposable
 {
     /// <summary>Short enough that little is left to be sent when the last tensor has come, long enough for the network.</summary>
     private const long LeastBytes = 1 << 20, Messages = 16;
 
     private readonly ICollective _world;
-    private readonly Courier _courier;
+    private readonly WorkQueue _queue;
     private readonly List<Message> _messages = [];
     private readonly Place[] _places;
     private readonly ManualResetEventSlim _done = new();
@@ -21,14 +21,14 @@ internal sealed class EarlySums : IDisposable
 
     /// <summary>Plans the messages, and tells the others what this rank's numbers count.</summary>
     /// <param name="world">The ranks, by a channel that nobody else uses.</param>
-    /// <param name="courier">Does the sending.</param>
+    /// <param name="queue">Does the sending.</param>
     /// <param name="tokens">How much this rank counts; alike in proportion to those of the others.</param>
     /// <param name="kinds">The tensors, in the order in which they are likely to come; at least one.</param>
-    public EarlySums(ICollective world, Courier courier, double tokens, IReadOnlyList<Kind> kinds)
+    public OverlappedSums(ICollective world, WorkQueue queue, double tokens, IReadOnlyList<Kind> kinds)
     {
-        (_world, _courier, Tokens) = (world, courier, tokens);
+        (_world, _queue, Tokens) = (world, queue, tokens);
         _places = Plan(kinds);
-        _courier.Give(() => Run(() => AgreeOnShare(kinds[0].Device)));
+        _queue.Enqueue(() => Run(() => AgreeOnShare(kinds[0].Device)));
     }
 
     /// <value>How much this rank counts.</value>
@@ -53,7 +53,7 @@ internal sealed class EarlySums : IDisposable
             for (; _next < _messages.Count && _messages[_next].Missing == 0; _next++)
             {
                 var (full, isLast) = (_messages[_next], _next == _messages.Count - 1);
-                _courier.Give(() => Run(() => Send(full), isLast));
+                _queue.Enqueue(() => Run(() => Send(full), isLast));
             }
         }
     }

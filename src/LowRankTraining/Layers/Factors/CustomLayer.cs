@@ -1,7 +1,7 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Factors in a layer of another kind than the usual one.</summary>
-internal sealed class OwnLayer(Func<Linear, int, double, ulong, FactorLayer> make) : FactorFeature
+internal sealed class CustomLayer(Func<Linear, int, double, ulong, FactorLayer> make) : FactorFeature
 {
     /// <value>The weight's gradient is that of the merged weight, whose parts could be told from each other only with the frozen weight kept beside it.</value>
     public override bool AllowsShadow => false;

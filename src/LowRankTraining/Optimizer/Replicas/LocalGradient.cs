@@ -2,7 +2,7 @@ namespace LowRankTraining;
 
 /// <summary>What a process has of a parameter's gradient.</summary>
 [Flags]
-internal enum Held : byte
+internal enum LocalGradient : byte
 {
     Nothing = 0,
     Whole = 1,

@@ -7,7 +7,7 @@ namespace LowRankTraining.Strategies;
 /// <param name="MaxShare">The most directions that are trained, as a share of the short side.</param>
 /// <param name="Threshold">What has to be explained.</param>
 /// <param name="Compatibility">The paper's share of energy, or the authors' code's share of the variance of the singular values.</param>
-internal sealed record GrowthRule(int FirstModes, int Buffer, double MaxShare, double Threshold, Compatibility Compatibility)
+internal sealed record RankGrowth(int FirstModes, int Buffer, double MaxShare, double Threshold, Compatibility Compatibility)
 {
     /// <summary>R, at least 1.</summary>
     /// <param name="limit">The short side of the matrix.</param>

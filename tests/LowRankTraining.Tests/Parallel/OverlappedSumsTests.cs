@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Tests.Parallel;
 
 /// <summary>Sums of tensors that come one after the other, on every rank in its own order.</summary>
-public class EarlySumsTests
+public class OverlappedSumsTests
 {
     private static readonly long[] Lengths = [200_000, 5, 300_000, 40_000, 1_000_000, 17];
 
@@ -17,8 +17,8 @@ public class EarlySumsTests
     public void Are_those_of_the_tree_whatever_comes_first(int size) => InProcessWorld.Run(size, world =>
     {
         using var scope = NewDisposeScope();
-        using var courier = new Courier();
-        using var sums = Open(world, courier, tokens: 1);
+        using var queue = new WorkQueue();
+        using var sums = Open(world, queue, tokens: 1);
         foreach (var place in Enumerable.Range(0, Lengths.Length).OrderBy(place => (place * (world.Rank + 2) + world.Rank) % 7))
             sums.Put(place, Addend(world.Rank, place));
         sums.Wait();
@@ -35,8 +35,8 @@ public class EarlySumsTests
     public void Count_by_tokens_and_not_at_all_without() => InProcessWorld.Run(3, world =>
     {
         using var scope = NewDisposeScope();
-        using var courier = new Courier();
-        using var sums = new EarlySums(world, courier, tokens: world.Rank, [new(2, ScalarType.Float32, CPU), new(3, ScalarType.Float64, CPU)]);
+        using var queue = new WorkQueue();
+        using var sums = new OverlappedSums(world, queue, tokens: world.Rank, [new(2, ScalarType.Float32, CPU), new(3, ScalarType.Float64, CPU)]);
         sums.Put(1, world.Rank == 1 ? null : full(3, world.Rank == 0 ? double.NaN : 3, ScalarType.Float64));
         sums.Put(0, full(2, world.Rank == 0 ? double.NaN : 6));
         sums.Wait();
@@ -55,8 +55,8 @@ public class EarlySumsTests
         // Of 1 MB, or a single tensor: [0, 1], [2, 3] without room for 4, [4], [5].
         var counted = new CountedWorld(world);
         using var scope = NewDisposeScope();
-        using var courier = new Courier();
-        using var sums = Open(counted, courier, tokens: 1);
+        using var queue = new WorkQueue();
+        using var sums = Open(counted, queue, tokens: 1);
         const int header = sizeof(double);
 
         sums.Put(2, null);
@@ -72,9 +72,9 @@ public class EarlySumsTests
 
         long Bytes()
         {
-            // What has been given to the courier is done when it does this.
+            // What has been given to the queue is done when it does this.
             using var done = new ManualResetEventSlim();
-            courier.Give(done.Set);
+            queue.Enqueue(done.Set);
             done.Wait();
             return counted.BytesSent;
         }
@@ -83,8 +83,8 @@ public class EarlySumsTests
     [Fact]
     public void Rank_that_fails_fails_those_that_wait() => FluentActions.Invoking(() => InProcessWorld.Run(2, world =>
     {
-        using var courier = new Courier();
-        using var sums = Open(world, courier, tokens: 1);
+        using var queue = new WorkQueue();
+        using var sums = Open(world, queue, tokens: 1);
         if (world.Rank == 1)
             throw new InvalidDataException("Rank 1 has no data.");
         for (var place = 0; place < Lengths.Length; place++)
@@ -92,8 +92,8 @@ public class EarlySumsTests
         sums.Wait();
     })).Should().Throw<InvalidDataException>();
 
-    private static EarlySums Open(ICollective world, Courier courier, double tokens) =>
-        new(world, courier, tokens, [.. Lengths.Select(length => new EarlySums.Kind(length, ScalarType.Float32, CPU))]);
+    private static OverlappedSums Open(ICollective world, WorkQueue queue, double tokens) =>
+        new(world, queue, tokens, [.. Lengths.Select(length => new OverlappedSums.Kind(length, ScalarType.Float32, CPU))]);
 
     private static Tensor Addend(int rank, int place) => Draw.Normal([Lengths[place]], (ulong)(10 * place + rank)).to(ScalarType.Float32);
 }

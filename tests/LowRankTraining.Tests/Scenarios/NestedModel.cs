@@ -7,7 +7,7 @@ namespace LowRankTraining.Tests.Scenarios;
 /// <summary>Layers in containers, of which one is run twice in a pass, with or without activations that are computed again; and one that the model grows
 /// while it is trained.</summary>
 /// <param name="checkpoints">Whether the layer that runs twice keeps its input alone for the backward pass.</param>
-internal sealed class Woven : nn.Module<Tensor, Tensor>
+internal sealed class NestedModel : nn.Module<Tensor, Tensor>
 {
 #pragma warning disable CA2213 // Registered modules are disposed with this one.
     private readonly Sequential first = nn.Sequential(("in", nn.Linear(24, 40)), ("bend", nn.Tanh()));
@@ -19,7 +19,7 @@ internal sealed class Woven : nn.Module<Tensor, Tensor>
 #pragma warning restore CA2213
     private readonly bool _checkpoints;
 
-    public Woven(bool checkpoints) : base(nameof(Woven))
+    public NestedModel(bool checkpoints) : base(nameof(NestedModel))
     {
         _checkpoints = checkpoints;
         RegisterComponents();
