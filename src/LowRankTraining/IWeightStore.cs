@@ -17,8 +17,6 @@ internal interface IWeightStore
     Tensor Open();
 
     /// <summary>Puts the changed weight back.</summary>
-    /// <param name="accumulator">What <see cref="Open"/> returned.</param>
-    /// <param name="step">Keys the rounding.</param>
     void Close(Tensor accumulator, in StepContext step);
 }
 

@@ -12,9 +12,6 @@ internal static class TorchSharpField
     private static readonly Version? Known =
         Array.Find(typeof(TorchSharpField).Assembly.GetReferencedAssemblies(), reference => reference.Name == Loaded.Name)?.Version;
 
-    /// <param name="module">Whose field.</param>
-    /// <param name="type">The type that declares it, or inherits it where it is not private.</param>
-    /// <param name="name">Its name.</param>
     /// <exception cref="NotSupportedException">There is no such field, or it holds something else.</exception>
     public static T Read<T>(object module, Type type, string name) =>
         type.GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)?.GetValue(module) is T value ? value : throw new NotSupportedException(

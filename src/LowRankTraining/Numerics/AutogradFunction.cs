@@ -55,13 +55,9 @@ internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : 
     protected virtual string? RefusalOfSecondDerivatives => null;
 
     /// <summary>Y.</summary>
-    /// <param name="ctx">Keeps what the backward pass needs.</param>
-    /// <param name="vars">The arguments.</param>
     protected abstract Tensor Output(AutogradContext ctx, object[] vars);
 
     /// <summary>The gradient of each argument of the forward pass, null where there is none.</summary>
-    /// <param name="ctx">What the forward pass has kept.</param>
-    /// <param name="output">∂Y.</param>
     protected abstract List<Tensor?> Gradients(AutogradContext ctx, Tensor output);
 
     /// <summary>Whether somebody wants the gradient of an argument.</summary>

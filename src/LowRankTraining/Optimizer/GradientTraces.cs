@@ -35,18 +35,14 @@ internal sealed class GradientTraces : IDisposable
             _traces.Add((gradient.alias().DetachFromDisposeScope(), Some(gradient).clone().DetachFromDisposeScope()));
     }
 
-    public void Clear()
+    public void Dispose()
     {
         foreach (var (gradient, before) in _traces)
         {
             gradient.Dispose();
             before.Dispose();
         }
-
-        _traces.Clear();
     }
-
-    public void Dispose() => Clear();
 
     private static Tensor Some(Tensor gradient)
     {

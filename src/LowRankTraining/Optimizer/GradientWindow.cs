@@ -5,7 +5,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
 {
     private const int TracedBesideProducts = 3;
 
-    private readonly GradientTraces _traces = new();
+    private GradientTraces? _traces;
     private bool _isBegun, _isFollowed;
 
     // Products that backward passes have projected since the last step, and before it.
@@ -81,15 +81,15 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>All gradients are changed alike now.</summary>
     public void ForgetTraces()
     {
-        _traces.Clear();
-        _isFollowed = false;
+        _traces?.Dispose();
+        (_traces, _isFollowed) = (null, false);
     }
 
     /// <exception cref="InvalidOperationException">Gradients were scaled while others, accumulated already, were not.</exception>
     public void RequireUnscaled()
     {
         // A gradient that came since tells of another backward pass, which has changed the others as well.
-        if (_traces.IsEmpty || _isFollowed || entries.Any(entry => entry.Accumulated is not null && entry.HasGradient))
+        if (_traces is not { IsEmpty: false } || _isFollowed || entries.Any(entry => entry.Accumulated is not null && entry.HasGradient))
             return;
 
         if (_traces.Scaling is { } factor)
@@ -185,7 +185,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         }
     }
 
-    public void Dispose() => _traces.Dispose();
+    public void Dispose() => ForgetTraces();
 
     private void Trace(IEnumerable<ParameterState> traced)
     {
@@ -193,7 +193,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         {
             using var gradient = entry.DenseGradient();
             if (gradient is not null)
-                _traces.Add(gradient);
+                (_traces ??= new()).Add(gradient);
         }
     }
 

@@ -43,10 +43,4 @@ public sealed partial class LowRankOptimizer
         base.zero_grad();
         DropWindow();
     }
-
-    private void DropWindow()
-    {
-        Window.Drop();
-        _replicas?.StartWindow();
-    }
 }

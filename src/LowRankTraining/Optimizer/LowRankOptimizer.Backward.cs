@@ -71,22 +71,6 @@ public sealed partial class LowRankOptimizer
         return true;
     }
 
-    /// <summary>Measures what waits for a parameter's update, and clips it by the norm of the last step.</summary>
-    private void ClipByLast(ParameterState entry)
-    {
-        if (ClipByLastNorm is not { } largest)
-            return;
-
-        var square = Window.SquaredNormOf(entry);
-        if (double.IsFinite(square))
-            _squaredNorm += square;
-        var factor = Math.Min(1, largest / ((_lastNorm ?? 0) + 1e-6));
-        if (factor < 1)
-            entry.Scale(factor);
-    }
-
-    private void KeepNorm() => (_lastNorm, _squaredNorm) = (ClipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
-
     /// <exception cref="InvalidOperationException">Some parameters have been updated in a backward pass, and others wait for the step.</exception>
     private void RequireNotWithinStep(string consequence, string done)
     {

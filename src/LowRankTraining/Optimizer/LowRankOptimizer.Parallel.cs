@@ -68,13 +68,4 @@ public sealed partial class LowRankOptimizer
     /// <summary>One line for each parameter: how it is updated, and which process has its state where that is one alone.</summary>
     public string Describe() => string.Join(Environment.NewLine, _entries.Select(entry =>
         (entry.Owner is { } owner ? entry.Plan.WithNote($"state and step in process {owner} of {World!.Size}") : entry.Plan).ToLine()));
-
-    /// <value>Whether a step takes more than one gradient, of other processes or of lanes of this one.</value>
-    internal bool IsParallel => _replicas is { IsParallel: true };
-
-    private void GatherFromOwners()
-    {
-        if (_replicas is { Owned.Any: true })
-            _counters.Add(_replicas.Owned.Gather());
-    }
 }

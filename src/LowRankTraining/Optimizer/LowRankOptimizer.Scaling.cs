@@ -3,9 +3,6 @@ namespace LowRankTraining;
 /// <content>Gradients of a loss that was multiplied by a number.</content>
 public sealed partial class LowRankOptimizer
 {
-    /// <value>Whether the last step that a <see cref="LossScaler"/> was asked for was left out.</value>
-    internal bool LeftOutLast { get; private set; }
-
     /// <summary>Drops what waits, in place of a step.</summary>
     internal void LeaveOut()
     {

@@ -184,8 +184,6 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         .Where(dtype => dtype.Before != dtype.Now).GroupBy(dtype => (dtype.Before, dtype.Now))
         .Select(same => new OptionChange($"The dtype of {same.Count()} parameters ('{same.First().Name}')", same.Key.Before ?? "unknown", same.Key.Now));
 
-    private bool IsElsewhere(ParameterState entry) => _replicas?.Owned.IsElsewhere(entry) == true;
-
     /// <summary>Brings all states here, on every process that keeps them.</summary>
     /// <returns>Disposed when they are not needed any more; null where they are here anyway.</returns>
     private IDisposable? CollectStates(bool keeps) => _replicas is { Owned.Any: true } ? _replicas.Owned.Collect(keeps) : null;

@@ -71,6 +71,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <value>The gradients of the next step.</value>
     internal GradientWindow Window { get; }
 
+    /// <value>Whether a step takes more than one gradient, of other processes or of lanes of this one.</value>
+    internal bool IsParallel => _replicas is { IsParallel: true };
+
+    /// <value>Whether the last step that a <see cref="LossScaler"/> was asked for was left out.</value>
+    internal bool LeftOutLast { get; private set; }
+
     /// <value>Bytes of optimizer state held at this moment.</value>
     public long StateBytes => _entries.Sum(entry => entry.Bag.Bytes);
 
@@ -117,8 +123,9 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         {
             _replicas?.Reduce();
             UpdateAll(JudgeOnDevice());
-            GatherFromOwners();
-            KeepNorm();
+            if (_replicas is { Owned.Any: true })
+                _counters.Add(_replicas.Owned.Gather());
+            (_lastNorm, _squaredNorm) = (_clipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
             DropWindow();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
@@ -226,6 +233,22 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         gradient.Free();
     }
 
+    /// <summary>Measures what waits for a parameter's update, and clips it by the norm of the last step.</summary>
+    private void ClipByLast(ParameterState entry)
+    {
+        if (_clipByLastNorm is not { } largest)
+            return;
+
+        var square = Window.SquaredNormOf(entry);
+        if (double.IsFinite(square))
+            _squaredNorm += square;
+        var factor = Math.Min(1, largest / ((_lastNorm ?? 0) + 1e-6));
+        if (factor < 1)
+            entry.Scale(factor);
+    }
+
+    private bool IsElsewhere(ParameterState entry) => _replicas?.Owned.IsElsewhere(entry) == true;
+
     private static void ApplyDecay(Tensor accumulator, double decay, Tensor? relativeRate)
     {
         if (decay == 0)
@@ -253,6 +276,12 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
         return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => (GradientVerdict?)pair.Second);
+    }
+
+    private void DropWindow()
+    {
+        Window.Drop();
+        _replicas?.StartWindow();
     }
 
     private bool Handles(Parameter parameter) => EntryOf(parameter) is not null;

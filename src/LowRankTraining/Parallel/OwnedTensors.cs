@@ -3,7 +3,6 @@ namespace LowRankTraining;
 /// <summary>Tensors of one dtype, each of which belongs to one rank: what all have of them is averaged there, or what is there goes to all.</summary>
 /// <remarks>Of P ranks the k-th has the k-th of P equal parts of each message, filled up where it owns less than the others. So little is lost only where all
 /// own about as much.</remarks>
-/// <param name="world">The ranks.</param>
 internal sealed class OwnedTensors(ICollective world)
 {
     private readonly List<Piece>[] _owned = [.. Enumerable.Range(0, world.Size).Select(_ => new List<Piece>())];

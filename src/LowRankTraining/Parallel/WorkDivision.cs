@@ -7,8 +7,6 @@ internal static class WorkDivision
     private const double MostUneven = 1.25;
 
     /// <summary>Gives every parameter to the process that has the least so far, the largest first.</summary>
-    /// <param name="processes">How many there are.</param>
-    /// <param name="lengths">Numbers of each parameter.</param>
     /// <returns>The owners; null where that does not come out even, as with a single matrix or more processes than matrices: everybody does everything
     /// then.</returns>
     public static int[]? Of(int processes, IReadOnlyList<long> lengths)

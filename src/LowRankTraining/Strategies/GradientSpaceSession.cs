@@ -35,8 +35,6 @@ internal sealed class GradientSpaceSession : ILowRankSession
     public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);
 
     /// <summary>The same session on the parameters of a model.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="parameters">Its parameters, which may stand in several places.</param>
     public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
         new(Strategy, Seed, _plans) { Method = Method, Spared = Spared, Model = model, Ties = Ties.Of(model, parameters) };
 

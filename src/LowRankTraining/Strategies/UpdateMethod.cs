@@ -62,8 +62,6 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     internal virtual bool ChangesModel => false;
 
     /// <summary>What the method does to the model itself. Nothing for most.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="plan">Puts the method to work on the parameters that the model has then.</param>
     private protected virtual ILowRankSession Install(nn.Module model, Func<ILowRankSession> plan) => plan();
 
     /// <summary>The method in its text form, with the options that are not as by default: <c>{"Method":"fira","Rank":64}</c>;

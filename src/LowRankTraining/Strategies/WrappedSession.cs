@@ -1,7 +1,6 @@
 namespace LowRankTraining.Strategies;
 
 /// <summary>A session that does something around another, which does the rest.</summary>
-/// <param name="inner">The other.</param>
 internal abstract class WrappedSession(ILowRankSession inner) : ILowRankSession
 {
     protected ILowRankSession Inner => inner;

@@ -70,7 +70,7 @@ public sealed partial class AdapterSession
         RequireUnmerged();
         RequireInitialized();
         RequireReached();
-        _ties.Require();
+        _ties?.Require();
         foreach (var adapter in _adapters)
         {
             adapter.Injector.FindGradient();

@@ -10,7 +10,7 @@ public sealed partial class AdapterSession : ILowRankSession
     private readonly Dictionary<string, ParameterPlan> _others;
     private readonly IReadOnlyDictionary<string, string> _notes;
     private readonly string[] _frozen;
-    private readonly Ties _ties;
+    private readonly Ties? _ties;
     private IOptimizerState? _state;
     private long _completed;
     private bool _finished;
@@ -18,7 +18,7 @@ public sealed partial class AdapterSession : ILowRankSession
 
     internal AdapterSession(
         AdapterMethod method, nn.Module model, IReadOnlyList<Adapter> adapters, IEnumerable<ParameterPlan> others, IReadOnlyList<string> order,
-        IReadOnlyDictionary<string, string> notes, string[] frozen, Ties ties)
+        IReadOnlyDictionary<string, string> notes, string[] frozen, Ties? ties)
     {
         (_method, _model, _adapters, _order, _notes, _frozen, _ties) = (method, model, adapters, order, notes, frozen, ties);
         _others = others.ToDictionary(plan => plan.Name);

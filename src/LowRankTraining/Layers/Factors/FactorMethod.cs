@@ -1,8 +1,6 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Low-rank factors beside frozen weights, and whatever features a method has besides.</summary>
-/// <param name="settings">What the method is told.</param>
-/// <param name="factors">How its factors are made and trained; rank and scale are found for each matrix.</param>
 internal sealed class FactorMethod(AdapterSettings settings, FactorSettings factors) : AdapterMethod(settings)
 {
     /// <value>Finds the ranks of all matrices; null for the same everywhere.</value>

@@ -43,12 +43,6 @@ internal sealed record ResizedFactors
     }
 
     /// <summary>Carries a state over, or clears it.</summary>
-    /// <param name="resets">Whether it is cleared.</param>
-    /// <param name="state">Where the moments are.</param>
-    /// <param name="adam">Whose they are.</param>
-    /// <param name="kind">The shape that they had so far, and a dtype like their parameter's.</param>
-    /// <param name="step">What rounding is keyed by.</param>
-    /// <param name="carry">The new moment for the old one and its order.</param>
     public static void Apply(bool resets, StateBag state, AdamRule adam, in TensorKind kind, in StepContext step, Func<Tensor, int, Tensor> carry)
     {
         if (resets)

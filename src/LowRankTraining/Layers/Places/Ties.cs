@@ -9,8 +9,12 @@ internal sealed class Ties
 
     private Ties(nn.Module model, IReadOnlyList<string[]> groups) => (_model, _groups) = (model, groups);
 
-    public static Ties Of(nn.Module model, IEnumerable<NamedParameter> parameters) =>
-        new(model, [.. parameters.Where(parameter => parameter.IsShared).Select(parameter => parameter.Names.ToArray())]);
+    /// <summary>Those of a model, or null where no parameter is shared.</summary>
+    public static Ties? Of(nn.Module model, IEnumerable<NamedParameter> parameters)
+    {
+        string[][] groups = [.. parameters.Where(parameter => parameter.IsShared).Select(parameter => parameter.Names.ToArray())];
+        return groups.Length == 0 ? null : new(model, groups);
+    }
 
     /// <exception cref="InvalidOperationException">Places that shared a parameter have one each. Nothing was changed.</exception>
     public void Require()

@@ -18,12 +18,6 @@ internal sealed class QuantizedLowRankLinear : FactorLayer
 
     /// <summary>Quantizes the weight of a linear layer, to the nearest, puts factors beside it, and shares its bias. The layer itself is left as it
     /// is.</summary>
-    /// <param name="source">The layer, in float32, bfloat16 or float16.</param>
-    /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
-    /// <param name="format">How the weight is kept. Default NF4.</param>
-    /// <param name="scale">s, a factor on the product B A; α/r in LoRA. Default 1.</param>
-    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). Default 0.</param>
-    /// <param name="key">Seed of A. Default 0.</param>
     /// <exception cref="ArgumentException">Rank, scale or dropout out of range; a dense format; a weight of another dtype.</exception>
     public QuantizedLowRankLinear(Linear source, int rank, BaseFormat format = BaseFormat.NF4, double scale = 1, double dropout = 0, ulong key = 0)
         : this(source, rank, format, scale, dropout, key, sharesWeight: false) => Quantize(source.weight);

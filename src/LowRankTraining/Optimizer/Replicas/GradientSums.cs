@@ -6,8 +6,6 @@ internal sealed class GradientSums(CountedWorld world, GradientWindow window, Ow
     private readonly GradientBuckets _buckets = new(world, share);
 
     /// <summary>Takes in what this process has of a parameter, or zeros where only others have something.</summary>
-    /// <param name="entry">The parameter.</param>
-    /// <param name="held">What all have together.</param>
     public void Add(ParameterState entry, LocalGradient held)
     {
         if (entry.Owner is { } owner && held == LocalGradient.Whole)

@@ -40,9 +40,6 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
         state.Remove(Whole);
     }
 
-    /// <param name="gradient">Becomes the result.</param>
-    /// <param name="decay">β_t.</param>
-    /// <param name="state">Holds the averages.</param>
     private Tensor NormalizeVector(Tensor gradient, double decay, StateBag state)
     {
         var square = state.ZerosLike(Whole, gradient).mul_(decay).add_(gradient.square().add_(Epsilon), 1 - decay);

@@ -28,9 +28,6 @@ internal static class MatrixRules
         rank <= shape.ShortSide() ? null : $"rank {rank} lowered to {shape.ShortSide()}, the length of the short side";
 
     /// <summary>Why a parameter is refused, and what to do.</summary>
-    /// <param name="rule">The rule.</param>
-    /// <param name="parameter">Its name.</param>
-    /// <param name="kind">What it is: "a vector".</param>
     public static string RefusalOf(this UpdateRule rule, string parameter, string kind) =>
         $"'{parameter}' is {kind}, and {rule.GetType().Name} is for the matrices of layers: give it another rule, such as {nameof(AdamRule)}.";
 }

@@ -89,9 +89,6 @@ public abstract record UpdateRule : IPart
     internal virtual bool NeedsOnlyProducts(IReadOnlyList<long> shape, StateBag state, in StepContext step) => false;
 
     /// <summary>The same as <see cref="TryTakeWhole"/>, by products of a gradient that can be used.</summary>
-    /// <param name="gradient">As a matrix.</param>
-    /// <param name="state">The parameter's memory.</param>
-    /// <param name="step">The step that the gradient is for.</param>
     internal virtual void Take(LinearOperator gradient, StateBag state, in StepContext step) { }
 
     /// <summary>All that the next update would use of a gradient that is not accumulated yet: what accumulating it would add; or null where that is the

@@ -55,12 +55,6 @@ public interface IBasis : IPart
         [.. format.SlotsFor(slot.Name, 0).Skip(1), slot.Name with { Bytes = BytesFor(length, rank, format) }, slot.Rank, slot.Drawn];
 
     /// <summary>The basis in use.</summary>
-    /// <param name="slot">Where it is kept.</param>
-    /// <param name="format">How.</param>
-    /// <param name="like">Gives dtype and device.</param>
-    /// <param name="length">s.</param>
-    /// <param name="state">The parameter's memory.</param>
-    /// <param name="step">The step.</param>
     internal BasisColumns Open(BasisSlot slot, StateFormat format, Tensor like, long length, StateBag state, in StepContext step)
     {
         var columns = slot.In(format).Read(state, new TensorKind(like, [length, state.Counter(slot.Rank)]));

@@ -2,31 +2,6 @@ namespace LowRankTraining.Parts;
 
 public sealed partial record SubspaceRule
 {
-    private bool IsDue(StateBag state, in StepContext step)
-    {
-        var completed = state.Counter(Clock);
-        return (completed == 0 || Refresh.IsDue(completed, step.Index, state))
-            && state.Counter(RenewedFor) != completed + 1 && state.Counter(FoundFor) != completed + 1;
-    }
-
-    /// <summary>The subspace in use.</summary>
-    private Projection Current(Tensor matrix, StateBag state, in StepContext step) => Current(matrix, matrix.size(0), matrix.size(1), state, step);
-
-    /// <param name="like">Gives dtype and device.</param>
-    /// <param name="rows">Rows of the gradient.</param>
-    /// <param name="columns">Columns of the gradient.</param>
-    /// <param name="state">The parameter's memory.</param>
-    /// <param name="step">The step.</param>
-    private Projection Current(Tensor like, long rows, long columns, StateBag state, in StepContext step) => Side.For(rows, columns) switch
-    {
-        ProjectionSide.Left => new LeftProjection(Basis.Open(BasisSlot.Only, BasisFormat, like, rows, state, step)),
-        ProjectionSide.Right => new RightProjection(Basis.Open(BasisSlot.Only, BasisFormat, like, columns, state, step)),
-        _ => new TwoSidedProjection(
-            Basis.Open(BasisSlot.Left, BasisFormat, like, rows, state, step),
-            Basis.Open(BasisSlot.Right, BasisFormat, like, columns, state, step),
-            NoiseFloor),
-    };
-
     /// <summary>Finds the subspace again, projects, and lets moments and error follow.</summary>
     private (Projection Projection, Tensor LowRank) Renew(LinearOperator seen, StateBag state, in StepContext step)
     {

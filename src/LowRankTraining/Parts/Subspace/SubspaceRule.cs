@@ -147,6 +147,26 @@ public sealed partial record SubspaceRule : UpdateRule
         accumulator.copy_(packed);
     }
 
+    private bool IsDue(StateBag state, in StepContext step)
+    {
+        var completed = state.Counter(Clock);
+        return (completed == 0 || Refresh.IsDue(completed, step.Index, state))
+            && state.Counter(RenewedFor) != completed + 1 && state.Counter(FoundFor) != completed + 1;
+    }
+
+    /// <summary>The subspace in use.</summary>
+    private Projection Current(Tensor matrix, StateBag state, in StepContext step) => Current(matrix, matrix.size(0), matrix.size(1), state, step);
+
+    private Projection Current(Tensor like, long rows, long columns, StateBag state, in StepContext step) => Side.For(rows, columns) switch
+    {
+        ProjectionSide.Left => new LeftProjection(Basis.Open(BasisSlot.Only, BasisFormat, like, rows, state, step)),
+        ProjectionSide.Right => new RightProjection(Basis.Open(BasisSlot.Only, BasisFormat, like, columns, state, step)),
+        _ => new TwoSidedProjection(
+            Basis.Open(BasisSlot.Left, BasisFormat, like, rows, state, step),
+            Basis.Open(BasisSlot.Right, BasisFormat, like, columns, state, step),
+            NoiseFloor),
+    };
+
     private static (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection) => (projection, projection.Project(matrix));
 
     /// <summary>A gradient and what is seen of it in the subspace.</summary>

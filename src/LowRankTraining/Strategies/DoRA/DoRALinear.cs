@@ -15,12 +15,6 @@ internal sealed class DoRALinear : FactorLayer
     private readonly bool _normGradient;
 
     /// <summary>Puts factors and magnitudes beside a linear layer, whose weight (frozen from now on) and bias it shares.</summary>
-    /// <param name="source">The layer.</param>
-    /// <param name="rank">r, at least 1 and at most the short side of the weight.</param>
-    /// <param name="scale">s, a factor on the product B A; α/r in LoRA. Default 1.</param>
-    /// <param name="dropout">Probability with which an input entry does not reach the factors, in [0, 1). The norm is that without dropout. Default 0.</param>
-    /// <param name="key">Seed of A and of the masks. Default 0.</param>
-    /// <param name="normGradient">Whether c has a gradient: exact, and slower. Default false (DoRA, section 4.3).</param>
     /// <exception cref="ArgumentOutOfRangeException">Rank, scale or dropout out of range.</exception>
     public DoRALinear(Linear source, int rank, double scale = 1, double dropout = 0, ulong key = 0, bool normGradient = false)
         : base(nameof(DoRALinear), source, rank, scale, dropout, key)

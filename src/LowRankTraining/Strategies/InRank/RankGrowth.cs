@@ -10,16 +10,12 @@ namespace LowRankTraining.Strategies;
 internal sealed record RankGrowth(int FirstModes, int Buffer, double MaxShare, double Threshold, Compatibility Compatibility)
 {
     /// <summary>R, at least 1.</summary>
-    /// <param name="limit">The short side of the matrix.</param>
     public long MaxRank(long limit) => Math.Max(1, (long)(MaxShare * limit));
 
     /// <summary>c₀, at most R.</summary>
-    /// <param name="limit">The short side of the matrix.</param>
     public long ModesAtFirst(long limit) => Math.Min(FirstModes, MaxRank(limit));
 
     /// <summary>c + b, at most R.</summary>
-    /// <param name="modes">c.</param>
-    /// <param name="limit">The short side of the matrix.</param>
     public long Active(long modes, long limit) => Math.Min(modes + Buffer, MaxRank(limit));
 
     /// <summary>What the first <paramref name="count"/> singular values explain, from 0 to 1; 1 where there is nothing to explain.</summary>

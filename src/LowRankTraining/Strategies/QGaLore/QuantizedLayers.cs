@@ -6,10 +6,6 @@ namespace LowRankTraining.Strategies;
 internal sealed record QuantizedLayers(IReadOnlyDictionary<string, QuantizedLayer> Layers, IReadOnlyDictionary<string, string> Reasons)
 {
     /// <summary>Puts 8-bit layers into their places, one after the other: the memory of one weight is given back before the next is quantized.</summary>
-    /// <param name="sites">The places.</param>
-    /// <param name="layer">Makes the layer of a place.</param>
-    /// <param name="strategy">The method that wants it.</param>
-    /// <param name="logger">Is told what stays as it is.</param>
     public static QuantizedLayers In(IEnumerable<Site> sites, Func<Site, Int8Linear> layer, string strategy, ILogger? logger)
     {
         var choices = sites.Select(site => (Site: site, Choice: site.Choose(Injection.Replace, [Injection.Replace])))
