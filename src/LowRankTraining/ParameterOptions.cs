@@ -38,6 +38,15 @@ public sealed record ParameterOptions : IPart
         WeightDecayMultiplier = plan.WeightDecayMultiplier * WeightDecay,
     };
 
+    /// <summary>Reports what is wrong with the rows of a method: with a row by itself, else with the method for whom the row is.</summary>
+    internal static void Check(Checks checks, IReadOnlyList<ParameterOptions>? rows, Func<ParameterOptions, IEnumerable<string>> objections)
+    {
+        var path = checks.PathOf("Overrides");
+        checks.Require(rows?.All(row => row is not null) == true, $"{path} is null, or holds null.");
+        foreach (var row in (rows ?? []).OfType<ParameterOptions>())
+            checks.Refuse((Checks.Of(row) is { Count: > 0 } wrong ? wrong : objections(row)).Select(objection => $"{path} for '{row.Pattern}': {objection}"));
+    }
+
     /// <inheritdoc/>
     public void Check(Checks checks)
     {

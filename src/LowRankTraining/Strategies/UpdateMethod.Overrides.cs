@@ -30,19 +30,16 @@ public abstract partial record UpdateMethod
 
     private static long BytesOfAdamW(Parameter parameter) => 2 * sizeof(float) * parameter.shape.Elements();
 
-    private IEnumerable<string> ObjectionsTo(ParameterOptions own, Checks checks)
+    /// <summary>What the method would have against itself with the options of a row.</summary>
+    private IEnumerable<string> ObjectionsTo(ParameterOptions own)
     {
-        var path = $"{checks.PathOf(nameof(Overrides))} for '{own.Pattern}'";
-        var wrong = Checks.Of(own);
-        if (wrong.Count > 0)
-            return wrong.Select(objection => $"{path}: {objection}");
         try
         {
-            return Checks.Of(With(own) with { Overrides = [] }).Except(Checks.Of(this with { Overrides = [] })).Select(objection => $"{path}: {objection}");
+            return Checks.Of(With(own) with { Overrides = [] }).Except(Checks.Of(this with { Overrides = [] }));
         }
         catch (NotSupportedException unable)
         {
-            return [$"{path}: {unable.Message}"];
+            return [unable.Message];
         }
     }
 }

@@ -69,11 +69,13 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     public sealed override string ToString() => MethodText.Of(this);
 
     /// <inheritdoc/>
-    public virtual void Check(Checks checks) => checks
-        .Require(MethodName.IsValid(Name), MethodName.Refusal(Name))
-        .Defined(Compatibility)
-        .Require(Overrides?.All(own => own is not null) == true, $"{checks.PathOf(nameof(Overrides))} is null, or holds null.")
-        .Refuse((Overrides ?? []).OfType<ParameterOptions>().SelectMany(own => ObjectionsTo(own, checks)));
+    public virtual void Check(Checks checks)
+    {
+        checks
+            .Require(MethodName.IsValid(Name), MethodName.Refusal(Name))
+            .Defined(Compatibility);
+        ParameterOptions.Check(checks, Overrides, ObjectionsTo);
+    }
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 

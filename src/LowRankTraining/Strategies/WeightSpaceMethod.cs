@@ -146,22 +146,18 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
             .Above(0, Epsilon)
             .Moments(States)
             .Moments(TableStates)
-            .Require(Overrides?.All(own => own is not null) == true, $"{checks.PathOf(nameof(Overrides))} is null, or holds null.")
-            .Refuse((Overrides ?? []).OfType<ParameterOptions>().SelectMany(own => ObjectionsTo(own, checks)))
             .NoEffect(TableStates != StateFormat.Float32 && !TrainOthers, nameof(TableStates),
                 "TrainOthers is false, so that no table is trained. Leave it out.");
+        ParameterOptions.Check(checks, Overrides, ObjectionsTo);
     }
 
-    private IEnumerable<string> ObjectionsTo(ParameterOptions own, Checks checks)
+    private IEnumerable<string> ObjectionsTo(ParameterOptions own)
     {
-        var path = $"{checks.PathOf(nameof(Overrides))} for '{own.Pattern}'";
-        foreach (var objection in Checks.Of(own))
-            yield return $"{path}: {objection}";
         if (!ChoosesRanksByName && (own.Rank is not null || own.Scale is not null))
-            yield return $"{path}: {GetType().Name} has one rank and scale for all matrices.";
+            yield return $"{GetType().Name} has one rank and scale for all matrices.";
         if (own.States is { } states)
             foreach (var objection in Checks.Of(this with { Overrides = [], States = states }).Except(Checks.Of(this with { Overrides = [] })))
-                yield return $"{path}: {objection}";
+                yield return objection;
     }
 
     /// <summary>s for factors of a rank.</summary>
