@@ -30,12 +30,16 @@ internal static class TruncatedSvd
     }
 
     /// <summary>U √Σ (m × r) and √Σ Vᵀ (r × n): the best approximation of the rank, its singular values shared by both factors.</summary>
+    /// <remarks>Where a singular value is zero, all of them in a matrix of zeros, the right factor has a drawn row beside the left one's zeros: two zeros would
+    /// have no gradient, and never learn.</remarks>
     public static (Tensor Left, Tensor Right) Balanced(Tensor matrix, long rank, ulong key)
     {
         using var scope = NewDisposeScope();
         var (left, values, right) = Of(matrix, rank, key);
-        var root = values.sqrt_();
-        return (left.mul_(root).MoveToOuterDisposeScope(), right.mul_(root.unsqueeze(1)).MoveToOuterDisposeScope());
+        var drawn = UniformRows.Draw(rank, matrix.shape[1], right.dtype, right.device, key);
+        var root = values.sqrt();
+        var rows = where(values.eq(0).unsqueeze(1), drawn, right.mul_(root.unsqueeze(1)));
+        return (left.mul_(root).MoveToOuterDisposeScope(), rows.MoveToOuterDisposeScope());
     }
 
     private static (Tensor, Tensor, Tensor) FromSketch(Tensor matrix, long width, ulong key, int powerIterations)

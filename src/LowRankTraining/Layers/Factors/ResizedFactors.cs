@@ -67,7 +67,7 @@ internal sealed record ResizedFactors
         var map = eye(rank, old, precise, a.device);
         return new ResizedFactors(map, map)
         {
-            A = cat([a, LowRankFactors.Draw(rank - old, a.shape[1], a.dtype, a.device, key)], 0),
+            A = cat([a, UniformRows.Draw(rank - old, a.shape[1], a.dtype, a.device, key)], 0),
             B = cat([b, zeros(b.shape[0], rank - old, b.dtype, b.device)], 1),
         };
     }

@@ -20,21 +20,12 @@ internal static class LowRankFactors
             throw new ArgumentOutOfRangeException(nameof(scale), scale, "The scale must be a finite number.");
     }
 
-    /// <summary>A ~ U(−1/√n, 1/√n), the same numbers for the same key whatever the dtype.</summary>
-    public static Tensor Draw(long rank, long columns, ScalarType dtype, Device device, ulong key)
-    {
-        using var scope = NewDisposeScope();
-        using var generator = new Generator(key, device);
-        var bound = 1 / Math.Sqrt(columns);
-        return empty(rank, columns, ScalarType.Float32, device).uniform_(-bound, bound, generator).to(dtype).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>A and B for a weight: B at zero.</summary>
+    /// <summary>A and B for a weight: A uniform, B at zero.</summary>
     public static (Parameter A, Parameter B) Make(Parameter weight, long rank, ulong key)
     {
         using var guard = no_grad();
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
-        var a = new Parameter(Draw(rank, columns, weight.dtype, weight.device, key));
+        var a = new Parameter(UniformRows.Draw(rank, columns, weight.dtype, weight.device, key));
         var b = new Parameter(zeros(rows, rank, weight.dtype, weight.device));
         a.DetachFromDisposeScope();
         b.DetachFromDisposeScope();
@@ -141,7 +132,7 @@ internal static class LowRankFactors
     public static void Redraw(Parameter a, Parameter b, ulong key)
     {
         using var guard = no_grad();
-        using var fresh = Draw(a.shape[0], a.shape[1], a.dtype, a.device, key);
+        using var fresh = UniformRows.Draw(a.shape[0], a.shape[1], a.dtype, a.device, key);
         a.copy_(fresh);
         b.zero_();
     }

@@ -47,7 +47,7 @@ internal sealed record SparseRecipe
     {
         using var scope = NewDisposeScope();
         var rank = RankOf(rows, columns);
-        var a = LowRankFactors.Draw(rank, columns, dtype, device, RandomKey.For(Seed, name, LowRankFactors.A, 0));
+        var a = UniformRows.Draw(rank, columns, dtype, device, RandomKey.For(Seed, name, LowRankFactors.A, 0));
         var bound = 1 / Math.Sqrt(PreservesVariance ? Density * columns : columns);
         var values = Uniform(SupportOf(name, rows, columns).Count, bound, dtype, device, RandomKey.For(Seed, name, SparseLowRankLinear.ValuesName, 0));
         return new(a.MoveToOuterDisposeScope(), zeros(rows, rank, dtype, device).MoveToOuterDisposeScope(), values.MoveToOuterDisposeScope());

@@ -5,7 +5,7 @@ internal abstract class FactorStart
 {
     /// <value>A uniform in ±1/√n, B zero.</value>
     public static FactorStart Kaiming { get; } = new RandomStart(
-        (rank, like, key) => LowRankFactors.Draw(rank, like.shape[1], like.dtype, like.device, key)) { IsUsual = true };
+        (rank, like, key) => UniformRows.Draw(rank, like.shape[1], like.dtype, like.device, key)) { IsUsual = true };
 
     /// <value>A normal with standard deviation 1/r, B zero.</value>
     public static FactorStart Gaussian { get; } = new RandomStart(RandomStart.Normal);
