@@ -52,27 +52,8 @@ internal static class StateFigures
     private static Figure PlannedShareOfAdamW()
     {
         var inEightBits = new GaLore { Rank = 256, States = StateFormat.Blockwise8Bit, TableStates = StateFormat.Blockwise8Bit };
-        var plan = MemoryPlan.For(Shapes(LlamaConfigs.Find("350m")), inEightBits);
+        var plan = MemoryPlan.For(LlamaConfigs.Find("350m").Shapes, inEightBits);
         return new("state of 8-bit GaLore / of AdamW, planned, all of 350m, table too, rank 256", plan.ShareOfAdamW, "times", Goal.AtMost(0.20));
-    }
-
-    private static IEnumerable<(string Name, long[] Shape)> Shapes(LlamaConfig config)
-    {
-        long hidden = config.Hidden, intermediate = config.Intermediate;
-        yield return ("embed.weight", [config.Vocabulary, hidden]);
-        for (var layer = 0; layer < config.Layers; layer++)
-        {
-            foreach (var name in new[] { "q", "k", "v", "o" })
-                yield return ($"layers.{layer}.{name}.weight", [hidden, hidden]);
-            foreach (var name in new[] { "gate", "up" })
-                yield return ($"layers.{layer}.{name}.weight", [intermediate, hidden]);
-            yield return ($"layers.{layer}.down.weight", [hidden, intermediate]);
-            yield return ($"layers.{layer}.norm1.weight", [hidden]);
-            yield return ($"layers.{layer}.norm2.weight", [hidden]);
-        }
-
-        yield return ("norm.weight", [hidden]);
-        yield return ("lm_head.weight", [config.Vocabulary, hidden]);
     }
 
     /// <summary>Every layer has the same matrices, so one of them has the share of all.</summary>

@@ -29,8 +29,8 @@ internal abstract class Family
     /// <summary>A model of these sizes, not yet with its weights.</summary>
     public abstract CausalLanguageModel Create(ModelConfig config);
 
-    /// <summary>How many numbers the parameters of a model of these sizes have.</summary>
-    public abstract long Numbers(ModelConfig config);
+    /// <summary>The parameters of a model of these sizes, without the model: sizes of a damaged file can be of any number.</summary>
+    public abstract IEnumerable<(string Name, long[] Shape)> Shapes(ModelConfig config);
 
     /// <summary>The parameter of the model that a tensor of the files is, and whether it is stored transposed.</summary>
     /// <returns>Null for a table that the model computes for itself.</returns>

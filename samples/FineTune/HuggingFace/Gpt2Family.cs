@@ -14,7 +14,7 @@ internal sealed partial class Gpt2Family : Family
 
     public override CausalLanguageModel Create(ModelConfig config) => new Gpt2(Sizes(config), seed: 0);
 
-    public override long Numbers(ModelConfig config) => Sizes(config).Parameters;
+    public override IEnumerable<(string Name, long[] Shape)> Shapes(ModelConfig config) => Sizes(config).Shapes;
 
     /// <remarks>The first files were saved without the name of the root module.</remarks>
     public override (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config) =>

@@ -14,7 +14,7 @@ internal sealed class LlamaFamily : Family
 
     public override CausalLanguageModel Create(ModelConfig config) => new Llama(Sizes(config), seed: 0);
 
-    public override long Numbers(ModelConfig config) => Sizes(config).Parameters;
+    public override IEnumerable<(string Name, long[] Shape)> Shapes(ModelConfig config) => Sizes(config).Shapes;
 
     public override (string Parameter, bool IsTransposed)? ParameterOf(string tensor, ModelConfig config) =>
         tensor.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) ? null

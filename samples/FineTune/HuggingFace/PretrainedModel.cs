@@ -18,6 +18,9 @@ internal sealed class PretrainedModel : IDisposable
         "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
     ];
 
+    /// <summary>Problems that a message has room for.</summary>
+    private const int Told = 4;
+
     private readonly WeightFiles files;
 
     private PretrainedModel(string folder, ModelConfig config, Family family, WeightFiles files, CausalLanguageModel model) =>
@@ -48,11 +51,12 @@ internal sealed class PretrainedModel : IDisposable
         CausalLanguageModel? model = null;
         try
         {
-            RequireAsLarge(folder, files, family, config);
+            var places = PlacesOf(files, family, config);
+            RequireFit(folder, files, family, config, places);
             model = Dtypes.In(type, () => family.Create(config));
             model.to(device, type);
             var loaded = new PretrainedModel(folder, config, family, files, model);
-            loaded.ReadWeights();
+            loaded.ReadWeights(places);
             return loaded;
         }
         catch
@@ -104,15 +108,16 @@ internal sealed class PretrainedModel : IDisposable
 
     private Dictionary<string, Parameter> Parameters() => Model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
 
-    private void ReadWeights()
-    {
-        var parameters = Parameters();
-        var places = files.Names.Select(tensor => (Tensor: tensor, Place: Family.ParameterOf(tensor, Config)))
+    /// <summary>The parameter that each tensor of the files is.</summary>
+    private static Dictionary<string, (string Parameter, bool IsTransposed)> PlacesOf(WeightFiles files, Family family, ModelConfig config) =>
+        files.Names.Select(tensor => (Tensor: tensor, Place: family.ParameterOf(tensor, config)))
             .Where(entry => entry.Place is not null).ToDictionary(entry => entry.Tensor, entry => entry.Place!.Value);
-        RequireFit(parameters, places);
 
+    private void ReadWeights(Dictionary<string, (string Parameter, bool IsTransposed)> places)
+    {
         // Where the embedding stands there once more as the head, it counts under its own name.
         using var frozen = no_grad();
+        var parameters = Parameters();
         foreach (var (tensor, (name, isTransposed)) in places.OrderBy(entry => entry.Value.Parameter.EndsWith(entry.Key, StringComparison.Ordinal)))
         {
             using var scope = NewDisposeScope();
@@ -123,38 +128,36 @@ internal sealed class PretrainedModel : IDisposable
         }
     }
 
-    /// <summary>Refuses files with much less in them than the model would have, before it takes its memory.</summary>
-    private static void RequireAsLarge(string folder, WeightFiles files, Family family, ModelConfig config)
+    /// <summary>Refuses files with other tensors than the model would have, or with other shapes, and names the first of them, before it takes its
+    /// memory.</summary>
+    private static void RequireFit(
+        string folder, WeightFiles files, Family family, ModelConfig config, Dictionary<string, (string Parameter, bool IsTransposed)> places)
     {
-        var (called, held) = (family.Numbers(config), files.Names.Sum(tensor => files.ShapeOf(tensor).Aggregate(1L, (product, size) => product * size)));
-        if (called > 2 * held)
-            throw new UserException(FormattableString.Invariant(
-                $"The weights in {folder} are not those of the {config.Architecture} that config.json describes: it calls for {called} numbers, ")
-                + FormattableString.Invariant($"and {held} are there. Take both from one model, and all files of it."));
-    }
-
-    /// <summary>Refuses files with other tensors than the model has, or with other shapes, and names the first of them.</summary>
-    private void RequireFit(Dictionary<string, Parameter> parameters, Dictionary<string, (string Parameter, bool IsTransposed)> places)
-    {
+        // What is missing may go on without end: the sizes are asked for no further than they are told.
         var found = places.Values.Select(place => place.Parameter).ToHashSet();
-        List<string> problems =
-        [
-            .. parameters.Keys.Where(name => !found.Contains(name)).Select(name => $"'{name}' is missing"),
-            .. places.Where(entry => !parameters.ContainsKey(entry.Value.Parameter)).Select(entry => $"'{entry.Key}' has no place in the model"),
-            .. places.Where(entry => parameters.TryGetValue(entry.Value.Parameter, out var parameter) && !Stored(parameter, entry.Value.IsTransposed)
-                    .SequenceEqual(files.ShapeOf(entry.Key)))
-                .Select(entry => $"'{entry.Key}' is [{string.Join(", ", files.ShapeOf(entry.Key))}], and config.json calls for "
-                    + $"[{string.Join(", ", Stored(parameters[entry.Value.Parameter], entry.Value.IsTransposed))}]"),
-            .. places.Keys.Where(tensor => files.TypeOf(tensor)
-                    is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
-                .Select(tensor => $"'{tensor}' is of dtype {files.TypeOf(tensor)}, as in a quantized model, which cannot be read"),
-        ];
+        List<string> problems = [.. family.Shapes(config).Where(size => !found.Contains(size.Name)).Take(Told + 1).Select(size => $"'{size.Name}' is missing")];
+        if (problems.Count <= Told)
+        {
+            var shapes = family.Shapes(config).ToDictionary(size => size.Name, size => size.Shape);
+            problems.AddRange(
+            [
+                .. places.Where(entry => !shapes.ContainsKey(entry.Value.Parameter)).Select(entry => $"'{entry.Key}' has no place in the model"),
+                .. places.Where(entry => shapes.TryGetValue(entry.Value.Parameter, out var shape) && !Stored(shape, entry.Value.IsTransposed)
+                        .SequenceEqual(files.ShapeOf(entry.Key)))
+                    .Select(entry => $"'{entry.Key}' is [{string.Join(", ", files.ShapeOf(entry.Key))}], and config.json calls for "
+                        + $"[{string.Join(", ", Stored(shapes[entry.Value.Parameter], entry.Value.IsTransposed))}]"),
+                .. places.Keys.Where(tensor => files.TypeOf(tensor)
+                        is not (ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16))
+                    .Select(tensor => $"'{tensor}' is of dtype {files.TypeOf(tensor)}, as in a quantized model, which cannot be read"),
+            ]);
+        }
+
         if (problems.Count > 0)
-            throw new UserException($"The weights in {Folder} are not those of the {Config.Architecture} that config.json describes: "
-                + $"{string.Join("; ", problems.Take(4))}{(problems.Count > 4 ? $"; and {problems.Count - 4} more" : "")}.");
+            throw new UserException($"The weights in {folder} are not those of the {config.Architecture} that config.json describes: "
+                + $"{string.Join("; ", problems.Take(Told))}{(problems.Count > Told ? "; and more" : "")}.");
     }
 
-    private static IEnumerable<long> Stored(Parameter parameter, bool isTransposed) => isTransposed ? parameter.shape.Reverse() : parameter.shape;
+    private static IEnumerable<long> Stored(long[] shape, bool isTransposed) => isTransposed ? shape.Reverse() : shape;
 
     private static Tensor Turned(Tensor matrix, bool isTransposed) => isTransposed ? matrix.t() : matrix;
 }

@@ -29,7 +29,34 @@ public sealed record Gpt2Config
     /// <value>Standard deviation of the initial weights. Default 0.02.</value>
     public double InitialDeviation { get; init; } = 0.02;
 
-    /// <value>Numbers in all parameters: tables, and of each layer attention, feed-forward part and norms.</value>
-    public long Parameters => (Vocabulary + (long)Positions + 2) * Hidden
-        + Layers * (4L * Hidden * (Hidden + 1) + 2L * Hidden * Intermediate + Intermediate + Hidden + 4L * Hidden);
+    /// <value>All parameters by their names, matrices as out × in: tables, of each layer attention, feed-forward part and norms, and a last norm. One after the
+    /// other, as they are asked for.</value>
+    public IEnumerable<(string Name, long[] Shape)> Shapes
+    {
+        get
+        {
+            yield return ("transformer.wte.weight", [Vocabulary, Hidden]);
+            yield return ("transformer.wpe.weight", [Positions, Hidden]);
+            foreach (var shape in Enumerable.Range(0, Layers).SelectMany(ShapesOfLayer))
+                yield return shape;
+            foreach (var shape in ShapesOfNorm("transformer.ln_f"))
+                yield return shape;
+        }
+    }
+
+    private IEnumerable<(string Name, long[] Shape)> ShapesOfLayer(int layer)
+    {
+        var name = $"transformer.h.{layer}";
+        return
+        [
+            .. ShapesOfNorm($"{name}.ln_1"),
+            .. LinearShapes.Of($"{name}.attn.c_attn", 3L * Hidden, Hidden),
+            .. LinearShapes.Of($"{name}.attn.c_proj", Hidden, Hidden),
+            .. ShapesOfNorm($"{name}.ln_2"),
+            .. LinearShapes.Of($"{name}.mlp.c_fc", Intermediate, Hidden),
+            .. LinearShapes.Of($"{name}.mlp.c_proj", Hidden, Intermediate),
+        ];
+    }
+
+    private IEnumerable<(string Name, long[] Shape)> ShapesOfNorm(string name) => [($"{name}.weight", [Hidden]), ($"{name}.bias", [Hidden])];
 }

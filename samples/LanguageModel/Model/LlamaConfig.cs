@@ -59,9 +59,39 @@ public sealed record LlamaConfig
     /// <value>Parameters in the matrices of attention and feed-forward: what low-rank methods work on.</value>
     public long ProjectionParameters => Layers * (2L * Hidden * HeadDimension * (Heads + KeyValueHeads) + 3L * Hidden * Intermediate);
 
-    /// <value>All parameters: projections, embedding, head, the gains of 2 norms per layer and a last one, and biases where there are any.</value>
-    public long Parameters => ProjectionParameters + (SharesEmbedding ? 1L : 2L) * Vocabulary * Hidden + (2L * Layers + 1) * Hidden + Layers * Biases;
+    /// <value>Numbers in all parameters.</value>
+    public long Parameters => Shapes.Sum(parameter => parameter.Shape.Aggregate(1L, (product, size) => product * size));
 
-    private long Biases => (BiasOnQueries ? HeadDimension * (Heads + 2L * KeyValueHeads) : 0) + (BiasOnOutput ? Hidden : 0)
-        + (BiasOnFeedForward ? 2L * Intermediate + Hidden : 0);
+    /// <value>All parameters by their names, matrices as out × in: embedding, projections, the gains of 2 norms per layer and a last one, head, and biases
+    /// where there are any. One after the other, as they are asked for.</value>
+    public IEnumerable<(string Name, long[] Shape)> Shapes
+    {
+        get
+        {
+            yield return ("model.embed_tokens.weight", [Vocabulary, Hidden]);
+            foreach (var shape in Enumerable.Range(0, Layers).SelectMany(ShapesOfLayer))
+                yield return shape;
+            yield return ("model.norm.weight", [Hidden]);
+            if (!SharesEmbedding)
+                yield return ("lm_head.weight", [Vocabulary, Hidden]);
+        }
+    }
+
+    private IEnumerable<(string Name, long[] Shape)> ShapesOfLayer(int layer)
+    {
+        var name = $"model.layers.{layer}";
+        long queries = (long)Heads * HeadDimension, keys = (long)KeyValueHeads * HeadDimension;
+        return
+        [
+            ($"{name}.input_layernorm.weight", [Hidden]),
+            .. LinearShapes.Of($"{name}.self_attn.q_proj", queries, Hidden, BiasOnQueries),
+            .. LinearShapes.Of($"{name}.self_attn.k_proj", keys, Hidden, BiasOnQueries),
+            .. LinearShapes.Of($"{name}.self_attn.v_proj", keys, Hidden, BiasOnQueries),
+            .. LinearShapes.Of($"{name}.self_attn.o_proj", Hidden, queries, BiasOnOutput),
+            ($"{name}.post_attention_layernorm.weight", [Hidden]),
+            .. LinearShapes.Of($"{name}.mlp.gate_proj", Intermediate, Hidden, BiasOnFeedForward),
+            .. LinearShapes.Of($"{name}.mlp.up_proj", Intermediate, Hidden, BiasOnFeedForward),
+            .. LinearShapes.Of($"{name}.mlp.down_proj", Hidden, Intermediate, BiasOnFeedForward),
+        ];
+    }
 }

@@ -187,27 +187,36 @@ public sealed class PretrainedModelTests : IDisposable
         Load().Should().Throw<UserException>().WithMessage("*mlp.gate_proj.weight' is [48, 32], and config.json calls for [52, 32]*");
     }
 
-    /// <summary>A model of a hundred million layers would take all memory before a shape could be compared.</summary>
-    [Theory, InlineData(true, "num_hidden_layers"), InlineData(false, "n_layer"), InlineData(true, "vocab_size")]
-    public void Sizes_far_beyond_the_files_are_refused_before_the_model_is_made(bool isLlama, string size)
+    /// <summary>A model of two thousand million layers would take all memory before a shape could be compared, and their names a long time.</summary>
+    [Theory]
+    [InlineData(true, "num_hidden_layers", "*'model.layers.2.input_layernorm.weight' is missing*; and more.")]
+    [InlineData(false, "n_layer", "*'transformer.h.2.ln_1.weight' is missing*; and more.")]
+    [InlineData(true, "vocab_size", "*'model.embed_tokens.weight' is [300, 32], and config.json calls for [2000000000, 32]*")]
+    [InlineData(true, "hidden_size", "*calls for [300, 2000000000]*; and more.")]
+    [InlineData(false, "n_positions", "*calls for [2000000000, *].")]
+    public void Sizes_beyond_the_files_are_refused_before_the_model_is_made(bool isLlama, string size, string message)
     {
         var model = isLlama ? RandomModel.Llama() : RandomModel.Gpt2();
         model.Write(folder.Path);
-        model.Config[size] = 100_000_000;
+        model.Config[size] = 2_000_000_000;
         File.WriteAllText(Path.Combine(folder.Path, "config.json"), model.Config.ToJsonString());
 
-        Load().Should().Throw<UserException>().WithMessage("The weights in * are not those of the *it calls for * numbers, and * are there*");
+        Load().Should().Throw<UserException>().WithMessage("The weights in * are not those of the *" + message);
     }
 
-    [Theory, InlineData(true), InlineData(false)]
-    public void Numbers_that_a_configuration_calls_for_are_those_that_the_model_has(bool isLlama)
+    [Theory]
+    [InlineData(true), InlineData(true, "tie_word_embeddings"), InlineData(true, "attention_bias", "mlp_bias"), InlineData(false)]
+    public void Shapes_that_a_configuration_calls_for_are_those_that_the_model_has(bool isLlama, params string[] flags)
     {
-        var written = isLlama ? RandomModel.Llama() : RandomModel.Gpt2();
+        var written = isLlama ? RandomModel.Llama(config => Array.ForEach(flags, flag => config[flag] = true)) : RandomModel.Gpt2();
         written.Write(folder.Path);
 
         using var model = PretrainedModel.Load(folder.Path, ScalarType.Float32, CPU);
 
-        model.Family.Numbers(model.Config).Should().Be(model.Model.parameters().Sum(parameter => parameter.numel()));
+        model.Family.Shapes(model.Config).Select(Line).Should()
+            .BeEquivalentTo(model.Model.named_parameters().Select(pair => Line((pair.name, pair.parameter.shape))));
+
+        static string Line((string Name, long[] Shape) parameter) => $"{parameter.Name} [{string.Join(", ", parameter.Shape)}]";
     }
 
     [Fact]
