@@ -108,13 +108,13 @@ internal sealed record PeftConfig
     /// <summary>What is not there, or null, is PEFT's default.</summary>
     private static PeftConfig Parse(JsonElement json) => new()
     {
-        Rank = Find(json, "r")?.GetInt32() ?? 8,
-        Alpha = Find(json, "lora_alpha")?.GetDouble() ?? 8,
-        Dropout = Find(json, "lora_dropout")?.GetDouble() ?? 0,
+        Rank = Find(json, "r") is { } rank ? Whole(rank, "r") : 8,
+        Alpha = Find(json, "lora_alpha") is { } alpha ? Number(alpha, "lora_alpha") : 8,
+        Dropout = Find(json, "lora_dropout") is { } dropout ? Number(dropout, "lora_dropout") : 0,
         RankStabilized = IsTrue(json, "use_rslora"),
         UsesDoRA = IsTrue(json, "use_dora"),
-        RankPattern = Patterns(json, "rank_pattern", rank => rank.GetInt32()),
-        AlphaPattern = Patterns(json, "alpha_pattern", alpha => alpha.GetDouble()),
+        RankPattern = Patterns(json, "rank_pattern", Whole),
+        AlphaPattern = Patterns(json, "alpha_pattern", Number),
         TargetModules = Names(json, "target_modules"),
         ModulesToSave = Names(json, "modules_to_save"),
     };
@@ -124,6 +124,12 @@ internal sealed record PeftConfig
     private static JsonElement? Find(JsonElement json, string name) =>
         json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
+    private static int Whole(JsonElement value, string name) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var whole)
+        ? whole : throw new InvalidDataException($"{name} holds {value.GetRawText()}, which is no whole number.");
+
+    private static double Number(JsonElement value, string name) => value.ValueKind == JsonValueKind.Number
+        ? value.GetDouble() : throw new InvalidDataException($"{name} holds {value.GetRawText()}, which is no number.");
+
     private static string[] Names(JsonElement json, string name) => Find(json, name) is { ValueKind: JsonValueKind.Array } names
         ? [.. names.EnumerateArray().Select(value => value.GetString() is { Length: > 0 } text
             ? text : throw new InvalidDataException($"{name} holds no name."))]
@@ -131,7 +137,7 @@ internal sealed record PeftConfig
 
     private static bool IsTrue(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
-    private static Dictionary<string, TValue>? Patterns<TValue>(JsonElement json, string name, Func<JsonElement, TValue> read)
+    private static Dictionary<string, TValue>? Patterns<TValue>(JsonElement json, string name, Func<JsonElement, string, TValue> read)
     {
         if (Find(json, name) is not { ValueKind: JsonValueKind.Object } patterns || !patterns.EnumerateObject().Any())
             return null;
@@ -141,7 +147,7 @@ internal sealed record PeftConfig
             if (!NamePattern.IsValid(pattern.Name))
                 throw new InvalidDataException($"'{pattern.Name}' in {name} is neither a name nor a regular expression that can be read.");
             else
-                values[pattern.Name] = read(pattern.Value);
+                values[pattern.Name] = read(pattern.Value, name);
         return values;
     }
 

@@ -7,8 +7,8 @@ public abstract record LoRAMethod : WeightSpaceMethod
     public override bool TrainOthers { get; init; }
 
     /// <value>Ranks of single layers, in place of <see cref="WeightSpaceMethod.Rank"/>: a name, or the end of one from a dot on, or a regular expression for
-    /// either, such as "q_proj" or "layers\.[01]\..*". The weight's name counts too. The first that matches counts, as in PEFT: write exact names first. One
-    /// that matches no adapted layer is an error. Default: none.</value>
+    /// either, such as "q_proj" or "layers\.[01]\..*". A pattern with "weight" in it is for the weight's name too. The first that matches counts, as in PEFT:
+    /// write exact names first. One that matches no adapted layer is an error. Default: none.</value>
     /// <remarks>The names and their meaning are PEFT's.</remarks>
     public IReadOnlyDictionary<string, int>? RankPattern { get; init; }
 

@@ -33,8 +33,10 @@ internal static class NamePattern
         ? weight[..Math.Max(0, weight.Length - Weight.Length)]
         : weight;
 
+    /// <summary>Whether a pattern is for the module of a weight; or for the weight, which it then has to name: "w.*" is for modules only, as in PEFT.</summary>
     /// <exception cref="ArgumentException">The pattern is none, or takes too long.</exception>
-    public static bool Matches(string pattern, string weight) => IsMatch(pattern, ModuleOf(weight)) || IsMatch(pattern, weight);
+    public static bool Matches(string pattern, string weight) =>
+        IsMatch(pattern, ModuleOf(weight)) || (pattern.Contains(Weight[1..], StringComparison.Ordinal) && IsMatch(pattern, weight));
 
     /// <summary>The value of the first pattern that matches, else null.</summary>
     public static TValue? Choose<TValue>(IReadOnlyDictionary<string, TValue>? values, string weight, Func<string, string, bool>? matches = null)
