@@ -36,6 +36,53 @@ public sealed class SafeTensorsFileTests : IDisposable
         }
     }
 
+    /// <summary>libtorch conjugates and negates when a view is read, and not before.</summary>
+    [Fact]
+    public void View_that_is_conjugated_or_negated_later_comes_back_as_it_reads()
+    {
+        using var scope = NewDisposeScope();
+        var numbers = randn(3, 4, ScalarType.ComplexFloat32);
+
+        SafeTensorsFile.Write(_path, [("conjugate", numbers.conj()), ("negative", numbers.conj().imag), ("adjoint", numbers.conj().t())]);
+        using var file = SafeTensorsFile.Open(_path);
+
+        file.Read("conjugate").Should().Match<Tensor>(read => read.eq(numbers.conj()).all().ToBoolean());
+        file.Read("negative").Should().Match<Tensor>(read => read.eq(-numbers.imag).all().ToBoolean());
+        file.Read("adjoint").Should().Match<Tensor>(read => read.eq(numbers.conj().t()).all().ToBoolean());
+    }
+
+    [Fact]
+    public void What_no_file_brings_back_is_not_written()
+    {
+        using var scope = NewDisposeScope();
+        SafeTensorsFile.Write(_path, [("a", ones(2))]);
+        Refuse([("__metadata__", ones(2))], null, "No tensor can be called '__metadata__'*");
+        Refuse([("a", eye(3).to_sparse())], null, "'a' is sparse*Nothing was written*");
+        Refuse([("a", zeros([2], device: META))], null, "'a' is*on the meta device*Nothing was written*");
+        Refuse([("a", ones(2))], new() { ["format"] = null! }, "*null for 'format'*Nothing was written*");
+
+        SafeTensorsFile.Open(_path).Names.Should().Equal("a");
+    }
+
+    /// <summary>Of a checkpoint that is written again with other values.</summary>
+    [Theory]
+    [InlineData("checksum", "0123456789abcdef"), InlineData("manifest", """{"library":"0.2","checksums":{}}""")]
+    public void Metadata_that_are_of_another_file_alone_are_refused(string key, string text)
+    {
+        using var scope = NewDisposeScope();
+
+        Refuse([("a", ones(2))], new() { ["format"] = "pt", [key] = text }, "*checksum and manifest are of that file alone: leave these two out*");
+
+        File.Exists(_path).Should().BeFalse();
+    }
+
+    private void Refuse((string, Tensor)[] tensors, Dictionary<string, string>? metadata, string message) =>
+        FluentActions.Invoking(() => SafeTensorsFile.Write(_path, tensors, metadata)).Should().Throw<ArgumentException>().WithMessage(message);
+
+    [Fact]
+    public void Folder_in_the_place_of_a_file_is_told_apart() =>
+        FluentActions.Invoking(() => SafeTensorsFile.Open(Path.GetTempPath())).Should().Throw<FileNotFoundException>().WithMessage("*is a folder*");
+
     /// <summary>Checkpoints in 8 bits, and what other frameworks keep in unsigned numbers.</summary>
     [Theory]
     [InlineData("F8_E4M3", 4), InlineData("F8_E5M2", 4), InlineData("F8_E8M0", 4), InlineData("F6_E2M3", 3), InlineData("F4", 2), InlineData("U16", 8)]
@@ -125,15 +172,15 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(5)]
-    [InlineData(20)]
-    public void Short_file_is_refused(int length)
+    [InlineData(0, "*it is empty*")]
+    [InlineData(5, "*not complete: it has 5 bytes*")]
+    [InlineData(20, "*not complete: it says that its header has*")]
+    public void Short_file_is_refused(int length, string message)
     {
         SafeTensorsFile.Write(_path, [("a", tensor(new[] { 1f, 2f }))]);
         File.WriteAllBytes(_path, File.ReadAllBytes(_path)[..length]);
 
-        FluentActions.Invoking(() => SafeTensorsFile.Open(_path)).Should().Throw<InvalidDataException>();
+        FluentActions.Invoking(() => SafeTensorsFile.Open(_path)).Should().Throw<InvalidDataException>().WithMessage(message);
     }
 
     public void Dispose() => File.Delete(_path);

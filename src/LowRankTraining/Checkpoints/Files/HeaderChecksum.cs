@@ -5,7 +5,9 @@ namespace LowRankTraining.Checkpoints;
 /// <summary>The checksum with which the header of a file of this library begins. It is taken with zeros in its own place.</summary>
 internal static class HeaderChecksum
 {
-    private const string ChecksumKey = "checksum", Unsealed = "0000000000000000";
+    public const string ChecksumKey = "checksum";
+
+    private const string Unsealed = "0000000000000000";
 
     private static readonly byte[] Prefix = Encoding.UTF8.GetBytes($$"""{"{{SafeTensorsHeader.MetadataKey}}":{"{{ChecksumKey}}":" """.TrimEnd());
 
@@ -14,6 +16,10 @@ internal static class HeaderChecksum
 
     /// <summary>Puts the checksum in its place.</summary>
     public static void Close(byte[] header) => Encoding.ASCII.GetBytes(HashingStream.Of(header)).CopyTo(header.AsSpan(Prefix.Length));
+
+    /// <summary>Whether texts have a checksum like that of a header.</summary>
+    public static bool IsIn(IReadOnlyDictionary<string, string> texts) =>
+        texts.TryGetValue(ChecksumKey, out var text) && text.Length == Unsealed.Length && text.All(char.IsAsciiHexDigitLower);
 
     /// <summary>Whether the metadata begin with 16 hexadecimal digits as their checksum, which in files of
     /// other programs stands elsewhere, if at all.</summary>

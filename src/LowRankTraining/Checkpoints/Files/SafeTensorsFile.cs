@@ -30,6 +30,8 @@ public sealed class SafeTensorsFile : IDisposable
     /// <exception cref="InvalidDataException">It is not a safetensors file, or damaged.</exception>
     public static SafeTensorsFile Open(string path)
     {
+        if (Directory.Exists(path))
+            throw new FileNotFoundException($"'{path}' is a folder, and a file is to be read: give the path of a file in it.", path);
         var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
         try
         {
@@ -56,13 +58,18 @@ public sealed class SafeTensorsFile : IDisposable
     }
 
     /// <summary>Writes tensors, from whatever device, in the order given. The file appears when it is complete, in place of one that was there.</summary>
-    /// <exception cref="ArgumentException">Two tensors of one name, or a dtype for which safetensors has no name. Nothing was written.</exception>
+    /// <exception cref="ArgumentException">Two tensors of one name, or a name that is not free, or a dtype for which safetensors has no name, or a tensor
+    /// without values or with sparse ones; or metadata that hold null, or what this library writes about its own files. Nothing was written.</exception>
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
         if (tensors.Any(pair => pair is (null, _) or (_, null or { IsInvalid: true })))
             throw new ArgumentException("A tensor, or the name of one, is null, or it was disposed. Nothing was written.", nameof(tensors));
+        if (tensors.FirstOrDefault(pair => pair.Tensor is { is_sparse: true } or { device_type: DeviceType.META }).Name is { } empty)
+            throw new ArgumentException($"'{empty}' is sparse, or on the meta device, where it has no values: give a dense tensor. Nothing was written.",
+                nameof(tensors));
+        SafeTensorsHeaderWriter.RequireForeign(metadata);
         TensorSource[] sources = [.. tensors.Select(pair => TensorSource.Of(pair.Name, pair.Tensor))];
         AtomicFile.Write(path, stream =>
         {

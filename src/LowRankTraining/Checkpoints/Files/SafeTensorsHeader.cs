@@ -81,7 +81,8 @@ internal sealed class SafeTensorsHeader
     private static byte[] ReadFramed(Stream stream, long? available)
     {
         var start = new byte[sizeof(long)];
-        stream.ReadExactly(start);
+        if (stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) is var first && first < start.Length)
+            throw new InvalidDataException(first == 0 ? "it is empty." : $"it is not complete: it has {first} bytes.");
         var length = BinaryPrimitives.ReadInt64LittleEndian(start);
         if (EarlierFormats.Any(format => start.AsSpan().SequenceEqual(format)) || length > Longest && (int)length == 1)
             throw new InvalidDataException("an earlier version of LowRankTraining wrote it, in a format that this version does not read. "

@@ -26,6 +26,16 @@ internal static class SafeTensorsHeaderWriter
         WriteFramed(stream, header);
     }
 
+    /// <exception cref="ArgumentException">A text is null; or the texts are those of a file of this library, and are not true of another one.</exception>
+    public static void RequireForeign(IReadOnlyDictionary<string, string>? texts)
+    {
+        if (texts?.FirstOrDefault(text => text.Value is null).Key is { } empty)
+            throw new ArgumentException($"The metadata have null for '{empty}': leave it out. Nothing was written.", nameof(texts));
+        if (texts is not null && (HeaderChecksum.IsIn(texts) || CheckpointManifest.MayBe(texts.GetValueOrDefault(SafeTensorsHeader.ManifestKey))))
+            throw new ArgumentException($"The metadata are those of a file that LowRankTraining wrote, whose {HeaderChecksum.ChecksumKey} and "
+                + $"{SafeTensorsHeader.ManifestKey} are of that file alone: leave these two out. Nothing was written.", nameof(texts));
+    }
+
     /// <exception cref="ArgumentException">A text would come back as another one.</exception>
     public static void RequireText(string text)
     {
@@ -54,6 +64,8 @@ internal static class SafeTensorsHeaderWriter
             var (end, written) = (0L, new HashSet<string>());
             foreach (var (name, type, shape, _) in tensors)
             {
+                if (name == SafeTensorsHeader.MetadataKey)
+                    throw new ArgumentException($"No tensor can be called '{name}', which is the place of texts. Give it another name.", nameof(tensors));
                 if (!written.Add(name))
                     throw new ArgumentException($"There are two tensors called '{name}'. Give each a name of its own.", nameof(tensors));
                 RequireText(name);

@@ -5,12 +5,13 @@ internal static class TensorBytes
 {
     private const long BlockElements = 1 << 22;
 
-    /// <summary>Writes from whatever device. One block at a time is copied to the CPU.</summary>
+    /// <summary>Writes from whatever device. One block at a time is copied to the CPU. A view that is conjugated or negated when it is read is so
+    /// before.</summary>
     public static void Write(Tensor tensor, Stream stream)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var block in Blocks(tensor.contiguous().reshape(-1)))
+        foreach (var block in Blocks(tensor.resolve_conj().resolve_neg().contiguous().reshape(-1)))
         {
             using var local = block.cpu();
             stream.Write(local.bytes);
