@@ -1,4 +1,4 @@
-namespace LowRankTraining.Text;
+namespace LowRankTraining;
 
 /// <summary>What somebody may have meant.</summary>
 internal static class NearestNames
@@ -16,6 +16,13 @@ internal static class NearestNames
         [var only] => $"The only one is {only}.",
         var nearest => $"The nearest names are {string.Join(", ", nearest)}.",
     };
+
+    /// <summary>The same for what is a part of no name: among as many words in a row, from dot to dot, as it has itself.</summary>
+    public static string SentenceForPart(string part, IEnumerable<string> names) =>
+        Sentence(part, names.SelectMany(name => Runs(name.Split('.'), part.Split('.').Length)));
+
+    private static IEnumerable<string> Runs(string[] words, int length) =>
+        Enumerable.Range(0, Math.Max(1, words.Length - length + 1)).Select(first => string.Join('.', words.Skip(first).Take(length)));
 
     /// <summary>How many letters have to be inserted, left out or replaced to make one name the other (Levenshtein).</summary>
     private static int Distance(string from, string to)

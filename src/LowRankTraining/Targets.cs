@@ -9,8 +9,13 @@ public sealed class Targets
 {
     private readonly string _description;
     private readonly Func<NamedParameter, bool> _includes;
+    private readonly IReadOnlyList<string> _parts;
 
-    private Targets(string description, Func<NamedParameter, bool> includes) => (_description, _includes) = (description, includes);
+    /// <param name="description">What they are.</param>
+    /// <param name="includes">Whether a parameter is one of them.</param>
+    /// <param name="parts">What names are searched for, if they are.</param>
+    private Targets(string description, Func<NamedParameter, bool> includes, params IReadOnlyList<string> parts) =>
+        (_description, _includes, _parts) = (description, includes, parts);
 
     /// <summary>The weights of all linear modules.</summary>
     public static Targets AllLinear() =>
@@ -24,25 +29,25 @@ public sealed class Targets
     {
         Require(patterns);
         return new($"names containing {List(patterns)}", candidate =>
-            candidate.IsMatrix && candidate.Places.Any(place => !place.IsTable && place.Matches(patterns)));
+            candidate.IsMatrix && candidate.Places.Any(place => !place.IsTable && place.Matches(patterns)), patterns);
     }
 
     /// <summary>The weights of these names.</summary>
     internal static Targets Exactly(string description, IReadOnlySet<string> names) =>
-        new(description, candidate => candidate.IsMatrix && candidate.Names.Any(names.Contains));
+        new(description, candidate => candidate.IsMatrix && candidate.Names.Any(names.Contains), [.. names.Order(StringComparer.Ordinal).Take(1)]);
 
     /// <summary>These targets without those whose name contains one of <paramref name="patterns"/>.</summary>
     public Targets Except(params string[] patterns)
     {
         Require(patterns);
-        return new($"{_description}, except {List(patterns)}", candidate => _includes(candidate) && !candidate.Matches(patterns));
+        return new($"{_description}, except {List(patterns)}", candidate => _includes(candidate) && !candidate.Matches(patterns), _parts);
     }
 
     /// <summary>These targets without what official scripts leave to plain Adam: embeddings and the output head, by their names or their modules.</summary>
     internal Targets ExceptTablesAndHead()
     {
         var named = Except("embed", "lm_head");
-        return new($"{named._description}, except the output head", candidate => named._includes(candidate) && !candidate.IsHead);
+        return new($"{named._description}, except the output head", candidate => named._includes(candidate) && !candidate.IsHead, _parts);
     }
 
     /// <summary>The names of the parameters of <paramref name="model"/> that would be chosen, in the model's order.</summary>
@@ -65,8 +70,14 @@ public sealed class Targets
             ? "it has no trainable matrix at all, as one that was disposed has none"
             : $"its matrices are {string.Join(", ", matrices.Take(12))}{(matrices.Length > 12 ? $" and {matrices.Length - 12} more" : "")}";
         throw new ArgumentException($"No matrix of the model is matched by the targets ({_description}): {seen}. "
-            + "Pass Targets that match some of them, for example Targets.AllMatrices().");
+            + $"{NearestTo(candidates)}Pass Targets that match some of them, for example Targets.AllMatrices().");
     }
+
+    /// <summary>A sentence on the first part that is in no name, with what may have been meant; or nothing.</summary>
+    private string NearestTo(IReadOnlyCollection<NamedParameter> candidates) =>
+        candidates.Count > 0 && _parts.FirstOrDefault(part => !candidates.Any(candidate => candidate.Matches([part]))) is { } absent
+            ? $"'{absent}' is in no name. {NearestNames.SentenceForPart(absent, candidates.Where(other => other.IsMatrix).SelectMany(other => other.Names))} "
+            : "";
 
     private static string Described(NamedParameter candidate) => candidate.IsOnlyEmbedding
         ? $"{candidate.Name} (the table of an embedding, which is always trained at full rank or frozen)"

@@ -138,7 +138,8 @@ public static class PeftAdapter
     public static Targets TargetsOf(string folder)
     {
         using var file = OpenIn(folder);
-        return Targets.Exactly($"the layers of the adapter in '{folder}'", WeightsIn(file));
+        var weights = WeightsIn(file);
+        return Targets.Exactly($"the layers of the adapter in '{folder}': {weights.Order(StringComparer.Ordinal).Few(4)}", weights);
     }
 
     /// <exception cref="NotSupportedException">Its method trains no factors beside weights.</exception>

@@ -29,7 +29,8 @@ public class LayerPatternTests
         }
         else
         {
-            attach.Should().Throw<ArgumentException>().WithMessage($"'{pattern}'*matches none of the adapted layers (first, second)*Nothing was changed*");
+            attach.Should().Throw<ArgumentException>()
+                .WithMessage($"'{pattern}'*matches none of the adapted layers (first, second). The nearest names are first, second.*Nothing was changed*");
             model.state_dict().Keys.Should().NotContain(name => name.Contains("lora"));
         }
     }
@@ -49,6 +50,16 @@ public class LayerPatternTests
     [InlineData("(a+)+!"), InlineData("(.*)*!"), InlineData("((a|aa)+)+!"), InlineData("(a?){30}a{30}!")]
     public void Pattern_with_very_many_ways_to_match_comes_to_an_end(string pattern) =>
         NamePattern.Matches(pattern, new string('a', 5000)).Should().BeFalse();
+
+    [Theory]
+    [InlineData("w.*", "layers.0.wq.weight", true)]
+    [InlineData("w.*", "layers.0.proj.weight", false)]
+    [InlineData(@"\w{6}", "proj.weight", false)]
+    [InlineData("w.*", "rnn.weight_hh_l0", true)]
+    [InlineData(@".*\.weight", "layers.0.proj.weight", true)]
+    [InlineData("(q|k)_proj.weight", "layers.0.k_proj.weight", true)]
+    public void Expression_is_for_modules_unless_it_names_the_weight(string pattern, string weight, bool matches) =>
+        NamePattern.Matches(pattern, weight).Should().Be(matches);
 
     [Fact]
     public void Pattern_that_refers_back_is_given_up_after_a_while() => FluentActions

@@ -104,6 +104,43 @@ public sealed class PeftForeignTests : IDisposable
         Scales(model).Should().Equal(2 / 4.0, 8 / 4.0);
     }
 
+    /// <summary>PEFT knows no name of a weight, which would match the end of this one.</summary>
+    [Fact]
+    public void Pattern_like_the_word_weight_is_for_modules_alone()
+    {
+        Write(config => config["alpha_pattern"] = JsonNode.Parse("""{"w.*": 2, "\\w{5}": 16}"""));
+
+        using var model = Seeded(new OpenNetwork());
+        using var session = PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder));
+        PeftAdapter.Load(_folder, session);
+
+        Scales(model).Should().Equal(16 / 4.0, 8 / 4.0);
+    }
+
+    [Theory]
+    [InlineData("r", "4.5", "*r holds 4.5, which is no whole number.")]
+    [InlineData("lora_alpha", "\"16\"", "*lora_alpha holds \"16\", which is no number.")]
+    [InlineData("alpha_pattern", """{"first": "8"}""", "*alpha_pattern holds \"8\", which is no number.")]
+    public void Number_that_is_none_is_named_with_its_field(string field, string value, string message)
+    {
+        Write(config => config[field] = JsonNode.Parse(value));
+
+        FluentActions.Invoking(() => PeftAdapter.MethodOf(_folder)).Should().Throw<InvalidDataException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void Adapter_for_other_names_is_refused_with_its_own_and_the_nearest_ones()
+    {
+        Write(_ => { });
+        using var within = nn.Sequential(("model", Seeded(new OpenNetwork())));
+        using var other = nn.Sequential(("fist", nn.Linear(12, 16)));
+
+        Attaching(within).Should().Throw<ArgumentException>().WithMessage("*of the adapter in *: first.weight, second.weight)*model.first.weight*");
+        Attaching(other).Should().Throw<ArgumentException>().WithMessage("*'first.weight' is in no name. The only one is fist.weight.*");
+
+        Action Attaching(nn.Module model) => () => PeftAdapter.LoRAOf(_folder).Attach(model, PeftAdapter.TargetsOf(_folder));
+    }
+
     [Fact]
     public void Pattern_that_is_for_no_layer_is_passed_over()
     {

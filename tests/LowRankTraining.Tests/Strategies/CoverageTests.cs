@@ -28,6 +28,21 @@ public class CoverageTests
         Projected(new GaLore { Rank = 4 }, model).Should().Equal("wide.weight", "again.weight");
     }
 
+    [Theory]
+    [InlineData("mixr", "*'mixr' is in no name. The nearest names are mixer, *")]
+    [InlineData("Mixer", "*'Mixer' is in no name. The nearest names are mixer, *")]
+    [InlineData("mixers.weight", "*'mixers.weight' is in no name. The nearest names are mixer.weight, *")]
+    [InlineData("a.longer.name.than.any.has.mixer.weight", "*The nearest names are mixer.weight, *")]
+    public void Pattern_in_no_name_is_told_what_comes_near(string pattern, string message)
+    {
+        using var model = new Translator();
+        foreach (var method in new ILowRankStrategy[] { new LoRA { Rank = 4 }, new GaLore { Rank = 4 } })
+            method.Invoking(it => it.Attach(model, Targets.Matching(pattern).Except("x"))).Should().Throw<ArgumentException>().WithMessage(message);
+
+        new LoRA { Rank = 4 }.Invoking(it => it.Attach(model, Targets.Matching("mixer").Except("mixer")))
+            .Should().Throw<ArgumentException>().Which.Message.Should().NotContain("nearest", "the name is there");
+    }
+
     [Fact]
     public void Targets_that_leave_most_of_a_model_out_are_warned_about()
     {

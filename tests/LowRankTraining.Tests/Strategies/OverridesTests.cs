@@ -223,7 +223,7 @@ public class OverridesTests
 
     [Theory]
     [InlineData("rank", "*SLTrain.Overrides for 'first'*one rank and scale*")]
-    [InlineData("unused", "*'frist'*first.weight*Nothing was changed*")]
+    [InlineData("unused", "*'frist'*first.weight*The nearest names are first, *Nothing was changed*")]
     [InlineData("states", "*'first'*'first.weight' is adapted*Nothing was changed*")]
     public void Row_that_cannot_be_in_weight_space_is_refused(string wrong, string message)
     {

@@ -20,6 +20,7 @@ internal sealed class LayerPatterns(IReadOnlyDictionary<string, int>? ranks, IRe
             $"{string.Join(", ", unused.Select(pattern => $"'{pattern}'"))} in RankPattern or AlphaPattern matches "
             + "none of the adapted layers "
             + $"({string.Join(", ", names.Take(12))}{(names.Length > 12 ? $" and {names.Length - 12} more" : "")}). "
+            + $"{NearestNames.SentenceForPart(unused[0], names)} "
             + "A pattern is a name, the end of one from a dot on, or a regular expression for either. Nothing was changed.");
     }
 
