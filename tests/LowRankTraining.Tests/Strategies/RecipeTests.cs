@@ -53,14 +53,6 @@ public class RecipeTests
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(4);
     }
 
-    [Fact]
-    public void Rank_of_a_Tucker_recipe_is_looked_at()
-    {
-        var make = () => Recipe.Of("contoso.own", new TuckerRule { Rank = 0, Refresh = new StaggeredRefresh { Every = 0 } });
-
-        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(2);
-    }
-
     [Theory]
     [InlineData("")]
     [InlineData("My Method")]

@@ -35,14 +35,6 @@ internal sealed record TuckerRule : UpdateRule
     internal static TuckerRule Of(SubspaceRule recipe, double scale) =>
         new() { Rank = recipe.Rank, Basis = recipe.Basis, Refresh = recipe.Refresh, Inner = recipe.Inner, Scale = scale };
 
-    public override void Check(Checks checks) => checks
-        .AtLeast(1, Rank)
-        .Part(Basis)
-        .Part(Refresh)
-        .Part(Inner)
-        .Above(0, Scale)
-        .Refuse(ObjectionsTo(Basis, Refresh));
-
     public override (double Beta1, double Beta2)? Betas => Inner.Betas;
 
     public override Tensor? RelativeRate(Tensor weight, StateBag state) => Inner.RelativeRate(weight, state);

@@ -38,13 +38,6 @@ internal sealed record DionRule : UpdateRule
     /// <value>How the momentum is stored. Default: float32.</value>
     public StateFormat States { get; init; } = StateFormat.Float32;
 
-    public override void Check(Checks checks) => checks
-        .AtLeast(1, Rank)
-        .Fraction(Momentum)
-        .Defined(Scaling)
-        .Part(Start)
-        .Moments(States);
-
     public override bool NeedsMatrix => true;
 
     public override DionRule WithStates(StateFormat states) => this with { States = states };

@@ -30,13 +30,6 @@ internal sealed record FloraRule : UpdateRule
     /// <value>Draws B, short side × r. Default: normal numbers of variance 1/r (Flora).</value>
     public IDrawnBasis Basis { get; init; } = new GaussianBasis();
 
-    public override void Check(Checks checks) => checks
-        .AtLeast(1, Rank)
-        .AtLeast(1, ResampleEvery)
-        .Require(MaxAspectRatio >= 1, FormattableString.Invariant($"{checks.PathOf(nameof(MaxAspectRatio))} is {MaxAspectRatio}: it must be at least 1."))
-        .Part(Adafactor)
-        .Part(Basis);
-
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (!step.Accepts(gradient))

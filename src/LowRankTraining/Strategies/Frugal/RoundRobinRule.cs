@@ -31,15 +31,6 @@ internal sealed record RoundRobinRule : UpdateRule
     /// <value>κ, a factor on the step of the others. Default 1 (FRUGAL).</value>
     public double OtherwiseScale { get; init; } = 1;
 
-    public override void Check(Checks checks) => checks
-        .Part(AtTurn)
-        .AtLeast(0, Place)
-        .AtLeast(1, Turns)
-        .AtLeast(1, Every)
-        .Defined(Otherwise)
-        .Above(0, Scale)
-        .AtLeast(0, OtherwiseScale);
-
     public override (double Beta1, double Beta2)? Betas => AtTurn.Betas;
 
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)

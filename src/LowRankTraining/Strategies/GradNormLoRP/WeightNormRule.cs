@@ -21,8 +21,6 @@ internal sealed record WeightNormRule : UpdateRule
     /// <value>β₁, β₂ and ε of the Adam that moves the magnitudes. Default: Adam's.</value>
     public AdamRule Magnitude { get; init; } = new();
 
-    public override void Check(Checks checks) => checks.Part(Direction).Part(Magnitude);
-
     private AdamRule OfMagnitude => Magnitude with { Names = MagnitudeNames, States = StateFormat.Float32 };
 
     public override (double Beta1, double Beta2)? Betas => Direction.Betas ?? (Magnitude.Beta1, Magnitude.Beta2);

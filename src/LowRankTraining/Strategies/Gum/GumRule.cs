@@ -24,8 +24,6 @@ internal sealed record GumRule : UpdateRule
     /// <value>What is done with the momentum, inside and outside.</value>
     public required PolarRule Polar { get; init; }
 
-    public override void Check(Checks checks) => checks.AtLeast(1, Rank).AtLeast(1, Every).Above(0, OutsideShare).Part(Basis).Part(Polar);
-
     public override bool NeedsMatrix => true;
 
     public override GumRule WithStates(StateFormat states) => this with { Polar = Polar.WithStates(states) };

@@ -15,8 +15,6 @@ internal sealed record SpectronRule(PolarRule Polar, double Scale) : DirectionRu
 
     public override string? StepCounter => Polar.StepCounter;
 
-    public override void Check(Checks checks) => checks.Part(Polar).Above(0, Scale);
-
     public override SpectronRule WithStates(StateFormat states) => this with { Polar = Polar.WithStates(states) };
 
     public override (Tensor Direction, double Correction) Advance(Tensor gradient, StateBag state, in StepContext step)
