@@ -349,6 +349,43 @@ public class InjectionTests
             .WithMessage("*holds low-rank factors already*Finish()*");
     }
 
+    [Theory, MemberData(nameof(Adapted))]
+    public void Other_part_of_a_model_that_a_session_is_at_work_on_is_refused_until_it_has_finished(ILowRankStrategy first, bool open)
+    {
+        using nn.Module<Tensor, Tensor> model = open ? new OpenNetwork() : new SealedNetwork();
+        using var optimizer = first.Attach(model, Targets.Matching("first")).CreateOptimizer();
+        var (names, flags) = (model.state_dict().Keys.ToArray(), model.parameters().Select(parameter => parameter.requires_grad).ToArray());
+        var second = () => LoRA(Injection.Auto).Attach(model, Targets.Matching("second"));
+
+        second.Should().Throw<ArgumentException>().WithMessage("Another session is at work on 'first' of the model*Nothing was changed.");
+
+        model.state_dict().Keys.Should().Equal(names);
+        model.parameters().Select(parameter => parameter.requires_grad).Should().Equal(flags);
+        Run(model, optimizer, 1);
+        optimizer.Session.Finish();
+        second.Should().NotThrow();
+    }
+
+    [Fact]
+    public void Sessions_on_parts_that_have_nothing_in_common_train_side_by_side()
+    {
+        var (encoder, decoder) = (Seeded(new OpenNetwork()), Seeded(new OpenNetwork(inputs: 6)));
+        using var model = nn.Sequential(("encoder", encoder), ("decoder", decoder));
+        using var first = LoRA(Injection.Auto).Attach(encoder).CreateOptimizer(0.01);
+        using var second = new ReLoRA { Rank = 2, MergeEvery = 2 }.Attach(decoder).CreateOptimizer(0.01);
+        var before = Weights(model);
+
+        for (var step = 0; step < 3; step++)
+        {
+            model.call(Inputs(encoder, step)).square().mean().backward();
+            first.step();
+            second.step();
+        }
+
+        var moved = Weights(model).Where(pair => !pair.Value.SequenceEqual(before[pair.Key])).Select(pair => pair.Key);
+        moved.Should().Contain(["encoder.first.lora_B", "decoder.first.lora_B", "decoder.norm.weight"]).And.NotContain("encoder.norm.weight");
+    }
+
     public static TheoryData<ILowRankStrategy, bool> Adapted => new()
     {
         { LoRA(Injection.Replace), true },

@@ -14,6 +14,7 @@ internal static class AdapterPlanner
         var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
         NamedParameter.RequireUse([.. settings.Own.Select(row => row.Pattern)], parameters);
         var chosen = Unfrozen(Choose(model, candidates, targets), settings);
+        RefuseOtherSession(model);
         NamedParameter.RequireTrainable(parameters.Where(candidate => chosen.Contains(candidate) || method.Trains(candidate)));
         var sites = Site.Find(model, chosen);
         var choices = sites.Select(site => site.Choose(settings.Injection, method.Ways)).ToArray();
@@ -140,6 +141,18 @@ internal static class AdapterPlanner
             + (staying ? "Layers with an activation between their factors, as those of CoLA, stay in a finished model: "
             + "leave them out with Targets.Except, or train the model by a method that leaves layers as they are, such as GaLore. " : "")
             + "Nothing was changed.");
+    }
+
+    /// <summary>What a session does not adapt it trains or freezes, the factors of another one too.</summary>
+    private static void RefuseOtherSession(nn.Module model)
+    {
+        var adapted = ParameterPlace.ModulesOf(model)
+            .Where(pair => pair.Module is Linear ? LowRankFactors.AreIn(pair.Module) : pair.Module is ReparameterizedLinear { IsInSession: true })
+            .DistinctBy(pair => pair.Module).ToArray();
+        if (adapted.Length > 0)
+            throw new ArgumentException($"Another session is at work on {adapted.Select(pair => $"'{pair.Path}'").Few(4)} of the model, and this one "
+                + "would train or freeze its factors as well. Attach each to a part of the model by itself, such as model.encoder and model.decoder, or call "
+                + "Finish() on the other one first. Ranks of their own for some matrices go without a second session, by Overrides. Nothing was changed.");
     }
 
     private static Dictionary<string, string> CheckRanks(IReadOnlyList<Site> sites, IReadOnlyList<long> ranks, AdapterSettings settings)

@@ -43,7 +43,10 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
     public override void Finish(long completed)
     {
         if (!Layer.HasPlainForm)
+        {
+            Layer.IsInSession = false;
             return;
+        }
 
         using var scope = NewDisposeScope();
         if (SharesWeight)

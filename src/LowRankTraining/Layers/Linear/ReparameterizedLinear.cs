@@ -45,6 +45,9 @@ public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
     /// <value>Whether the layer has been run.</value>
     internal bool Reached { get; set; }
 
+    /// <value>Whether a session is at work on it, which has put it into a model and will take it out again.</value>
+    internal bool IsInSession { get; set; }
+
     /// <value>Sees the inputs of training batches, N × n; or null.</value>
     internal InputWatch? Watch { get; set; }
 

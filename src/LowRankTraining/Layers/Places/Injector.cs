@@ -56,11 +56,13 @@ internal sealed class ReplaceInjector(Site site) : LayerInjector
     {
         Layer!.train(_plain.training);
         site.Put(Layer, inPlaceOf: _plain);
+        Layer.IsInSession = true;
     }
 
     public override void Remove()
     {
         _plain.train(Layer!.training);
         site.Put(_plain, inPlaceOf: Layer);
+        Layer.IsInSession = false;
     }
 }
