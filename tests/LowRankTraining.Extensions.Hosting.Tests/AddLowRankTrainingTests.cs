@@ -50,6 +50,20 @@ public class AddLowRankTrainingTests
     }
 
     [Fact]
+    public void Method_that_the_options_framework_binds_by_itself_is_checked()
+    {
+        using var services = new ServiceCollection()
+            .Configure<Fira>(Read("""{ "Fira": { "Rank": 0, "Beta1": 1.5 } }""").GetSection("Fira"))
+            .AddSingleton<IValidateOptions<Fira>, OptionsValidator<Fira>>()
+            .BuildServiceProvider();
+
+        var read = () => services.GetRequiredService<IOptions<Fira>>().Value;
+
+        read.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(2).And.Contain(failure => failure.Contains("Rank"))
+            .And.Contain(failure => failure.Contains("Beta1"));
+    }
+
+    [Fact]
     public void Patterns_and_lists_are_read()
     {
         using var services = Services("""
