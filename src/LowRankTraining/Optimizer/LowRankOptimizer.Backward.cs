@@ -44,6 +44,7 @@ public sealed partial class LowRankOptimizer
         }
 
         using var scope = NewDisposeScope();
+        Instruments.Enter(Session.Strategy);
         return TryUpdateInBackward(entry) || (held is not null && entry.Plan.Rule.TryTakeWhole(Window.Ready(held), entry.Bag, entry.Context));
     }
 
@@ -65,7 +66,6 @@ public sealed partial class LowRankOptimizer
 
         using var scope = NewDisposeScope();
         ClipByLast(entry);
-        Instruments.Enter(Session.Strategy);
         Update(entry, StepOf(entry));
         entry.IsUpdated = true;
         return true;

@@ -27,6 +27,7 @@ public sealed partial class LowRankOptimizer
         RequireGradientsHeld(nameof(clip_grad_norm_), $"Set {nameof(ClipByLastNorm)}, or attach with another flow.");
         Window.RequireUnscaled();
 
+        Instruments.Enter(Session.Strategy);
         using var guard = no_grad();
         _replicas?.Reduce();
         var norm = Math.Sqrt(SquaredNorms().Sum());

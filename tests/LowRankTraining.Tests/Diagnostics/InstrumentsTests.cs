@@ -33,6 +33,25 @@ public class InstrumentsTests
         Near(heard.Values("lowranktraining.subspace.overlap"), [Overlap(Leading(gradients[0]), Leading(gradients[2]))]);
     }
 
+    /// <summary>A subspace is found in the backward pass, or for the norm: also after a step of another method on the same thread.</summary>
+    [Theory]
+    [InlineData(GradientFlow.Projected, "test.backward")]
+    [InlineData(GradientFlow.Whole, "test.clipping")]
+    public void What_is_found_before_the_step_is_the_methods_own(GradientFlow flow, string name)
+    {
+        using var scope = NewDisposeScope();
+        using var heard = new Heard(name);
+        using var model = nn.Sequential(nn.Linear(6, 4, hasBias: false));
+        using var optimizer = Recipe.Of(name, new SubspaceRule { Rank = 2 }).Attach(model, gradients: flow).CreateOptimizer();
+        LowRankTraining.Instruments.Enter("test.another");
+
+        model.call(randn(3, 6)).square().sum().backward();
+        optimizer.clip_grad_norm_(1);
+
+        heard.Values("lowranktraining.refreshes").Should().Equal(1);
+        heard.Values("lowranktraining.refresh.duration").Should().HaveCount(1);
+    }
+
     [Fact]
     public void Skipped_updates_say_why()
     {
@@ -99,6 +118,19 @@ public class InstrumentsTests
 
         heard.Values("lowranktraining.merges").Sum().Should()
             .BeGreaterThanOrEqualTo(4, "two layers are merged twice, and other tests may merge at the same time");
+    }
+
+    [Fact]
+    public void Factors_that_are_merged_at_the_end_are_counted_as_the_methods_own()
+    {
+        using var heard = new Heard("switchlora");
+        using var model = nn.Sequential(nn.Linear(6, 4), nn.Linear(4, 4));
+        using var session = new SwitchLoRA { Rank = 2 }.Attach(model);
+        LowRankTraining.Instruments.Enter("test.another");
+
+        session.Finish();
+
+        heard.Values("lowranktraining.merges").Sum().Should().BeGreaterThanOrEqualTo(2, "other tests may merge at the same time");
     }
 
     [Fact]

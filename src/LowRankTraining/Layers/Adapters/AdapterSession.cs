@@ -142,6 +142,7 @@ public sealed partial class AdapterSession : ILowRankSession
         if (IsMerged)
             Unmerge();
 
+        Instruments.Enter(Strategy);
         ForEach(adapter => adapter.Finish(_completed));
         foreach (var parameter in Frozen)
             parameter.requires_grad = true;
