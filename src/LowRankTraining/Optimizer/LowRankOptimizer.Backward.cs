@@ -67,8 +67,20 @@ public sealed partial class LowRankOptimizer
         using var scope = NewDisposeScope();
         ClipByLast(entry);
         Update(entry, StepOf(entry));
+
+        // What was refused is not to be found by the step.
+        entry.DropAccumulated();
         entry.IsUpdated = true;
         return true;
+    }
+
+    /// <exception cref="InvalidOperationException">A gradient has come after the update that should have had it.</exception>
+    private void RequireNoneLate()
+    {
+        if (_entries.Find(entry => entry is { IsUpdated: true, HasGradient: true }) is { } late)
+            throw new InvalidOperationException($"'{late.Plan.Name}' was updated in the backward pass, and a part of its gradient came after that: from a use "
+                + $"of the weight that is no call of its layer, as a penalty on it. {nameof(GradientFlow)}.{GradientFlow.Stepped} takes calls alone: take "
+                + "another flow, or weight_decay in place of a penalty. Nothing else was changed; zero_grad() drops that part.");
     }
 
     /// <exception cref="InvalidOperationException">Some parameters have been updated in a backward pass, and others wait for the step.</exception>

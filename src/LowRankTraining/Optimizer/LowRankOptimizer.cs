@@ -116,6 +116,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         Session.BeforeStep();
         RequireUsableGroups();
         Window.RequireUnscaled();
+        RequireNoneLate();
         _watch?.Look(IsParallel ? 0 : _idle);
 
         Instruments.Enter(Session.Strategy);

@@ -93,6 +93,43 @@ public class SteppedFlowTests
             .WithMessage("*has a second gradient before step()*accumulate under Projected or Whole*");
     }
 
+    /// <summary>A penalty on the weight: libtorch adds its gradient when the layers' own are there.</summary>
+    [Fact]
+    public void Gradient_that_comes_after_the_update_is_refused_by_the_step()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TappedModel();
+        using var optimizer = Attach(model);
+
+        (model.Loss(0, 12) + model.get_parameter("wide.weight")!.square().sum()).backward();
+
+        optimizer.Invoking(o => o.step()).Should().Throw<InvalidOperationException>().WithMessage("'wide.weight'*came after that*penalty*weight_decay*");
+        optimizer.zero_grad();
+        Step(model, optimizer, 1);
+        optimizer.CompletedSteps.Should().Be(1);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(double.NaN)]
+    public void Gradient_that_cannot_be_used_is_counted_once(double factor)
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new(), plain = new();
+        using var optimizer = Named["galore with a full-rank head"].Attach(model, Targets.AllLinear(), GradientFlow.Stepped).CreateOptimizer(0.01);
+        using var whole = Named["galore with a full-rank head"].Attach(plain, Targets.AllLinear()).CreateOptimizer(0.01);
+
+        foreach (var (network, own) in new[] { (model, optimizer), (plain, whole) })
+        {
+            Step(network, own, 0);
+            own.zero_grad();
+            (network.Loss(1, 12) * factor).backward();
+            own.step();
+        }
+
+        optimizer.SkippedUpdates.Should().Be(whole.SkippedUpdates).And.Be(plain.parameters().Count());
+    }
+
     [Fact]
     public void What_comes_too_late_is_refused()
     {
