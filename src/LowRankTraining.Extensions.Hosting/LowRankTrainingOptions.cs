@@ -25,7 +25,7 @@ public sealed class LowRankTrainingOptions
     /// <value>Parts of the names of the matrices that the method is for. Default: none, the method's own choice.</value>
     public IReadOnlyList<string> Targets { get; set => field = value ?? []; } = [];
 
-    /// <value>Parts of the names of matrices that it is not for. Default: none beside the method's own choice.</value>
+    /// <value>Parts of the names of matrices that it is not for, out of <see cref="Targets"/> or of the method's own choice. Default: none.</value>
     public IReadOnlyList<string> Except { get; set => field = value ?? []; } = [];
 
     /// <value>What becomes of gradients in the backward pass: "whole", "projected" or "stepped". Default: whole gradients.</value>
@@ -50,7 +50,7 @@ public sealed class LowRankTrainingOptions
     private Targets? Chosen => (Targets.Count, Except.Count) switch
     {
         (0, 0) => null,
-        (0, _) => LowRankTraining.Targets.AllMatrices().Except([.. Except]),
+        (0, _) => LowRankTraining.Targets.Default().Except([.. Except]),
         (_, 0) => LowRankTraining.Targets.Matching([.. Targets]),
         _ => LowRankTraining.Targets.Matching([.. Targets]).Except([.. Except]),
     };

@@ -17,6 +17,16 @@ public sealed class Targets
     private Targets(string description, Func<NamedParameter, bool> includes, params IReadOnlyList<string> parts) =>
         (_description, _includes, _parts) = (description, includes, parts);
 
+    /// <value>Patterns of what is left out of the method's own choice; null where these targets are not made of it.</value>
+    private string[]? OutOfOwn { get; init; }
+
+    /// <value>Whether the tables of embeddings can be among them.</value>
+    private bool TakesTables { get; init; }
+
+    /// <summary>What a method is for by itself, as where no targets are given: to leave some of it out, <c>Targets.Default().Except("gate")</c>.</summary>
+    /// <remarks>As long as no method has them, all matrices but embeddings and the output head.</remarks>
+    public static Targets Default() => OwnExcept([]);
+
     /// <summary>The weights of all linear modules.</summary>
     public static Targets AllLinear() =>
         new("all linear weights", candidate => candidate.IsMatrix && !candidate.IsEmbedding && candidate.Places.Any(place => place.Module is Linear));
@@ -40,8 +50,18 @@ public sealed class Targets
     public Targets Except(params string[] patterns)
     {
         Require(patterns);
-        return new($"{_description}, except {List(patterns)}", candidate => _includes(candidate) && !candidate.Matches(patterns), _parts);
+        return OutOfOwn is { } earlier ? OwnExcept([.. earlier, .. patterns]) : Without(patterns);
     }
+
+    /// <summary>The targets of a method.</summary>
+    /// <param name="given">Those that it is given; null for none.</param>
+    /// <param name="own">Those that it is for by itself; null for all parameters.</param>
+    internal static Targets? Of(Targets? given, Targets? own) => given switch
+    {
+        null or { OutOfOwn.Length: 0 } => own,
+        { OutOfOwn: { } patterns } => (own ?? new("all parameters", _ => true) { TakesTables = true }).Without(patterns),
+        _ => given,
+    };
 
     /// <summary>These targets without what official scripts leave to plain Adam: embeddings and the output head, by their names or their modules.</summary>
     internal Targets ExceptTablesAndHead()
@@ -57,7 +77,7 @@ public sealed class Targets
     /// <inheritdoc/>
     public override string ToString() => _description;
 
-    internal bool Includes(NamedParameter candidate) => !candidate.IsOnlyEmbedding && _includes(candidate);
+    internal bool Includes(NamedParameter candidate) => (TakesTables || !candidate.IsOnlyEmbedding) && _includes(candidate);
 
     /// <summary>Throws when nothing is chosen, and says what there was to choose from.</summary>
     internal void RequireAny(IReadOnlyCollection<NamedParameter> candidates)
@@ -78,6 +98,19 @@ public sealed class Targets
         candidates.Count > 0 && _parts.FirstOrDefault(part => !candidates.Any(candidate => candidate.Matches([part]))) is { } absent
             ? $"'{absent}' is in no name. {NearestNames.SentenceForPart(absent, candidates.Where(other => other.IsMatrix).SelectMany(other => other.Names))} "
             : "";
+
+    private static Targets OwnExcept(string[] patterns)
+    {
+        var common = AllMatrices().ExceptTablesAndHead();
+        var targets = patterns.Length == 0 ? common : common.Without(patterns);
+        return new(targets._description, targets._includes) { OutOfOwn = patterns };
+    }
+
+    private Targets Without(string[] patterns) =>
+        new($"{_description}, except {List(patterns)}", candidate => _includes(candidate) && !candidate.Matches(patterns), _parts)
+        {
+            TakesTables = TakesTables,
+        };
 
     private static string Described(NamedParameter candidate) => candidate.IsOnlyEmbedding
         ? $"{candidate.Name} (the table of an embedding, which is always trained at full rank or frozen)"

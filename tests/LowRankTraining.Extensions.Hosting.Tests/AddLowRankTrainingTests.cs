@@ -122,6 +122,23 @@ public class AddLowRankTrainingTests
         (await start.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().ContainSingle().Which.Should().Match(failure);
     }
 
+    [Theory]
+    [InlineData("galore", "first.weight", "picture.weight")]
+    [InlineData("lora", "first.weight")]
+    public void What_is_left_out_is_left_out_of_the_methods_own_choice(string method, params string[] targets)
+    {
+        using var services = Services($$"""{ "Training": { "Method": "{{method}}", "Rank": 2, "Except": ["gate"] } }""");
+        using var model = nn.Sequential(
+            ("table", nn.Embedding(24, 8)), ("first", nn.Linear(8, 8)), ("gate", nn.Linear(8, 8)), ("picture", nn.Conv2d(8, 8, 3)),
+            ("lm_head", nn.Linear(8, 24)));
+        using var optimizer = services.GetRequiredService<LowRankTrainingOptions>().CreateOptimizer(model);
+
+        var chosen = optimizer.Session is AdapterSession adapted
+            ? adapted.Layers.Select(layer => layer.Name)
+            : optimizer.Session.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name);
+        chosen.Should().Equal(targets);
+    }
+
     /// <summary>A list that is empty, as a template has it, says nothing.</summary>
     [Theory]
     [InlineData("[]"), InlineData("null")]

@@ -114,7 +114,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
 
     private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
     {
-        targets ??= DefaultTargets;
+        targets = Targets.Of(targets, DefaultTargets);
         targets?.RequireAny(parameters);
         NamedParameter.RequireTrainable(parameters);
         if (KeepsRemainders && !parameters.Any(candidate => RoundingRemainder.IsFor(candidate.Parameter.dtype)))

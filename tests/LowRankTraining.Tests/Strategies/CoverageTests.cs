@@ -20,6 +20,31 @@ public class CoverageTests
         new LoRA { Rank = 4 }.Attach(model).Layers.Select(layer => layer.Name).Should().Equal("mixer.weight");
     }
 
+    /// <summary>What is left out of a method's own choice: head, table and convolution are no targets because of that.</summary>
+    [Fact]
+    public void What_is_left_out_of_the_own_choice_is_all_that_changes()
+    {
+        using var model = nn.Sequential(
+            ("table", nn.Embedding(24, 8)), ("first", nn.Linear(8, 8)), ("gate", nn.Linear(8, 8)), ("picture", nn.Conv2d(8, 8, 3)), ("last", nn.Linear(8, 24)));
+        var targets = Targets.Default().Except("gate");
+
+        using (var projected = new GaLore { Rank = 4 }.Attach(model, targets))
+            projected.Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name).Should().Equal("first.weight", "picture.weight");
+        using (var guarded = new Spam().Attach(model, targets))
+            guarded.Parameters.Where(plan => plan.Rule is not GuardedRule).Select(plan => plan.Name).Should().Equal("gate.weight", "gate.bias");
+        targets.Inspect(model).Should().Equal("first.weight", "picture.weight");
+        targets.Except("first").Inspect(model).Should().Equal("picture.weight");
+
+        using (var adapted = new LoRA { Rank = 4 }.Attach(model, targets))
+        {
+            adapted.Layers.Select(layer => layer.Name).Should().Equal("first.weight");
+            adapted.Finish();
+        }
+
+        using var whole = new LoRA { Rank = 4 }.Attach(model, Targets.Default());
+        whole.Layers.Select(layer => layer.Name).Should().Equal("first.weight", "gate.weight");
+    }
+
     [Fact]
     public void Layer_as_wide_as_a_table_is_long_is_no_head_where_there_are_several()
     {

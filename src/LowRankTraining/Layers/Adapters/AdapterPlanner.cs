@@ -9,7 +9,7 @@ internal static class AdapterPlanner
     public static AdapterSession Attach(nn.Module model, Targets? targets, AdapterMethod method, GradientFlow gradients)
     {
         var settings = method.Settings;
-        targets ??= DefaultTargets;
+        targets = Targets.Of(targets, DefaultTargets)!;
         var parameters = NamedParameter.Of(model);
         var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
         NamedParameter.RequireUse([.. settings.Own.Select(row => row.Pattern)], parameters);

@@ -76,7 +76,7 @@ public sealed record QGaLore : GradientSpaceMethod
     public TPart Quantize<TPart>(TPart part, Targets? targets = null) where TPart : nn.Module
     {
         Checks.Require(this);
-        var chosen = targets ?? DefaultTargets!;
+        var chosen = Targets.Of(targets, DefaultTargets)!;
         var sites = Site.Find(part, NamedParameter.Of(part).Where(candidate => !candidate.IsFrozen && candidate.IsMatrix && chosen.Includes(candidate)));
         var quantized = QuantizedLayers.In(sites, site => new Int8Linear(site.Linear!, WeightGroup), Name, Logger);
         return quantized.Layers.Count > 0 ? part : throw new ArgumentException(

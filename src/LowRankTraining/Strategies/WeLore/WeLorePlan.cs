@@ -46,7 +46,7 @@ public sealed class WeLorePlan
     public static WeLorePlan For(
         nn.Module model, Targets? targets = null, double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
     {
-        targets ??= AdapterPlanner.DefaultTargets;
+        targets = Targets.Of(targets, AdapterPlanner.DefaultTargets)!;
         var trained = NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen).ToArray();
         return Of(
             AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))),
