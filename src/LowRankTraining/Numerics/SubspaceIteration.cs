@@ -7,9 +7,7 @@ internal static class SubspaceIteration
     /// <summary>Orthonormal columns that nearly span the leading left singular vectors: A Ω with Gaussian Ω, and so many passes.</summary>
     public static Tensor Range(LinearOperator matrix, long width, Generator generator, int passes)
     {
-        var like = matrix.Like;
-        using var omega = randn(like.shape[1], width, like.dtype, like.device, generator: generator);
-        var range = Orthonormalized(matrix.Times(omega));
+        var range = Orthonormalized(Sketch(matrix, width, generator));
         for (var pass = 0; pass < passes; pass++)
         {
             using var before = range;
@@ -17,12 +15,20 @@ internal static class SubspaceIteration
         }
 
         return range;
+    }
 
-        static Tensor Orthonormalized(Tensor columns)
-        {
-            using (columns)
-                return Orthonormal.Columns(columns);
-        }
+    /// <summary>A Ω, after which Ω is gone.</summary>
+    private static Tensor Sketch(LinearOperator matrix, long width, Generator generator)
+    {
+        var like = matrix.Like;
+        using var omega = randn(like.shape[1], width, like.dtype, like.device, generator: generator);
+        return matrix.Times(omega);
+    }
+
+    private static Tensor Orthonormalized(Tensor columns)
+    {
+        using (columns)
+            return Orthonormal.Columns(columns);
     }
 
     /// <summary>A Y with Y spanning Aᵀ P; not yet orthonormal. Y is conditioned first, so that small directions do not drown in the large ones; exactly

@@ -44,7 +44,13 @@ public sealed record RandomizedSvdBasis : IBasis
     {
         using var generator = step.Generator("sketch", matrix.Like.device);
         var range = SubspaceIteration.Range(matrix, width, generator, PowerIterations);
+        return range.mm(GramBasis.LeadingEigenvectors(SquaredCore(matrix, range), rank));
+    }
+
+    /// <summary>(QᵀA)(QᵀA)ᵀ, after which QᵀA is gone.</summary>
+    private static Tensor SquaredCore(LinearOperator matrix, Tensor range)
+    {
         using var core = matrix.Within(range);
-        return range.mm(GramBasis.LeadingEigenvectors(core.mm(core.t()), rank));
+        return core.mm(core.t());
     }
 }
