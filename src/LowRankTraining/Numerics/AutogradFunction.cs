@@ -19,8 +19,7 @@ internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : 
         var failure = BackwardFailure.Current;
         failure.Rethrow();
         var asked = Array.ConvertAll(vars, argument => argument is Tensor { requires_grad: true });
-        var origins = Array.ConvertAll(vars, Origin.Of);
-        ctx.save_data(Call, new Arguments(asked, failure, origins, Array.FindAll(vars, owner => owner is Parameter or nn.Module)));
+        ctx.save_data(Call, new Arguments(asked, failure, Origin.Of((Tensor)vars[0]), Array.FindAll(vars, owner => owner is Parameter or nn.Module)));
         return Output(ctx, vars);
     }
 
@@ -73,23 +72,29 @@ internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : 
         return [.. others, !asked[^1] ? null : output.dim() == 2 ? output.sum(0L) : output.sum(0L, 2L, 3L)];
     }
 
-    /// <summary>No gradient for any parameter; but NaN for all other tensors, since TorchSharp's part of a custom function below, and of
-    /// <c>autograd.grad</c>, would end the process where there is no gradient at all.</summary>
-    private static List<Tensor> Nothing(Arguments call) => GraphGradients.HandOver([.. call.Origins.Select(origin => origin?.NaN())]);
+    /// <summary>No gradient for any argument; but NaN for what other operations have made, since TorchSharp's part of a custom function below would end the
+    /// process where there is no gradient at all.</summary>
+    private static List<Tensor> Nothing(Arguments call)
+    {
+        var gradients = new Tensor?[call.Asked.Length];
+        gradients[0] = call.First?.NaN();
+        return GraphGradients.HandOver([.. gradients]);
+    }
 
     /// <summary>What every backward pass has to know of its forward pass: of which arguments somebody wants the gradient, where to leave an exception, what the
-    /// arguments were, and the parameters and layers that an exception is of.</summary>
-    private sealed record Arguments(bool[] Asked, BackwardFailure Failure, Origin?[] Origins, object[] Owners);
+    /// first argument was, and the parameters and layers that an exception is of.</summary>
+    private sealed record Arguments(bool[] Asked, BackwardFailure Failure, Origin? First, object[] Owners);
 
-    /// <summary>What is known of an argument that takes a gradient and is no parameter.</summary>
+    /// <summary>What is known of an argument that other operations have made.</summary>
     private sealed record Origin(long[] Shape, ScalarType Dtype, Device Device)
     {
-        public static Origin? Of(object argument) =>
-            argument is Tensor { requires_grad: true } tensor and not Parameter ? new(tensor.shape, tensor.dtype, tensor.device) : null;
+        public static Origin? Of(Tensor argument) => argument.requires_grad && !argument.is_leaf ? new(argument.shape, argument.dtype, argument.device) : null;
 
-        /// <summary>It can be differentiated where a graph of the backward pass is asked for, so that what is computed from it goes on until the exception is
-        /// thrown.</summary>
-        public Tensor NaN() => full(Shape, double.NaN, Dtype, Device, requires_grad: is_grad_enabled());
+        public Tensor NaN()
+        {
+            using var guard = no_grad();
+            return full(Shape, double.NaN, Dtype, Device);
+        }
     }
 }
 
