@@ -51,6 +51,25 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         var gradient => Ready(gradient),
     };
 
+    /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it
+    /// has.</summary>
+    /// <returns>Null where none is on a device.</returns>
+    public Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
+    {
+        if (!entries.Any(entry => entry.IsOnDevice))
+            return null;
+
+        using var scope = NewDisposeScope();
+        var gradients = entries.Where(entry => entry.IsOnDevice && entry.Parameter.requires_grad)
+            .Select(entry => (entry, gradient: entry.DenseGradient() ?? entry.Accumulated))
+            .Where(pair => pair.gradient is not null).ToArray();
+        if (gradients.Length == 0)
+            return null;
+
+        var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
+        return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => (GradientVerdict?)pair.Second);
+    }
+
     /// <summary>Takes gradients into the subspace where that is possible, and frees them.</summary>
     /// <returns>How many.</returns>
     public int TakeIn()

@@ -74,6 +74,22 @@ public sealed partial class LowRankOptimizer
         return true;
     }
 
+    /// <summary>Measures what waits for a parameter's update, and clips it by the norm of the last step.</summary>
+    private void ClipByLast(ParameterState entry)
+    {
+        if (_clipByLastNorm is not { } largest)
+            return;
+
+        var square = Window.SquaredNormOf(entry);
+        if (double.IsFinite(square))
+            _squaredNorm += square;
+        var factor = Math.Min(1, largest / ((_lastNorm ?? 0) + 1e-6));
+        if (factor < 1)
+            entry.Scale(factor);
+    }
+
+    private void KeepNorm() => (_lastNorm, _squaredNorm) = (_clipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
+
     /// <exception cref="InvalidOperationException">A gradient has come after the update that should have had it.</exception>
     private void RequireNoneLate()
     {

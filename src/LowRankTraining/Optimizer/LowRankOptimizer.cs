@@ -123,10 +123,10 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         using (no_grad())
         {
             _replicas?.Reduce();
-            UpdateAll(JudgeOnDevice());
+            UpdateAll(Window.JudgeOnDevice());
             if (_replicas is { Owned.Any: true })
                 _counters.Add(_replicas.Owned.Gather());
-            (_lastNorm, _squaredNorm) = (_clipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
+            KeepNorm();
             DropWindow();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
@@ -234,20 +234,6 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         gradient.Free();
     }
 
-    /// <summary>Measures what waits for a parameter's update, and clips it by the norm of the last step.</summary>
-    private void ClipByLast(ParameterState entry)
-    {
-        if (_clipByLastNorm is not { } largest)
-            return;
-
-        var square = Window.SquaredNormOf(entry);
-        if (double.IsFinite(square))
-            _squaredNorm += square;
-        var factor = Math.Min(1, largest / ((_lastNorm ?? 0) + 1e-6));
-        if (factor < 1)
-            entry.Scale(factor);
-    }
-
     private bool IsElsewhere(ParameterState entry) => _replicas?.Owned.IsElsewhere(entry) == true;
 
     private static void ApplyDecay(Tensor accumulator, double decay, Tensor? relativeRate)
@@ -259,24 +245,6 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             accumulator.mul_(1 - decay);
         else
             accumulator.mul_(relativeRate.mul(-decay).add_(1));
-    }
-
-    /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each
-    /// rule judges by the smallest tensor that it has.</summary>
-    private Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
-    {
-        if (!_entries.Exists(entry => entry.IsOnDevice))
-            return null;
-
-        using var scope = NewDisposeScope();
-        var gradients = _entries.Where(entry => entry.IsOnDevice && entry.Parameter.requires_grad)
-            .Select(entry => (entry, gradient: entry.DenseGradient() ?? entry.Accumulated))
-            .Where(pair => pair.gradient is not null).ToArray();
-        if (gradients.Length == 0)
-            return null;
-
-        var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
-        return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => (GradientVerdict?)pair.Second);
     }
 
     private void DropWindow()

@@ -9,7 +9,7 @@ internal sealed class Replicas : IDisposable
     private readonly IReadOnlyList<ParameterState> _entries;
     private readonly ByteExchange _exchange;
     private readonly ReplicaCheck _check;
-    private readonly OverlappedReduction _early;
+    private readonly OverlappedReduction _overlap;
     private bool _isReduced, _comparesNext;
     private int _lane;
 
@@ -24,7 +24,7 @@ internal sealed class Replicas : IDisposable
         (_optimizer, _world, _entries) = (optimizer, new(world), optimizer.Entries);
         _exchange = new(_world, () => _entries.Count > 0 ? _entries[0].Parameter.device : CPU);
         _check = new(optimizer, _world, _exchange);
-        _early = new(optimizer, _world);
+        _overlap = new(optimizer, _world);
         Owned = new(_entries, _world);
 
         optimizer.Session.Join(_world);
@@ -55,7 +55,7 @@ internal sealed class Replicas : IDisposable
 
         using var scope = NewDisposeScope();
         TakeIn();
-        _early.Finish();
+        _overlap.Finish();
         var (share, agreed) = Agree();
         using (var sums = new GradientSums(_world, _optimizer.Window, Owned, share))
         {
@@ -65,7 +65,7 @@ internal sealed class Replicas : IDisposable
             sums.Complete();
         }
 
-        _early.Take(agreed);
+        _overlap.Take(agreed);
         _isReduced = true;
     }
 
@@ -97,7 +97,7 @@ internal sealed class Replicas : IDisposable
     /// <summary>A backward pass has all of a parameter's gradient.</summary>
     /// <param name="entry">The parameter.</param>
     /// <param name="isProjected">Whether all of it is projected.</param>
-    public void Pass(ParameterState entry, bool isProjected) => _early.Pass(entry, isProjected && !_isReduced);
+    public void Pass(ParameterState entry, bool isProjected) => _overlap.Pass(entry, isProjected && !_isReduced);
 
     /// <exception cref="InvalidOperationException">The gradients of this step are those of all processes already.</exception>
     public void RequireNotReduced()
@@ -112,13 +112,13 @@ internal sealed class Replicas : IDisposable
     {
         if (_world.Size > 1 && _optimizer.CompareEvery > 0 && _optimizer.CompletedSteps % _optimizer.CompareEvery == 0)
             _check.RequireEqualWeights($"after step {_optimizer.CompletedSteps}");
-        _early.Plan();
+        _overlap.Plan();
     }
 
     /// <summary>Begins to collect gradients for another step.</summary>
     public void StartWindow()
     {
-        _early.Start(afterStep: _isReduced);
+        _overlap.Start(afterStep: _isReduced);
         _isReduced = false;
         Enter(lane: 0);
         Owned.Drop();
@@ -144,7 +144,7 @@ internal sealed class Replicas : IDisposable
     /// <summary>Waits for the other processes.</summary>
     public void Barrier() => _ = _exchange.Gather([1]);
 
-    public void Dispose() => _early.Dispose();
+    public void Dispose() => _overlap.Dispose();
 
     /// <summary>The next micro-batch of this process is for its lane of that number.</summary>
     private void Enter(int lane)
@@ -180,7 +180,7 @@ internal sealed class Replicas : IDisposable
     private (double Share, LocalGradient[] Held) Agree()
     {
         _check.RequireEqualSetUp();
-        var mine = new StepMessage(_optimizer.LocalTokens, _optimizer.CompletedSteps, _lane, _early.Length, _comparesNext, [.. _entries.Select(HeldOrLate)]);
+        var mine = new StepMessage(_optimizer.LocalTokens, _optimizer.CompletedSteps, _lane, _overlap.Length, _comparesNext, [.. _entries.Select(HeldOrLate)]);
         var messages = _exchange.Gather(mine.ToBytes()).Select(StepMessage.Of).ToArray();
         RequireSame(messages, message => message.Completed, (rank, there, here) =>
             $"Process {rank} is before step {there + 1} and process 0 before step {here + 1}: every process must take every step.");
