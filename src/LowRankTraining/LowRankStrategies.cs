@@ -8,43 +8,42 @@ namespace LowRankTraining;
 /// <summary>The methods of the library, by name.</summary>
 public static class LowRankStrategies
 {
-    /// <value>Every method, in the order of names: gradient space first, then weight space. Each with its name, that of <see cref="ILowRankStrategy.Name"/>;
-    /// what makes it as it is by default; and what it does, in one sentence.</value>
-    public static IReadOnlyList<(string Name, Func<ILowRankStrategy> Create, string Summary)> All { get; } =
+    /// <value>Every method, in the order of names: gradient space first, then weight space.</value>
+    public static IReadOnlyList<LowRankMethod> All { get; } =
     [
-        ("adarankgrad", () => new AdaRankGrad(), "GaLore with as many dimensions as the gradient needs."),
-        ("apollo", () => new Apollo(), "Scales the gradient channel by channel as Adam scales its random projection."),
-        ("balanced", () => new Balanced(), "A warm-started subspace, moments in 8 bits that follow it, and the scaled residual outside."),
-        ("dion", () => new Dion(), "Orthogonal steps of low rank from a momentum that keeps what they leave out."),
-        ("fira", () => new Fira(), "GaLore, plus the scaled residual outside the subspace: full-rank training at low-rank memory."),
-        ("flora", () => new Flora(), "Adafactor with momentum in a random sketch."),
-        ("frugal", () => new Frugal(), "Adam in a part of the coordinates that changes, signSGD in the rest."),
-        ("galore", () => new GaLore(), "Adam in a small subspace of each gradient."),
-        ("galore2", () => new GaLore2(), "GaLore with a randomized SVD, for long runs of large models."),
-        ("gradnormlorp", () => new GradNormLoRP(), "Magnitude and direction of rows apart, the direction's gradient projected from both sides."),
-        ("gum", () => new Gum(), "Muon in a subspace, and outside of it for matrices that are drawn, so that on average nothing of a gradient is lost."),
-        ("ldadam", () => new LDAdam(), "Adam in a subspace that moves with every step, with error feedback."),
-        ("mofasgd", () => new MoFaSgd(), "Momentum kept as its singular value decomposition of low rank, with steps along its polar factor."),
-        ("muon", () => new Muon(), "Momentum whose singular values are all brought to 1, and AdamW for what is no matrix of a layer."),
-        ("online-subspace-descent", () => new OnlineSubspaceDescent(), "GaLore with a subspace that descends its own reconstruction error."),
-        ("q-galore", () => new QGaLore(), "GaLore with weights and moments in 8 bits and bases in 4."),
-        ("scale", () => new Scale(), "Gradients normalized output by output, and momentum on the last layer alone."),
-        ("sinkgd", () => new SinkGD(), "Gradients whose rows and columns all have one length, without any memory."),
-        ("spam", () => new Spam(), "Adam behind a guard against gradient spikes, with moments that are reset."),
-        ("stable-spam", () => new StableSpam(), "Adam behind adaptive clipping and normalization, for training in few bits."),
-        ("subtrack", () => new SubTrack(), "A subspace that turns along the Grassmann manifold, and the scaled residual outside."),
-        ("sumo", () => new Sumo(), "Momentum in a subspace, all of its singular values brought to 1, and the gradient as it is outside."),
-        ("cola", () => new CoLA(), "Two thin layers with an activation between them in the place of each linear layer."),
-        ("dora", () => new DoRA(), "LoRA for the directions of the rows, and a trainable length for each row."),
-        ("factorized", () => new LowRankFactorization(), "Each weight a product of two thin ones, from the first step to the last."),
-        ("inrank", () => new InRank(), "Factors whose rank grows until it is enough, and is then cut to what is needed."),
-        ("lora", () => new LoRA(), "Low-rank factors beside frozen weights."),
-        ("prilora", () => new PriLoRA(), "LoRA with ranks that grow with depth, and with pruning by importance."),
-        ("relora", () => new ReLoRA(), "LoRA whose factors are merged and drawn again every few thousand steps, so that the sum reaches a high rank."),
-        ("sltrain", () => new SLTrain(), "Low-rank factors and a sparse part in the place of each weight, from scratch."),
-        ("spectron", () => new Spectron(), "Two thin factors in the place of each weight, whose steps together are bounded in every direction."),
-        ("switchlora", () => new SwitchLoRA(), "LoRA whose vectors are exchanged one by one, so that the sum reaches a high rank without restarts."),
-        ("welore", () => new WeLore(), "Factors for the weights of a trained model that are nearly of low rank, and nothing else is trained."),
+        new("adarankgrad", () => new AdaRankGrad(), "GaLore with as many dimensions as the gradient needs."),
+        new("apollo", () => new Apollo(), "Scales the gradient channel by channel as Adam scales its random projection."),
+        new("balanced", () => new Balanced(), "A warm-started subspace, moments in 8 bits that follow it, and the scaled residual outside."),
+        new("dion", () => new Dion(), "Orthogonal steps of low rank from a momentum that keeps what they leave out."),
+        new("fira", () => new Fira(), "GaLore, plus the scaled residual outside the subspace: full-rank training at low-rank memory."),
+        new("flora", () => new Flora(), "Adafactor with momentum in a random sketch."),
+        new("frugal", () => new Frugal(), "Adam in a part of the coordinates that changes, signSGD in the rest."),
+        new("galore", () => new GaLore(), "Adam in a small subspace of each gradient."),
+        new("galore2", () => new GaLore2(), "GaLore with a randomized SVD, for long runs of large models."),
+        new("gradnormlorp", () => new GradNormLoRP(), "Magnitude and direction of rows apart, the direction's gradient projected from both sides."),
+        new("gum", () => new Gum(), "Muon in a subspace, and outside of it for matrices that are drawn, so that on average nothing of a gradient is lost."),
+        new("ldadam", () => new LDAdam(), "Adam in a subspace that moves with every step, with error feedback."),
+        new("mofasgd", () => new MoFaSgd(), "Momentum kept as its singular value decomposition of low rank, with steps along its polar factor."),
+        new("muon", () => new Muon(), "Momentum whose singular values are all brought to 1, and AdamW for what is no matrix of a layer."),
+        new("online-subspace-descent", () => new OnlineSubspaceDescent(), "GaLore with a subspace that descends its own reconstruction error."),
+        new("q-galore", () => new QGaLore(), "GaLore with weights and moments in 8 bits and bases in 4."),
+        new("scale", () => new Scale(), "Gradients normalized output by output, and momentum on the last layer alone."),
+        new("sinkgd", () => new SinkGD(), "Gradients whose rows and columns all have one length, without any memory."),
+        new("spam", () => new Spam(), "Adam behind a guard against gradient spikes, with moments that are reset."),
+        new("stable-spam", () => new StableSpam(), "Adam behind adaptive clipping and normalization, for training in few bits."),
+        new("subtrack", () => new SubTrack(), "A subspace that turns along the Grassmann manifold, and the scaled residual outside."),
+        new("sumo", () => new Sumo(), "Momentum in a subspace, all of its singular values brought to 1, and the gradient as it is outside."),
+        new("cola", () => new CoLA(), "Two thin layers with an activation between them in the place of each linear layer."),
+        new("dora", () => new DoRA(), "LoRA for the directions of the rows, and a trainable length for each row."),
+        new("factorized", () => new LowRankFactorization(), "Each weight a product of two thin ones, from the first step to the last."),
+        new("inrank", () => new InRank(), "Factors whose rank grows until it is enough, and is then cut to what is needed."),
+        new("lora", () => new LoRA(), "Low-rank factors beside frozen weights."),
+        new("prilora", () => new PriLoRA(), "LoRA with ranks that grow with depth, and with pruning by importance."),
+        new("relora", () => new ReLoRA(), "LoRA whose factors are merged and drawn again every few thousand steps, so that the sum reaches a high rank."),
+        new("sltrain", () => new SLTrain(), "Low-rank factors and a sparse part in the place of each weight, from scratch."),
+        new("spectron", () => new Spectron(), "Two thin factors in the place of each weight, whose steps together are bounded in every direction."),
+        new("switchlora", () => new SwitchLoRA(), "LoRA whose vectors are exchanged one by one, so that the sum reaches a high rank without restarts."),
+        new("welore", () => new WeLore(), "Factors for the weights of a trained model that are nearly of low rank, and nothing else is trained."),
     ];
 
     /// <summary>Makes a method by its name, with its default options.</summary>
@@ -53,7 +52,7 @@ public static class LowRankStrategies
     public static ILowRankStrategy Create(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return All.FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Create?.Invoke()
+        return All.FirstOrDefault(method => method.Name.Equals(name, StringComparison.OrdinalIgnoreCase))?.Create()
             ?? throw new ArgumentException($"There is no method '{name}'. {NearestNames.Sentence(name, All.Select(method => method.Name))}", nameof(name));
     }
 

@@ -37,6 +37,7 @@ internal static class Layers
         ["ILowRankSession"] = "Contracts",
         ["ParameterPlan"] = "Contracts",
         ["ParameterOptions"] = "Contracts",
+        ["LowRankMethod"] = "Strategies",
         ["LowRankStrategies"] = "Strategies",
     };
 
