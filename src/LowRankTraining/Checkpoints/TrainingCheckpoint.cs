@@ -133,10 +133,9 @@ public static class TrainingCheckpoint
 
     private static string? DifferenceOf(SafeTensorsFile file, Dictionary<string, Tensor> model, Func<Tensor, long[], long[]> expectedShape)
     {
-        var saved = WeightsIn(file).ToHashSet();
-        if (model.Keys.FirstOrDefault(name => !saved.Contains(name)) is { } missing)
+        if (model.Keys.FirstOrDefault(name => !file.Has(ModelPrefix + name)) is { } missing)
             return $"it has no '{missing}'";
-        if (saved.FirstOrDefault(name => !model.ContainsKey(name)) is { } unknown)
+        if (WeightsIn(file).FirstOrDefault(name => !model.ContainsKey(name)) is { } unknown)
             return $"it has '{unknown}', which the model does not have";
 
         foreach (var (name, tensor) in model)

@@ -218,6 +218,63 @@ public sealed class DamagedFileTests : IDisposable
             .Should().BeLessThan((long)(times * header.Length) + 500_000);
     }
 
+    /// <summary>The shortest descriptions that there are, and nothing else.</summary>
+    [Theory]
+    [InlineData("", null), InlineData(",\"0\":{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[0,0]}", "*holds '0' twice*")]
+    [InlineData(",\"last\":{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[1,1]}", "*'last' begins at byte 1*")]
+    [InlineData(",\"__metadata__\":{\"a\":\"\",\"a\":\"\"}", "*holds '__metadata__:a' twice*")]
+    public void Header_of_very_many_empty_tensors_is_read_in_less_than_twice_its_size(string end, string? damage)
+    {
+        var header = $"{{{ManyEmpty(60_000)}{end}}}";
+        var path = Path.Combine(_directory, "state");
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. Encoding.ASCII.GetBytes(header)]);
+
+        Taken(() => Open(path, damage)).Should().BeLessThan(2 * header.Length);
+    }
+
+    [Fact]
+    public void Very_many_texts_beside_tensors_are_refused_in_less_than_twice_their_size()
+    {
+        var texts = string.Join(',', Enumerable.Range(0, 200_000).Append(7).Select(number => $"\"{number}\":\"\""));
+        var header = $"{{\"__metadata__\":{{{texts}}}}}";
+        var path = Path.Combine(_directory, "state");
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. Encoding.ASCII.GetBytes(header)]);
+
+        Taken(() => Open(path, "*holds '__metadata__:7' twice*")).Should().BeLessThan(2 * header.Length);
+    }
+
+    /// <summary>By somebody who knows how checksums are made.</summary>
+    [Fact]
+    public void Sealed_header_of_very_many_empty_tensors_is_refused_in_less_than_twice_its_size()
+    {
+        var path = Path.Combine(_directory, "state");
+        TensorSource[] tensors = [.. Enumerable.Range(0, 60_000).Select(number => new TensorSource($"{number}", ScalarType.Int8, [0], _ => { }))];
+        using (var stream = File.Create(path))
+            SafeTensorsHeaderWriter.Write(stream, tensors, new CheckpointManifest { Kind = CheckpointManifest.Mixer, Method = "m" });
+
+        Taken(() => Open(path, "*'0', which was not written with it*")).Should().BeLessThan(2 * new FileInfo(path).Length);
+    }
+
+    [Theory]
+    [InlineData("groups"), InlineData("parameters")]
+    public void Sealed_manifest_with_very_much_of_nothing_is_refused_in_less_than_twice_its_size(string of)
+    {
+        var path = Path.Combine(_directory, "state");
+        var manifest = new CheckpointManifest { Kind = CheckpointManifest.Mixer, Method = "m" }.ToJson();
+        var header = Encoding.UTF8.GetBytes(JsonSerializer.Serialize(new Dictionary<string, object>
+        {
+            ["__metadata__"] = new Dictionary<string, string>
+            {
+                ["checksum"] = "0000000000000000",
+                ["manifest"] = manifest.Replace($"\"{of}\":[]", $"\"{of}\":[{{}}{string.Concat(Enumerable.Repeat(",{}", 1_000_000))}]"),
+            },
+        }));
+        HeaderChecksum.Close(header);
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. header]);
+
+        Taken(() => Open(path, "*not a sound safetensors file*required*")).Should().BeLessThan(2 * header.Length + 500_000);
+    }
+
     /// <summary>Options of many megabytes, of which one letter is another.</summary>
     [Fact]
     public void Damaged_header_of_ours_is_refused_before_anything_is_made_of_what_it_says()
@@ -314,6 +371,17 @@ public sealed class DamagedFileTests : IDisposable
         var before = GC.GetAllocatedBytesForCurrentThread();
         read();
         return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
+    private static string ManyEmpty(int count) => string.Join(
+        ',', Enumerable.Range(0, count).Select(number => $$""" "{{number}}":{"dtype":"I8","shape":[0],"data_offsets":[0,0]}""".TrimStart()));
+
+    private static void Open(string path, string? damage)
+    {
+        if (damage is null)
+            SafeTensorsFile.Open(path).Dispose();
+        else
+            FluentActions.Invoking(() => SafeTensorsFile.Open(path)).Should().Throw<InvalidDataException>().WithMessage(damage);
     }
 
     private static byte[] Packed(byte[] bytes)

@@ -65,12 +65,10 @@ internal sealed record CheckpointManifest
     public IReadOnlyDictionary<string, string> Checksums { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Whether a text can be a manifest of this library, damaged perhaps: other programs have manifests too.</summary>
-    public static bool MayBe(string? text) => text is not null
-        && (text.Contains("\"checksums\"", StringComparison.Ordinal) || text.Contains("\"library\"", StringComparison.Ordinal));
+    public static bool MayBe(ReadOnlySpan<byte> text) => text.IndexOf("\"checksums\""u8) >= 0 || text.IndexOf("\"library\""u8) >= 0;
 
-    public static CheckpointManifest Parse(string text)
+    public static CheckpointManifest Parse(ReadOnlySpan<byte> json)
     {
-        var json = Encoding.UTF8.GetBytes(text);
         if (JsonKeys.Repeated(json) is { } repeated)
             throw new InvalidDataException($"its manifest has '{repeated}' twice.");
         return JsonSerializer.Deserialize<Version>(json, Json)?.Format is var format && format == CurrentFormat
@@ -88,12 +86,13 @@ internal sealed record CheckpointManifest
             : throw new InvalidDataException("its manifest has null where something is needed.");
 
     /// <exception cref="InvalidDataException">The tensors are not those that were written.</exception>
-    public void RequireChecksumsOf(IReadOnlyCollection<string> tensors)
+    public void RequireChecksumsOf(TensorIndex tensors)
     {
-        if (Checksums.Keys.Except(tensors).FirstOrDefault() is { } missing)
+        if (Checksums.Keys.FirstOrDefault(name => !tensors.Has(name)) is { } missing)
             throw new InvalidDataException($"'{missing}' is missing.");
-        if (tensors.Except(Checksums.Keys).FirstOrDefault() is { } unknown)
-            throw new InvalidDataException($"it holds '{unknown}', which was not written with it.");
+        if (tensors.Count > Checksums.Count)
+            throw new InvalidDataException(
+                $"it holds '{tensors.Names.First(name => !Checksums.ContainsKey(name))}', which was not written with it.");
     }
 
     /// <summary>The first difference of a saved state in one sentence, or null where it fits.</summary>
@@ -122,7 +121,8 @@ internal sealed record CheckpointManifest
 
 /// <summary>A group of parameters and its options.</summary>
 internal sealed record GroupManifest(
-    int Parameters, double? LearningRate = null, double? InitialLearningRate = null, double? WeightDecay = null, double? Beta1 = null, double? Beta2 = null);
+    [property: JsonRequired] int Parameters,
+    double? LearningRate = null, double? InitialLearningRate = null, double? WeightDecay = null, double? Beta1 = null, double? Beta2 = null);
 
 /// <summary>What has state: a parameter, or a mixer.</summary>
 /// <param name="Name">Its name.</param>
@@ -132,7 +132,8 @@ internal sealed record GroupManifest(
 /// <param name="Slots">Names of the tensors of its state.</param>
 /// <param name="Counters">Whole numbers of its state.</param>
 internal sealed record ParameterManifest(
-    string Name, long[] Shape, string? Dtype, string Layout, IReadOnlyList<string> Slots, IReadOnlyDictionary<string, long> Counters)
+    [property: JsonRequired] string Name,
+    long[] Shape, string? Dtype, string Layout, IReadOnlyList<string> Slots, IReadOnlyDictionary<string, long> Counters)
 {
     [JsonIgnore]
     public bool IsComplete =>

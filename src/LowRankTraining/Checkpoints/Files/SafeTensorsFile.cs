@@ -17,8 +17,8 @@ public sealed class SafeTensorsFile : IDisposable
     private SafeTensorsFile(Stream stream, string source, SafeTensorsHeader header) =>
         (_stream, _source, _header, _start) = (stream, source, header, stream.CanSeek ? stream.Position : null);
 
-    /// <value>The tensors' names.</value>
-    public IEnumerable<string> Names => _header.Entries.Keys;
+    /// <value>The tensors' names, in the order in which their values lie in the file.</value>
+    public IEnumerable<string> Names => _header.Tensors.Names;
 
     /// <value>Texts that stand beside the tensors.</value>
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
@@ -93,18 +93,16 @@ public sealed class SafeTensorsFile : IDisposable
     }
 
     /// <summary>Whether there is a tensor of this name.</summary>
-    public bool Has(string name) => _header.Entries.ContainsKey(name);
+    public bool Has(string name) => _header.Tensors.Has(name);
 
     /// <summary>The shape of a tensor.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
-    public IReadOnlyList<long> ShapeOf(string name) => _header.Entries[name].Shape;
+    public IReadOnlyList<long> ShapeOf(string name) => _header.Tensors[name].Shape;
 
     /// <summary>The dtype of a tensor.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
     /// <exception cref="InvalidDataException">It is one that TorchSharp does not have, such as F8_E4M3 or U32.</exception>
-    public ScalarType TypeOf(string name) => _header.Entries[name].Type
-        ?? throw new InvalidDataException($"{_source}: '{name}' is of dtype {_header.Entries[name].Dtype}, which TorchSharp does not have. "
-            + "Convert it where the file was made, to BF16 for example.");
+    public ScalarType TypeOf(string name) => TypeOf(name, _header.Tensors[name]);
 
     /// <summary>Reads a tensor to the CPU.</summary>
     /// <exception cref="KeyNotFoundException">There is none of this name.</exception>
@@ -112,7 +110,8 @@ public sealed class SafeTensorsFile : IDisposable
     /// TorchSharp does not have.</exception>
     public Tensor Read(string name)
     {
-        var (entry, type) = (_header.Entries[name], TypeOf(name));
+        var entry = _header.Tensors[name];
+        var type = TypeOf(name, entry);
         MoveTo(entry);
         using var stream = new HashingStream(_stream);
         var tensor = ReadFrom(stream, name, type, entry.Shape);
@@ -127,12 +126,16 @@ public sealed class SafeTensorsFile : IDisposable
     internal Stream Bytes(string name)
     {
         Read(name).Dispose();
-        MoveTo(_header.Entries[name]);
+        MoveTo(_header.Tensors[name]);
         return _stream;
     }
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => _stream.Dispose();
+
+    private ScalarType TypeOf(string name, TensorIndex.Entry entry) => entry.Type
+        ?? throw new InvalidDataException($"{_source}: '{name}' is of dtype {entry.Dtype}, which TorchSharp does not have. "
+            + "Convert it where the file was made, to BF16 for example.");
 
     private static void WriteValues(Stream stream, IReadOnlyList<TensorSource> tensors)
     {
@@ -152,7 +155,7 @@ public sealed class SafeTensorsFile : IDisposable
         }
     }
 
-    private void MoveTo(SafeTensorsHeader.Entry entry)
+    private void MoveTo(TensorIndex.Entry entry)
     {
         if (_start is { } start)
             _stream.Position = start + entry.Begin;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using LowRankTraining.Text;
 
 namespace LowRankTraining.Checkpoints;
 
@@ -11,31 +12,24 @@ internal sealed class SafeTensorsHeader
     public const string MetadataKey = "__metadata__", ManifestKey = "manifest";
 
     private const long Longest = 100_000_000;
-    private const int MostDimensions = 64;
 
     /// <summary>What earlier formats of files begin with: the length of a text, and the text. State in a stream began with 1 and a text.</summary>
     private static readonly byte[][] EarlierFormats = ["\u001aLowRank"u8.ToArray(), "\u0015LowRank"u8.ToArray()];
 
-    private readonly Dictionary<string, Entry> _entries = [];
-    private readonly Dictionary<string, string> _metadata = [];
+    private readonly byte[] _bytes;
 
-    private SafeTensorsHeader() { }
-
-    /// <summary>Where a tensor is, counted from the end of the header.</summary>
-    /// <param name="Dtype">safetensors' name of its dtype.</param>
-    /// <param name="Shape">Its shape.</param>
-    /// <param name="Begin">Its first byte.</param>
-    /// <param name="End">The byte behind it.</param>
-    public sealed record Entry(string Dtype, long[] Shape, long Begin, long End)
+    /// <exception cref="InvalidDataException">It is damaged.</exception>
+    private SafeTensorsHeader(byte[] bytes)
     {
-        /// <value>Its dtype, null where TorchSharp has none.</value>
-        public ScalarType? Type => SafeTensorsTypes.TypeOf(Dtype);
+        if (JsonKeys.Repeated(bytes) is { } repeated)
+            throw new InvalidDataException($"it holds '{Short(repeated)}' twice.");
+        (_bytes, Tensors) = (bytes, new TensorIndex(bytes));
     }
 
-    /// <value>The tensors by name, in the order of the header.</value>
-    public IReadOnlyDictionary<string, Entry> Entries => _entries;
+    public TensorIndex Tensors { get; }
 
-    public IReadOnlyDictionary<string, string> Metadata => _metadata;
+    /// <value>Texts beside the tensors, made when they are asked for.</value>
+    public IReadOnlyDictionary<string, string> Metadata => field ??= ReadMetadata();
 
     /// <value>What the library has written about the file, or null where another program wrote it.</value>
     public CheckpointManifest? Manifest { get; private set; }
@@ -54,22 +48,19 @@ internal sealed class SafeTensorsHeader
         var isSealed = HeaderChecksum.Begins(bytes);
         if (isSealed)
             HeaderChecksum.Require(bytes);
-        var header = new SafeTensorsHeader();
-        using var json = JsonDocument.Parse(bytes);
-        foreach (var item in json.RootElement.EnumerateObject())
-            header.Add(item);
+        var header = new SafeTensorsHeader(bytes);
 
         // Seal or manifest is enough to know a file of this library: the other may be what is damaged.
-        var manifest = header._metadata.GetValueOrDefault(ManifestKey);
+        var manifest = header.ReadManifest();
         if (!isSealed && CheckpointManifest.MayBe(manifest))
             throw HeaderChecksum.NotAsWritten();
-        if (isSealed && manifest is not null)
+        if (isSealed && manifest.Length > 0)
         {
             header.Manifest = CheckpointManifest.Parse(manifest);
-            header.Manifest.RequireChecksumsOf(header._entries.Keys);
+            header.Manifest.RequireChecksumsOf(header.Tensors);
         }
 
-        header.RequireGapless(limit - sizeof(long) - bytes.Length, isAll: available is not null);
+        header.Tensors.RequireGapless(limit - sizeof(long) - bytes.Length, isAll: available is not null);
         return header;
     }
 
@@ -114,59 +105,54 @@ internal sealed class SafeTensorsHeader
         return header.ToArray();
     }
 
-    private void Add(JsonProperty item)
+    /// <summary>To the first of the texts, if there are any.</summary>
+    private Utf8JsonReader ReaderOfTexts()
     {
-        if (item.NameEquals(MetadataKey))
-            foreach (var text in item.Value.EnumerateObject())
-                AddText(text.Name, text.Value.GetString() ?? "");
-        else if (item.Name is var name && !_entries.TryAdd(name, EntryOf(name, item.Value)))
-            throw new InvalidDataException($"it holds '{Short(name)}' twice.");
+        var json = new Utf8JsonReader(_bytes);
+        json.Read();
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName && !json.ValueTextEquals(MetadataKey))
+            json.Skip();
+        return json.TokenType == JsonTokenType.EndObject || json.Read() && json.TokenType == JsonTokenType.StartObject
+            ? json
+            : throw new InvalidDataException("its metadata are no JSON object.");
     }
 
-    private void AddText(string name, string text)
+    /// <summary>Checks that texts are texts.</summary>
+    /// <returns>The manifest in UTF-8; nothing where there is none.</returns>
+    private ReadOnlySpan<byte> ReadManifest()
     {
-        if (!_metadata.TryAdd(name, text))
-            throw new InvalidDataException($"its metadata hold '{Short(name)}' twice.");
-    }
-
-    private static Entry EntryOf(string name, JsonElement item)
-    {
-        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("dtype", out var type) || !item.TryGetProperty("shape", out var sizes)
-            || !item.TryGetProperty("data_offsets", out var offsets))
-            throw new InvalidDataException($"'{Short(name)}' is no tensor: it needs a dtype, a shape and data_offsets.");
-        var (dtype, bits) = SafeTensorsTypes.Bits.FirstOrDefault(known => type.ValueEquals(known.Key));
-        if (dtype is null)
-            throw new InvalidDataException($"'{Short(name)}' is of dtype {Short(type.ToString())}; known are {string.Join(", ", SafeTensorsTypes.Bits.Keys)}.");
-        if (sizes.GetArrayLength() > MostDimensions)
-            throw new InvalidDataException($"'{Short(name)}' has {sizes.GetArrayLength()} dimensions, and a tensor has {MostDimensions} at the most.");
-
-        long[] shape = [.. sizes.EnumerateArray().Select(size => size.GetInt64())];
-        var entry = new Entry(dtype, shape, offsets[0].GetInt64(), offsets[1].GetInt64());
-        var all = shape.Aggregate((long)bits, (product, size) => checked(product * size));
-        if (all % 8 != 0)
-            throw new InvalidDataException($"'{Short(name)}' takes {all} bits, which is no number of bytes.");
-        if (Array.Exists(shape, size => size < 0) || entry.Begin < 0 || entry.End - entry.Begin != all / 8)
-            throw new InvalidDataException($"'{Short(name)}' should take {all / 8} bytes and takes {entry.End - entry.Begin}.");
-        return entry;
-    }
-
-    private void RequireGapless(long? available, bool isAll)
-    {
-        var end = 0L;
-        foreach (var (name, entry) in _entries.OrderBy(pair => pair.Value.Begin).ThenBy(pair => pair.Value.End))
+        ReadOnlySpan<byte> manifest = [];
+        byte[] room = [];
+        for (var json = ReaderOfTexts(); json.Read() && json.TokenType == JsonTokenType.PropertyName;)
         {
-            if (entry.Begin != end)
-                throw new InvalidDataException($"'{Short(name)}' begins at byte {entry.Begin} of the values, where {end} was expected.");
-            end = entry.End;
-            if (end > available)
-                throw new InvalidDataException(
-                    $"it is not complete: '{Short(name)}' would take {end - entry.Begin} bytes, and {available - entry.Begin} are there.");
+            var isManifest = json.ValueTextEquals(ManifestKey);
+            json.Read();
+            if (json.TokenType == JsonTokenType.Null)
+                continue;
+            var text = json.Utf8(ref room);
+            if (isManifest)
+            {
+                manifest = text;
+                room = [];
+            }
         }
 
-        if (isAll && end != available)
-            throw new InvalidDataException($"its tensors take {end} bytes, and {available} are there.");
+        return manifest;
+    }
+
+    private Dictionary<string, string> ReadMetadata()
+    {
+        var texts = new Dictionary<string, string>();
+        for (var json = ReaderOfTexts(); json.Read() && json.TokenType == JsonTokenType.PropertyName;)
+        {
+            var key = json.GetString()!;
+            json.Read();
+            texts.Add(key, json.GetString() ?? "");
+        }
+
+        return texts;
     }
 
     /// <summary>A text of a damaged file can be as long as the file.</summary>
-    private static string Short(string text) => text.Length > 200 ? $"{text[..200]}..." : text;
+    public static string Short(string text) => text.Length > 200 ? $"{text[..200]}..." : text;
 }

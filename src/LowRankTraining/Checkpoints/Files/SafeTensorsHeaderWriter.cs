@@ -31,7 +31,8 @@ internal static class SafeTensorsHeaderWriter
     {
         if (texts?.FirstOrDefault(text => text.Value is null).Key is { } empty)
             throw new ArgumentException($"The metadata have null for '{empty}': leave it out. Nothing was written.", nameof(texts));
-        if (texts is not null && (HeaderChecksum.IsIn(texts) || CheckpointManifest.MayBe(texts.GetValueOrDefault(SafeTensorsHeader.ManifestKey))))
+        var manifest = texts?.GetValueOrDefault(SafeTensorsHeader.ManifestKey) ?? "";
+        if (texts is not null && (HeaderChecksum.IsIn(texts) || CheckpointManifest.MayBe(Encoding.UTF8.GetBytes(manifest))))
             throw new ArgumentException($"The metadata are those of a file that LowRankTraining wrote, whose {HeaderChecksum.Key} and "
                 + $"{SafeTensorsHeader.ManifestKey} are of that file alone: leave these two out. Nothing was written.", nameof(texts));
     }

@@ -25,7 +25,7 @@ internal static class SafeTensorsTypes
     };
 
     /// <summary>Bits a number of every dtype of safetensors.</summary>
-    public static readonly IReadOnlyDictionary<string, int> Bits =
+    public static readonly Dictionary<string, int> Bits =
         Types.ToDictionary(pair => pair.Key, pair => (int)pair.Value.ElementSize() * 8).Concat(ForeignTypes).ToDictionary();
 
     /// <summary>safetensors' name of a dtype.</summary>

@@ -1,0 +1,149 @@
+using System.Text;
+using System.Text.Json;
+using LowRankTraining.Text;
+
+namespace LowRankTraining.Checkpoints;
+
+/// <summary>Which tensors a header describes, and where. What it says stays in the header and is read when it is asked for: the index of very many tensors is
+/// smaller than the header itself.</summary>
+internal sealed class TensorIndex
+{
+    private readonly byte[] _header;
+
+    /// <summary>In the order of the values.</summary>
+    private readonly Place[] _places;
+
+    /// <summary>Of the names, sorted, and which place each belongs to.</summary>
+    private readonly ulong[] _hashes;
+    private readonly int[] _ofHash;
+
+    /// <summary>Reads all descriptions of a header in which no key stands twice.</summary>
+    /// <exception cref="InvalidDataException">One is damaged.</exception>
+    public TensorIndex(byte[] header)
+    {
+        var count = CountIn(header);
+        (_header, _places, _hashes, _ofHash) = (header, new Place[count], new ulong[count], new int[count]);
+        var json = new Utf8JsonReader(header);
+        Span<long> shape = stackalloc long[TensorDescription.MostDimensions];
+        json.Read();
+        for (var index = 0; Advance(ref json);)
+        {
+            var name = json;
+            var tensor = TensorDescription.Read(ref json, ref name, shape);
+            _places[index++] = new(tensor.Begin, tensor.End, (int)name.TokenStartIndex);
+        }
+
+        Array.Sort(_places, (a, b) => (a.Begin, a.End, a.Name).CompareTo((b.Begin, b.End, b.Name)));
+        SortNames();
+    }
+
+    /// <summary>Where a tensor is, counted from the end of the header.</summary>
+    /// <param name="Dtype">safetensors' name of its dtype.</param>
+    /// <param name="Shape">Its shape.</param>
+    /// <param name="Begin">Its first byte.</param>
+    /// <param name="End">The byte behind it.</param>
+    public sealed record Entry(string Dtype, long[] Shape, long Begin, long End)
+    {
+        /// <value>Its dtype, null where TorchSharp has none.</value>
+        public ScalarType? Type => SafeTensorsTypes.TypeOf(Dtype);
+    }
+
+    public int Count => _places.Length;
+
+    /// <value>The tensors' names, in the order in which their values lie in the file.</value>
+    public IEnumerable<string> Names => _places.Select(NameOf);
+
+    /// <exception cref="KeyNotFoundException">There is no tensor of this name.</exception>
+    public Entry this[string name]
+    {
+        get
+        {
+            var place = Find(name) ?? throw new KeyNotFoundException($"The file holds no tensor '{name}'.");
+            var at = ReaderAt(place);
+            var behind = _header.AsSpan(place.Name + (int)at.BytesConsumed);
+            var json = new Utf8JsonReader(behind[(behind.IndexOf((byte)':') + 1)..]);
+            Span<long> shape = stackalloc long[TensorDescription.MostDimensions];
+            var tensor = TensorDescription.Read(ref json, ref at, shape);
+            return new(tensor.Dtype, shape[..tensor.Dimensions].ToArray(), tensor.Begin, tensor.End);
+        }
+    }
+
+    public bool Has(string name) => Find(name) is not null;
+
+    /// <summary>Checks that values follow on one another without a gap, as far as they are there.</summary>
+    /// <param name="available">Bytes of values; null where that is not known.</param>
+    /// <param name="isAll">Whether nothing but values is there.</param>
+    /// <exception cref="InvalidDataException">They do not.</exception>
+    public void RequireGapless(long? available, bool isAll)
+    {
+        var end = 0L;
+        foreach (var place in _places)
+        {
+            if (place.Begin != end)
+                throw new InvalidDataException($"'{Short(place)}' begins at byte {place.Begin} of the values, where {end} was expected.");
+            end = place.End;
+            if (end > available)
+                throw new InvalidDataException(
+                    $"it is not complete: '{Short(place)}' would take {end - place.Begin} bytes, and {available - place.Begin} are there.");
+        }
+
+        if (isAll && end != available)
+            throw new InvalidDataException($"its tensors take {end} bytes, and {available} are there.");
+    }
+
+    private static int CountIn(byte[] header)
+    {
+        var json = new Utf8JsonReader(header);
+        var count = 0;
+        if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+            throw new InvalidDataException("its header is no JSON object.");
+        while (Advance(ref json))
+        {
+            json.Skip();
+            count++;
+        }
+
+        return count;
+    }
+
+    /// <summary>To the name of the next tensor.</summary>
+    private static bool Advance(ref Utf8JsonReader json)
+    {
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            if (json.ValueTextEquals(SafeTensorsHeader.MetadataKey))
+                json.Skip();
+            else
+                return true;
+        return false;
+    }
+
+    private void SortNames()
+    {
+        var room = Array.Empty<byte>();
+        for (var index = 0; index < Count; index++)
+        {
+            var name = ReaderAt(_places[index]);
+            (_hashes[index], _ofHash[index]) = (JsonText.Hash(name.Utf8(ref room)), index);
+        }
+
+        Array.Sort(_hashes, _ofHash);
+    }
+
+    private Place? Find(string name)
+    {
+        if (Array.BinarySearch(_hashes, JsonText.Hash(Encoding.UTF8.GetBytes(name))) is var found && found < 0)
+            return null;
+
+        var place = _places[_ofHash[found]];
+        return ReaderAt(place).ValueTextEquals(name) ? place : null;
+    }
+
+    private Utf8JsonReader ReaderAt(Place place) => JsonText.ReaderAt(_header, place.Name);
+
+    private string NameOf(Place place) => ReaderAt(place).GetString()!;
+
+    private string Short(Place place) => SafeTensorsHeader.Short(NameOf(place));
+
+    /// <summary>Where values are, and where the header has the name of their tensor.</summary>
+    private readonly record struct Place(long Begin, long End, int Name);
+}
