@@ -21,8 +21,11 @@ internal sealed class TappedConvolution(Conv2d layer, GradientSink sink) : Tappe
 
     protected override Tensor Apply(Tensor input, Tensor output, GradientSink sink)
     {
-        var (weight, bias) = (layer.weight, layer.bias);
-        var call = new TappedConvolutionCall(new(sink, weight, output), layer.kernel_size, layer.stride, layer.padding!, layer.dilation);
-        return bias is null ? TappedConvolutionProduct.apply(input, weight, call) : TappedConvolutionProduct.apply(input, weight, call, bias);
+        var (weight, bias, computed) = (layer.weight, layer.bias, new TappedOutput(output));
+        var shape = new ConvolutionShape(input.shape, layer.kernel_size, layer.stride, layer.padding!, layer.dilation);
+        using var tap = GradientTap.Of(weight, input, output.shape, new ConvolutionPass(sink, weight, shape));
+        return bias is null
+            ? TappedConvolutionProduct.apply(input, tap, weight, computed, shape)
+            : TappedConvolutionProduct.apply(input, tap, weight, computed, shape, bias);
     }
 }

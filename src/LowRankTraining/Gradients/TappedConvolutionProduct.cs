@@ -2,63 +2,61 @@ using static TorchSharp.torch.autograd;
 
 namespace LowRankTraining;
 
-/// <summary>What a convolution has computed, with a backward pass in which the weight's gradient goes to a <see cref="GradientSink"/>.</summary>
-/// <remarks>With one row for each place of the output, G = δᵀ x as for a linear layer, x the unfolded input. A few samples at a time are unfolded: as many as
-/// take no more than the gradient would, or one. ∂x is the transposed convolution of δ, and ∂b = Σ δ.</remarks>
+/// <summary>What a convolution has computed, with a backward pass in which the weight's gradient goes by a <see cref="GradientTap"/>.</summary>
+/// <remarks>∂x is the transposed convolution of δ, and ∂b = Σ δ.</remarks>
 internal sealed class TappedConvolutionProduct : AutogradFunction<TappedConvolutionProduct>
 {
-    private const string Tap = "tap";
+    private const string Shape = "shape";
 
-    /// <param name="ctx">Keeps x and W, and finds out in the backward pass whether they have been changed in place.</param>
-    /// <param name="vars">x (samples × channels × height × width); W, which ties the product to the graph where x is not in it; what is known of the layer; b
-    /// or nothing.</param>
+    /// <param name="ctx">Keeps W, and finds out in the backward pass whether it has been changed in place.</param>
+    /// <param name="vars">x (samples × channels × height × width); the tap; W; y; what is known of the layer; b or nothing.</param>
     protected override Tensor Output(AutogradContext ctx, object[] vars)
     {
-        var (input, weight, call) = ((Tensor)vars[0], (Tensor)vars[1], (TappedConvolutionCall)vars[2]);
-        ctx.save_for_backward([input, weight]);
-        ctx.save_data(Tap, call with { Layer = call.Layer with { Output = null } });
-        return call.Layer.Output!.detach();
+        ctx.save_for_backward([(Tensor)vars[2]]);
+        ctx.save_data(Shape, vars[4]);
+        return ((TappedOutput)vars[3]).Computed.detach();
     }
 
-    protected override string RefusalOfSecondDerivatives => TappedProduct.NoSecondDerivatives;
+    protected override string RefusalOfSecondDerivatives => GradientTap.NoSecondDerivatives;
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        var call = (TappedConvolutionCall)ctx.get_data(Tap);
-        var saved = ctx.get_saved_variables();
-        var (input, weight) = (saved[0], saved[1]);
-
-        // A single sample comes without an axis of its own.
-        var (samples, delta) = input.dim() == 3 ? (input.unsqueeze(0), output.unsqueeze(0)) : (input, output);
-        var gradients = WithBias(ctx, delta, IsAsked(ctx, 0) ? call.OfInput(delta, weight, samples).reshape(input.shape) : null, null, null);
-
-        // Last, since it may change the weight.
-        Send(call, delta, samples, weight.size(0));
-        saved.ForEach(tensor => tensor.Dispose());
-        return gradients;
+        using var weight = ctx.get_saved_variables()[0];
+        var shape = (ConvolutionShape)ctx.get_data(Shape);
+        var delta = ConvolutionShape.Samples(output);
+        return WithBias(ctx, delta, IsAsked(ctx, 0) ? shape.OfInput(delta, weight) : null, output.alias(), null, null, null);
     }
+}
 
-    private static void Send(TappedConvolutionCall call, Tensor delta, Tensor samples, long channels)
+/// <summary>One pass through a convolution.</summary>
+/// <remarks>With one row for each place of the output, G = δᵀ x as for a linear layer, x the unfolded input. A few samples at a time are unfolded: as many as
+/// take no more than the gradient would, or one.</remarks>
+internal sealed record ConvolutionPass(GradientSink Sink, Parameter Weight, ConvolutionShape Shape) : TappedPass(Sink, Weight)
+{
+    public override void Send(Tensor delta, Tensor input)
     {
-        var layer = call.Layer;
-        var (count, places) = (samples.size(0), delta.size(2) * delta.size(3));
+        var (outputs, samples) = (ConvolutionShape.Samples(delta), ConvolutionShape.Samples(input));
+        var (count, channels, places) = (samples.size(0), outputs.size(1), outputs.size(2) * outputs.size(3));
         var together = Math.Clamp(channels / Math.Max(1, places), 1, Math.Max(1, count));
         for (var others = together; others < count; others += together)
-            layer.Sink.Expect();
+            Sink.Expect();
 
         for (long first = 0; first < count; first += together)
         {
             using var scope = NewDisposeScope();
             var number = Math.Min(together, count - first);
-            var outputs = delta.narrow(0, first, number).flatten(2).transpose(1, 2).reshape(number * places, channels);
-            layer.Sink.Receive(layer.Weight, outputs, call.Unfolded(samples.narrow(0, first, number)));
+            var rows = outputs.narrow(0, first, number).flatten(2).transpose(1, 2).reshape(number * places, channels);
+            Sink.Receive(Weight, rows, Shape.Unfolded(samples.narrow(0, first, number)));
         }
     }
 }
 
-/// <summary>One pass through a convolution.</summary>
-internal sealed record TappedConvolutionCall(TappedCall Layer, long[] Kernel, long[] Stride, long[] Padding, long[] Dilation)
+/// <summary>The numbers of a convolution.</summary>
+internal sealed record ConvolutionShape(long[] Input, long[] Kernel, long[] Stride, long[] Padding, long[] Dilation)
 {
+    /// <summary>With an axis for samples, without which a single one may come.</summary>
+    public static Tensor Samples(Tensor tensor) => tensor.dim() == 3 ? tensor.unsqueeze(0) : tensor;
+
     /// <summary>x with a row for each place of the output, and a column for each channel and place of the kernel.</summary>
     public Tensor Unfolded(Tensor samples)
     {
@@ -67,14 +65,14 @@ internal sealed record TappedConvolutionCall(TappedCall Layer, long[] Kernel, lo
     }
 
     /// <summary>∂x.</summary>
-    public Tensor OfInput(Tensor delta, Tensor weight, Tensor samples)
+    public Tensor OfInput(Tensor delta, Tensor weight)
     {
-        long[] missing = [Missing(0, delta, samples), Missing(1, delta, samples)];
-        return nn.functional.conv_transpose2d(delta, weight, strides: Stride, padding: Padding, output_padding: missing, dilation: Dilation);
+        long[] missing = [Missing(0, delta), Missing(1, delta)];
+        return nn.functional.conv_transpose2d(delta, weight, strides: Stride, padding: Padding, output_padding: missing, dilation: Dilation).reshape(Input);
     }
 
     /// <summary>Rows or columns at the end of the input that no place of the output has reached.</summary>
-    private long Missing(int axis, Tensor delta, Tensor samples) => samples.size(2 + axis)
+    private long Missing(int axis, Tensor delta) => Input[^(2 - axis)]
         - ((delta.size(2 + axis) - 1) * Stride[axis] - 2 * Padding[axis] + Dilation[axis] * (Kernel[axis] - 1) + 1);
 
     private static (long, long) Pair(long[] numbers) => (numbers[0], numbers[1]);

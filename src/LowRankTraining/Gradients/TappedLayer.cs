@@ -81,7 +81,6 @@ internal abstract class TappedLayer : IDisposable
         if (!_sink.IsOpen || !Weight.requires_grad)
             return output;
 
-        _sink.Expect();
         var tapped = Apply(input, output, _sink);
 
         // The layer's own part of the graph would hold the input a second time.

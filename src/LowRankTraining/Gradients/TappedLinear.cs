@@ -7,8 +7,8 @@ internal sealed class TappedLinear(Linear layer, GradientSink sink) : TappedLaye
 
     protected override Tensor Apply(Tensor input, Tensor output, GradientSink sink)
     {
-        var (weight, bias) = (layer.weight, layer.bias);
-        var call = new TappedCall(sink, weight, output);
-        return bias is null ? TappedProduct.apply(input, weight, call) : TappedProduct.apply(input, weight, call, bias);
+        var (weight, bias, computed) = (layer.weight, layer.bias, new TappedOutput(output));
+        using var tap = GradientTap.Of(weight, input, output.shape, new(sink, weight));
+        return bias is null ? TappedProduct.apply(input, tap, weight, computed) : TappedProduct.apply(input, tap, weight, computed, bias);
     }
 }

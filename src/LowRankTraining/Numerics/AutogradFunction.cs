@@ -12,6 +12,20 @@ internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : 
 {
     private const string Call = "call";
 
+    /// <summary>Of the forward pass that has ended last.</summary>
+    [ThreadStatic]
+    private static (AutogradContext Context, Tensor Output) _last;
+
+    /// <summary>Runs the forward pass, and joins its output to the graph.</summary>
+    public static new Tensor apply(params object[] vars)
+    {
+        var joined = SingleTensorFunction<T>.apply(vars);
+        OutputShapes.KeepNoMemory(_last.Context);
+        _last.Output.Dispose();
+        _last = default;
+        return joined;
+    }
+
     public sealed override string Name => typeof(T).Name;
 
     public sealed override Tensor forward(AutogradContext ctx, params object[] vars)
@@ -19,8 +33,10 @@ internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : 
         var failure = BackwardFailure.Current;
         failure.Rethrow();
         var asked = Array.ConvertAll(vars, argument => argument is Tensor { requires_grad: true });
-        ctx.save_data(Call, new Arguments(asked, failure, Origin.Of((Tensor)vars[0]), Array.FindAll(vars, owner => owner is Parameter or nn.Module)));
-        return Output(ctx, vars);
+        var origins = Array.ConvertAll(vars, Origin.Of);
+        ctx.save_data(Call, new Arguments(asked, failure, origins, Array.FindAll(vars, owner => owner is Parameter or nn.Module)));
+        _last = (ctx, Output(ctx, vars));
+        return _last.Output;
     }
 
     public sealed override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
@@ -72,29 +88,23 @@ internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : 
         return [.. others, !asked[^1] ? null : output.dim() == 2 ? output.sum(0L) : output.sum(0L, 2L, 3L)];
     }
 
-    /// <summary>No gradient for any argument; but NaN for what other operations have made, since TorchSharp's part of a custom function below would end the
-    /// process where there is no gradient at all.</summary>
-    private static List<Tensor> Nothing(Arguments call)
-    {
-        var gradients = new Tensor?[call.Asked.Length];
-        gradients[0] = call.First?.NaN();
-        return GraphGradients.HandOver([.. gradients]);
-    }
+    /// <summary>No gradient for any parameter; but NaN for all other tensors, since TorchSharp's part of a custom function below, and of
+    /// <c>autograd.grad</c>, would end the process where there is no gradient at all.</summary>
+    private static List<Tensor> Nothing(Arguments call) => GraphGradients.HandOver([.. call.Origins.Select(origin => origin?.NaN())]);
 
     /// <summary>What every backward pass has to know of its forward pass: of which arguments somebody wants the gradient, where to leave an exception, what the
-    /// first argument was, and the parameters and layers that an exception is of.</summary>
-    private sealed record Arguments(bool[] Asked, BackwardFailure Failure, Origin? First, object[] Owners);
+    /// arguments were, and the parameters and layers that an exception is of.</summary>
+    private sealed record Arguments(bool[] Asked, BackwardFailure Failure, Origin?[] Origins, object[] Owners);
 
-    /// <summary>What is known of an argument that other operations have made.</summary>
+    /// <summary>What is known of an argument that takes a gradient and is no parameter.</summary>
     private sealed record Origin(long[] Shape, ScalarType Dtype, Device Device)
     {
-        public static Origin? Of(Tensor argument) => argument.requires_grad && !argument.is_leaf ? new(argument.shape, argument.dtype, argument.device) : null;
+        public static Origin? Of(object argument) =>
+            argument is Tensor { requires_grad: true } tensor and not Parameter ? new(tensor.shape, tensor.dtype, tensor.device) : null;
 
-        public Tensor NaN()
-        {
-            using var guard = no_grad();
-            return full(Shape, double.NaN, Dtype, Device);
-        }
+        /// <summary>It can be differentiated where a graph of the backward pass is asked for, so that what is computed from it goes on until the exception is
+        /// thrown.</summary>
+        public Tensor NaN() => full(Shape, double.NaN, Dtype, Device, requires_grad: is_grad_enabled());
     }
 }
 

@@ -8,7 +8,8 @@ using static TorchSharp.torch;
 
 namespace LowRankTraining.Conformance.Battery;
 
-/// <summary>What a backward pass leaves behind in methods of weight space: the gradients of factors, and none of a weight.</summary>
+/// <summary>What a forward pass keeps, and what a backward pass leaves behind in methods of weight space: the gradients of factors, and none of a
+/// weight.</summary>
 public class GradientMemoryTests
 {
     private const int Side = 256, Rank = 8, Layers = 4;
@@ -51,6 +52,40 @@ public class GradientMemoryTests
         Drop(model, optimizer, null);
 
         (before - Live()).Should().Be(Layers * 4 * (2 * Rank * Side + extra));
+    }
+
+    /// <summary>Without a dispose scope around the layers, as most programs are written: the outputs that the next layer needs, and rows of rank r.</summary>
+    [CountedTheory]
+    [InlineData("galore", 0)]
+    [InlineData("q-galore", 0)]
+    [InlineData("relora", 0)]
+    [InlineData("prilora", 0)]
+    [InlineData("sltrain", 0)]
+    [InlineData("lora, NF4", 2 * Rank)]
+    [InlineData("relora, hook", 2 * Rank)]
+    public void Forward_pass_keeps_what_that_of_the_plain_model_keeps(string name, int hidden)
+    {
+        const int Rows = 512;
+        using var scope = NewDisposeScope();
+        using var input = Problems.Data(Rows, Side, seed: 1);
+        using var model = nn.Sequential(nn.Linear(Side, Side), nn.Tanh(), nn.Linear(Side, Side), nn.Tanh(), nn.Linear(Side, Side));
+        var plain = Kept();
+        using var optimizer = Battery.Methods.ByName[name](Rank).Attach(model, Targets.AllLinear(), GradientFlow.Projected).CreateOptimizer(1e-3);
+        for (var step = 0; step < 2; step++)
+        {
+            Backward(model, input);
+            optimizer.step();
+            optimizer.zero_grad();
+        }
+
+        (Kept() - plain).Should().BeInRange(-4096, 3 * 4 * Rows * hidden + 4096, "one output takes {0}", 4 * Rows * Side);
+
+        long Kept()
+        {
+            var before = Live();
+            using var output = model.call(input);
+            return Live() - before;
+        }
     }
 
     private static void Backward(nn.Module<Tensor, Tensor> model, Tensor input)

@@ -217,6 +217,52 @@ public class TapTests
         optimizer.Invoking(o => o.step()).Should().Throw<NotSupportedException>().WithMessage("*create_graph*GradientFlow.Whole*");
     }
 
+    [Fact]
+    public void Second_derivatives_for_an_input_of_the_first_layer_are_refused_by_the_step()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new TappedModel();
+        using var optimizer = AfterOneStep(model);
+        var input = randn(2, TappedModel.Width, requires_grad: true);
+
+        autograd.grad([model.call(input).sum()], [input], create_graph: true)[0].square().sum().backward();
+
+        optimizer.Invoking(o => o.step()).Should().Throw<NotSupportedException>().WithMessage("*create_graph*GradientFlow.Whole*");
+    }
+
+    /// <summary>As for an adversarial example, or for a picture of what an output depends on.</summary>
+    [Theory]
+    [InlineData(GradientFlow.Projected)]
+    [InlineData(GradientFlow.Stepped)]
+    public void Gradients_of_inputs_and_activations_alone_are_no_gradients_of_weights(GradientFlow flow)
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new(), plain = new();
+        using var optimizer = Method.Attach(model, Targets.AllLinear(), flow).CreateOptimizer(0.01);
+        using var whole = Method.Attach(plain, Targets.AllLinear()).CreateOptimizer(0.01);
+
+        for (var step = 0; step < 12; step++)
+        {
+            var input = randn(6, TappedModel.Width, requires_grad: true);
+            Learn(model, optimizer, input);
+            Learn(plain, whole, input);
+        }
+
+        foreach (var (expected, actual) in plain.parameters().Zip(model.parameters()))
+            Draw.Error(actual, expected.to(ScalarType.Float64)).Should().BeLessThan(1e-5);
+
+        static void Learn(TappedModel model, LowRankOptimizer optimizer, Tensor input)
+        {
+            optimizer.zero_grad();
+            var output = model.call(input);
+            var loss = output.square().mean();
+            var direction = autograd.grad([loss], [input], retain_graph: true)[0];
+            autograd.backward(loss, (IList<Tensor>?)null, retain_graph: true, inputs: [output]);
+            model.call((input + 0.1 * direction.sign()).detach()).square().mean().backward();
+            optimizer.step();
+        }
+    }
+
     private static LowRankOptimizer AfterOneStep(TappedModel model)
     {
         var optimizer = Method.Attach(model, Targets.AllLinear(), GradientFlow.Projected).CreateOptimizer(0.01);

@@ -44,6 +44,25 @@ public class BackwardFailureTests
         below.Invoking(layer => layer.call(Inputs())).Should().Throw<Exception>();
     }
 
+    /// <summary>TorchSharp asks for zeros like the output then, which a dispose scope may have disposed long ago.</summary>
+    [Fact]
+    public void Function_above_that_gives_no_gradient_counts_as_zeros()
+    {
+        using var scope = NewDisposeScope();
+        using var below = Layer();
+        var inputs = Inputs().requires_grad_();
+
+        Blocked.apply(InAScope()).sum().backward();
+
+        inputs.grad!.count_nonzero().ToInt64().Should().Be(0);
+
+        Tensor InAScope()
+        {
+            using var inner = NewDisposeScope();
+            return below.call(inputs).MoveToOuterDisposeScope();
+        }
+    }
+
     /// <summary>A loop that awaits its data, or its log, between the backward pass and the step.</summary>
     [Fact]
     public async Task Failure_is_thrown_by_the_step_after_an_await_that_another_thread_goes_on_after()
@@ -175,4 +194,13 @@ public class BackwardFailureTests
     private static QuantizedLowRankLinear Layer() => new(nn.Linear(8, 6), rank: 2);
 
     private static Tensor Inputs() => Normal(1, ScalarType.Float32, 4, 8).requires_grad_();
+
+    private sealed class Blocked : autograd.SingleTensorFunction<Blocked>
+    {
+        public override string Name => nameof(Blocked);
+
+        public override Tensor forward(autograd.AutogradContext ctx, params object[] vars) => ((Tensor)vars[0]).clone();
+
+        public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output) => [null!];
+    }
 }

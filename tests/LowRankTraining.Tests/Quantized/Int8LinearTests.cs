@@ -80,6 +80,20 @@ public class Int8LinearTests
     }
 
     [Fact]
+    public void Gradient_of_the_input_alone_is_none_of_the_weight()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new Int8Linear(Training.Seeded(nn.Linear(6, 5)));
+        var x = Training.Normal(1, ScalarType.Float32, 4, 6);
+        x.requires_grad = true;
+
+        var gradient = autograd.grad([layer.call(x).sum()], [x])[0];
+
+        gradient.allclose(layer.EffectiveWeight().sum(0L).expand(4, 6), 1e-5, 1e-6).Should().BeTrue();
+        layer.weight.grad.Should().BeNull();
+    }
+
+    [Fact]
     public void Weight_takes_a_byte_a_number_and_five_a_group()
     {
         using var layer = new Int8Linear(nn.Linear(100, 30, hasBias: false));

@@ -58,9 +58,8 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     /// <inheritdoc/>
     protected override Tensor Output(Tensor rows)
     {
-        if (is_grad_enabled() && weight.requires_grad)
-            Sink.Expect();
-        return bias is null ? Int8Product.apply(rows, weight, this) : Int8Product.apply(rows, weight, this, bias);
+        using var tap = GradientTap.Of(weight, rows, [rows.size(0), out_features], new(Sink, weight));
+        return bias is null ? Int8Product.apply(rows, tap, this) : Int8Product.apply(rows, tap, this, bias);
     }
 
     /// <summary>W as a new tensor, in the dtype of the layer that this one was made from.</summary>

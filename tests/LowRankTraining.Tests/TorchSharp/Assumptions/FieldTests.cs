@@ -1,6 +1,7 @@
 using System.Collections;
 using FluentAssertions;
 using LowRankTraining.Layers;
+using LowRankTraining.Numerics;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -61,6 +62,22 @@ public class FieldTests
         session.Describe().Should().Contain("it has forward hooks of its own");
     }
 
+    /// <summary>It would not do any more what it is there for, without a word, if TorchSharp called these fields otherwise.</summary>
+    [Fact]
+    public void Custom_function_has_a_single_number_for_the_shape_of_its_output()
+    {
+        using var scope = NewDisposeScope();
+        using var x = ones([3, 4], requires_grad: true);
+
+        using var y = Doubled.apply(x);
+
+        var outputs = TorchSharpField.Read<List<Tensor>>(Doubled.Node!, Doubled.Node!.GetType(), "_outputCache");
+        outputs.Should().ContainSingle().Which.shape.Should().Equal(3, 4);
+        outputs[0].stride().Should().Equal(0, 0);
+        y.sum().backward();
+        x.grad!.sum().ToSingle().Should().Be(24);
+    }
+
     [Fact]
     public void Container_takes_no_hooks()
     {
@@ -87,5 +104,18 @@ public class FieldTests
         var read = () => TorchSharpField.Read<OrderedDict<string, Tensor>>(layer, typeof(nn.Module), "_internal_params");
 
         read.Should().Throw<NotSupportedException>().WithMessage("*'_internal_params'*");
+    }
+
+    private sealed class Doubled : AutogradFunction<Doubled>
+    {
+        public static object? Node { get; private set; }
+
+        protected override Tensor Output(autograd.AutogradContext ctx, object[] vars)
+        {
+            Node = TorchSharpField.Read<object>(ctx, typeof(autograd.AutogradContext), "_node");
+            return (Tensor)vars[0] * 2;
+        }
+
+        protected override List<Tensor?> Gradients(autograd.AutogradContext ctx, Tensor output) => [output * 2];
     }
 }
