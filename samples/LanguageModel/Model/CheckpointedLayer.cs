@@ -37,7 +37,14 @@ internal sealed class CheckpointedLayer : SingleTensorFunction<CheckpointedLayer
 
         // Where all below is frozen, this leads the backward pass to the layers all the same.
         using var anchor = zeros(0, requires_grad: true);
-        return layers.Aggregate(stream, (input, layer) => apply(input, anchor, layer));
+        return layers.Aggregate(stream, Kept);
+
+        // TorchSharp leaves two tensors of the output's size in the dispose scope.
+        Tensor Kept(Tensor input, Module<Tensor, Tensor> layer)
+        {
+            using var scope = NewDisposeScope();
+            return apply(input, anchor, layer).MoveToOuterDisposeScope();
+        }
     }
 
     /// <inheritdoc/>

@@ -88,6 +88,24 @@ public sealed class CheckpointedLayerTests : IDisposable
     }
 
     [Fact]
+    public void Layer_more_is_its_input_more()
+    {
+        if (!ByteCounter.IsAvailable)
+            return;
+
+        const int Tokens = 2 * 32;
+        (PeakOfForward(8) - PeakOfForward(4)).Should().BeInRange(4 * 4 * Tokens * Tiny.Hidden, 4 * (4 * Tokens * Tiny.Hidden + 128));
+
+        static long PeakOfForward(int layers)
+        {
+            using var model = new Llama(Tiny with { Layers = layers }, seed: 1) { CheckpointsActivations = true };
+            using var tokens = randint(0, 256, [2, Tokens / 2], ScalarType.Int64);
+            model.call(tokens).Dispose();
+            return Peak(() => model.call(tokens).Dispose());
+        }
+    }
+
+    [Fact]
     public void Exception_in_the_second_run_is_thrown_by_the_next_forward_pass()
     {
         using var model = Model("llama");
