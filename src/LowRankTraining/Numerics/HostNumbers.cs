@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace LowRankTraining.Numerics;
@@ -50,10 +52,51 @@ internal readonly ref struct HostNumbers
     /// <summary>The numbers of a float32 tensor on the CPU that is to be written to, which may be this one.</summary>
     public Span<float> FloatsOf(Tensor target) => ReferenceEquals(target, Tensor) && _halves.IsEmpty ? _singles : target.Floats();
 
-    /// <summary>The largest magnitude of some of them; NaN where there is a NaN, 0 where there is nothing.</summary>
+    /// <summary>The largest magnitude of some of them.</summary>
+    /// <inheritdoc cref="Largest(ReadOnlySpan{float})"/>
     public float Largest(int start, int count) => _halves.IsEmpty
-        ? Magnitudes.Largest(_singles.Slice(start, count))
-        : Magnitudes.Largest(_halves.Slice(start, count));
+        ? Largest(_singles.Slice(start, count))
+        : Largest(_halves.Slice(start, count));
+
+    /// <summary>The largest magnitude; NaN where there is a NaN, 0 where there is nothing.</summary>
+    /// <remarks>Magnitudes are in the order of their bits, in which NaN lies above infinity.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Largest(ReadOnlySpan<float> x)
+    {
+        var vectors = MemoryMarshal.Cast<float, Vector<int>>(x);
+        var (first, second, magnitude) = (Vector<int>.Zero, Vector<int>.Zero, new Vector<int>(int.MaxValue));
+        var i = 0;
+        for (; i + 1 < vectors.Length; i += 2)
+        {
+            first = Vector.Max(first, vectors[i] & magnitude);
+            second = Vector.Max(second, vectors[i + 1] & magnitude);
+        }
+
+        if (i < vectors.Length)
+            first = Vector.Max(first, vectors[i] & magnitude);
+
+        var (largest, max) = (Vector.Max(first, second), 0);
+        for (var lane = 0; lane < Vector<int>.Count; lane++)
+            max = Math.Max(max, largest[lane]);
+        foreach (var rest in x[(vectors.Length * Vector<int>.Count)..])
+            max = Math.Max(max, BitConverter.SingleToInt32Bits(rest) & int.MaxValue);
+        return BitConverter.Int32BitsToSingle(max);
+    }
+
+    /// <summary>The same of numbers in bfloat16, which are the upper halves of a float's bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Largest(ReadOnlySpan<ushort> x)
+    {
+        var vectors = MemoryMarshal.Cast<ushort, Vector<ushort>>(x);
+        var (largest, magnitude, max) = (Vector<ushort>.Zero, new Vector<ushort>((ushort)short.MaxValue), 0);
+        foreach (var vector in vectors)
+            largest = Vector.Max(largest, vector & magnitude);
+        for (var lane = 0; lane < Vector<ushort>.Count; lane++)
+            max = Math.Max(max, largest[lane]);
+        foreach (var rest in x[(vectors.Length * Vector<ushort>.Count)..])
+            max = Math.Max(max, rest & short.MaxValue);
+        return BitConverter.Int32BitsToSingle(max << 16);
+    }
 
     private static int? SizeOf(ScalarType dtype) => dtype switch
     {

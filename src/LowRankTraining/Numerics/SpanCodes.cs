@@ -70,7 +70,7 @@ internal sealed class SpanCodes
         for (var at = 0; at < absMax.Length; at++)
         {
             var (start, end) = (at * block, Math.Min((at + 1) * block, numbers.Length));
-            absMax[at] = Magnitudes.Largest(numbers[start..end]);
+            absMax[at] = HostNumbers.Largest(numbers[start..end]);
             var reciprocal = 1 / MathF.Max(absMax[at], Precision.SmallestNormal);
 
             for (; start < end; start += Piece)

@@ -11,11 +11,16 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     // Products that backward passes have projected since the last step, and before it.
     private int _products, _productsBefore;
 
+    private double _squaredNorm;
+
     /// <value>Whether gradients wait for a step that the program may come to in another process: it has accumulated some, or the backward pass has.</value>
     public bool IsOpen => _isBegun || entries.Any(entry => entry.Accumulated is not null);
 
     /// <value>What gradients are divided by when they are used, in computing precision.</value>
     public double Divisor { get; private set; } = 1;
+
+    /// <value>The norm of all gradients of the last step, unclipped; null where nobody has asked for it.</value>
+    public double? LastNorm { get; set; }
 
     /// <value>Whether the gradients that wait have been divided since the last step.</value>
     public bool IsDivided { get; private set; }
@@ -153,6 +158,33 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         }
 
         return Square(GradientCheck.NormOf(gradient) / Divisor) + SquaredNorm(accumulated);
+    }
+
+    /// <summary>Measures what waits for a parameter's update, and clips it by the norm of the last step; nothing where no largest norm is given.</summary>
+    public void ClipByLast(ParameterState entry, double? largest)
+    {
+        if (largest is null)
+            return;
+
+        var square = SquaredNormOf(entry);
+        if (double.IsFinite(square))
+            _squaredNorm += square;
+        var factor = Math.Min(1, largest.Value / ((LastNorm ?? 0) + 1e-6));
+        if (factor < 1)
+            entry.Scale(factor);
+    }
+
+    /// <summary>Keeps the norm of the step that ends for the next one, where gradients are clipped by it.</summary>
+    public void KeepNorm(double? largest) => (LastNorm, _squaredNorm) = (largest is null ? null : Math.Sqrt(_squaredNorm), 0);
+
+    /// <exception cref="InvalidOperationException">A gradient has come after the update that should have had it.</exception>
+    public void RequireNoneLate()
+    {
+        foreach (var entry in entries)
+            if (entry is { IsUpdated: true, HasGradient: true })
+                throw new InvalidOperationException($"'{entry.Plan.Name}' was updated in the backward pass, and a part of its gradient came after that: from a "
+                    + $"use of the weight that is no call of its layer, as a penalty on it. {nameof(GradientFlow)}.{GradientFlow.Stepped} takes calls alone: "
+                    + "take another flow, or weight_decay in place of a penalty. Nothing else was changed; zero_grad() drops that part.");
     }
 
     /// <summary>Drops all that has been taken: another step begins.</summary>

@@ -3,9 +3,7 @@ namespace LowRankTraining;
 /// <content>Updates in the backward pass: <see cref="GradientFlow.Stepped"/>.</content>
 public sealed partial class LowRankOptimizer
 {
-    private double? _lastNorm;
     private double? _clipByLastNorm;
-    private double _squaredNorm;
 
     /// <value>Largest norm of all gradients of a step together, where they are clipped by that of the step before: G ← G min(1, largest / (‖·‖ + 1e-6)), in
     /// which ‖·‖ is the unclipped norm at the last step, since that of this one is not known before weights are updated. The first step is not clipped. For
@@ -65,38 +63,13 @@ public sealed partial class LowRankOptimizer
         }
 
         using var scope = NewDisposeScope();
-        ClipByLast(entry);
+        Window.ClipByLast(entry, _clipByLastNorm);
         Update(entry, StepOf(entry));
 
         // What was refused is not to be found by the step.
         entry.DropAccumulated();
         entry.IsUpdated = true;
         return true;
-    }
-
-    /// <summary>Measures what waits for a parameter's update, and clips it by the norm of the last step.</summary>
-    private void ClipByLast(ParameterState entry)
-    {
-        if (_clipByLastNorm is not { } largest)
-            return;
-
-        var square = Window.SquaredNormOf(entry);
-        if (double.IsFinite(square))
-            _squaredNorm += square;
-        var factor = Math.Min(1, largest / ((_lastNorm ?? 0) + 1e-6));
-        if (factor < 1)
-            entry.Scale(factor);
-    }
-
-    private void KeepNorm() => (_lastNorm, _squaredNorm) = (_clipByLastNorm is null ? null : Math.Sqrt(_squaredNorm), 0);
-
-    /// <exception cref="InvalidOperationException">A gradient has come after the update that should have had it.</exception>
-    private void RequireNoneLate()
-    {
-        if (_entries.Find(entry => entry is { IsUpdated: true, HasGradient: true }) is { } late)
-            throw new InvalidOperationException($"'{late.Plan.Name}' was updated in the backward pass, and a part of its gradient came after that: from a use "
-                + $"of the weight that is no call of its layer, as a penalty on it. {nameof(GradientFlow)}.{GradientFlow.Stepped} takes calls alone: take "
-                + "another flow, or weight_decay in place of a penalty. Nothing else was changed; zero_grad() drops that part.");
     }
 
     /// <exception cref="InvalidOperationException">Some parameters have been updated in a backward pass, and others wait for the step.</exception>

@@ -115,7 +115,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         Options = MethodDescription.Of(Session.Method),
         Seed = Session.Seed,
         Step = CompletedSteps,
-        LastNorm = _lastNorm,
+        LastNorm = Window.LastNorm,
         Groups = [.. _parameter_groups.Cast<ParamGroup>().Select(group => group.Options.Manifest(group.Parameters.Count()))],
         Parameters = [.. _entries.Select(entry => entry.Manifest(entry.Plan.Shape))],
     };
@@ -168,7 +168,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     {
         _replicas?.Resume();
         CompletedSteps = saved.Step;
-        _lastNorm = saved.LastNorm;
+        Window.LastNorm = saved.LastNorm;
         Session.ResumeAt(saved.Step, this);
 
         // Parameters have the shapes of the file now, which gradients must have too.

@@ -116,7 +116,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         Session.BeforeStep();
         RequireUsableGroups();
         Window.RequireUnscaled();
-        RequireNoneLate();
+        Window.RequireNoneLate();
         _watch?.Look(IsParallel ? 0 : _idle);
 
         Instruments.Enter(Session.Strategy);
@@ -126,7 +126,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             UpdateAll(Window.JudgeOnDevice());
             if (_replicas is { Owned.Any: true })
                 _counters.Add(_replicas.Owned.Gather());
-            KeepNorm();
+            Window.KeepNorm(_clipByLastNorm);
             DropWindow();
             var context = new StepContext { Step = CompletedSteps + 1, Seed = Session.Seed, Counters = _counters };
             CompletedSteps++;
@@ -164,7 +164,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
             if (entry.TakesAccumulated != takeAccumulated)
                 continue;
 
-            ClipByLast(entry);
+            Window.ClipByLast(entry, _clipByLastNorm);
             Update(entry, StepOf(entry) with { Verdict = verdicts?.GetValueOrDefault(entry) });
 
             // A scope for each parameter would cost more than what most of them leave in it.

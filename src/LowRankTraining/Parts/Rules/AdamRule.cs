@@ -87,7 +87,7 @@ public sealed record AdamRule : DirectionRule
         {
             var target = accumulator.Packed();
             var next = Next(state, onHost.Length, step);
-            moments.AddUpdate(onHost, target, next.OnSpans, (float)(scale * next.Correction));
+            moments.AddUpdate(onHost, target, next, (float)(scale * next.Correction));
             if (!ReferenceEquals(target, accumulator))
                 accumulator.copy_(target);
             return;
@@ -117,7 +117,7 @@ public sealed record AdamRule : DirectionRule
         {
             var next = Next(state, onHost.Length, step);
             var direction = inPlace ? packed : empty_like(packed);
-            moments.Advance(onHost, direction, next.OnSpans);
+            moments.Advance(onHost, direction, next);
             return (direction, next.Correction);
         }
 
@@ -136,7 +136,7 @@ public sealed record AdamRule : DirectionRule
     }
 
     /// <summary>Counts a step, and gives its numbers.</summary>
-    private Numbers Next(StateBag state, long elements, in StepContext step)
+    private AdamNumbers Next(StateBag state, long elements, in StepContext step)
     {
         var t = state.Advance(Names.Clock);
         var beta1 = (step.Beta1 ?? Beta1) * (MomentumSchedule?.Factor(state.Advance(Names.ScheduleClock)) ?? 1);
@@ -151,7 +151,7 @@ public sealed record AdamRule : DirectionRule
     /// <summary>What an entry steps by where its gradients are all the same, or all zero but the last.</summary>
     private static double LongestStep(double beta1, double beta2) => Math.Max(1, (1 - beta1) / Math.Sqrt(1 - beta2));
 
-    private (Tensor Mean, Tensor Root) AdvanceMoments(Tensor gradient, in Numbers numbers, StateBag state, in StepContext step)
+    private (Tensor Mean, Tensor Root) AdvanceMoments(Tensor gradient, in AdamNumbers numbers, StateBag state, in StepContext step)
     {
         var mean = First.Read(state, gradient);
         var square = Second.Read(state, gradient);
@@ -163,15 +163,6 @@ public sealed record AdamRule : DirectionRule
         First.Write(state, mean, step);
         Second.Write(state, square, step);
         return (mean, usable.copy_(square).sqrt_().add_(numbers.Epsilon));
-    }
-
-    /// <summary>What a step computes with: β₁ and β₂, ε′, c, and the largest magnitude of an entry of N.</summary>
-    private readonly record struct Numbers(double Beta1, double Beta2, double Epsilon, double Correction, double Longest)
-    {
-        public SpanAdam OnSpans => new(Beta1, Beta2, Epsilon, Longest);
-
-        /// <summary>N = M / (√V + ε′).</summary>
-        public Tensor Direction(Tensor mean, Tensor root) => double.IsFinite(Longest) ? (mean / root).clamp_(-Longest, Longest) : mean / root;
     }
 }
 

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace LowRankTraining.Parts;
@@ -22,12 +24,12 @@ internal readonly struct HostAdam
     }
 
     /// <summary>Writes the direction of a step, over the gradient where that is the same tensor.</summary>
-    public void Advance(in HostNumbers gradient, Tensor direction, SpanAdam numbers) => Advance(gradient, direction, numbers, factor: null);
+    public void Advance(in HostNumbers gradient, Tensor direction, AdamNumbers numbers) => Advance(gradient, direction, numbers, factor: null);
 
     /// <summary>accumulator += factor · direction.</summary>
-    public void AddUpdate(in HostNumbers gradient, Tensor accumulator, SpanAdam numbers, float factor) => Advance(gradient, accumulator, numbers, factor);
+    public void AddUpdate(in HostNumbers gradient, Tensor accumulator, AdamNumbers numbers, float factor) => Advance(gradient, accumulator, numbers, factor);
 
-    private void Advance(in HostNumbers gradient, Tensor target, SpanAdam numbers, float? factor)
+    private void Advance(in HostNumbers gradient, Tensor target, AdamNumbers numbers, float? factor)
     {
         var worthSharing = Math.Min(_mean.WorthSharing, _square.WorthSharing);
         if (gradient.Length < worthSharing)
@@ -36,7 +38,7 @@ internal readonly struct HostAdam
             Share(gradient.Tensor, target, numbers, factor, gradient.Length, worthSharing);
     }
 
-    private void Share(Tensor gradient, Tensor target, SpanAdam numbers, float? factor, int length, int worthSharing)
+    private void Share(Tensor gradient, Tensor target, AdamNumbers numbers, float? factor, int length, int worthSharing)
     {
         var all = this;
         HostMemory.ForRanges(length, PieceLength, worthSharing, (from, count) =>
@@ -48,7 +50,7 @@ internal readonly struct HostAdam
 
     private int PieceLength => Math.Max(1, Piece / _mean.Block) * _mean.Block;
 
-    private void AdvanceRange(in HostNumbers gradient, Tensor target, in SpanAdam numbers, float? factor, int from, int count)
+    private void AdvanceRange(in HostNumbers gradient, Tensor target, in AdamNumbers numbers, float? factor, int from, int count)
     {
         var piece = PieceLength;
         var rented = ArrayPool<float>.Shared.Rent(4 * Math.Min(piece, count));
@@ -74,6 +76,53 @@ internal readonly struct HostAdam
 
         ArrayPool<float>.Shared.Return(rented);
     }
+}
+
+/// <summary>What a step of Adam computes with.</summary>
+/// <param name="Beta1">β₁.</param>
+/// <param name="Beta2">β₂.</param>
+/// <param name="Epsilon">ε′.</param>
+/// <param name="Correction">c.</param>
+/// <param name="Longest">The largest magnitude of an entry of N.</param>
+internal readonly record struct AdamNumbers(double Beta1, double Beta2, double Epsilon, double Correction, double Longest)
+{
+    /// <summary>N = M / (√V + ε′).</summary>
+    public Tensor Direction(Tensor mean, Tensor root) => double.IsFinite(Longest) ? (mean / root).clamp_(-Longest, Longest) : mean / root;
+
+    /// <summary>M ← β₁M + (1 − β₁)G; V ← β₂V + (1 − β₂)G²; N ← M / (√V + ε′): one pass in place of eight. Entries of G beyond what can be squared are cut to
+    /// that.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Advance(ReadOnlySpan<float> gradient, Span<float> mean, Span<float> square, Span<float> direction)
+    {
+        var (b1, s1, b2, s2, e) = ((float)Beta1, (float)(1 - Beta1), (float)Beta2, (float)(1 - Beta2), (float)Epsilon);
+        const float most = Precision.LargestSquaredSingle;
+        var far = (float)Longest;
+
+        var g = MemoryMarshal.Cast<float, Vector<float>>(gradient);
+        var m = Vectors(mean)[..g.Length];
+        var v = Vectors(square)[..g.Length];
+        var n = Vectors(direction)[..g.Length];
+        var (beta1, share1, beta2, share2, epsilon) =
+            (new Vector<float>(b1), new Vector<float>(s1), new Vector<float>(b2), new Vector<float>(s2), new Vector<float>(e));
+        var (largest, longest) = (new Vector<float>(most), new Vector<float>(far));
+        for (var i = 0; i < g.Length; i++)
+        {
+            var gi = Vector.Min(Vector.Max(g[i], -largest), largest);
+            var mi = m[i] * beta1 + gi * share1;
+            var vi = v[i] * beta2 + gi * gi * share2;
+            (m[i], v[i], n[i]) = (mi, vi, Vector.Min(Vector.Max(mi / (Vector.SquareRoot(vi) + epsilon), -longest), longest));
+        }
+
+        for (var i = g.Length * Vector<float>.Count; i < gradient.Length; i++)
+        {
+            var gi = Math.Clamp(gradient[i], -most, most);
+            mean[i] = mean[i] * b1 + gi * s1;
+            square[i] = square[i] * b2 + gi * gi * s2;
+            direction[i] = Math.Clamp(mean[i] / (MathF.Sqrt(square[i]) + e), -far, far);
+        }
+    }
+
+    private static Span<Vector<float>> Vectors(Span<float> x) => MemoryMarshal.Cast<float, Vector<float>>(x);
 }
 
 /// <summary>A moment in the processor's own memory, of which a piece at a time is opened, changed and closed: it never stands decoded as a whole.</summary>
