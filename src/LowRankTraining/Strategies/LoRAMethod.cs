@@ -64,14 +64,12 @@ public abstract record LoRAMethod : WeightSpaceMethod
     {
         get
         {
-            var settings = Settings;
             var choices = new LayerPatterns(RankPattern, AlphaPattern);
             var factors = FactorsWith([choices, Layer is { } layer ? new CustomLayer(layer) : null, .. Features]);
-            return new FactorMethod(
-                settings, factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
+            return new FactorMethod(factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
             {
-                Ranks = sites => [.. sites.Select(site => choices.RankOf(site) ?? settings.OwnOf(site.Names)?.Rank ?? (long)Rank)],
-                ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? settings.OwnOf(site.Names)?.Scale ?? Alpha, rank),
+                Ranks = sites => [.. sites.Select(site => choices.RankOf(site) ?? factors.OwnOf(site.Names)?.Rank ?? (long)Rank)],
+                ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? factors.OwnOf(site.Names)?.Scale ?? Alpha, rank),
             };
         }
     }
@@ -80,4 +78,13 @@ public abstract record LoRAMethod : WeightSpaceMethod
     private protected void CheckBase(Checks checks, BaseFormat format) => checks.Defined(format, "Base").Require(
         format == BaseFormat.Dense || Injection is Injection.Auto or Injection.Replace,
         $"{checks.PathOf("Base")} is {format}, which needs layers of its own: Injection is {Injection}, and must be Auto or Replace.");
+}
+
+/// <summary>Factors in a layer of another kind than the usual one.</summary>
+internal sealed class CustomLayer(Func<Linear, int, double, ulong, FactorLayer> make) : FactorFeature
+{
+    /// <value>The weight's gradient is that of the merged weight, whose parts could be told from each other only with the frozen weight kept beside it.</value>
+    public override bool AllowsShadow => false;
+
+    public override FactorLayer? Layer(Linear plain, Injection way, FactorSettings settings, int rank, ulong key) => make(plain, rank, settings.Scale, key);
 }

@@ -94,7 +94,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
 
     /// <summary>How factors are made and trained, with these features.</summary>
     private protected FactorSettings FactorsWith(params FactorFeature?[] features) =>
-        new() { Seed = Seed, Adam = Adam, Dropout = Dropout, Features = [.. features.OfType<FactorFeature>()] };
+        new(Settings) { Features = [.. features.OfType<FactorFeature>()] };
 
     /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterize it, but does not change the function that it computes, except for a
     /// method that starts from scratch and says so.</summary>

@@ -24,7 +24,7 @@ internal abstract class AdapterMethod(AdapterSettings settings)
     public virtual bool KeepsBase => false;
 
     /// <summary>The rank that is asked for each of the matrices; more than a matrix can have is lowered to its short side.</summary>
-    public virtual IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(_ => (long)settings.Rank)];
+    public virtual IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(_ => settings.Rank)];
 
     /// <summary>Looks at all matrices before anything is changed, and refuses what the method cannot do for them.</summary>
     /// <exception cref="ArgumentException">What is wrong with which of them.</exception>
@@ -43,4 +43,4 @@ internal abstract class AdapterMethod(AdapterSettings settings)
 }
 
 /// <summary>A matrix that is to be adapted, and how. Its rank may be asked for above its short side.</summary>
-internal readonly record struct AdapterRequest(Site Site, long Rank, Injection Way, string Reason, bool MayShadow);
+internal readonly record struct AdapterRequest(Site Site, long Rank, Injection Way, string Reason);

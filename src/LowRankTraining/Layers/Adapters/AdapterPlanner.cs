@@ -29,7 +29,7 @@ internal static class AdapterPlanner
             notes[name] = notes.TryGetValue(name, out var earlier) ? $"{earlier}; {note}" : note;
 
         var adapters = Adapt(method, [.. sites.Select((site, index) => new AdapterRequest(
-            site, ranks[index], choices[index].Way!.Value, choices[index].Reason, MayShadow: settings.Injection == Injection.Auto))]);
+            site, ranks[index], choices[index].Way!.Value, choices[index].Reason))]);
         if (gradients == GradientFlow.Projected)
             TakeGradients(adapters, settings);
         foreach (var adapter in adapters)

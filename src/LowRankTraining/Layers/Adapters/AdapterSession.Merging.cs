@@ -1,5 +1,8 @@
+using LowRankTraining.Checkpoints;
+
 namespace LowRankTraining.Layers;
 
+/// <content>The factors in their weights: for a while, and in a file.</content>
 public sealed partial class AdapterSession
 {
     /// <value>Whether the factors are in the weights temporarily, see <see cref="Merge"/>.</value>
@@ -61,20 +64,31 @@ public sealed partial class AdapterSession
         IsMerged = false;
     }
 
-    /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged; or they await their start, see <see cref="Initialize"/>;
-    /// or the model does not run what was adapted, or no longer shares what it shared. Nothing was changed.</exception>
-    public void BeforeStep()
+    /// <summary>Saves the plain model that <see cref="Finish"/> would leave, in TorchSharp's format, and trains on: a model that knows nothing of this library
+    /// loads it with <c>model.load(path)</c>.</summary>
+    /// <param name="path">Where. The file is written beside an old one and takes its place when it is complete.</param>
+    /// <remarks>The way back, the weights of a plain file under factors that stay: <c>model.load(path, strict: false)</c>.</remarks>
+    /// <exception cref="InvalidOperationException">The session is finished; or factors or merged weights hold NaN or infinity. Nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The method cannot merge temporarily. Nothing was written.</exception>
+    public void SavePlain(string path)
     {
-        RequireUnfinished();
-        RequireUnmerged();
-        RequireInitialized();
-        RequireReached();
-        _ties?.Require();
-        foreach (var adapter in _adapters)
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        RequireAtWork();
+        var merges = !IsMerged;
+        if (merges)
+            Merge();
+        try
         {
-            adapter.Injector.FindGradient();
-            adapter.Prepare();
+            AtomicFile.Write(path, stream =>
+            {
+                using var writer = new BinaryWriter(stream, System.Text.Encoding.UTF8, leaveOpen: true);
+                _model.save(writer, [.. EntriesOfFactors()]);
+            });
+        }
+        finally
+        {
+            if (merges)
+                Unmerge();
         }
     }
 
@@ -83,5 +97,15 @@ public sealed partial class AdapterSession
         if (IsMerged)
             throw new InvalidOperationException("The factors are merged into the weights: "
                 + "call Unmerge() on the session first, which brings both back as they were.");
+    }
+
+    /// <summary>What the model holds under names that it did not have before: parameters, and buffers of layers with factors.</summary>
+    private IEnumerable<string> EntriesOfFactors()
+    {
+        var plain = _order.ToHashSet();
+        var layers = ParameterPlace.ModulesOf(_model).Where(pair => LowRankFactors.AreIn(pair.Module)).ToArray();
+        return _model.named_parameters().Select(pair => pair.name)
+            .Concat(layers.SelectMany(layer => layer.Module.state_dict().Keys.Select(name => layer.Path.Length == 0 ? name : $"{layer.Path}.{name}")))
+            .Where(name => !plain.Contains(name)).Distinct();
     }
 }

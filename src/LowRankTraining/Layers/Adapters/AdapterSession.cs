@@ -107,6 +107,23 @@ public sealed partial class AdapterSession : ILowRankSession
     }
 
     /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">The session is finished; or the factors are merged; or they await their start, see <see cref="Initialize"/>;
+    /// or the model does not run what was adapted, or no longer shares what it shared. Nothing was changed.</exception>
+    public void BeforeStep()
+    {
+        RequireUnfinished();
+        RequireUnmerged();
+        RequireInitialized();
+        RequireReached();
+        _ties?.Require();
+        foreach (var adapter in _adapters)
+        {
+            adapter.Injector.FindGradient();
+            adapter.Prepare();
+        }
+    }
+
+    /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The session is finished; or factors that are to be merged hold NaN or infinity.</exception>
     public void AfterStep(in StepContext step, IOptimizerState state)
     {
@@ -190,4 +207,15 @@ public sealed partial class AdapterSession : ILowRankSession
     private void RequireThere() => ParameterPlace.RequireIn(_model);
 
     private static string Names(IEnumerable<Adapter> adapters) => string.Join(", ", adapters.Select(adapter => $"'{adapter.Name}'"));
+}
+
+/// <summary>How one matrix was adapted.</summary>
+/// <param name="Name">The weight's qualified name.</param>
+/// <param name="Injection">How its factors entered the model.</param>
+/// <param name="Rank">Their rank now.</param>
+/// <param name="Reason">Why this way was chosen.</param>
+public sealed record AdaptedLayer(string Name, Injection Injection, long Rank, string Reason)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Name}: {Injection}, rank {Rank} ({Reason})";
 }

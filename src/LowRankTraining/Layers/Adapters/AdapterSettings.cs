@@ -1,13 +1,13 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>What every weight-space method is told.</summary>
-internal sealed record AdapterSettings
+internal record AdapterSettings
 {
     /// <value>The method itself, for logs and checkpoints.</value>
     public required ILowRankStrategy Method { get; init; }
 
     /// <value>The rank that is asked for; more than a matrix can have is lowered to its short side.</value>
-    public required int Rank { get; init; }
+    public required long Rank { get; init; }
 
     /// <value>How parts are trained, and parameters that are not adapted.</value>
     public required AdamRule Adam { get; init; }

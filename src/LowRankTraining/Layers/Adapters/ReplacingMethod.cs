@@ -18,7 +18,7 @@ internal class ReplacingMethod(AdapterSettings settings, Func<string, Linear, in
 
     public override bool Trains(NamedParameter other) => base.Trains(other) && (TrainsOtherMatrices || !other.IsMatrix);
 
-    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => Ranks?.For(site) ?? (long)Settings.Rank)];
+    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => Ranks?.For(site) ?? Settings.Rank)];
 
     public override LayerAdapter Adapt(in AdapterRequest request) => new(request, Settings, LayerFor(request.Site, request.Rank));
 

@@ -38,7 +38,7 @@ internal abstract class FactorFeature
     public virtual void Check(IReadOnlyList<Site> sites) { }
 
     /// <inheritdoc cref="AdapterMethod.NotesOn"/>
-    public virtual IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen, AdapterSettings settings) => [];
+    public virtual IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen, FactorSettings settings) => [];
 
     /// <summary>Begins with factors that are in the model now.</summary>
     public virtual void Begin(FactorLayerAdapter factors) { }
@@ -51,7 +51,7 @@ internal abstract class FactorFeature
 }
 
 /// <summary>All factors of a model between two steps.</summary>
-internal readonly record struct FactorRun(AdapterSettings Settings, long Completed, IReadOnlyList<FactorAdapter> Adapters, IOptimizerState State)
+internal readonly record struct FactorRun(FactorSettings Settings, long Completed, IReadOnlyList<FactorAdapter> Adapters, IOptimizerState State)
 {
     public string Strategy => Settings.Strategy;
 

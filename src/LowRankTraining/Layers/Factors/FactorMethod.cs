@@ -1,7 +1,7 @@
 namespace LowRankTraining.Layers;
 
 /// <summary>Low-rank factors beside frozen weights, and whatever features a method has besides.</summary>
-internal sealed class FactorMethod(AdapterSettings settings, FactorSettings factors) : AdapterMethod(settings)
+internal sealed class FactorMethod(FactorSettings factors) : AdapterMethod(factors)
 {
     /// <value>Finds the ranks of all matrices; null for the same everywhere.</value>
     public Func<IReadOnlyList<Site>, IReadOnlyList<long>>? Ranks { get; init; }
@@ -36,7 +36,7 @@ internal sealed class FactorMethod(AdapterSettings settings, FactorSettings fact
         var shadowed = factors.Dropout == 0 ? [] : chosen.Where(pair => pair.Way == Injection.Shadow).Select(pair => pair.Site.Name).ToArray();
         if (shadowed.Length > 0)
             Logger?.DropoutWithoutInputs(Strategy, shadowed.Length, string.Join(", ", shadowed.Take(8)));
-        return factors.Features.SelectMany(feature => feature.NotesOn(chosen, Settings))
+        return factors.Features.SelectMany(feature => feature.NotesOn(chosen, factors))
             .Concat(shadowed.Select(name => KeyValuePair.Create(name, "without Dropout: a shadowed layer sees no inputs")));
     }
 
@@ -48,14 +48,14 @@ internal sealed class FactorMethod(AdapterSettings settings, FactorSettings fact
         // model would not even have a gradient.
         return request.Way == Injection.Shadow ? new ShadowAdapter(request.Site, own, request.Reason)
             : request.Way == Injection.Replace ? new FactorLayerAdapter(request, own)
-            : request.MayShadow && AllowsShadow && !own.Start.ChangesBase ? new HookAdapter(request, own, new ShadowRule(own))
-            : Settings.TrainOthers ? new FactorLayerAdapter(request, own)
+            : factors.Injection == Injection.Auto && AllowsShadow && !own.Start.ChangesBase ? new HookAdapter(request, own, new ShadowRule(own))
+            : own.TrainOthers ? new FactorLayerAdapter(request, own)
             : new HookAdapter(request, own, shadow: null);
     }
 
     public override void AfterStep(long completed, IReadOnlyList<Adapter> adapters, IOptimizerState state)
     {
-        var run = new FactorRun(Settings, completed, [.. adapters.Cast<FactorAdapter>()], state);
+        var run = new FactorRun(factors, completed, [.. adapters.Cast<FactorAdapter>()], state);
         foreach (var feature in factors.Features)
             feature.AfterStep(run);
     }

@@ -1,17 +1,14 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace LowRankTraining.Layers;
 
-/// <summary>How the factors of a matrix are made and trained. Whatever else happens to them is a <see cref="FactorFeature"/>.</summary>
-internal sealed record FactorSettings
+/// <summary>How factors are made and trained, of a method or of one matrix. Whatever else happens to them is a <see cref="FactorFeature"/>.</summary>
+internal sealed record FactorSettings : AdapterSettings
 {
-    public required ulong Seed { get; init; }
-
-    public required AdamRule Adam { get; init; }
-
-    public long Rank { get; init; }
+    [SetsRequiredMembers]
+    public FactorSettings(AdapterSettings common) : base(common) { }
 
     public double Scale { get; init; } = 1;
-
-    public double Dropout { get; init; }
 
     /// <value>η_B / η_A.</value>
     public double LearningRateRatio { get; init; } = 1;

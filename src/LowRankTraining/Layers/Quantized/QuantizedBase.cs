@@ -10,7 +10,7 @@ internal sealed class QuantizedBase(BaseFormat format) : FactorFeature
 
     /// <summary>Refuses weights that cannot be quantized whatever is done, and notes those whose layer cannot be replaced.</summary>
     /// <exception cref="ArgumentException">A weight of an unsupported dtype; or, under Strict, one that stays dense.</exception>
-    public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen, AdapterSettings settings)
+    public override IEnumerable<KeyValuePair<string, string>> NotesOn(IReadOnlyList<(Site Site, Injection Way)> chosen, FactorSettings settings)
     {
         var unsupported = chosen.Where(pair => !QuantizedLowRankLinear.Takes(pair.Site.Weight.dtype))
             .Select(pair => $"{pair.Site.Name} ({pair.Site.Weight.dtype})")

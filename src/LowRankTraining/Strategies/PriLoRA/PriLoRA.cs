@@ -52,7 +52,7 @@ public sealed record PriLoRA : WeightSpaceMethod
     /// <value>Whether pruned entries lose their moments, instead of growing again at once. Default false.</value>
     public bool ResetPruned { get; init; }
 
-    private protected override AdapterMethod Method => new FactorMethod(Settings, FactorsWith(Pruning))
+    private protected override AdapterMethod Method => new FactorMethod(FactorsWith(Pruning))
     {
         Ranks = RanksFor,
         ScaleOf = (_, rank) => ScaleOf(Alpha, rank),

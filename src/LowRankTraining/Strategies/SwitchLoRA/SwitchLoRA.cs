@@ -39,7 +39,7 @@ public sealed record SwitchLoRA : WeightSpaceMethod
     /// <value>Steps for which the vector that belongs to a new one is held still, at least 0. Default 5 (the authors' code).</value>
     public long HoldSteps { get; init; } = 5;
 
-    private protected override AdapterMethod Method => new FactorMethod(Settings, FactorsWith(
+    private protected override AdapterMethod Method => new FactorMethod(FactorsWith(
         new Switching(SwitchEvery, TotalSteps is { } total ? Math.Pow(SwitchDecay, 10.0 / total) : 1, HoldSteps)))
     {
         ScaleOf = (_, rank) => ScaleOf(Alpha, rank),
