@@ -36,11 +36,11 @@ internal sealed class RunTexts
         : new([("", TextCorpus.Load(settings.Data))], isMixed: false) { tokenizer = CorpusTokenizer.Find(settings.Tokenizer) };
 
     /// <summary>The mixer of several texts; null for one.</summary>
-    public IDataMixer? Mixer(PretrainSettings settings, Llama model, AttachedMethod method, ICollective world) => !isMixed ? null
+    public DataMixer? Mixer(PretrainSettings settings, Llama model, AttachedMethod method, ICollective world) => !isMixed ? null
         : Mixers.Create(settings.Mix ?? Mixers.Alignment, [.. sources.Select(source => source.Name)], settings.Target, model, method, settings.Seed, world);
 
     /// <summary>What the trainer is to have.</summary>
-    public TrainingData Data(IDataMixer? mixer, TrainingOptions options) =>
+    public TrainingData Data(DataMixer? mixer, TrainingOptions options) =>
         mixer is null ? new SingleText(sources[0].Text, options, tokenizer) : new MixedText(sources, mixer, options, tokenizer);
 
     /// <summary>A line for each text.</summary>

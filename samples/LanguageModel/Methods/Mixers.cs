@@ -25,7 +25,7 @@ public static class Mixers
     /// <param name="seed">Of the draws.</param>
     /// <param name="world">The processes that train together; null for this one alone.</param>
     /// <exception cref="UserException">There is none of that name.</exception>
-    public static IDataMixer Create(
+    public static DataMixer Create(
         string name, IReadOnlyList<string> sources, string? target, Llama model, AttachedMethod method, long seed, ICollective? world = null) => name switch
     {
         Alignment => new GradientAlignmentMixer(sources, View(model, method), new() { Targets = target is null ? [] : [target], Seed = (ulong)seed }, world),

@@ -8,14 +8,14 @@ namespace LanguageModel.Training;
 /// <remarks>The position in each text is the number of batches drawn from it, which the mixer knows. So all there is to save is the mixer.</remarks>
 public sealed class MixedText : TrainingData
 {
-    private readonly IDataMixer mixer;
+    private readonly DataMixer mixer;
     private readonly Dictionary<string, BatchSampler> samplers;
     private readonly bool writes;
     private string current = "";
 
     /// <summary>Mixes <paramref name="sources"/>; the validation tokens are shared out among them.</summary>
     /// <exception cref="UserException">One of them is too small for a sequence.</exception>
-    public MixedText(IReadOnlyList<(string Name, TextCorpus Text)> sources, IDataMixer mixer, TrainingOptions options, CorpusTokenizer? tokenizer = null)
+    public MixedText(IReadOnlyList<(string Name, TextCorpus Text)> sources, DataMixer mixer, TrainingOptions options, CorpusTokenizer? tokenizer = null)
     {
         (this.mixer, writes) = (mixer, options.World is not { Rank: > 0 });
         samplers = sources.ToDictionary(source => source.Name, source => Named(source.Name, () =>

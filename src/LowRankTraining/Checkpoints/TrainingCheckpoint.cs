@@ -10,7 +10,7 @@ namespace LowRankTraining.Checkpoints;
 /// the others waiting, and all read, wherever the file is visible to all. Any number of processes can go on.</para>
 /// <para>For weight-space methods the factors are saved as they are, unmerged. To get a plain model out of a run, call <see cref="ILowRankSession.Finish"/>
 /// and <c>model.save</c>.</para>
-/// <para>Not saved: the position in the data (a <see cref="Mixing.IDataMixer"/> saves its own) and the state of torch's global generator, on which dropout
+/// <para>Not saved: the position in the data (a <see cref="Mixing.DataMixer"/> saves its own) and the state of torch's global generator, on which dropout
 /// depends.</para>
 /// </remarks>
 public static class TrainingCheckpoint

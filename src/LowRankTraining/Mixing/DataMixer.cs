@@ -2,9 +2,22 @@ using LowRankTraining.Checkpoints;
 
 namespace LowRankTraining.Mixing;
 
-/// <summary>What the mixers of this library have in common: names, draws, saving and loading.</summary>
-/// <remarks>Draw n is a function of the seed, n and the probabilities at that time: there is no stream of random numbers to share or to lose.</remarks>
-public abstract class DataMixer : IDataMixer
+/// <summary>Decides from which of several sources of data each micro-batch comes.</summary>
+/// <remarks>
+/// <para>A micro-batch comes from one source as a whole. The loop asks for it, lets the mixer watch its backward
+/// pass, and says when an update's gradient is complete:</para>
+/// <code>
+/// optimizer.zero_grad();
+/// var draw = mixer.Next();
+/// using var loss = Loss(model, batches[draw.Source].At(draw.Index));
+/// mixer.Observe(draw.Source, () => loss.backward());     // as often as there are micro-batches in an update
+/// mixer.Update();
+/// optimizer.step();
+/// </code>
+/// <para>Draw n is a function of the seed, n and the probabilities at that time: there is no stream of random numbers to share or to
+/// lose.</para>
+/// </remarks>
+public abstract class DataMixer : IDisposable
 {
     private const string Name = "mixer", Draws = "draws/", Updates = "updates";
 
@@ -32,7 +45,7 @@ public abstract class DataMixer : IDataMixer
     /// <value>Names of the sources.</value>
     public IReadOnlyList<string> Sources => _sources;
 
-    /// <inheritdoc/>
+    /// <value>What is known of each source, in their order.</value>
     public IReadOnlyList<SourceShare> Mixture
     {
         get
@@ -45,7 +58,7 @@ public abstract class DataMixer : IDataMixer
     /// <value>Of each source, in their order; they add up to 1.</value>
     public abstract IReadOnlyList<double> Probabilities { get; }
 
-    /// <inheritdoc/>
+    /// <value>Calls of <see cref="Update"/> so far, in this process and before.</value>
     public long CompletedUpdates { get; private set; }
 
     /// <value>Says which mixers can load each other's files.</value>
@@ -54,14 +67,18 @@ public abstract class DataMixer : IDataMixer
     /// <value>Options that its files record, or null.</value>
     private protected virtual object? Described => null;
 
-    /// <inheritdoc/>
+    /// <summary>Draws the source of the next micro-batch. It may be asked ahead of time, as loaders do.</summary>
+    /// <returns>The source's name, and how many were drawn from it before: the position in it, which a resumed run goes on from.</returns>
     public (string Source, long Index) Next()
     {
         var place = PlaceAt(RandomKey.For(_seed, "mixer", "source", _draws.Sum()));
         return (_sources[place], _draws[place]++);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Runs a micro-batch's backward pass, and learns from what it adds to the gradients.</summary>
+    /// <param name="source">Where the micro-batch came from.</param>
+    /// <param name="backward">Adds to the gradients; called once. In the first call of an update they are zero or null before.</param>
+    /// <exception cref="ArgumentException">There is no such source. Nothing was run.</exception>
     public void Observe(string source, Action backward)
     {
         ArgumentNullException.ThrowIfNull(backward);
@@ -69,14 +86,17 @@ public abstract class DataMixer : IDataMixer
         Watch(source, backward);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Says that the gradient of an update is complete. Call it before the optimizer's step.</summary>
+    /// <exception cref="InvalidOperationException">Nothing was observed since the last update, where that is needed.</exception>
     public void Update()
     {
         Learn(CompletedUpdates + 1);
         CompletedUpdates++;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Saves everything that later draws depend on, so that a resumed run draws the same sources; a file in that
+    /// place is replaced when the new one is complete.</summary>
+    /// <exception cref="InvalidOperationException">An update has begun and not ended.</exception>
     public void Save(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -96,7 +116,9 @@ public abstract class DataMixer : IDataMixer
         });
     }
 
-    /// <inheritdoc/>
+    /// <summary>Goes back to where a mixer of the same kind and sources was when it was saved.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, or of another mixer. Nothing was changed.</exception>
     public void Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -118,14 +140,14 @@ public abstract class DataMixer : IDataMixer
             _draws[place] = state.Counter(Draws + _sources[place]);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees what the mixer keeps.</summary>
     public void Dispose()
     {
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Frees what the mixer keeps.</summary>
+    /// <inheritdoc cref="Dispose()"/>
     protected virtual void Dispose(bool disposing) { }
 
     /// <exception cref="ArgumentException">There is no such source.</exception>
@@ -164,3 +186,10 @@ public abstract class DataMixer : IDataMixer
         return Enumerable.Range(0, _sources.Length).Last(place => probabilities[place] > 0);
     }
 }
+
+/// <summary>A source's part in the mixture.</summary>
+/// <param name="Source">Its name.</param>
+/// <param name="Probability">With which the next micro-batch is drawn from it.</param>
+/// <param name="Draws">Micro-batches drawn from it so far.</param>
+/// <param name="Reward">What the mixer thinks it is worth, in the mixer's own units; null where nothing is known.</param>
+public readonly record struct SourceShare(string Source, double Probability, long Draws, double? Reward);

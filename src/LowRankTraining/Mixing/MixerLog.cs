@@ -6,7 +6,7 @@ namespace LowRankTraining.Mixing;
 internal static partial class MixerLog
 {
     /// <summary>Tells the new mixture, its entropy, and what the sources' rewards are on average.</summary>
-    public static void MixtureMoved(this ILogger logger, long update, IDataMixer mixer)
+    public static void MixtureMoved(this ILogger logger, long update, DataMixer mixer)
     {
         if (!logger.IsEnabled(LogLevel.Debug))
             return;

@@ -25,8 +25,9 @@ public sealed record LDAdam : GradientSpaceMethod
     /// <value>ρ, the share of the first moment in what the subspace is found from, in [0, 1). Default 0.908 (LDAdam: β₁).</value>
     public double Share { get; init; } = 0.908;
 
-    /// <value>Gives back with the next gradient what the projection drops; null for not. Costs one matrix of state. Default: in float32 (LDAdam).</value>
-    public ErrorFeedback? Feedback { get; init; } = new();
+    /// <value>How the error is stored, what the projection drops and what comes back with the next gradient; null for no error feedback. It is one matrix of
+    /// state. Default: float32 (LDAdam).</value>
+    public StateFormat? Feedback { get; init; } = StateFormat.Float32;
 
     /// <inheritdoc/>
     protected override IBasis OwnBasis => new MomentumMix { Share = Share, Of = new WarmStartedBasis { Start = ColdBasis } };
@@ -44,6 +45,6 @@ public sealed record LDAdam : GradientSpaceMethod
         checks
             .Fraction(Share)
             .Unused(Basis is null, Share, 0.908, "Basis says what the subspace is found from: put a MomentumMix there")
-            .OptionalPart(Feedback);
+            .OptionalMoments(Feedback);
     }
 }

@@ -85,7 +85,7 @@ public static class Methods
         ["apollo, reference code"] = rank => new Apollo { Rank = rank, RefreshEvery = Period, Compatibility = Compatibility.ReferenceCode },
         ["ldadam"] = rank => new LDAdam { Rank = rank },
         ["ldadam, no feedback"] = rank => new LDAdam { Rank = rank, Feedback = null, RefreshEvery = Period },
-        ["ldadam, 8-bit error"] = rank => new LDAdam { Rank = rank, Feedback = new() { Format = StateFormat.Blockwise8Bit with { Threshold = 32 } } },
+        ["ldadam, 8-bit error"] = rank => new LDAdam { Rank = rank, Feedback = StateFormat.Blockwise8Bit with { Threshold = 32 } },
         ["frugal"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3 },
         ["frugal, singular vectors"] = _ =>
             new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Basis = new RandomizedSvdBasis(), OnRefresh = MomentCarryOver.Rotate },

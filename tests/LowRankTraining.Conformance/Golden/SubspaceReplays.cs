@@ -40,7 +40,7 @@ public static class SubspaceReplays
         {
             Rank = golden.Whole("hp.rank"),
             Basis = new WithRecordedSigns(new MomentumMix { Share = share, Of = ofMix }),
-            Feedback = golden.Flag("hp.error_feedback") ? new() : null,
+            Feedback = golden.Flag("hp.error_feedback") ? StateFormat.Float32 : null,
             Side = shape[0] > shape[1] ? ProjectionSide.Right : ProjectionSide.Left,
         }).Attach);
     }

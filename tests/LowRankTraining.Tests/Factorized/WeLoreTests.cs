@@ -73,9 +73,9 @@ public class WeLoreTests
 
         WeLorePlan.Of(matrix, 0.4).Layers.Single().Should().Match<WeLoreLayer>(layer => layer.Rank == 6 && !layer.IsLowRank && layer.ParametersAfter == 300);
         WeLorePlan.Of(matrix, 0.4, minRatio: 0.4).Layers.Single().IsLowRank.Should().BeTrue();
-        WeLorePlan.Of(matrix, 0.4, WeLoreChoice.BreakEven).Layers.Single().Should()
+        WeLorePlan.Of(matrix, 0.4, minRatio: null).Layers.Single().Should()
             .Match<WeLoreLayer>(layer => layer.IsLowRank && layer.ParametersAfter == 6 * 40);
-        WeLorePlan.Of(matrix, 0.1, WeLoreChoice.BreakEven).Layers.Single().IsLowRank.Should().BeFalse("rank 9 would take 360 numbers for 300");
+        WeLorePlan.Of(matrix, 0.1, minRatio: null).Layers.Single().IsLowRank.Should().BeFalse("rank 9 would take 360 numbers for 300");
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public class WeLoreTests
         using var model = Seeded(new OpenNetwork());
         var before = Weights(model);
 
-        var report = WeLorePlan.For(model, ratio: 0.5, choice: WeLoreChoice.BreakEven).ToString();
+        var report = WeLorePlan.For(model, ratio: 0.5, minRatio: null).ToString();
 
         report.Should().Contain("first.weight").And.Contain("16 x 12").And.Contain("parameters").And.NotContain("lm_head");
         Weights(model).Should().BeEquivalentTo(before);

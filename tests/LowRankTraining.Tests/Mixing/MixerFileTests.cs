@@ -74,7 +74,7 @@ public sealed class MixerFileTests : IDisposable
         using var other = Make(sketched: true);
         using var names = new Rehearsal(6, Options, sources: ["a", "c"]);
         using var kind = new FixedMixer(["a", "b"]);
-        foreach (IDataMixer mixer in new IDataMixer[] { other.Mixer, names.Mixer, kind })
+        foreach (DataMixer mixer in new DataMixer[] { other.Mixer, names.Mixer, kind })
             mixer.Invoking(it => it.Load(File)).Should().Throw<InvalidDataException>().WithMessage("*of another mixer*Nothing was changed.");
     }
 

@@ -22,7 +22,7 @@ public class ForeignStateTests
         ["galore, both sides"] = () => new GaLore { Rank = 2, Side = ProjectionSide.Both },
         ["ldadam"] = () => new LDAdam { Rank = 2 },
         ["ldadam, no feedback"] = () => new LDAdam { Rank = 2, Feedback = null },
-        ["ldadam, bfloat16 error"] = () => new LDAdam { Rank = 2, Feedback = new() { Format = StateFormat.BFloat16 } },
+        ["ldadam, bfloat16 error"] = () => new LDAdam { Rank = 2, Feedback = StateFormat.BFloat16 },
         ["apollo"] = () => new Apollo { Rank = 2 },
         ["frugal"] = () => new Frugal(),
         ["frugal, blocks"] = () => new Frugal { ByBlocks = true },

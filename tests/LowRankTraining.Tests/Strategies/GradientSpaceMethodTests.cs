@@ -23,7 +23,7 @@ public class GradientSpaceMethodTests
             ["SimilarityThreshold", "GapGrowth", "RememberedSimilarities", "WeightGroup", "Staggered"]),
         ["fira"] = (new Fira { ResidualScale = -1, Limiter = new() { MaxGrowth = 1, Floor = 0 } }, ["ResidualScale", "Limiter.MaxGrowth", "Limiter.Floor"]),
         ["apollo"] = (new Apollo { Scaling = (GradientScaling)9, Limiter = new() { MaxGrowth = 1 } }, ["Scaling", "Limiter.MaxGrowth"]),
-        ["ldadam"] = (new LDAdam { Share = 1, Feedback = new() { Format = StateFormat.Affine4Bit } }, ["Share", "Feedback.Format"]),
+        ["ldadam"] = (new LDAdam { Share = 1, Feedback = StateFormat.Affine4Bit }, ["Share", "Feedback"]),
         ["frugal"] = (new Frugal { Density = 1.5, Outside = (StateFreeStep)9, ResidualScale = -1 }, ["Density", "Outside", "ResidualScale"]),
         ["online-subspace-descent"] = (new OnlineSubspaceDescent { Refresh = null, ProjectorLearningRate = 0, ProjectorWeightDecay = -1 },
             ["ProjectorLearningRate", "ProjectorWeightDecay"]),
@@ -100,7 +100,7 @@ public class GradientSpaceMethodTests
     private static readonly Dictionary<string, (GaLore Method, string[] Wrong)> WrongParts = new()
     {
         ["periodic"] = (new() { Refresh = new PeriodicRefresh { Every = 0 } }, ["GaLore.Refresh.Every is 0: it must be at least 1."]),
-        ["staggered"] = (new() { Refresh = new StaggeredRefresh { Every = 0 } }, ["GaLore.Refresh.Every is*"]),
+        ["staggered"] = (new() { Refresh = new PeriodicRefresh { Every = 0, Staggered = true } }, ["GaLore.Refresh.Every is*"]),
         ["lazy"] =
             (new() { Refresh = new LazyRefresh { Every = 0, Threshold = 0, Growth = 1, Remembered = 0 } },
                 ["GaLore.Refresh.Every is*", "GaLore.Refresh.Threshold is*", "GaLore.Refresh.Growth is*", "GaLore.Refresh.Remembered is*"]),

@@ -58,7 +58,7 @@ public class OptionEffectTests
             _ when type == typeof(AdafactorRule) => [new AdafactorRule { ScaleParameter = true, ClipThreshold = 0.1 }],
             _ => [],
         };
-        var removable = type == typeof(NormGrowthLimiter) || type == typeof(ErrorFeedback);
+        var removable = type == typeof(NormGrowthLimiter);
         return (removable ? Nothing : others).Where(other => !Equals(other, value));
     }
 

@@ -32,7 +32,7 @@ public class RecipeTests
             Rank = 0,
             Basis = new GaussianBasis(),
             Lift = new ScaledResidual(),
-            Feedback = new ErrorFeedback(),
+            Feedback = StateFormat.Float32,
         });
 
         make.Should().Throw<OptionsValidationException>().Which.Failures.Should().HaveCount(3);

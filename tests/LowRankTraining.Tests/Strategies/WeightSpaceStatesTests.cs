@@ -72,7 +72,6 @@ public class WeightSpaceStatesTests
         { new SLTrain { PreservesVariance = true, Start = LowRankTraining.Layers.WeightStart.FromWeight }, "SLTrain.PreservesVariance" },
         { new LowRankFactorization { RankStabilized = true }, "LowRankFactorization.RankStabilized" },
         { new WeLore { Rank = 8 }, "WeLore.Rank" },
-        { new WeLore { MinRatio = 0.1, Choice = LowRankTraining.Strategies.WeLoreChoice.BreakEven }, "WeLore.MinRatio" },
     };
 
     [Theory, MemberData(nameof(Idle))]

@@ -23,7 +23,7 @@ public class ErrorFeedbackTests
         using var scope = NewDisposeScope();
         const int Rank = 2;
         using var weight = new Parameter(zeros(rows, columns, ScalarType.Float64));
-        using var session = new LDAdam { Rank = Rank, Share = Share, Feedback = feedback ? new() : null }.Attach([("weight", weight)]);
+        using var session = new LDAdam { Rank = Rank, Share = Share, Feedback = feedback ? StateFormat.Float32 : null }.Attach([("weight", weight)]);
         var rule = session.Parameters.Single().Rule;
         using var state = new StateBag();
         var actual = zeros(rows, columns, ScalarType.Float64);
@@ -72,7 +72,7 @@ public class ErrorFeedbackTests
         var rule = new SubspaceRule
         {
             Rank = 2, Side = side, RefreshEvery = every, Inner = new MovingAverage(momentum), Lift = new ProjectBack { Scale = 1 },
-            OnRefresh = MomentCarryOver.Rotate, Feedback = new ErrorFeedback(),
+            OnRefresh = MomentCarryOver.Rotate, Feedback = StateFormat.Float32,
         };
         using var state = new StateBag();
         Tensor applied = zeros(6, 9, ScalarType.Float64), sum = zeros(6, 9, ScalarType.Float64);
@@ -92,7 +92,7 @@ public class ErrorFeedbackTests
     public void Gradient_itself_is_left_as_it_was()
     {
         using var scope = NewDisposeScope();
-        var rule = new SubspaceRule { Rank = 2, RefreshEvery = 1, OnRefresh = MomentCarryOver.ProjectionAware, Feedback = new ErrorFeedback() };
+        var rule = new SubspaceRule { Rank = 2, RefreshEvery = 1, OnRefresh = MomentCarryOver.ProjectionAware, Feedback = StateFormat.Float32 };
         using var state = new StateBag();
         var gradient = Draw.Normal(6, 9, 1);
         var before = gradient.clone();

@@ -8,23 +8,18 @@ namespace LowRankTraining.Parts;
 /// with the other state, so that a resumed run has it.</para>
 /// <para>Source: Robert et al., LDAdam, arXiv 2410.16103, algorithm 1, lines 8 and 10.</para>
 /// </remarks>
-public sealed record ErrorFeedback : IPart
+/// <param name="Format">How the error is stored.</param>
+internal readonly record struct ErrorFeedback(StateFormat Format)
 {
-    /// <value>How the error is stored. Default: float32.</value>
-    public StateFormat Format { get; init; } = StateFormat.Float32;
-
-    /// <inheritdoc/>
-    public void Check(Checks checks) => checks.Moments(Format);
-
     private MomentSlot Slot => new("error", 1) { Format = Format };
 
-    internal IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Slot.SlotsFor(shape);
+    public IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Slot.SlotsFor(shape);
 
     /// <summary>Ĝ = G + E.</summary>
-    internal Tensor Add(Tensor matrix, StateBag state) => Slot.Read(state, matrix).add_(matrix);
+    public Tensor Add(Tensor matrix, StateBag state) => Slot.Read(state, matrix).add_(matrix);
 
     /// <summary>E += ±β₁/(1 − β₁) P M.</summary>
-    internal static void AddMoment(Tensor error, Projection projection, in SubspaceChange change, bool old)
+    public static void AddMoment(Tensor error, Projection projection, in SubspaceChange change, bool old)
     {
         foreach (var slot in change.Inner.Moments)
             if (slot.Order == 1 && slot.IsIn(change.State))
@@ -36,7 +31,7 @@ public sealed record ErrorFeedback : IPart
     }
 
     /// <summary>E ← Ĝ − P R, and stores it.</summary>
-    internal void Keep(Tensor error, Projection projection, Tensor lowRank, StateBag state, in StepContext step)
+    public void Keep(Tensor error, Projection projection, Tensor lowRank, StateBag state, in StepContext step)
     {
         projection.AddBack(error, lowRank, -1);
         Slot.Write(state, error, step);

@@ -9,9 +9,10 @@ namespace LowRankTraining.Parts;
 /// <para>State: <c>limiter_norm</c>, one scalar; infinite before the first step.</para>
 /// <para>Source: Chen et al., Fira, arXiv 2410.01623, section 4.3; also used by APOLLO, arXiv 2412.05270.</para>
 /// </remarks>
-public sealed record NormGrowthLimiter : ILimiter
+public sealed record NormGrowthLimiter : IPart
 {
-    private static readonly StateSlot Memory = new StateSlot("limiter_norm").Of(1);
+    /// <summary>The norm that was let through last.</summary>
+    internal static readonly StateSlot Memory = new StateSlot("limiter_norm").Of(1);
 
     /// <value>γ, the largest growth per step; above 1. Default 1.01 (Fira and APOLLO).</value>
     public double MaxGrowth { get; init; } = 1.01;
@@ -29,11 +30,11 @@ public sealed record NormGrowthLimiter : ILimiter
         .Above(0, Floor)
         .Defined(Compatibility);
 
-    /// <inheritdoc/>
-    public IEnumerable<StateSlot> Slots => [Memory];
-
-    /// <inheritdoc/>
-    public Tensor Factor(Tensor norm, StateBag state)
+    /// <summary>The factor, in [0, 1], that an update of this norm is multiplied by.</summary>
+    /// <param name="norm">‖S‖_F, a scalar on the device. It may be overwritten, and returned.</param>
+    /// <param name="state">What is kept of earlier updates.</param>
+    /// <returns>A scalar on the same device: nothing is read back to the host.</returns>
+    internal Tensor Factor(Tensor norm, StateBag state)
     {
         if (!state.TryGet(Memory, out var allowed))
             state.Set(Memory, allowed = full(Array.Empty<long>(), double.PositiveInfinity, norm.dtype, norm.device));

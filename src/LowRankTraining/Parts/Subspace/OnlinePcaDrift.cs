@@ -7,7 +7,7 @@ namespace LowRankTraining.Parts;
 /// <para>State: with AdamW two tensors of the basis' shape, <c>drift_exp_avg</c> and <c>drift_exp_avg_sq</c>.</para>
 /// <para>Source: Liang et al., Online Subspace Descent, arXiv 2408.12857, algorithm 1.</para>
 /// </remarks>
-public sealed record OnlinePcaDrift : ISubspaceDrift
+public sealed record OnlinePcaDrift : IPart
 {
     /// <value>η_P, above 0. Default 0.005.</value>
     public double LearningRate { get; init; } = 0.005;
@@ -28,8 +28,13 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
 
     private static AdamRule Adam { get; } = new() { Names = AdamNames.After("drift_") };
 
-    /// <inheritdoc/>
-    public Tensor Move(Tensor seen, Tensor basis, StateBag state, in StepContext step)
+    /// <summary>The basis that the next update uses. Not asked at the update that has found the first one.</summary>
+    /// <param name="seen">Â ÂᵀP, s × rank, with Â = A / ‖A‖ and A the gradient of this update, s × l, or its transpose where columns are compressed. Where
+    /// gradients that add up are projected as they arise, that of the first one.</param>
+    /// <param name="basis">P, the columns in use, s × rank. Not to be changed.</param>
+    /// <param name="state">The parameter's memory.</param>
+    /// <param name="step">The step.</param>
+    internal Tensor Move(Tensor seen, Tensor basis, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         var rate = LearningRate * step.LearningRateShare;
@@ -47,8 +52,8 @@ public sealed record OnlinePcaDrift : ISubspaceDrift
         return (Orthonormalizes ? Orthonormal.Columns(moved) : moved).MoveToOuterDisposeScope();
     }
 
-    /// <inheritdoc/>
-    public IEnumerable<StateSlot> SlotsFor(long length, long rank) => UsesAdam ? Adam.SlotsFor([length, rank]) : [];
+    /// <summary>What is kept for a basis of this shape.</summary>
+    internal IEnumerable<StateSlot> SlotsFor(long length, long rank) => UsesAdam ? Adam.SlotsFor([length, rank]) : [];
 
     /// <summary>∇_P ‖P PᵀÂ − Â‖², from S = Â Xᵀ: X Xᵀ = PᵀS.</summary>
     internal static Tensor Gradient(Tensor seen, Tensor basis)

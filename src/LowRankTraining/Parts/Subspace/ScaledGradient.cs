@@ -26,7 +26,7 @@ public sealed record ScaledGradient : ILift
     public bool ScaleBeforeLimiter { get; init; }
 
     /// <value>Tempers the update; null for none. Default: growth of 1 % a step (APOLLO).</value>
-    public ILimiter? Limiter { get; init; } = new NormGrowthLimiter();
+    public NormGrowthLimiter? Limiter { get; init; } = new();
 
     /// <value>Whom to follow where paper and code differ. Default: the paper.</value>
     public Compatibility Compatibility { get; init; }
@@ -45,7 +45,7 @@ public sealed record ScaledGradient : ILift
     public bool NeedsOneSide => Scaling == GradientScaling.Channel;
 
     /// <inheritdoc/>
-    public IEnumerable<StateSlot> Slots => Limiter?.Slots ?? [];
+    public IEnumerable<StateSlot> Slots => Limiter is null ? [] : [NormGrowthLimiter.Memory];
 
     /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)

@@ -19,7 +19,7 @@ public sealed record ScaledResidual : ILift
     public double ResidualScale { get; init; } = 1;
 
     /// <value>Tempers the residual; null for none. Default: growth of 1 % a step (Fira).</value>
-    public ILimiter? Limiter { get; init; } = new NormGrowthLimiter();
+    public NormGrowthLimiter? Limiter { get; init; } = new();
 
     /// <value><see cref="Compatibility.ReferenceCode"/>: S = (G − α P R) diag(φ). Default: <see cref="Compatibility.Paper"/>.</value>
     public Compatibility Compatibility { get; init; }
@@ -35,7 +35,7 @@ public sealed record ScaledResidual : ILift
     public bool NeedsOneSide => true;
 
     /// <inheritdoc/>
-    public IEnumerable<StateSlot> Slots => Limiter?.Slots ?? [];
+    public IEnumerable<StateSlot> Slots => Limiter is null ? [] : [NormGrowthLimiter.Memory];
 
     /// <inheritdoc/>
     public void AddTo(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)

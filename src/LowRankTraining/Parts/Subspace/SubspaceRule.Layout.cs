@@ -9,7 +9,7 @@ public sealed partial record SubspaceRule
         var limit = Side.Limit(rows, columns);
         var rank = $"{(Basis.IsAdaptive ? "at most " : "")}{RankFor(rows, columns)} of {limit}";
         var guard = Guard is null ? "" : $" behind {Guard.GetType().Name}";
-        var feedback = Feedback is null ? "" : $", error {Feedback.Format}";
+        var feedback = Feedback is null ? "" : $", error {Feedback}";
         return $"{Side.For(rows, columns)} subspace of rank {rank}, {Basis.GetType().Name} {BasisFormat}, "
             + $"{Inner.LayoutFor(LowRankShape(rows, columns))}{guard}{feedback}";
     }
@@ -28,7 +28,7 @@ public sealed partial record SubspaceRule
             .. Guard?.Slots ?? [],
             .. Lift.Slots,
             .. Refresh.SlotsFor(lowRank.Elements()),
-            .. Feedback?.SlotsFor(shape) ?? [],
+            .. Error?.SlotsFor(shape) ?? [],
             Clock,
             Accumulated,
             RenewedFor,
@@ -68,7 +68,7 @@ public sealed partial record SubspaceRule
             .Part(Inner)
             .OptionalPart(Guard)
             .Part(Lift)
-            .OptionalPart(Feedback)
+            .OptionalMoments(Feedback)
             .Fraction(NoiseFloor);
 
         if (Basis is not null && BasisFormat is not null && Refresh is not null && OnRefresh is not null && Inner is not null && Lift is not null)
@@ -117,7 +117,7 @@ public sealed partial record SubspaceRule
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
         if (Basis.GoesAhead && !Refresh.OnlyCounts)
             yield return $"{Basis.GetType().Name} goes ahead of a refresh, and {Refresh.GetType().Name} does not know of one before it is due: "
-                + "take PeriodicRefresh or StaggeredRefresh.";
+                + "take PeriodicRefresh.";
         if (Basis.GoesAhead && (Side == ProjectionSide.Both || Feedback is not null || Drift is not null))
             yield return $"{Basis.GetType().Name} goes ahead of a refresh by the gradient of the update before, in a subspace of one side, "
                 + "without error feedback and without a drift: set Ahead to false.";

@@ -36,7 +36,7 @@ public sealed partial record SubspaceRule : UpdateRule
     public long RefreshEvery { init => Refresh = new PeriodicRefresh { Every = value }; }
 
     /// <value>What moves the basis a little after every update; null for nothing. Default: nothing.</value>
-    public ISubspaceDrift? Drift { get; init; }
+    public OnlinePcaDrift? Drift { get; init; }
 
     /// <value>What becomes of the moments at a refresh. Default: they are kept (GaLore).</value>
     public MomentCarryOver OnRefresh { get; init; } = MomentCarryOver.Keep;
@@ -50,8 +50,9 @@ public sealed partial record SubspaceRule : UpdateRule
     /// <value>How the step comes back. Default: projected back, times 0.25 (GaLore).</value>
     public ILift Lift { get; init; } = new ProjectBack();
 
-    /// <value>Gives back with the next gradient what the projection dropped; null for not. Default: not.</value>
-    public ErrorFeedback? Feedback { get; init; }
+    /// <value>How the error is stored, in any format for moments, that is what the projection drops and what comes back with the next gradient:
+    /// Ĝ = G + E is projected in place of G, and E ← Ĝ − P R. Null for no error feedback. Default: null. Source: LDAdam, arXiv 2410.16103, algorithm 1.</value>
+    public StateFormat? Feedback { get; init; }
 
     /// <value>Entries of a two-sided projection below this share of the largest one are zero: Adam would blow their rounding noise up to full steps. 0 keeps
     /// them. Default 1e-6.</value>
@@ -90,7 +91,7 @@ public sealed partial record SubspaceRule : UpdateRule
         if (isHuge)
             matrix = GradientCheck.InRange(matrix);
 
-        var observed = Feedback?.Add(matrix, state) ?? matrix;
+        var observed = Error?.Add(matrix, state) ?? matrix;
         var (projection, lowRank) = due ? Renew(new DenseOperator(observed), state, step) : Project(observed, Current(matrix, state, step));
         var accumulated = TakeAccumulated(lowRank, state);
 
@@ -109,7 +110,7 @@ public sealed partial record SubspaceRule : UpdateRule
             squares = squares is null ? null : SquaredNorms.Along(lowRank, projection.RankAxis);
         }
 
-        Feedback?.Keep(observed, projection, lowRank, state, step);
+        Error?.Keep(observed, projection, lowRank, state, step);
         if (LooksOutside(state, step))
             Observe(new WholeGradient(new DenseOperator(Feedback is null ? matrix : observed)), projection, lowRank, state, step);
         Advance(new(matrix, projection, lowRank), squares, accumulator, scale, state, step);
@@ -146,6 +147,8 @@ public sealed partial record SubspaceRule : UpdateRule
         Lift.AddTo(packed.AsMatrix(), lowRank, scale, state);
         accumulator.copy_(packed);
     }
+
+    private ErrorFeedback? Error => Feedback is { } format ? new(format) : null;
 
     private bool IsDue(StateBag state, in StepContext step)
     {

@@ -12,7 +12,7 @@ namespace LowRankTraining.Strategies;
 /// <para>A zero or non-finite gradient changes nothing.</para>
 /// <para>Source: Mahdavinia and Mahdavi, Low-rank Momentum Factorization for Memory Efficient Training, arXiv 2507.08091, and its code.</para>
 /// </remarks>
-public sealed record FactoredMomentumRule : UpdateRule
+internal sealed record FactoredMomentumRule : UpdateRule
 {
     private static readonly StateSlot Left = new("left_factor"), Values = new("singular_values"), Right = new("right_factor");
 

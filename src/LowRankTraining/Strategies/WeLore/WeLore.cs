@@ -24,12 +24,9 @@ public sealed record WeLore : FactorizedLayerMethod
     /// <value>The share of all singular values to take away, in (0, 1). Default 0.5 (WeLore's headline setting).</value>
     public double Ratio { get; init; } = Half;
 
-    /// <value>Which matrices become factors. Default: those that lose <see cref="MinRatio"/>.</value>
-    public WeLoreChoice Choice { get; init; }
-
-    /// <value>The share of its singular values that a matrix loses before it becomes factors, in [0, 1]. Default 0.5 (WeLore's fine-tuning); 0 makes factors
-    /// of all of them, some larger than the matrix.</value>
-    public double MinRatio { get; init; } = Half;
+    /// <value>The share of its singular values that a matrix loses before it becomes factors, in [0, 1]; 0 makes factors of all of them, some larger than the
+    /// matrix; null of those whose factors are smaller than the matrix, k below m n / (m + n). Default 0.5 (WeLore's fine-tuning).</value>
+    public double? MinRatio { get; init; } = Half;
 
     /// <value>A plan made before, for instance from the model that a checkpoint comes from; null to make one. Default null.</value>
     public WeLorePlan? Plan { get; init; }
@@ -44,7 +41,7 @@ public sealed record WeLore : FactorizedLayerMethod
     /// <summary>What <see cref="Attach"/> would do. The model is not changed.</summary>
     /// <param name="model">A trained model.</param>
     /// <param name="targets">The matrices to look at; all linear weights but the output head when null.</param>
-    public WeLorePlan PlanFor(nn.Module model, Targets? targets = null) => Plan ?? WeLorePlan.For(model, targets, Ratio, Choice, MinRatio);
+    public WeLorePlan PlanFor(nn.Module model, Targets? targets = null) => Plan ?? WeLorePlan.For(model, targets, Ratio, MinRatio);
 
     /// <summary>Puts factors in the place of the weights that are nearly of low rank, and freezes the others.</summary>
     /// <param name="model">A trained model, already on its device and in its dtype.</param>
@@ -59,7 +56,7 @@ public sealed record WeLore : FactorizedLayerMethod
         if (components.Count == 0)
             throw new ArgumentException(
                 $"At a ratio of {plan.Ratio} none of the {plan.Layers.Count} matrices loses enough of its singular values to become factors. "
-                + "Raise Ratio, lower MinRatio, or take WeLoreChoice.BreakEven. Nothing was changed.");
+                + "Raise Ratio, lower MinRatio, or set it to null. Nothing was changed.");
 
         Logger?.Planned(Name, plan);
         return AdapterPlanner.Attach(model, Targets.Exactly("the components of low rank", components), (this with { Plan = plan }).Method, gradients);
@@ -70,13 +67,10 @@ public sealed record WeLore : FactorizedLayerMethod
     {
         base.Check(checks);
         checks.Share(Ratio)
-            .Defined(Choice)
-            .Between(0, 1, MinRatio)
+            .Between(0, 1, MinRatio ?? 0, nameof(MinRatio))
             .NoEffect(TableStates != StateFormat.Float32 && TrainOthers, nameof(TableStates), "tables of embeddings stay frozen. Leave it out.")
-            .Require(Plan is null || (Ratio, Choice, MinRatio) == (Half, default, Half),
-                $"{checks.PathOf(nameof(Plan))} is set, so that Ratio, Choice and MinRatio have no effect: leave these out, or make the plan with them.")
-            .NoEffect(MinRatio != Half && Choice == WeLoreChoice.BreakEven, nameof(MinRatio),
-                "Choice is BreakEven, which goes by the size of the factors. Leave it out.");
+            .Require(Plan is null || (Ratio, MinRatio) == (Half, Half),
+                $"{checks.PathOf(nameof(Plan))} is set, so that Ratio and MinRatio have no effect: leave both out, or make the plan with them.");
     }
 
     private protected override void CheckRank(Checks checks) =>

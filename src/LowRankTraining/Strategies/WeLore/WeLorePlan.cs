@@ -39,40 +39,39 @@ public sealed class WeLorePlan
     /// <param name="model">A trained model.</param>
     /// <param name="targets">The matrices; all linear weights but the output head when null.</param>
     /// <param name="ratio">The share of singular values to take away, in (0, 1). Default 0.5.</param>
-    /// <param name="choice">Which matrices are to become factors. Default: those that lose a given share.</param>
-    /// <param name="minRatio">That share, in [0, 1]. Default 0.5 (WeLore's fine-tuning).</param>
+    /// <param name="minRatio">The share that a matrix has to lose to become factors, in [0, 1]; null where these have to be smaller than the matrix. Default
+    /// 0.5 (WeLore's fine-tuning).</param>
     /// <exception cref="ArgumentOutOfRangeException">A ratio out of range.</exception>
     /// <exception cref="ArgumentException">The targets match nothing, or something that holds NaN or infinity.</exception>
     public static WeLorePlan For(
-        nn.Module model, Targets? targets = null, double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
+        nn.Module model, Targets? targets = null, double ratio = 0.5, double? minRatio = 0.5)
     {
         targets = Targets.Of(targets, AdapterPlanner.DefaultTargets)!;
         var trained = NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen).ToArray();
         return Of(
             AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))),
-            ratio, choice, minRatio);
+            ratio, minRatio);
     }
 
     /// <summary>Plans from spectra that are known.</summary>
     /// <param name="matrices">Name, rows and columns, and the singular values.</param>
     /// <param name="ratio">The share of singular values to take away, in (0, 1).</param>
-    /// <param name="choice">Which matrices are to become factors.</param>
-    /// <param name="minRatio">The share that a matrix has to lose for that, in [0, 1].</param>
+    /// <param name="minRatio">The share that a matrix has to lose to become factors, in [0, 1]; null where these have to be smaller than the matrix.</param>
     /// <exception cref="ArgumentOutOfRangeException">A ratio out of range.</exception>
     public static WeLorePlan Of(
         IEnumerable<(string Name, (long Rows, long Columns) Shape, Spectrum Spectrum)> matrices,
-        double ratio = 0.5, WeLoreChoice choice = WeLoreChoice.MinRatio, double minRatio = 0.5)
+        double ratio = 0.5, double? minRatio = 0.5)
     {
         if (!(ratio is > 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(ratio), ratio, "The ratio is a share of the singular values: above 0 and below 1.");
-        if (!(minRatio is >= 0 and <= 1))
+        if (minRatio is not (null or (>= 0 and <= 1)))
             throw new ArgumentOutOfRangeException(nameof(minRatio), minRatio, "The least ratio is a share of the singular values: at least 0 and at most 1.");
 
         var known = matrices.ToArray();
         var threshold = ThresholdFor(ratio, [.. known.Select(matrix => matrix.Spectrum)]);
         return new(ratio, threshold,
             [.. known.Select(matrix => new WeLoreLayer(
-            matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), choice, minRatio))]);
+            matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), minRatio))]);
     }
 
     /// <summary>A table of all matrices, and the sums.</summary>
