@@ -69,3 +69,37 @@ public abstract class GradientView
         return list.Length > 0 ? list : throw new ArgumentException("There are no trainable parameters to watch the gradients of.", nameof(parameters));
     }
 }
+
+/// <summary>Every number of the gradients, one parameter after the other.</summary>
+internal sealed class WholeGradients(IReadOnlyList<Parameter> parameters) : GradientView
+{
+    internal override string Layout => $"gradients of {Size(parameters)}";
+
+    internal override Device Device => parameters[0].device;
+
+    private protected override Tensor Compute() => Flat(parameters);
+
+    /// <summary>A copy, on the device of the first parameter. Of a single tensor <c>cat</c> gives an alias, and the next backward pass would add to what was
+    /// read.</summary>
+    public static Tensor Flat(IReadOnlyList<Parameter> parameters)
+    {
+        Tensor[] gradients = [.. parameters.Select(parameter => Flat(parameter, parameters[0].device))];
+        return gradients is [var only] ? only.clone() : cat(gradients);
+    }
+
+    private static Tensor Flat(Parameter parameter, Device device) => parameter.grad is { } gradient
+        ? gradient.to(ScalarType.Float32, device).reshape(-1)
+        : zeros(parameter.numel(), ScalarType.Float32, device);
+}
+
+/// <summary>The gradients of the low-rank factors of a weight-space method, all their numbers.</summary>
+/// <remarks>Which layers have factors with gradients may turn out in the first step only (a hook that the model passes by), or change in training (the end of a
+/// warm start), so they are asked for at every use. A vector of another length than the one before is never compared with it.</remarks>
+internal sealed class FactorGradients(ILowRankSession session, GradientView otherwise) : GradientView
+{
+    internal override string Layout => $"gradients of the factors of '{session.Strategy}', or {otherwise.Layout}";
+
+    internal override Device Device => otherwise.Device;
+
+    private protected override Tensor Compute() => session.FactorParameters is { Count: > 0 } factors ? WholeGradients.Flat(factors) : otherwise.Read();
+}

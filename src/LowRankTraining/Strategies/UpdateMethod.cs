@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using LowRankTraining.Text;
 
 namespace LowRankTraining.Strategies;
@@ -72,7 +73,8 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     public virtual void Check(Checks checks)
     {
         checks
-            .Require(MethodName.IsValid(Name), MethodName.Refusal(Name))
+            .Require(Name is not null && ValidName().IsMatch(Name),
+                $"'{Name}' cannot name a method: use lower-case letters, digits, dots and dashes, such as \"contoso.warm-sign\".")
             .Defined(Compatibility);
         ParameterOptions.Check(checks, Overrides, ObjectionsTo);
     }
@@ -158,4 +160,56 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     /// <summary>A method as it is when nothing is set, to tell which options are; itself where it cannot be made without options.</summary>
     private protected static TMethod Unset<TMethod>(TMethod method) where TMethod : UpdateMethod =>
         method.GetType().GetConstructor(Type.EmptyTypes)?.Invoke(null) as TMethod ?? method;
+
+    private ParameterOptions? OptionsOf(NamedParameter candidate) => Overrides.FirstOrDefault(row => row.IsFor(candidate.Names));
+
+    /// <inheritdoc/>
+    /// <remarks>A matrix is projected where the group is given a method, and has the rule of everything else where it is not; the numbers are the method's own
+    /// either way.</remarks>
+    ParameterPlan ILowRankStrategy.PlanAdded(string name, Parameter parameter, bool isTarget)
+    {
+        Checks.Require(this);
+        var candidate = new NamedParameter(name, parameter, [new(name, null)]);
+        var own = OptionsOf(candidate);
+        var role = new ParameterRole(name, parameter, isTarget && candidate.IsMatrix, candidate.IsTable, Place: 0);
+        return PlanOf(candidate, (own is null ? this : With(own)).RuleFor(role), own);
+    }
+
+    private ParameterPlan PlanOf(NamedParameter candidate, UpdateRule rule, ParameterOptions? own)
+    {
+        var plan = GradientSpaceSession.Plan(candidate, rule) with
+        {
+            DecaysAfterUpdate = DecaysAfterUpdate,
+            AcceptZeroGradient = FollowsCode,
+            KeepsRemainder = KeepsRemainders,
+        };
+        return own?.Applied(plan) ?? plan;
+    }
+
+    private static long BytesOfAdamW(Parameter parameter) => 2 * sizeof(float) * parameter.shape.Elements();
+
+    /// <summary>What the method would have against itself with the options of a row.</summary>
+    private IEnumerable<string> ObjectionsTo(ParameterOptions own)
+    {
+        try
+        {
+            return Checks.Of(With(own) with { Overrides = [] }).Except(Checks.Of(this with { Overrides = [] }));
+        }
+        catch (NotSupportedException unable)
+        {
+            return [unable.Message];
+        }
+    }
+
+    /// <summary>What a method may be called: its name stands in checkpoints and in configuration.</summary>
+    [GeneratedRegex("^[a-z0-9.-]+$")]
+    private static partial Regex ValidName();
 }
+
+/// <summary>One parameter, and what a method has to do with it.</summary>
+/// <param name="Name">Its name in the model.</param>
+/// <param name="Parameter">The parameter.</param>
+/// <param name="IsTarget">Whether the method is for it.</param>
+/// <param name="IsTable">Whether it is the table of an embedding, known by its module, or in a list of parameters by "embed" in its name.</param>
+/// <param name="Place">Its place among the targets, from 0; 0 for what is none.</param>
+public readonly record struct ParameterRole(string Name, Parameter Parameter, bool IsTarget, bool IsTable, int Place);

@@ -37,7 +37,6 @@ internal static class Layers
         ["ILowRankSession"] = "Contracts",
         ["ParameterPlan"] = "Contracts",
         ["ParameterOptions"] = "Contracts",
-        ["LowRankMethod"] = "Strategies",
         ["LowRankStrategies"] = "Strategies",
     };
 

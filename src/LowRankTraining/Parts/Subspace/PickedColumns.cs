@@ -14,7 +14,7 @@ internal static class PickedColumns
 
         var (rows, width, count) = ((int)matrix.size(0), (int)matrix.size(1), (int)columns.size(0));
         var picked = empty(rows, count, ScalarType.Float32);
-        ForRows(rows, count, (row, height) => SpanColumns.Pick(
+        ForRows(rows, count, (row, height) => Pick(
             matrix.Floats().Slice(row * width, height * width), width, columns.Longs(), picked.Floats().Slice(row * count, height * count)));
         return picked;
     }
@@ -29,9 +29,37 @@ internal static class PickedColumns
         }
 
         var (rows, width, count) = ((int)matrix.size(0), (int)matrix.size(1), (int)columns.size(0));
-        ForRows(rows, count, (row, height) => SpanColumns.Add(
+        ForRows(rows, count, (row, height) => Add(
             matrix.Floats().Slice(row * width, height * width), width, columns.Longs(), parts.Floats().Slice(row * count, height * count), (float)scale));
     }
 
     private static void ForRows(int rows, int count, Action<int, int> work) => HostMemory.ForRanges(rows, multiple: 1, WorthSharing / Math.Max(1, count), work);
+
+    /// <summary>The columns, one beside the other, a row at a time.</summary>
+    /// <param name="matrix">Rows of <paramref name="width"/> numbers.</param>
+    /// <param name="width">Numbers in a row of the matrix.</param>
+    /// <param name="columns">Which ones, in any order.</param>
+    /// <param name="picked">Rows of as many numbers as there are columns.</param>
+    private static void Pick(ReadOnlySpan<float> matrix, int width, ReadOnlySpan<long> columns, Span<float> picked)
+    {
+        for (var (at, row) = (0, 0); at < picked.Length; at += columns.Length, row += width)
+        {
+            var from = matrix.Slice(row, width);
+            var to = picked.Slice(at, columns.Length);
+            for (var i = 0; i < to.Length; i++)
+                to[i] = from[(int)columns[i]];
+        }
+    }
+
+    /// <summary>Adds factor · <paramref name="parts"/> to the columns, a row at a time.</summary>
+    private static void Add(Span<float> matrix, int width, ReadOnlySpan<long> columns, ReadOnlySpan<float> parts, float factor)
+    {
+        for (var (at, row) = (0, 0); at < parts.Length; at += columns.Length, row += width)
+        {
+            var to = matrix.Slice(row, width);
+            var from = parts.Slice(at, columns.Length);
+            for (var i = 0; i < from.Length; i++)
+                to[(int)columns[i]] += factor * from[i];
+        }
+    }
 }

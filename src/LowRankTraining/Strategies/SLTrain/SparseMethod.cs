@@ -6,7 +6,7 @@ internal sealed class SparseMethod(AdapterSettings settings, SparseRecipe recipe
     /// <value>A hook would come too late: the layer has multiplied by its weight already.</value>
     public override IReadOnlyList<Injection> Ways => [Injection.Replace, Injection.Shadow];
 
-    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => ranks?.For(site) ?? (long)Settings.Rank)];
+    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => ranks?.For(site) ?? Settings.Rank)];
 
     public override void Check(IReadOnlyList<Site> sites)
     {
@@ -37,5 +37,21 @@ internal sealed class SparseMethod(AdapterSettings settings, SparseRecipe recipe
     {
         var (rows, columns) = site.Weight.shape.Sides();
         return Support.CountFor(recipe.Density, rows, columns) == 0;
+    }
+}
+
+/// <summary>What is said of a matrix that has become low-rank factors and a sparse part.</summary>
+internal static class SparseReport
+{
+    public static string Of(string reason, in Support support, string weight) =>
+        $"{reason}; {support.Count} of {support.Rows * support.Columns} entries in its sparse part; {weight}";
+
+    /// <summary>How far the parts are from the weight that they come from.</summary>
+    public static string Kept(Tensor weight, Tensor parts)
+    {
+        using var scope = NewDisposeScope();
+        var (kept, before) = (parts.to(ScalarType.Float32), weight.to(ScalarType.Float32));
+        var lost = (kept - before).norm().ToDouble() / Math.Max(before.norm().ToDouble(), double.Epsilon);
+        return FormattableString.Invariant($"made from the weight, {100 * lost:0.0} % of whose norm is lost");
     }
 }

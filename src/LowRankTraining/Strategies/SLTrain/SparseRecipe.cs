@@ -20,6 +20,10 @@ internal sealed record SparseRecipe
 
     public AdamRule Adam { get; init; } = new();
 
+    /// <value>Where the support is, in a layout: with the values, or in the seed.</value>
+    public string SupportLayout =>
+        KeepsIndices ? "with indices" : FormattableString.Invariant($"on the support of seed {Seed} at density {Density}");
+
     /// <summary>The recipe of a single layer.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It cannot be had.</exception>
     public static SparseRecipe Of(long rows, long columns, int rank, double density, double scale, bool keepsIndices, ulong key)

@@ -54,7 +54,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
     {
         var (rows, columns) = shape.Sides();
         return $"shadowed factors of rank {Recipe.RankOf(rows, columns)} of {shape.ShortSide()} and {Recipe.SupportOf("", rows, columns).Count} sparse values "
-            + $"{SparseReport.SupportOf(Recipe)}";
+            + $"{Recipe.SupportLayout}";
     }
 
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
