@@ -29,7 +29,7 @@ internal static class Methods
         ["Balanced"] = (parameters, rank, refreshing) => refreshing.Of(new Balanced { Rank = rank }).Attach(parameters),
         ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLA { Rank = rank, AllowUnreached = true }, parameters),
         ["Factorization"] = (parameters, rank, _) =>
-            Layered.Attach(new LowRankFactorization { Rank = rank, Init = WeightStart.Fresh, AllowUnreached = true }, parameters),
+            Layered.Attach(new LowRankFactorization { Rank = rank, StartsFromWeight = false, AllowUnreached = true }, parameters),
         ["Dion"] = (parameters, rank, _) => new Dion { Rank = rank }.Attach(parameters),
         ["DoRA"] = (parameters, rank, _) =>
             WithGradients(new DoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }.Attach(Layered.Model(parameters))),
@@ -67,7 +67,7 @@ internal static class Methods
         ["SwitchLoRA"] = (parameters, rank, _) =>
             WithGradients(new SwitchLoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
         ["Spectron"] = (parameters, rank, _) =>
-            Layered.Attach(new Spectron { Rank = rank, Init = WeightStart.Fresh, AllowUnreached = true }, parameters),
+            Layered.Attach(new Spectron { Rank = rank, StartsFromWeight = false, AllowUnreached = true }, parameters),
         ["SubTrack++"] = (parameters, rank, refreshing) => refreshing.Of(new SubTrack { Rank = rank }).Attach(parameters),
         ["SUMO"] = (parameters, rank, refreshing) => refreshing.Of(new Sumo { Rank = rank }).Attach(parameters),
         ["WeLore"] = (parameters, rank, _) =>

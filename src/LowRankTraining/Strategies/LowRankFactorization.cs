@@ -20,8 +20,9 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     /// <value>Ranks by name, for instance of a <see cref="WeLorePlan"/>; a matrix that has none there gets <see cref="Rank"/>. Default: none.</value>
     public RankAllocation? Ranks { get; init; }
 
-    /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
-    public WeightStart Init { get; init; } = WeightStart.FromWeight;
+    /// <value>Whether the factors come as near to the weight as they can, by its truncated SVD; else they are drawn, and training starts from scratch. Default
+    /// true.</value>
+    public bool StartsFromWeight { get; init; } = true;
 
     /// <value>T, steps after which U and V become the halves U_k √Σ_k and √Σ_k V_kᵀ of their product's singular value decomposition, and their moments
     /// start from zero; at least 1, or null for never. The learning rate should start from 0 again with them: <see cref="Schedules.JaggedCosineSchedule"/>.
@@ -35,12 +36,12 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
 
     /// <inheritdoc/>
     protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => 
-        new FactorizedLinear(plain.bias, FactorPair.For(Init, plain.weight, rank, key));
+        new FactorizedLinear(plain.bias, StartsFromWeight ? FactorPair.OfSvd(plain.weight, rank, key) : FactorPair.Gaussian(plain.weight, rank, key));
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
     {
         base.Check(checks);
-        checks.OptionalPart(Ranks).Defined(Init).AtLeast(1, RefactorEvery ?? 1, nameof(RefactorEvery));
+        checks.OptionalPart(Ranks).AtLeast(1, RefactorEvery ?? 1, nameof(RefactorEvery));
     }
 }

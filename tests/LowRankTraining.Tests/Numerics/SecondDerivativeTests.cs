@@ -21,7 +21,7 @@ public class SecondDerivativeTests
         ["lora, hook"] = model => new LoRA { Rank = 2, Injection = Injection.Hook }.Attach(model, Targets.AllLinear()),
         ["lora, dropout"] = model => new LoRA { Rank = 2, Injection = Injection.Replace, Dropout = 0.3 }.Attach(model, Targets.AllLinear()),
         ["lora, NF4"] = model => new LoRA { Rank = 2, Base = BaseFormat.NF4 }.Attach(model, Targets.AllLinear()),
-        ["sltrain"] = model => new SLTrain { Rank = 2, Density = 0.2, Start = WeightStart.FromWeight }.Attach(model, Targets.AllLinear()),
+        ["sltrain"] = model => new SLTrain { Rank = 2, Density = 0.2, StartsFromWeight = true }.Attach(model, Targets.AllLinear()),
         ["cola"] = model => new CoLA { Rank = 2 }.Attach(model, Targets.AllLinear()),
     };
 

@@ -73,5 +73,5 @@ public class SLTrainFromWeightTests
     }
 
     private static SLTrain Strategy(Injection injection = Injection.Auto) =>
-        new() { Rank = 4, Alpha = 8, Density = 0.15, Start = WeightStart.FromWeight, Injection = injection };
+        new() { Rank = 4, Alpha = 8, Density = 0.15, StartsFromWeight = true, Injection = injection };
 }

@@ -69,7 +69,7 @@ public class WeightSpaceStatesTests
         { new ReLoRA { Reset = OptimizerReset.Zero, PruneRatio = 0.9 }, "ReLoRA.PruneRatio" },
         { new ReLoRA { Rounding = MergeRounding.Nearest, Injection = Injection.Shadow }, "ReLoRA.Rounding" },
         { new SwitchLoRA { SwitchDecay = 0.5 }, "SwitchLoRA.SwitchDecay" },
-        { new SLTrain { PreservesVariance = true, Start = LowRankTraining.Layers.WeightStart.FromWeight }, "SLTrain.PreservesVariance" },
+        { new SLTrain { PreservesVariance = true, StartsFromWeight = true }, "SLTrain.PreservesVariance" },
         { new LowRankFactorization { RankStabilized = true }, "LowRankFactorization.RankStabilized" },
         { new WeLore { Rank = 8 }, "WeLore.Rank" },
     };

@@ -22,8 +22,8 @@ public class ZeroWeightTests
         new LowRankFactorization { Rank = 4, RefactorEvery = 2 },
         new Spectron { Rank = 4 },
         new WeLore { Ratio = 0.3, MinRatio = 0 },
-        new SLTrain { Rank = 4, Start = WeightStart.FromWeight, Density = 0.01 },
-        new SLTrain { Rank = 4, Start = WeightStart.FromWeight, Density = 0.01, Injection = Injection.Shadow },
+        new SLTrain { Rank = 4, StartsFromWeight = true, Density = 0.01 },
+        new SLTrain { Rank = 4, StartsFromWeight = true, Density = 0.01, Injection = Injection.Shadow },
     ];
 
     [Theory, MemberData(nameof(FromTheWeight))]

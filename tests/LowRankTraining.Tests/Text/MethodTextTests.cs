@@ -134,7 +134,7 @@ public class MethodTextTests
     [InlineData("""{"Method":"fira","Basis":{"Kind":"dcd"}}""", "Basis:Kind is 'dcd', which is no basis. The nearest names are dct, *")]
     [InlineData("""{"Method":"fira","Basis":{"Kind":"coordinate","TakeLargest":3}}""",
         "Basis:TakeLargest is no option of coordinate. The only one is TakesLargest.")]
-    [InlineData("""{"Method":"fira","Refresh":{"Every":3}}""", "Refresh has no Kind: it must be one of *staggered*")]
+    [InlineData("""{"Method":"fira","Refresh":{"Every":3}}""", "Refresh has no Kind: it must be one of *periodic*")]
     [InlineData("""{"Method":"fira","Rank":"many"}""", "Rank is 'many': it must be a whole number.")]
     [InlineData("""{"Method":"fira","Rank":null}""", "Rank is empty: it must be a whole number.")]
     [InlineData("""{"Method":"fira","Rank":[3]}""", "Rank must be a whole number.")]

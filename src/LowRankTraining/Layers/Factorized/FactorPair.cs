@@ -12,10 +12,6 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
         return Kept(u, v, weight.dtype);
     }
 
-    /// <summary>The start of that name for a weight.</summary>
-    public static FactorPair For(WeightStart start, Tensor weight, long rank, ulong key) =>
-        start == WeightStart.FromWeight ? OfSvd(weight, rank, key) : Gaussian(weight, rank, key);
-
     /// <summary>Both normal with the standard deviation k^(−¼) (m + n)^(−¼), so that entries of the product have the
     /// variance 1 / (m + n). CoLA, arXiv 2502.10940.</summary>
     public static FactorPair Gaussian(long rows, long columns, long rank, ScalarType dtype, Device device, ulong key)

@@ -3,7 +3,7 @@ namespace LowRankTraining.Strategies;
 /// <summary>SLTrain: trains the sum of low-rank factors and a sparse part on a fixed random support in the place of each weight, from scratch.</summary>
 /// <remarks>
 /// <para>y = x Wᵀ + b with W = s B A + S, s = α/r; S has values v on ⌊δ m n⌋ entries. A and v start uniform in ±1/√n and B at zero. W exists only while a
-/// product is computed: what is kept are the parts. Unlike other methods this one discards the weights that the model has, see <see cref="Start"/>.
+/// product is computed: what is kept are the parts. Unlike other methods this one discards the weights that the model has, see <see cref="StartsFromWeight"/>.
 /// <see cref="ILowRankSession.Finish"/> gives plain weights W.</para>
 /// <para>For an m × n matrix: r (m + n) + δ m n numbers for the parts, twice as many of state, and δ m n int32 indices. Weight decay is not applied to the
 /// parts.</para>
@@ -35,8 +35,9 @@ public sealed record SLTrain : WeightSpaceMethod
     /// <see cref="WeightSpaceMethod.Strict"/>). Default 0.03 (SLTrain; 0.05 for 7 billion parameters).</value>
     public double Density { get; init; } = 0.03;
 
-    /// <value>What becomes of the weights that the model has. Default: they are discarded and training starts from scratch, as in the paper.</value>
-    public WeightStart Start { get; init; }
+    /// <value>Whether the parts come as near to the weights as they can: factors are their truncated SVD, and the sparse part what that leaves on its support.
+    /// What the model computes changes by what is lost. Default false: the weights are discarded and training starts from scratch, as in the paper.</value>
+    public bool StartsFromWeight { get; init; }
 
     /// <value>Whether the places of sparse values are kept, row by row and ascending: 4 bytes a value, 8 in a matrix of 2³¹ entries and more. If not, every
     /// forward and backward pass draws them again by the seed, and a run goes on only with the seed and the names that it was started with. Default
@@ -56,7 +57,7 @@ public sealed record SLTrain : WeightSpaceMethod
             Rank = Rank,
             Scale = ScaleOf(Alpha, Rank),
             Density = Density,
-            Start = Start,
+            StartsFromWeight = StartsFromWeight,
             KeepsIndices = KeepsIndices,
             PreservesVariance = PreservesVariance,
             Adam = Adam,
@@ -70,8 +71,7 @@ public sealed record SLTrain : WeightSpaceMethod
         checks.Share(Density)
             .OptionalPart(Ranks)
             .NoEffect(Dropout != 0, nameof(Dropout), "there is nothing beside the weight that it could act on. Leave it at 0.")
-            .Defined(Start)
-            .NoEffect(PreservesVariance && Start == WeightStart.FromWeight, nameof(PreservesVariance),
-                "Start is FromWeight, and the values are taken from the weight.");
+            .NoEffect(PreservesVariance && StartsFromWeight, nameof(PreservesVariance),
+                "StartsFromWeight is true, and the values are taken from the weight.");
     }
 }

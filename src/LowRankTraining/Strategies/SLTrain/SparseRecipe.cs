@@ -11,7 +11,7 @@ internal sealed record SparseRecipe
 
     public required double Density { get; init; }
 
-    public WeightStart Start { get; init; }
+    public bool StartsFromWeight { get; init; }
 
     public bool KeepsIndices { get; init; }
 
@@ -63,15 +63,15 @@ internal sealed record SparseRecipe
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var (rows, columns) = (plain.weight.shape[0], plain.weight.shape[1]);
-        var parts = Start == WeightStart.Fresh ? Fresh(name, rows, columns, plain.weight.dtype, plain.weight.device) : FromWeight(name, plain.weight);
+        var parts = StartsFromWeight ? FromWeight(name, plain.weight) : Fresh(name, rows, columns, plain.weight.dtype, plain.weight.device);
         return new(parts, plain.bias, SupportOf(name, rows, columns), Scale, KeepsIndices);
     }
 
     /// <exception cref="ArgumentException">The weight is to be factorized, and holds NaN or infinity.</exception>
     public void RequireUsable(string name, Tensor weight)
     {
-        if (Start == WeightStart.FromWeight)
-            FactorStart.RequireFinite(name, weight, "take WeightStart.Fresh");
+        if (StartsFromWeight)
+            FactorStart.RequireFinite(name, weight, "set StartsFromWeight to false");
     }
 
     /// <summary>The parts that come near a weight that is there: its truncated SVD, each singular value shared by both

@@ -9,7 +9,7 @@ internal sealed class SparseReplacement : LayerAdapter
         : base(request, settings, layer)
     {
         _recipe = recipe;
-        using var effective = recipe.Start == WeightStart.Fresh ? null : layer.EffectiveWeight();
+        using var effective = recipe.StartsFromWeight ? layer.EffectiveWeight() : null;
         Reason = SparseReport.Of(Reason, layer.Support,
             effective is null ? "the weight was discarded for new parts" : SparseReport.Kept(Weight, effective));
     }

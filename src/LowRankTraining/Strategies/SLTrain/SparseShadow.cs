@@ -29,7 +29,7 @@ internal sealed class SparseShadow : Adapter
         using var scope = NewDisposeScope();
         var before = Weight.detach().clone();
         var (rows, columns) = Weight.shape.Sides();
-        var isFresh = _recipe.Start == WeightStart.Fresh;
+        var isFresh = !_recipe.StartsFromWeight;
         var parts = isFresh ? _recipe.Fresh(Name, rows, columns, Weight.dtype, Weight.device) : _recipe.FromWeight(Name, Weight.Widened());
         Weight.copy_(SparseLowRank.Weight(parts, _support.Indices(Weight.device), _recipe.Scale).reshape(Weight.shape));
         if (!isFresh)
@@ -41,7 +41,7 @@ internal sealed class SparseShadow : Adapter
 
     public override void Begin(IOptimizerState state)
     {
-        if (_recipe.Start == WeightStart.Fresh)
+        if (!_recipe.StartsFromWeight)
             return;
         if (_start is null)
             throw new InvalidOperationException($"The session has had an optimizer before, which has the parts of '{Name}'. Go on with that one, or call "

@@ -23,8 +23,9 @@ public sealed record Spectron : FactorizedLayerMethod
     /// side.</value>
     public override int Rank { get; init; } = 128;
 
-    /// <value>What the factors start from. Default: the weight's singular value decomposition.</value>
-    public WeightStart Init { get; init; } = WeightStart.FromWeight;
+    /// <value>Whether the factors come as near to the weight as they can, by its truncated SVD; else they are drawn, and training starts from scratch. Default
+    /// true.</value>
+    public bool StartsFromWeight { get; init; } = true;
 
     /// <value>α, above 0: factors step by α η, so that AdamW can train the rest at a rate η of its own. Default 1.</value>
     public double Scale { get; init; } = 1;
@@ -57,14 +58,13 @@ public sealed record Spectron : FactorizedLayerMethod
 
     /// <inheritdoc/>
     protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) =>
-        new FactorizedLinear(plain.bias, FactorPair.For(Init, plain.weight, rank, key));
+        new FactorizedLinear(plain.bias, StartsFromWeight ? FactorPair.OfSvd(plain.weight, rank, key) : FactorPair.Gaussian(plain.weight, rank, key));
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
     {
         base.Check(checks);
         checks
-            .Defined(Init)
             .Fraction(Momentum)
             .Between(1, 100, NewtonSchulzSteps ?? 1, nameof(NewtonSchulzSteps))
             .Unused(NewtonSchulzSteps is not null, InBFloat16, false, "the polar factor is exact")
