@@ -23,13 +23,8 @@ internal readonly struct HostAdam
         return mean.OnHost(state, kind) is { } first && square.OnHost(state, kind) is { } second && first.Block == second.Block ? new(first, second) : null;
     }
 
-    /// <summary>Writes the direction of a step, over the gradient where that is the same tensor.</summary>
-    public void Advance(in HostNumbers gradient, Tensor direction, AdamNumbers numbers) => Advance(gradient, direction, numbers, factor: null);
-
-    /// <summary>accumulator += factor · direction.</summary>
-    public void AddUpdate(in HostNumbers gradient, Tensor accumulator, AdamNumbers numbers, float factor) => Advance(gradient, accumulator, numbers, factor);
-
-    private void Advance(in HostNumbers gradient, Tensor target, AdamNumbers numbers, float? factor)
+    /// <summary>Writes the direction of a step into the target, which may be the gradient; or with a factor, target += factor · direction.</summary>
+    public void Advance(in HostNumbers gradient, Tensor target, AdamNumbers numbers, float? factor = null)
     {
         var worthSharing = Math.Min(_mean.WorthSharing, _square.WorthSharing);
         if (gradient.Length < worthSharing)
