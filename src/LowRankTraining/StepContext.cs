@@ -87,6 +87,11 @@ public readonly record struct StepContext
         return Admits(verdict);
     }
 
+    /// <summary>The gradient in a size that can be squared and added up, in the dispose scope of the caller; null where no update can be made from
+    /// it.</summary>
+    internal Tensor? InRange(Tensor gradient) =>
+        AcceptsSquared(gradient, null, out var isHuge) ? isHuge ? GradientCheck.InRange(gradient) : gradient : null;
+
     private bool Admits(GradientVerdict verdict)
     {
         if (verdict is GradientVerdict.Usable or GradientVerdict.Huge || (verdict == GradientVerdict.Zero && AcceptZeroGradient))

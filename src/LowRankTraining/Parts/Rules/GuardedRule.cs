@@ -41,13 +41,11 @@ public sealed record GuardedRule : DirectionRule
     /// <inheritdoc/>
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        if (!step.AcceptsSquared(gradient, null, out var isHuge))
+        using var scope = NewDisposeScope();
+        if (step.InRange(gradient) is not { } usable)
             return;
 
-        using var scope = NewDisposeScope();
-        if (isHuge)
-            gradient = GradientCheck.InRange(gradient);
-        var (guarded, factor) = Guard.Apply(gradient, Inner, state, step);
+        var (guarded, factor) = Guard.Apply(usable, Inner, state, step);
         Inner.AddUpdate(guarded, accumulator, scale * factor, state, step with { Verdict = GradientVerdict.Usable });
     }
 

@@ -17,7 +17,7 @@ internal static class MatrixRules
     public static Tensor? MatrixOf(this UpdateRule rule, Tensor gradient, in StepContext step)
     {
         rule.RequireMatrix(gradient, step);
-        return step.AcceptsSquared(gradient, null, out var isHuge) ? (isHuge ? GradientCheck.InRange(gradient) : gradient).Widened().AsMatrix() : null;
+        return step.InRange(gradient)?.Widened().AsMatrix();
     }
 
     /// <summary>A rank, lowered to the short side of a matrix.</summary>

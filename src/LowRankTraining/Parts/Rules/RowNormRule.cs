@@ -48,11 +48,11 @@ public sealed record RowNormRule : DirectionRule
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         this.RequireMatrix(gradient, step);
-        if (!step.AcceptsSquared(gradient, null, out var isHuge))
+        using var scope = NewDisposeScope();
+        if (step.InRange(gradient) is not { } usable)
             return;
 
-        using var scope = NewDisposeScope();
-        var average = Average.Take(isHuge ? GradientCheck.InRange(gradient) : gradient, state, step);
+        var average = Average.Take(usable, state, step);
         accumulator.addcmul_(average, Factors(average), scale);
     }
 

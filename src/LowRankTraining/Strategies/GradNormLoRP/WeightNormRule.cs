@@ -27,16 +27,14 @@ internal sealed record WeightNormRule : UpdateRule
 
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
-        if (!step.AcceptsSquared(gradient, null, out var isHuge))
+        using var scope = NewDisposeScope();
+        if (step.InRange(gradient) is not { } usable)
             return;
 
-        using var scope = NewDisposeScope();
-        if (isHuge)
-            gradient = GradientCheck.InRange(gradient);
         var weight = (step.Weight ?? throw new InvalidOperationException(
                 $"{nameof(WeightNormRule)} needs the weight: set {nameof(StepContext)}.{nameof(StepContext.Weight)}."))
             .detach().to(gradient.dtype).AsMatrix();
-        var matrix = gradient.AsMatrix();
+        var matrix = usable.AsMatrix();
 
         var norm = RowNorms(weight);
         var unit = weight / Divisor(norm);
