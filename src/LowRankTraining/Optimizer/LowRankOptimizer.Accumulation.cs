@@ -33,13 +33,14 @@ public sealed partial class LowRankOptimizer
         return taken;
     }
 
-    /// <summary>Zeroes every gradient, and drops what <see cref="accumulate"/> has taken.</summary>
+    /// <summary>Zeroes every gradient, and drops what <see cref="accumulate"/> has taken. Gradients that the backward pass takes are freed: with one of zeros
+    /// there, the next would count as a part of it.</summary>
     /// <exception cref="InvalidOperationException">The model was moved after the optimizer was made.</exception>
     public override void zero_grad()
     {
         RequireLiveParameters();
         foreach (var entry in _entries)
-            entry.WritableGradient()?.Dispose();
+            entry.ClearGradient();
         base.zero_grad();
         DropWindow();
     }

@@ -103,6 +103,15 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
         return Parameter.grad;
     }
 
+    /// <summary>Frees a gradient that is taken in the backward pass, and leaves any other so that it can be zeroed.</summary>
+    public void ClearGradient()
+    {
+        if (Plan.Sink is { IsOpen: true })
+            Parameter.grad = null;
+        else
+            WritableGradient()?.Dispose();
+    }
+
     /// <summary>Gives the parameter a gradient of zeros.</summary>
     public Tensor SetZeroGradient()
     {

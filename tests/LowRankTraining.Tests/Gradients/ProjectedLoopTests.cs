@@ -140,6 +140,41 @@ public class ProjectedLoopTests
             actual.data<float>().ToArray().Should().Equal(expected.data<float>().ToArray(), name);
     }
 
+    /// <summary>What comes from the penalty is held. Zeros in its place would count as a part of the next gradient, and the run that goes on has
+    /// none.</summary>
+    [Fact]
+    public void Run_with_a_penalty_on_weights_goes_on_bit_for_bit()
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new(), resumed = new();
+        var method = new OnlineSubspaceDescent { Rank = 4 };
+        using LowRankOptimizer optimizer = Attach(model), other = Attach(resumed);
+        for (var step = 0; step < 3; step++)
+            Step(model, optimizer, step);
+
+        using var folder = new TemporaryDirectory();
+        TrainingCheckpoint.Save(folder.Path, model, optimizer);
+        TrainingCheckpoint.Load(folder.Path, resumed, other);
+        for (var step = 3; step < 6; step++)
+        {
+            Step(model, optimizer, step);
+            Step(resumed, other, step);
+        }
+
+        foreach (var ((name, expected), (_, actual)) in model.named_parameters().Zip(resumed.named_parameters()))
+            actual.data<float>().ToArray().Should().Equal(expected.data<float>().ToArray(), name);
+
+        LowRankOptimizer Attach(TappedModel one) => method.Attach(one, Targets.AllLinear(), GradientFlow.Projected).CreateOptimizer(0.01);
+
+        static void Step(TappedModel one, LowRankOptimizer trained, int step)
+        {
+            trained.zero_grad();
+            var penalty = one.get_parameter("wide.weight")!.square().sum();
+            (penalty + one.Loss(step, 12)).backward();
+            trained.step();
+        }
+    }
+
     [Fact]
     public void Window_that_zero_grad_drops_leaves_nothing_behind()
     {
