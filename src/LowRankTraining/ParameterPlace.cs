@@ -4,10 +4,13 @@ namespace LowRankTraining;
 internal sealed record ParameterPlace(string Name, nn.Module? Module)
 {
     /// <value>Whether it is the table of an embedding there: rows that are looked up, not a matrix that is multiplied.</value>
-    public bool IsTable => Module is Embedding || Module?.GetName() == "EmbeddingBag";
+    public bool IsTable => LooksUpRows(Module);
 
     /// <value>The name within the module.</value>
     public string LocalName => Name[(Name.LastIndexOf('.') + 1)..];
+
+    /// <summary>Whether a module is an embedding, alone or as a bag.</summary>
+    public static bool LooksUpRows(nn.Module? module) => module is Embedding or EmbeddingBag;
 
     public bool Matches(string[] patterns) => patterns.Any(pattern => Name.Contains(pattern, StringComparison.Ordinal));
 

@@ -19,7 +19,7 @@ internal static class ModelSketch
                 sketch.Put(path, linear);
                 done.Add(path);
             }
-            else if (modules.GetValueOrDefault(path) is Embedding && local == "weight")
+            else if (ParameterPlace.LooksUpRows(modules.GetValueOrDefault(path)) && local == "weight")
                 sketch.Put(path, nn.Embedding(parameter.shape[0], parameter.shape[1], device: parameter.device, dtype: parameter.dtype));
             else if (!done.Contains(path))
                 sketch.Put(name, new Parameter(parameter.detach().clone(), parameter.requires_grad));

@@ -20,6 +20,20 @@ public class CoverageTests
         new LoRA { Rank = 4 }.Attach(model).Layers.Select(layer => layer.Name).Should().Equal("mixer.weight");
     }
 
+    /// <summary>TorchSharp's module of native code has another name than its type.</summary>
+    [Fact]
+    public void Table_of_a_bag_is_one_like_any_other()
+    {
+        using var model = new Bag();
+        var method = new GaLore { Rank = 4, TableStates = StateFormat.Blockwise8Bit };
+
+        Projected(method, model).Should().Equal("mixer.weight");
+        Targets.AllMatrices().Inspect(model).Should().Equal("mixer.weight", "head.weight");
+        Targets.Matching("bag").Invoking(table => new LoRA().Attach(model, table)).Should().Throw<ArgumentException>().WithMessage("*table of an embedding*");
+        using var session = method.Attach(model);
+        MemoryPlan.For(model, method).StateBytes.Should().Be(MemoryPlan.For(session).StateBytes);
+    }
+
     /// <summary>What is left out of a method's own choice: head, table and convolution are no targets because of that.</summary>
     [Fact]
     public void What_is_left_out_of_the_own_choice_is_all_that_changes()
@@ -153,5 +167,18 @@ public class CoverageTests
         public Translator() : base(nameof(Translator)) => RegisterComponents();
 
         public override Tensor forward(Tensor input) => decoder.call(mixer.call(encoder.call(input)));
+    }
+
+    private sealed class Bag : nn.Module<Tensor, Tensor>
+    {
+#pragma warning disable CA2213 // Registered modules are disposed with this one.
+        private readonly EmbeddingBag bag = nn.EmbeddingBag(1024, 16);
+        private readonly nn.Module<Tensor, Tensor> mixer = nn.Linear(16, 16);
+        private readonly nn.Module<Tensor, Tensor> head = nn.Linear(16, 1024);
+#pragma warning restore CA2213
+
+        public Bag() : base(nameof(Bag)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => head.call(mixer.call(bag.call(input)));
     }
 }
