@@ -4,7 +4,8 @@ namespace LowRankTraining;
 /// <remarks>A pattern is a part of the qualified name, as in the authors' scripts: "attn" matches "layers.0.self_attn.q_proj.weight". Upper and lower case
 /// differ. The table of an <see cref="Embedding"/> module, and what has fewer than two dimensions, is never chosen.
 /// A table that another module has too, as a tied output head, has several names: it counts as a table, unless a pattern names its place in that other module.
-/// <see cref="Except"/> looks at all of its names.</remarks>
+/// <see cref="Except"/> looks at all of its names. Lists of patterns may be made for several models: one that chooses nothing, or is a part of no name to leave
+/// out, is named in a warning of the method's logger, as long as others choose something.</remarks>
 public sealed class Targets
 {
     private readonly string _description;
@@ -13,12 +14,15 @@ public sealed class Targets
 
     /// <param name="description">What they are.</param>
     /// <param name="includes">Whether a parameter is one of them.</param>
-    /// <param name="parts">What names are searched for, if they are.</param>
+    /// <param name="parts">The patterns that choose, if there are some.</param>
     private Targets(string description, Func<NamedParameter, bool> includes, params IReadOnlyList<string> parts) =>
         (_description, _includes, _parts) = (description, includes, parts);
 
     /// <value>Patterns of what is left out of the method's own choice; null where these targets are not made of it.</value>
     private string[]? OutOfOwn { get; init; }
+
+    /// <value>The patterns that somebody has left out.</value>
+    private IReadOnlyList<string> LeftOut { get; init; } = [];
 
     /// <value>Whether the tables of embeddings can be among them.</value>
     private bool TakesTables { get; init; }
@@ -38,8 +42,7 @@ public sealed class Targets
     public static Targets Matching(params string[] patterns)
     {
         Require(patterns);
-        return new($"names containing {List(patterns)}", candidate =>
-            candidate.IsMatrix && candidate.Places.Any(place => !place.IsTable && place.Matches(patterns)), patterns);
+        return new($"names containing {List(patterns)}", candidate => IsChosen(candidate, patterns), patterns);
     }
 
     /// <summary>The weights of these names.</summary>
@@ -50,7 +53,7 @@ public sealed class Targets
     public Targets Except(params string[] patterns)
     {
         Require(patterns);
-        return OutOfOwn is { } earlier ? OwnExcept([.. earlier, .. patterns]) : Without(patterns);
+        return OutOfOwn is { } earlier ? OwnExcept([.. earlier, .. patterns]) : Without(patterns, [.. LeftOut, .. patterns]);
     }
 
     /// <summary>The targets of a method.</summary>
@@ -59,15 +62,15 @@ public sealed class Targets
     internal static Targets? Of(Targets? given, Targets? own) => given switch
     {
         null or { OutOfOwn.Length: 0 } => own,
-        { OutOfOwn: { } patterns } => (own ?? new("all parameters", _ => true) { TakesTables = true }).Without(patterns),
+        { OutOfOwn: { } patterns } => (own ?? new("all parameters", _ => true) { TakesTables = true }).Without(patterns, patterns),
         _ => given,
     };
 
     /// <summary>These targets without what official scripts leave to plain Adam: embeddings and the output head, by their names or their modules.</summary>
     internal Targets ExceptTablesAndHead()
     {
-        var named = Except("embed", "lm_head");
-        return new($"{named._description}, except the output head", candidate => named._includes(candidate) && !candidate.IsHead, _parts);
+        var named = Without(["embed", "lm_head"], LeftOut);
+        return new($"{named._description}, except the output head", candidate => named._includes(candidate) && !candidate.IsHead, _parts) { LeftOut = LeftOut };
     }
 
     /// <summary>The names of the parameters of <paramref name="model"/> that would be chosen, in the model's order.</summary>
@@ -93,6 +96,25 @@ public sealed class Targets
             + $"{NearestTo(candidates)}Pass Targets that match some of them, for example Targets.AllMatrices().");
     }
 
+    /// <summary>A sentence on every pattern that chooses nothing, or is a part of no name to leave out: it may be misspelt.</summary>
+    internal IReadOnlyList<string> Unused(IReadOnlyCollection<NamedParameter> parameters)
+    {
+        var names = parameters.Where(other => other.IsMatrix).SelectMany(other => other.Names).ToArray();
+        return
+        [
+            .. _parts.Where(part => !parameters.Any(candidate => IsChosen(candidate, [part]))).Select(part => IsIn(part)
+                ? $"'{part}' is in the names of vectors and of tables of embeddings alone, which are never chosen." : InNoName(part)),
+            .. LeftOut.Where(part => !IsIn(part)).Select(part => $"{InNoName(part)} It leaves nothing out."),
+        ];
+
+        bool IsIn(string part) => parameters.Any(candidate => candidate.Matches([part]));
+
+        string InNoName(string part) => $"'{part}' is in no name. {NearestNames.SentenceForPart(part, names)}";
+    }
+
+    private static bool IsChosen(NamedParameter candidate, string[] patterns) =>
+        candidate.IsMatrix && candidate.Places.Any(place => !place.IsTable && place.Matches(patterns));
+
     /// <summary>A sentence on the first part that is in no name, with what may have been meant; or nothing.</summary>
     private string NearestTo(IReadOnlyCollection<NamedParameter> candidates) =>
         candidates.Count > 0 && _parts.FirstOrDefault(part => !candidates.Any(candidate => candidate.Matches([part]))) is { } absent
@@ -102,14 +124,14 @@ public sealed class Targets
     private static Targets OwnExcept(string[] patterns)
     {
         var common = AllMatrices().ExceptTablesAndHead();
-        var targets = patterns.Length == 0 ? common : common.Without(patterns);
-        return new(targets._description, targets._includes) { OutOfOwn = patterns };
+        var targets = patterns.Length == 0 ? common : common.Without(patterns, patterns);
+        return new(targets._description, targets._includes) { OutOfOwn = patterns, LeftOut = patterns };
     }
 
-    private Targets Without(string[] patterns) =>
+    private Targets Without(string[] patterns, IReadOnlyList<string> leftOut) =>
         new($"{_description}, except {List(patterns)}", candidate => _includes(candidate) && !candidate.Matches(patterns), _parts)
         {
-            TakesTables = TakesTables,
+            LeftOut = leftOut, TakesTables = TakesTables,
         };
 
     private static string Described(NamedParameter candidate) => candidate.IsOnlyEmbedding

@@ -24,9 +24,12 @@ internal static partial class Log
         + "Set Rank to have them projected.")]
     public static partial void ProjectionSpared(this ILogger logger, string strategy, int count, string matrices);
 
-    /// <summary>Reports how much of a model a method is for: a warning where that is less than half of what it could be for.</summary>
-    public static void Covered(this ILogger logger, string strategy, TargetCoverage coverage)
+    /// <summary>Reports how much of a model a method is for: a warning where that is less than half of what it could be for, and one where patterns are without
+    /// effect.</summary>
+    public static void Covered(this ILogger logger, string strategy, TargetCoverage coverage, IReadOnlyList<string> unused)
     {
+        if (unused.Count > 0)
+            logger.PatternsUnused(strategy, string.Join(" ", unused));
         if (coverage.IsLow)
             logger.FewCovered(strategy, coverage.Matrices, coverage.Percent, coverage.LeftOut);
         else
@@ -40,6 +43,9 @@ internal static partial class Log
         "{Strategy}: the targets are {Count} matrices with only {Percent:0.0} % of the model's numbers. The largest that are left out: {LeftOut}. "
         + "Pass Targets that match them, such as Targets.AllMatrices().")]
     private static partial void FewCovered(this ILogger logger, string strategy, int count, double percent, string leftOut);
+
+    [LoggerMessage(13, LogLevel.Warning, "{Strategy}: patterns of the targets without effect in this model: {Patterns}")]
+    private static partial void PatternsUnused(this ILogger logger, string strategy, string patterns);
 
     [LoggerMessage(20, LogLevel.Information,
         "{Strategy}: {Count} matrices adapted; {Trained} numbers are trained for {Parameters} of the model, {Share:P2}: {Layers}")]

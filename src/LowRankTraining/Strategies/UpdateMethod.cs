@@ -133,7 +133,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         if (spared.Count > 0)
             Logger?.ProjectionSpared(Name, spared.Count, string.Join(", ", spared.Take(8).Select(matrix => matrix.Name)));
         if (targets is not null)
-            Logger?.Covered(Name, TargetCoverage.For(parameters, targets.Includes));
+            Logger?.Covered(Name, TargetCoverage.For(parameters, targets.Includes), targets.Unused(parameters));
         foreach (var frozen in parameters.Where(candidate => OptionsOf(candidate) is { Frozen: true }))
             frozen.Parameter.requires_grad = false;
         return session;

@@ -82,6 +82,36 @@ public class CoverageTests
             .Should().Throw<ArgumentException>().Which.Message.Should().NotContain("nearest", "the name is there");
     }
 
+    /// <summary>One pattern of several: the others choose something, and the run goes on.</summary>
+    [Theory]
+    [InlineData("galore"), InlineData("lora")]
+    public void Pattern_without_effect_beside_others_is_warned_about(string method)
+    {
+        using var model = new Translator();
+        var logger = new RecordingLogger();
+
+        using var session = (method == "lora" ? (ILowRankStrategy)new LoRA { Rank = 4, Logger = logger } : new GaLore { Rank = 4, Logger = logger })
+            .Attach(model, Targets.Matching("mixer", "mixr", "bias").Except("decodr", "encoder"));
+
+        logger.Lines.Should().ContainSingle(line => line.Contains("without effect")).Which.Should()
+            .StartWith($"{method}: patterns of the targets without effect in this model: 'mixr' is in no name. The nearest names are mixer,")
+            .And.Contain("'bias' is in the names of vectors and of tables of embeddings alone, which are never chosen.")
+            .And.Contain("'decodr' is in no name. The nearest names are decoder,").And.EndWith("It leaves nothing out.")
+            .And.NotContain("'encoder'", "it is a name, if of a table");
+    }
+
+    [Fact]
+    public void Names_that_the_own_choice_leaves_out_need_not_be_there()
+    {
+        using var model = new Translator();
+        var logger = new RecordingLogger();
+
+        using (new GaLore { Rank = 4, Logger = logger }.Attach(model, Targets.Default()))
+            logger.Lines.Should().NotContain(line => line.Contains("without effect"));
+        using (new GaLore { Rank = 4, Logger = logger }.Attach(model, Targets.Default().Except("lm_head")))
+            logger.Lines.Should().ContainSingle(line => line.Contains("'lm_head' is in no name") && !line.Contains("'embed'"));
+    }
+
     [Fact]
     public void Targets_that_leave_most_of_a_model_out_are_warned_about()
     {

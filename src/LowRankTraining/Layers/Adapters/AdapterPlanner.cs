@@ -35,7 +35,7 @@ internal static class AdapterPlanner
         foreach (var adapter in adapters)
             adapter.Install();
 
-        method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains));
+        method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains), targets.Unused(parameters));
         var frozen = parameters.Except(chosen)
             .Where(other => !other.IsFrozen && (!method.Trains(other) || settings.OwnOf(other.Names) is { Frozen: true })).ToArray();
         foreach (var other in frozen)
