@@ -219,6 +219,12 @@ public sealed record StateSlot(string Name)
     /// <value>Whether it is float32 whatever the parameter's precision. Default false: numbers are float64 beside float64.</value>
     public bool IsSingle { get; init; }
 
+    /// <value>Whether its numbers are codes, or whole ones, which take the same beside float64. Default false.</value>
+    internal bool IsCoded { get; init; }
+
+    /// <summary>What it takes between steps, for a parameter of this dtype.</summary>
+    internal long BytesFor(ScalarType dtype) => dtype == ScalarType.Float64 && !IsSingle && !IsCoded ? 2 * Bytes : Bytes;
+
     /// <summary>The slot with so many numbers in float32.</summary>
     public StateSlot Of(long numbers) => this with { Bytes = sizeof(float) * numbers };
 

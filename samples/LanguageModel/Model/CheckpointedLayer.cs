@@ -9,13 +9,14 @@ namespace LanguageModel.Model;
 /// <summary>A layer that keeps its input alone for the backward pass, in which it is run once more.</summary>
 /// <remarks>
 /// <para>What a layer computes on its way is there for one layer at a time, for the time of one forward pass more. Losses and gradients are the same to the
-/// bit, as long as a layer computes the same from the same input.</para>
+/// bit, as long as a layer computes the same from the same input and the same random numbers: the CPU's global generator is put back to where it was. On a GPU,
+/// whose generator TorchSharp does not give, a layer must not draw from it; the dropout of the library's factors does not.</para>
 /// <para>An exception in the backward pass would end the process: it is kept, the layers below take NaN, and the next forward pass throws it.</para>
 /// <para>Source: Chen et al., Training deep nets with sublinear memory cost, arXiv 1604.06174.</para>
 /// </remarks>
 internal sealed class CheckpointedLayer : SingleTensorFunction<CheckpointedLayer>
 {
-    private const string Layer = "layer";
+    private const string Layer = "layer", Random = "random numbers";
 
     private static ExceptionDispatchInfo? failure;
 
@@ -54,6 +55,7 @@ internal sealed class CheckpointedLayer : SingleTensorFunction<CheckpointedLayer
         var input = (Tensor)vars[0];
         ctx.save_for_backward([input]);
         ctx.save_data(Layer, vars[2]);
+        ctx.save_data(Random, get_rng_state().DetachFromDisposeScope());
         using var guard = no_grad();
         return ((Module<Tensor, Tensor>)vars[2]).call(input);
     }
@@ -63,11 +65,13 @@ internal sealed class CheckpointedLayer : SingleTensorFunction<CheckpointedLayer
     {
         last?.Dispose();
         using var scope = NewDisposeScope();
-        var saved = ctx.get_saved_variables()[0];
+        var (saved, now) = (ctx.get_saved_variables()[0], get_rng_state());
+        using var then = (Tensor)ctx.get_data(Random);
 #pragma warning disable CA1031 // Whatever it is: it would end the process.
         try
         {
             using var guard = enable_grad();
+            set_rng_state(then);
             var input = saved.detach().requires_grad_();
             ((Module<Tensor, Tensor>)ctx.get_data(Layer)).call(input).backward([grad_output]);
             last = input.grad!.DetachFromDisposeScope();
@@ -77,6 +81,10 @@ internal sealed class CheckpointedLayer : SingleTensorFunction<CheckpointedLayer
             Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(thrown), null);
             using var guard = no_grad();
             last = full_like(saved, double.NaN).DetachFromDisposeScope();
+        }
+        finally
+        {
+            set_rng_state(now);
         }
 #pragma warning restore CA1031
 

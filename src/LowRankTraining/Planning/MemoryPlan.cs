@@ -4,7 +4,7 @@ namespace LowRankTraining;
 
 /// <summary>How much memory a method will need for weights, gradients and optimizer state, known before training starts.</summary>
 /// <remarks>
-/// <para>State is that between steps, of float32 and half-precision parameters; it equals <see cref="LowRankOptimizer.StateBytes"/> once every part of a rule
+/// <para>State is that between steps; it equals <see cref="LowRankOptimizer.StateBytes"/> once every part of a rule
 /// has been used, and is an upper bound where ranks fall or parameters take turns. Weights that a weight-space method has frozen are in
 /// <see cref="FrozenBytes"/>; other weights that are not trained are not counted. <see cref="PeakBytes"/> adds gradients, the copies that updates need, and the
 /// activations, which only the model knows.</para>
@@ -139,12 +139,13 @@ public sealed class MemoryPlan
         var shape = plan.Shape;
         var elements = shape.Elements();
         var gradient = elements * plan.Parameter.ElementSize;
-        var moment = elements * (plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float));
-        var summed = plan.Sink is not null && plan.Rule.ObstacleToProjection is null ? plan.Rule.BytesOfProjection(shape) : (long?)null;
+        var width = plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float);
+        var summed = plan.Sink is not null && plan.Rule.ObstacleToProjection is null
+            ? plan.Rule.BytesOfProjection(shape) / sizeof(float) * width : (long?)null;
         var copies = CopiesOf(plan, elements, isSummed: summed is not null);
         return new(
             plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, plan.StepsInBackward ? 0 : summed ?? gradient,
-            plan.Rule.BytesFor(shape) + (plan.HasRemainder ? elements : 0), 2 * moment, plan.Rule.LayoutFor(shape))
+            plan.Rule.BytesFor(shape, plan.Parameter.dtype) + (plan.HasRemainder ? elements : 0), 2 * width * elements, plan.Rule.LayoutFor(shape))
         {
             BackwardBytes = (summed ?? gradient) + (plan.StepsInBackward ? copies : 0),
             UpdateBytes = plan.StepsInBackward ? 0 : copies,

@@ -5,8 +5,8 @@ namespace LowRankTraining;
 /// <param name="Shape">Its shape.</param>
 /// <param name="WeightBytes">The weight itself, as it is stored, with the positions of sparse values.</param>
 /// <param name="GradientBytes">What is held of its gradient until the step: all of it in the weight's dtype; under <see cref="GradientFlow.Projected"/> what a
-/// projecting rule sums up, in float32; under <see cref="GradientFlow.Stepped"/> nothing.</param>
-/// <param name="StateBytes">Optimizer state between steps; see <see cref="Parts.UpdateRule.BytesFor"/>. At the
+/// projecting rule sums up, in float32, or in float64 for a float64 weight; under <see cref="GradientFlow.Stepped"/> nothing.</param>
+/// <param name="StateBytes">Optimizer state between steps; see <see cref="Parts.UpdateRule.BytesFor(IReadOnlyList{long})"/>. At the
 /// most, where a rule changes its state on the way.</param>
 /// <param name="AdamWBytes">What AdamW would keep: two moments in float32, or in float64 for a float64 weight.</param>
 /// <param name="Layout">How the rule lays out its state.</param>

@@ -70,13 +70,23 @@ public class MemoryTests
         ["adarankgrad", "frugal, blocks", "gum", "gum, exact, 8-bit momentum", "relora, warm start", "relora, NF4, warm start"];
 
     [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
-    public void Planned_state_is_the_one_that_is_held(string method)
+    public void Planned_state_is_the_one_that_is_held(string method) => HoldsWhatIsPlanned(method, ScalarType.Float32);
+
+    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    public void Planned_state_is_the_one_that_is_held_in_bfloat16(string method) => HoldsWhatIsPlanned(method, ScalarType.BFloat16);
+
+    [Theory, MemberData(nameof(InFloat64))]
+    public void Planned_state_is_the_one_that_is_held_in_float64(string method) => HoldsWhatIsPlanned(method, ScalarType.Float64);
+
+    public static TheoryData<string> InFloat64 => [.. Methods.ByName.Keys.Where(Methods.TakesFloat64)];
+
+    private static void HoldsWhatIsPlanned(string method, ScalarType dtype)
     {
         manual_seed(11);
-        using var model = new Problems.Mlp();
+        using var model = new Problems.Mlp().to(dtype);
         using var optimizer = Methods.Make(method).Attach(model).CreateOptimizer(lr: 0.001);
 
-        Problems.Train(model, optimizer, 1, Methods.Period + 1);
+        Problems.Train(model, optimizer, 1, Methods.Period + 1, dtype: dtype);
 
         var planned = MemoryPlan.For(optimizer.Session);
         planned.Parameters.Should().OnlyContain(parameter => parameter.StateBytes != null);

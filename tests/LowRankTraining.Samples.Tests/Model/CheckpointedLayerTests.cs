@@ -36,6 +36,49 @@ public sealed class CheckpointedLayerTests : IDisposable
             other.grad!.equal(one.grad!).all().ToBoolean().Should().BeTrue(parameter);
     }
 
+    /// <summary>Whatever draws from the global generator: dropout, for one.</summary>
+    [Fact]
+    public void Random_numbers_are_the_same_in_both_runs_of_a_layer()
+    {
+        using CausalLanguageModel plain = Model("llama"), checkpointed = Model("llama");
+        checkpointed.CheckpointsActivations = true;
+        foreach (var model in new[] { plain, checkpointed })
+            foreach (var (_, module) in model.named_modules().Where(pair => pair.name.EndsWith("up_proj", StringComparison.Ordinal)))
+                ((Linear)module).register_forward_hook((_, _, output) => nn.functional.dropout(output, 0.3));
+
+        manual_seed(5);
+        var (expected, next) = (Backward(plain, 1), rand(4));
+        manual_seed(5);
+
+        Backward(checkpointed, 1).Should().Be(expected);
+        rand(4).equal(next).all().ToBoolean().Should().BeTrue("the second run leaves the generator as it was");
+        foreach (var ((parameter, one), (_, other)) in plain.named_parameters().Zip(checkpointed.named_parameters()))
+            other.grad!.equal(one.grad!).all().ToBoolean().Should().BeTrue(parameter);
+    }
+
+    [Fact]
+    public void Dropout_before_factors_is_the_same_in_both_runs()
+    {
+        using CausalLanguageModel plain = Model("llama"), checkpointed = Model("llama");
+        checkpointed.CheckpointsActivations = true;
+        var method = new LoRA { Rank = 4, Dropout = 0.3 };
+        using var one = method.Attach(plain).CreateOptimizer(0.01);
+        using var other = method.Attach(checkpointed).CreateOptimizer(0.01);
+
+        for (var step = 0; step < Steps; step++)
+        {
+            one.zero_grad();
+            other.zero_grad();
+            foreach (var batch in new[] { 2 * step, 2 * step + 1 })
+                Backward(checkpointed, batch).Should().Be(Backward(plain, batch));
+            one.step();
+            other.step();
+        }
+
+        foreach (var ((parameter, weight), (_, same)) in plain.named_parameters().Zip(checkpointed.named_parameters()))
+            same.equal(weight).all().ToBoolean().Should().BeTrue(parameter);
+    }
+
     [Theory]
     [InlineData(GradientFlow.Whole)]
     [InlineData(GradientFlow.Projected)]

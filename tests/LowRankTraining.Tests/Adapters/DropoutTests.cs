@@ -43,6 +43,25 @@ public class DropoutTests
             .BeInRange(850, 1150, "masks that know nothing of each other differ in half of 2000 entries");
     }
 
+    /// <summary>As activation checkpointing does it: forward without gradients, and from behind once more with them.</summary>
+    [Fact]
+    public void Passes_that_are_run_again_for_the_backward_pass_have_the_masks_that_they_had()
+    {
+        using var scope = NewDisposeScope();
+        var (layer, plain) = (Transparent(width: 40, dropout: 0.5), Transparent(width: 40, dropout: 0.5));
+        var input = Normal(1, ScalarType.Float64, 50, 40);
+        double[][] expected = [.. Enumerable.Range(0, 4).Select(_ => Values(plain.call(input)))], forward;
+
+        using (no_grad())
+            forward = [Values(layer.call(input)), Values(layer.call(input))];
+        var (second, first) = (Values(layer.call(input)), Values(layer.call(input)));
+
+        forward.Should().BeEquivalentTo(expected[..2], options => options.WithStrictOrdering());
+        (second.SequenceEqual(expected[1]), first.SequenceEqual(expected[0])).Should().Be((true, true));
+        Values(layer.call(input)).Should().Equal(expected[2]);
+        Values(layer.call(input)).Should().Equal(expected[3]);
+    }
+
     /// <summary>Tied weights, a convolution and a layer whose hook is passed by are shadowed, and see no inputs.</summary>
     [Fact]
     public void Shadowed_layers_say_that_dropout_does_not_act_on_them()

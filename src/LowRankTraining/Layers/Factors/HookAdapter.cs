@@ -132,6 +132,9 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
 
         public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Shadow.SlotsFor(shape).Append(Memory);
 
-        public override long BytesFor(IReadOnlyList<long> shape) => KeepsState ? Shadow.BytesFor(shape) : Shadow.BytesOfWarmStart(shape);
+        public override long BytesFor(IReadOnlyList<long> shape) => BytesFor(shape, ScalarType.Float32);
+
+        internal override long BytesFor(IReadOnlyList<long> shape, ScalarType dtype) =>
+            KeepsState ? Shadow.BytesFor(shape, dtype) : Shadow.BytesOfWarmStart(shape, dtype);
     }
 }

@@ -141,15 +141,17 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [.. base.SlotsFor(shape), .. Settings.Adam.SlotsFor(shape), Factors];
 
     /// <remarks>At the most: of the warm start and of the factors, which follow it.</remarks>
-    public override long BytesFor(IReadOnlyList<long> shape)
+    public override long BytesFor(IReadOnlyList<long> shape) => BytesFor(shape, ScalarType.Float32);
+
+    internal override long BytesFor(IReadOnlyList<long> shape, ScalarType dtype)
     {
         long rank = Settings.RankAfter(0, shape.ShortSide()), columns = shape.Sides().Columns;
-        var factors = StateFormat.Float32.BytesFor(rank * (shape[0] + columns)) + Settings.Adam.BytesFor([rank, shape[0] + columns]);
-        return Math.Max(factors, BytesOfWarmStart(shape));
+        var factors = Factors.Of(rank * (shape[0] + columns)).BytesFor(dtype) + Settings.Adam.BytesFor([rank, shape[0] + columns], dtype);
+        return Math.Max(factors, BytesOfWarmStart(shape, dtype));
     }
 
     /// <summary>What full-rank training takes until the factors take over; 0 where they begin.</summary>
-    public long BytesOfWarmStart(IReadOnlyList<long> shape) => !Settings.IsActiveAtOnce ? Settings.Adam.BytesFor(shape) : 0;
+    public long BytesOfWarmStart(IReadOnlyList<long> shape, ScalarType dtype) => !Settings.IsActiveAtOnce ? Settings.Adam.BytesFor(shape, dtype) : 0;
 
     /// <summary>The factors' start. What of the weight they stand for stays in it: here the weight is always the merged one.</summary>
     private Tensor Draw(string name, Tensor matrix, Tensor? weight, long completed)

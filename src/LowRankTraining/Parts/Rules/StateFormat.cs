@@ -65,7 +65,7 @@ public abstract record StateFormat : IPart
     internal abstract long BytesFor(long elements);
 
     /// <summary>The slots of a stored tensor of so many numbers.</summary>
-    internal virtual IEnumerable<StateSlot> SlotsFor(string name, long elements) => [new(name) { Bytes = BytesFor(elements) }];
+    internal virtual IEnumerable<StateSlot> SlotsFor(string name, long elements) => [new(name) { Bytes = BytesFor(elements), IsCoded = !IsExact(elements) }];
 
     private sealed record FullPrecision : StateFormat
     {

@@ -41,6 +41,10 @@ public abstract record UpdateRule : IPart
     /// <param name="shape">The parameter's shape.</param>
     public virtual long BytesFor(IReadOnlyList<long> shape) => SlotsFor(shape).Sum(slot => slot.Bytes);
 
+    /// <summary>The same for a parameter of any dtype: beside float64 what is not stored in a format of its own is float64 too.</summary>
+    internal virtual long BytesFor(IReadOnlyList<long> shape, ScalarType dtype) =>
+        dtype == ScalarType.Float64 ? BytesFor(shape) + SlotsFor(shape).Sum(slot => slot.BytesFor(dtype) - slot.Bytes) : BytesFor(shape);
+
     /// <summary>What a reader should know about the rule for a parameter of this shape ("rank 128 lowered to 64, the length of the short side"), or
     /// null.</summary>
     /// <param name="shape">The parameter's shape.</param>

@@ -53,8 +53,11 @@ public interface IBasis : IPart
     internal bool GoesAhead => false;
 
     /// <summary>All that is kept of it.</summary>
-    internal IEnumerable<StateSlot> SlotsFor(BasisSlot slot, long length, long rank, StateFormat format) =>
-        [.. format.SlotsFor(slot.Name, 0).Skip(1), slot.Name with { Bytes = BytesFor(length, rank, format) }, slot.Rank, slot.Drawn];
+    internal IEnumerable<StateSlot> SlotsFor(BasisSlot slot, long length, long rank, StateFormat format)
+    {
+        var columns = slot.Name with { Bytes = BytesFor(length, rank, format), IsCoded = !GivesColumns || !format.IsExact(length * rank) };
+        return [.. format.SlotsFor(slot.Name, 0).Skip(1), columns, slot.Rank, slot.Drawn];
+    }
 
     /// <summary>The basis in use.</summary>
     internal BasisColumns Open(BasisSlot slot, StateFormat format, Tensor like, long length, StateBag state, in StepContext step)

@@ -15,7 +15,8 @@ namespace LowRankTraining.Parts;
 public sealed record LazyRefresh : IRefreshPolicy
 {
     private static readonly StateSlot
-        GapCounter = new("refresh_gap"), NextCounter = new("refresh_next"), CountCounter = new("refresh_remembered"), Memory = new("refresh_similarities");
+        GapCounter = new("refresh_gap"), NextCounter = new("refresh_next"), CountCounter = new("refresh_remembered"),
+        Memory = new("refresh_similarities") { IsSingle = true };
 
     /// <summary>More similarities than refreshes of any run, in less memory than a basis.</summary>
     internal const int MostRemembered = 10_000;

@@ -62,7 +62,7 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
         var (rows, columns) = shape.Sides();
         var support = Recipe.SupportOf("", rows, columns);
         var numbers = Recipe.RankOf(rows, columns) * (rows + columns) + support.Count;
-        var indices = Indices with { Bytes = Recipe.KeepsIndices ? support.IndexBytes : 0 };
+        var indices = Indices with { Bytes = Recipe.KeepsIndices ? support.IndexBytes : 0, IsCoded = true };
         return [.. base.SlotsFor(shape), Flat.Of(numbers), indices, .. Recipe.Adam.SlotsFor([numbers])];
     }
 
