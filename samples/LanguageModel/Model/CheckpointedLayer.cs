@@ -55,7 +55,8 @@ internal sealed class CheckpointedLayer : SingleTensorFunction<CheckpointedLayer
         var input = (Tensor)vars[0];
         ctx.save_for_backward([input]);
         ctx.save_data(Layer, vars[2]);
-        ctx.save_data(Random, get_rng_state().DetachFromDisposeScope());
+        using var state = get_rng_state();
+        ctx.save_data(Random, state.bytes.ToArray());
         using var guard = no_grad();
         return ((Module<Tensor, Tensor>)vars[2]).call(input);
     }
@@ -66,12 +67,11 @@ internal sealed class CheckpointedLayer : SingleTensorFunction<CheckpointedLayer
         last?.Dispose();
         using var scope = NewDisposeScope();
         var (saved, now) = (ctx.get_saved_variables()[0], get_rng_state());
-        using var then = (Tensor)ctx.get_data(Random);
 #pragma warning disable CA1031 // Whatever it is: it would end the process.
         try
         {
             using var guard = enable_grad();
-            set_rng_state(then);
+            set_rng_state(tensor((byte[])ctx.get_data(Random)));
             var input = saved.detach().requires_grad_();
             ((Module<Tensor, Tensor>)ctx.get_data(Layer)).call(input).backward([grad_output]);
             last = input.grad!.DetachFromDisposeScope();
