@@ -59,8 +59,8 @@ public static class LowRankStrategies
     /// <summary>Makes a method from its text form, which every method of the library prints itself as.</summary>
     /// <remarks>The text is a name, or a JSON object with the name under "Method" and options under theirs; parts and formats are words, or objects with the
     /// word under "Kind":
-    /// <c>{ "Method": "fira", "Rank": 64, "States": "8bit", "Basis": "dct", "Refresh": { "Kind": "lazy", "Every": 100 } }</c>.
-    /// Words are the names of types in small letters, without what all of their kind are called: "lazy" for <see cref="Parts.LazyRefresh"/>.
+    /// <c>{ "Method": "fira", "Rank": 64, "States": "8bit", "Basis": "dct", "Refresh": { "Kind": "staggered", "Every": 100 } }</c>.
+    /// Words are the names of types in small letters, without what all of their kind are called: "staggered" for <see cref="Parts.StaggeredRefresh"/>.
     /// Those of other assemblies are known once the assembly is loaded. <c>JsonSerializer</c> reads and writes the same as an <see cref="ILowRankStrategy"/>.
     /// Options are not checked here but when the method is attached, or by <see cref="Checks"/>.</remarks>
     /// <exception cref="FormatException">The text begins as JSON and is none.</exception>

@@ -21,12 +21,12 @@ public class AddLowRankTrainingTests
     public void Section_becomes_the_method_with_its_parts()
     {
         using var services = Services("""
-            { "Training": { "Method": "fira", "Rank": 64, "States": "8bit", "Basis": { "Kind": "dct" }, "Refresh": "lazy",
+            { "Training": { "Method": "fira", "Rank": 64, "States": "8bit", "Basis": { "Kind": "dct" }, "Refresh": "staggered",
                             "Inner": { "Kind": "lion", "Beta1": 0.95 }, "Limiter": { "MaxGrowth": 1.05 } } }
             """);
         services.GetRequiredService<ILowRankStrategy>().Should().Be(new Fira
         {
-            Rank = 64, States = StateFormat.Blockwise8Bit, Basis = new DctBasis(), Refresh = new LazyRefresh(),
+            Rank = 64, States = StateFormat.Blockwise8Bit, Basis = new DctBasis(), Refresh = new StaggeredRefresh(),
             Inner = new LionRule { Beta1 = 0.95 }, Limiter = new NormGrowthLimiter { MaxGrowth = 1.05 },
         });
     }

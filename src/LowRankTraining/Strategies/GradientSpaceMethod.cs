@@ -57,7 +57,8 @@ public abstract record GradientSpaceMethod : AdamMethod
     private protected IBasis ColdBasis => FollowsCode ? new ExactSvdBasis() : new RandomizedSvdBasis();
 
     /// <value>When the method itself finds the subspace again.</value>
-    protected virtual IRefreshPolicy OwnRefresh => new PeriodicRefresh { Every = RefreshEvery, Staggered = Staggered };
+    protected virtual IRefreshPolicy OwnRefresh =>
+        Staggered ? new StaggeredRefresh { Every = RefreshEvery } : new PeriodicRefresh { Every = RefreshEvery };
 
     /// <value>The rule inside the subspace, which is also that of everything that is not projected, unless it is for matrices only: then Adam is.</value>
     protected virtual DirectionRule InnerRule => Adam;

@@ -100,7 +100,7 @@ public class GradientSpaceMethodTests
     private static readonly Dictionary<string, (GaLore Method, string[] Wrong)> WrongParts = new()
     {
         ["periodic"] = (new() { Refresh = new PeriodicRefresh { Every = 0 } }, ["GaLore.Refresh.Every is 0: it must be at least 1."]),
-        ["staggered"] = (new() { Refresh = new PeriodicRefresh { Every = 0, Staggered = true } }, ["GaLore.Refresh.Every is*"]),
+        ["staggered"] = (new() { Refresh = new StaggeredRefresh { Every = 0 } }, ["GaLore.Refresh.Every is*"]),
         ["lazy"] =
             (new() { Refresh = new LazyRefresh { Every = 0, Threshold = 0, Growth = 1, Remembered = 0 } },
                 ["GaLore.Refresh.Every is*", "GaLore.Refresh.Threshold is*", "GaLore.Refresh.Growth is*", "GaLore.Refresh.Remembered is*"]),

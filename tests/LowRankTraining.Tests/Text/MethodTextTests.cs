@@ -19,9 +19,9 @@ public class MethodTextTests
     public void Method_prints_itself_with_what_is_not_by_default()
     {
         new Fira().ToString().Should().Be("""{"Method":"fira"}""");
-        new Fira { Rank = 64, States = StateFormat.Blockwise8Bit, Basis = new DctBasis(), Refresh = new LazyRefresh { Every = 100 } }.ToString().Should()
+        new Fira { Rank = 64, States = StateFormat.Blockwise8Bit, Basis = new DctBasis(), Refresh = new StaggeredRefresh { Every = 100 } }.ToString().Should()
             .Be(
-            """{"Method":"fira","Basis":"dct","Rank":64,"Refresh":{"Kind":"lazy","Every":100},"States":"8bit"}""");
+            """{"Method":"fira","Basis":"dct","Rank":64,"Refresh":{"Kind":"staggered","Every":100},"States":"8bit"}""");
         new ReLoRA { MergeEvery = 1000, RankPattern = new Dictionary<string, int> { ["q_proj"] = 4 } }.ToString().Should().Be(
             """{"Method":"relora","MergeEvery":1000,"RankPattern":{"q_proj":4}}""");
         Apollo.Mini.ToString().Should().Be("""{"Method":"apollo-mini"}""");
@@ -36,14 +36,14 @@ public class MethodTextTests
             {
                 "method": "GaLore", "rank": "64", "basis_format": "affine4bit",         // keys and words in any case, numbers as texts
                 "States": { "Kind": "8bit", "Block": 128 },
-                "Refresh": "lazy",
+                "Refresh": "staggered",
                 "Inner": { "Kind": "lion", "Beta1": 0.95 },
             }
             """);
         galore.Should().Be(new GaLore
         {
             Rank = 64, BasisFormat = StateFormat.Affine4Bit, States = StateFormat.Blockwise8Bit with { Block = 128 },
-            Refresh = new LazyRefresh(), Inner = new LionRule { Beta1 = 0.95 },
+            Refresh = new StaggeredRefresh(), Inner = new LionRule { Beta1 = 0.95 },
         });
 
         LowRankStrategies.Parse("""{ "Method": "fira", "Limiter": { "MaxGrowth": 1.05 } }""").Should().Be(

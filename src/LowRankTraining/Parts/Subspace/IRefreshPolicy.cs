@@ -39,18 +39,31 @@ public interface IRefreshPolicy : IPart
     IEnumerable<StateSlot> SlotsFor(long lowRankElements) => [];
 }
 
-/// <summary>Every T updates: all matrices in the same step, at updates 1, T + 1, 2T + 1, ..., or each at its own phase.</summary>
+/// <summary>Every T updates, all matrices in the same step: at updates 1, T + 1, 2T + 1, ...</summary>
 /// <remarks>Source: GaLore, arXiv 2403.03507, algorithm 2.</remarks>
 public sealed record PeriodicRefresh : IRefreshPolicy
+{
+    /// <value>T, in updates; at least 1. Default 200 (GaLore).</value>
+    public long Every { get; init; } = 200;
+
+    /// <inheritdoc/>
+    public void Check(Checks checks) => checks.AtLeast(1, Every);
+
+    /// <inheritdoc/>
+    public bool OnlyCounts => true;
+
+    /// <inheritdoc/>
+    public bool IsDue(long completed, int index, StateBag state) => completed % Every == 0;
+}
+
+/// <summary>Every T updates, but each matrix at its own phase, so that no step stalls for all of them.</summary>
+/// <remarks>The phase is ⌊T · frac(index · 0.618…)⌋, which spreads any number of matrices evenly. The first interval is shorter by the phase.</remarks>
+public sealed record StaggeredRefresh : IRefreshPolicy
 {
     private const double GoldenRatio = 0.6180339887498949;
 
     /// <value>T, in updates; at least 1. Default 200 (GaLore).</value>
     public long Every { get; init; } = 200;
-
-    /// <value>Whether each matrix has its own phase, ⌊T · frac(index · 0.618…)⌋, which spreads any number of them evenly: no step stalls for all of them. The
-    /// first interval is shorter by the phase. Default false.</value>
-    public bool Staggered { get; init; }
 
     /// <inheritdoc/>
     public void Check(Checks checks) => checks.AtLeast(1, Every);
@@ -61,7 +74,7 @@ public sealed record PeriodicRefresh : IRefreshPolicy
     /// <inheritdoc/>
     public bool IsDue(long completed, int index, StateBag state) => (completed + Phase(index)) % Every == 0;
 
-    private long Phase(int index) => Staggered ? (long)(Every * (index * GoldenRatio % 1)) : 0;
+    private long Phase(int index) => (long)(Every * (index * GoldenRatio % 1));
 }
 
 /// <summary>The first subspace stays, or is moved by an <see cref="OnlinePcaDrift"/>.</summary>

@@ -117,7 +117,7 @@ public sealed partial record SubspaceRule
             yield return $"{Drift.GetType().Name} moves the stored basis of one side: choose one side and a basis that is found from the gradient.";
         if (Basis.GoesAhead && !Refresh.OnlyCounts)
             yield return $"{Basis.GetType().Name} goes ahead of a refresh, and {Refresh.GetType().Name} does not know of one before it is due: "
-                + "take PeriodicRefresh.";
+                + "take PeriodicRefresh or StaggeredRefresh.";
         if (Basis.GoesAhead && (Side == ProjectionSide.Both || Feedback is not null || Drift is not null))
             yield return $"{Basis.GetType().Name} goes ahead of a refresh by the gradient of the update before, in a subspace of one side, "
                 + "without error feedback and without a drift: set Ahead to false.";

@@ -94,7 +94,7 @@ internal sealed record TuckerRule : UpdateRule
             yield return $"A Tucker projection keeps orthonormal columns of a fixed number for each dimension, which {basis.GetType().Name} does not give: " +
                 "take a basis that does, such as RandomizedSvdBasis.";
         if (refresh is { OnlyCounts: false })
-            yield return $"A Tucker projection shows {refresh.GetType().Name} nothing to decide by: take PeriodicRefresh.";
+            yield return $"A Tucker projection shows {refresh.GetType().Name} nothing to decide by: take PeriodicRefresh or StaggeredRefresh.";
     }
 
     private long[] Core(IReadOnlyList<long> shape) => [.. shape.Select(size => size > Rank ? RankOf(size, shape) : size)];
