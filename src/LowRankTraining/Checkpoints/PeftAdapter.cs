@@ -93,6 +93,7 @@ public static class PeftAdapter
         var factors = adapters.SettableFactors();
         var config = ConfigOf(folder);
 
+        using var lasting = LastingTensors.Begin();
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var file = OpenIn(folder);

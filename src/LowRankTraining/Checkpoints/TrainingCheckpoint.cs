@@ -90,6 +90,7 @@ public static class TrainingCheckpoint
             throw new InvalidDataException($"'{path}': {difference} Nothing was changed.");
 
         // Everything is read and found sound before the first number is changed.
+        using var lasting = LastingTensors.Begin();
         using var weights = new StateBag();
         using var state = SavedFile.Advise(() =>
         {

@@ -30,6 +30,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
         var saved = source.ManifestOfState();
         RequireFits(saved);
+        using var lasting = LastingTensors.Begin();
         using var pending = new PendingLoad(() => Commit(saved));
         foreach (var (group, loaded) in _parameter_groups.Zip(state_dict.Options))
             pending.Add(((ParamGroup)group).Options, loaded);
@@ -198,6 +199,8 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
 
     private void Load(Stream stream)
     {
+        using var lasting = LastingTensors.Begin();
+
         // The stream is its owner's: what follows the state is not ours.
         var file = SavedFile.Advise(() => SafeTensorsFile.Open(stream, "The state of the optimizer"));
         RequireFits(file.Manifest ?? throw new InvalidDataException("The state is not that of a LowRankOptimizer. Nothing was changed."));

@@ -106,6 +106,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         RequireLiveParameters();
         RequireUnfinished("changed");
 
+        using var lasting = LastingTensors.Begin();
         Tensor? loss = null;
         if (closure is not null)
             using (enable_grad())

@@ -68,6 +68,42 @@ public class ResumeTests
         Problems.Bits(other).Should().Equal(Problems.Bits(model));
     }
 
+    /// <summary>What is made in the mode could not be changed outside of it, and a gradient comes from outside.</summary>
+    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    public void Steps_and_loads_within_inference_mode_are_those_without(string method)
+    {
+        Bits(inferring: true).Should().Equal(Bits(inferring: false));
+
+        byte[] Bits(bool inferring)
+        {
+            using Problems.Mlp first = Model(ScalarType.Float32, seed: 1), second = Model(ScalarType.Float32, seed: 2);
+            using var optimizer = Methods.Make(method).Attach(first).CreateOptimizer(lr: 0.01);
+            using var resumed = Methods.Make(method).Attach(second).CreateOptimizer(lr: 0.01);
+            Train(first, optimizer, 1, Methods.Period + 2);
+            using (inferring ? inference_mode() : null)
+            {
+                resumed.load_state_dict(optimizer.state_dict());
+                using var stream = new MemoryStream(Saved(first));
+                second.load(stream);
+            }
+
+            Train(second, resumed, Methods.Period + 3, Steps);
+            return Problems.Bits(second);
+
+            void Train(Problems.Mlp model, LowRankOptimizer own, int from, int to)
+            {
+                for (var step = from; step <= to; step++)
+                {
+                    using var scope = NewDisposeScope();
+                    own.zero_grad();
+                    model.call(Problems.Data(32, 12, Problems.StepKey(step))).square().mean().backward();
+                    using (inferring ? inference_mode() : null)
+                        own.step();
+                }
+            }
+        }
+    }
+
     private static (byte[] Bits, (byte[] Model, byte[] Optimizer) Saved) Run(string method, ScalarType dtype, int saveAfter)
     {
         using var model = Model(dtype, seed: 1);
