@@ -127,8 +127,10 @@ internal sealed record PeftConfig
     private static int Whole(JsonElement value, string name) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var whole)
         ? whole : throw new InvalidDataException($"{name} holds {value.GetRawText()}, which is no whole number.");
 
-    private static double Number(JsonElement value, string name) => value.ValueKind == JsonValueKind.Number
-        ? value.GetDouble() : throw new InvalidDataException($"{name} holds {value.GetRawText()}, which is no number.");
+    private static double Number(JsonElement value, string name) =>
+        value.ValueKind != JsonValueKind.Number ? throw new InvalidDataException($"{name} holds {value.GetRawText()}, which is no number.")
+        : double.IsFinite(value.GetDouble()) ? value.GetDouble()
+        : throw new InvalidDataException($"{name} holds {value.GetRawText()}, which is too large.");
 
     private static string[] Names(JsonElement json, string name) => Find(json, name) is { ValueKind: JsonValueKind.Array } names
         ? [.. names.EnumerateArray().Select(value => value.GetString() is { Length: > 0 } text

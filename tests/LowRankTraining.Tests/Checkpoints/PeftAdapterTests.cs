@@ -112,6 +112,8 @@ public sealed class PeftAdapterTests : IDisposable
     [InlineData("lora_bias", "true", "*lora_bias is true*")]
     [InlineData("init_lora_weights", "\"pissa_niter_16\"", "*Convert it to a plain one*")]
     [InlineData("r", "\"many\"", "*adapter_config.json*")]
+    [InlineData("lora_alpha", "-4e308", "*adapter_config.json*lora_alpha holds -4e308*too large*")]
+    [InlineData("alpha_pattern", "{\"first\":1e999}", "*alpha_pattern holds 1e999*too large*")]
     public void Configuration_that_cannot_be_followed_is_refused(string key, string value, string message)
     {
         SaveTrained(Options);
