@@ -96,7 +96,7 @@ public sealed class Targets
             + $"{NearestTo(candidates)}Pass Targets that match some of them, for example Targets.AllMatrices().");
     }
 
-    /// <summary>A sentence on every pattern that chooses nothing, or is a part of no name to leave out: it may be misspelt.</summary>
+    /// <summary>A sentence on every pattern that chooses nothing, or is a part of no name to leave out: it may be misspelled.</summary>
     internal IReadOnlyList<string> Unused(IReadOnlyCollection<NamedParameter> parameters)
     {
         var names = parameters.Where(other => other.IsMatrix).SelectMany(other => other.Names).ToArray();

@@ -78,13 +78,11 @@ internal static class JsonKeys
     private static string? Twice(ReadOnlySpan<byte> json, ulong hash)
     {
         var reader = new Utf8JsonReader(json, Options);
-        var (first, room) = ((string?)null, Array.Empty<byte>());
+        var (seen, room) = (new HashSet<string>(), Array.Empty<byte>());
         while (reader.Read() && (reader.TokenType, reader.CurrentDepth) != (JsonTokenType.EndObject, 0))
-            if ((reader.TokenType, reader.CurrentDepth) == (JsonTokenType.PropertyName, 1) && JsonText.Hash(reader.Utf8(ref room)) == hash)
-                if (first is null)
-                    first = reader.GetString();
-                else if (reader.ValueTextEquals(first))
-                    return first;
+            if ((reader.TokenType, reader.CurrentDepth) == (JsonTokenType.PropertyName, 1) && JsonText.Hash(reader.Utf8(ref room)) == hash
+                && reader.GetString()! is var key && !seen.Add(key))
+                return key;
         return null;
     }
 

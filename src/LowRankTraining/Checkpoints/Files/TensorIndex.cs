@@ -131,11 +131,15 @@ internal sealed class TensorIndex
 
     private Place? Find(string name)
     {
-        if (Array.BinarySearch(_hashes, JsonText.Hash(Encoding.UTF8.GetBytes(name))) is var found && found < 0)
-            return null;
-
-        var place = _places[_ofHash[found]];
-        return ReaderAt(place).ValueTextEquals(name) ? place : null;
+        // Different names can have the same hash.
+        var hash = JsonText.Hash(Encoding.UTF8.GetBytes(name));
+        var found = Array.BinarySearch(_hashes, hash);
+        while (found > 0 && _hashes[found - 1] == hash)
+            found--;
+        for (; found >= 0 && found < Count && _hashes[found] == hash; found++)
+            if (_places[_ofHash[found]] is var place && ReaderAt(place).ValueTextEquals(name))
+                return place;
+        return null;
     }
 
     private Utf8JsonReader ReaderAt(Place place) => JsonText.ReaderAt(_header, place.Name);
