@@ -7,7 +7,7 @@ namespace LowRankTraining.Mpi;
 
 /// <summary>The processes by a communicator of its own, for a thread that exchanges while another one computes.</summary>
 /// <remarks>MPI's own waiting takes a core, which is then missing for what is computed: here messages are looked after now and then, and the thread sleeps in
-/// between. That costs a message up to a millisecond.</remarks>
+/// between (<see cref="Nap"/>).</remarks>
 internal sealed class BackgroundChannel : ICollective, IDisposable
 {
     private const int Tag = 1;
@@ -82,9 +82,9 @@ internal sealed class BackgroundChannel : ICollective, IDisposable
     /// <summary>Waits, and sleeps most of the time.</summary>
     private static void Await(ref int request)
     {
-        var wait = new SpinWait();
+        var nap = new Nap();
         HostMemory.Require(Unsafe.MPI_Test(ref request, out var isDone, out _));
         for (; isDone == 0; HostMemory.Require(Unsafe.MPI_Test(ref request, out isDone, out _)))
-            wait.SpinOnce();
+            nap.Take();
     }
 }

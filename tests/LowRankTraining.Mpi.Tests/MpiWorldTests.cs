@@ -30,6 +30,12 @@ public sealed class MpiWorldTests : IDisposable
     public void Processes_train_to_the_bits_of_lanes_in_one_process(string method, int count, int lanes) =>
         Succeeded(Processes.Start(count, "train", method, $"{lanes}")).Should().Be(InThisProcess(method, lanes));
 
+    [MpiTheory]
+    [InlineData("galore", 2)]
+    [InlineData("fira", 4)]
+    public void Weights_are_updated_in_the_backward_pass(string method, int count) =>
+        Succeeded(Processes.Start(count, "train-stepped", method, $"{count}")).Should().Be(InThisProcess(method, count, GradientFlow.Stepped));
+
     [MpiFact]
     public void Run_of_four_goes_on_with_two_and_one_bit_for_bit()
     {
@@ -132,13 +138,13 @@ public sealed class MpiWorldTests : IDisposable
         return outcome.Output;
     }
 
-    private static string InThisProcess(string method, int lanes)
+    private static string InThisProcess(string method, int lanes, GradientFlow gradients = GradientFlow.Whole)
     {
         // Torch's generator is one for all threads: the models are made one after the other.
         var (models, weights) = (Enumerable.Range(0, lanes).Select(_ => Run.NewModel()).ToArray(), new string[lanes]);
         InProcessWorld.Run(lanes, world =>
         {
-            using var run = new Run(method, world, models[world.Rank]);
+            using var run = new Run(method, world, models[world.Rank], gradients);
             run.Steps(1, Run.Last);
             weights[world.Rank] = run.Weights;
         });

@@ -35,7 +35,7 @@ public sealed partial class LowRankOptimizer
     internal bool TakeComplete(ParameterState entry, Tensor? held)
     {
         // Those of the other processes are not in it yet.
-        if (_replicas is { IsParallel: true })
+        if (_replicas is { IsParallel: true } && !entry.Plan.StepsInBackward)
         {
             _replicas.Pass(entry, isProjected: held is null);
             return false;
@@ -63,6 +63,7 @@ public sealed partial class LowRankOptimizer
         }
 
         using var scope = NewDisposeScope();
+        _replicas?.Reduce(entry);
         Window.ClipByLast(entry, _clipByLastNorm);
         Update(entry, StepOf(entry));
 

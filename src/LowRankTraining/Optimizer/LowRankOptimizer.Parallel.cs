@@ -12,6 +12,8 @@ public sealed partial class LowRankOptimizer
     /// Every process then takes the same step, so that weights and state stay equal bit for bit, which is checked (<see cref="CompareEvery"/>).</para>
     /// <para>Every process calls <see cref="clip_grad_norm_"/> and <see cref="step"/> as often as the others. Do not scale gradients by other means: they are
     /// those of a part of the batch.</para>
+    /// <para>Under <see cref="GradientFlow.Stepped"/> the gradient of each layer is exchanged as soon as it is complete. So the backward pass is to reach the
+    /// same layers in the same order on every process.</para>
     /// <para>Where rules need the whole gradient, and there is enough for every process to have its share, each process has the state of some parameters and
     /// takes their steps for all (<see cref="Describe"/> says which): gradients travel there, and updated weights back. What saves the state is then to be
     /// called on all processes.</para>
@@ -22,15 +24,15 @@ public sealed partial class LowRankOptimizer
     /// <param name="world">The processes. It is not disposed with the optimizer.</param>
     /// <exception cref="ArgumentException">The lanes of <paramref name="world"/> are no multiple of its processes.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative or non-finite number.</exception>
-    /// <exception cref="NotSupportedException">Weights are updated in the backward pass, before gradients can be exchanged.</exception>
+    /// <exception cref="NotSupportedException">Weights are updated in the backward pass, and a process has several lanes.</exception>
     /// <exception cref="InvalidOperationException">The processes differ in model, method, options, versions or weights: on all of them, with the first
     /// difference.</exception>
     public LowRankOptimizer(ILowRankSession session, double lr, double weight_decay, ICollective world) : this(session, lr, weight_decay)
     {
         ArgumentNullException.ThrowIfNull(world);
-        if (UpdatesInBackward && world.Lanes > 1)
-            throw new NotSupportedException($"Under {nameof(GradientFlow)}.{GradientFlow.Stepped} weights are updated before the processes have exchanged "
-                + $"gradients: attach with {GradientFlow.Projected} or {GradientFlow.Whole}.");
+        if (UpdatesInBackward && world.Lanes > world.Size)
+            throw new NotSupportedException($"{nameof(GradientFlow)}.{GradientFlow.Stepped} takes one backward pass a step, and {world.Lanes} lanes of "
+                + $"{world.Size} processes are several on each: attach with {GradientFlow.Projected} or {GradientFlow.Whole}, or take {world.Size} lanes.");
 
         _replicas = new(this, world);
     }

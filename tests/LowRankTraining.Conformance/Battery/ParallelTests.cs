@@ -21,6 +21,17 @@ public class ParallelTests
         Distance(Run(method, [5, 0, Rows - 5]), expected).Should().BeLessThan(1e-9);
     }
 
+    public static TheoryData<string> Stepping =>
+        [.. Methods.ByName.Keys.Where(name => Methods.TakesFloat64(name) && Methods.Make(name) is UpdateMethod)];
+
+    [Theory, MemberData(nameof(Stepping))]
+    public void Updates_in_the_backward_pass_equal_those_of_one_process(string method)
+    {
+        var expected = Run(method, [Rows], gradients: GradientFlow.Stepped);
+
+        Distance(Run(method, [5, Rows - 5], gradients: GradientFlow.Stepped), expected).Should().BeLessThan(1e-9);
+    }
+
     /// <value>Where a difference in the last bit grows: numbers are rounded to codes or to bfloat16 on the way, vectors are drawn, entries come to stand on the
     /// other side of the noise floor, singular values near zero are brought to 1, or Adam divides by what is rounding alone.</value>
     private static readonly string[] Rounding =
@@ -80,12 +91,13 @@ public class ParallelTests
 
     /// <summary>Trains on ranks that take turns in having so many rows of a batch.</summary>
     /// <returns>The values of the model on the last rank.</returns>
-    private static double[] Run(string method, int[] rows, ScalarType dtype = ScalarType.Float64, int steps = Steps)
+    private static double[] Run(
+        string method, int[] rows, ScalarType dtype = ScalarType.Float64, int steps = Steps, GradientFlow gradients = GradientFlow.Whole)
     {
         var models = rows.Select(_ => Model(dtype)).ToArray();
         InProcessWorld.Run(rows.Length, world =>
         {
-            var session = Methods.Make(method).Attach(models[world.Rank]);
+            var session = Attach(method, models[world.Rank], gradients);
             using var optimizer = world.Size == 1 ? session.CreateOptimizer(lr: 0.01, weight_decay: 0.1) : session.CreateOptimizer(0.01, world, 0.1);
             optimizer.CompareEvery = 1;
             for (var step = 1; step <= steps; step++)
@@ -93,9 +105,9 @@ public class ParallelTests
                 using var scope = NewDisposeScope();
                 var turn = (world.Rank + step) % rows.Length;
                 optimizer.zero_grad();
+                optimizer.LocalTokens = rows[turn];
                 if (rows[turn] > 0)
                     Loss(models[world.Rank], step, rows[..turn].Sum(), rows[turn], dtype).backward();
-                optimizer.LocalTokens = rows[turn];
                 optimizer.step();
             }
         });
@@ -111,9 +123,7 @@ public class ParallelTests
         var models = Enumerable.Range(0, ranks).Select(_ => Model(dtype)).ToArray();
         InProcessWorld.Run(ranks, world =>
         {
-            var (strategy, model) = (Methods.Make(method), models[world.Rank]);
-            var session = gradients == GradientFlow.Whole ? strategy.Attach(model) : strategy.Attach(model, null, gradients);
-            using var optimizer = session.CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
+            using var optimizer = Attach(method, models[world.Rank], gradients).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
             optimizer.CompareEvery = 1;
             for (var step = 1; step <= Steps; step++)
             {
@@ -133,6 +143,12 @@ public class ParallelTests
         }, lanes);
 
         return Problems.Bits(models[0]);
+    }
+
+    private static ILowRankSession Attach(string method, nn.Module model, GradientFlow gradients)
+    {
+        var strategy = Methods.Make(method);
+        return gradients == GradientFlow.Whole ? strategy.Attach(model) : strategy.Attach(model, null, gradients);
     }
 
     private static Tensor Loss(Problems.Mlp model, int step, int first, int count, ScalarType dtype)

@@ -12,6 +12,7 @@ internal static class Program
         {
             case "exchange": Scenarios.Exchange(args); break;
             case "train": Scenarios.Train(args, method: args[1], lanes: Number(args[2])); break;
+            case "train-stepped": Scenarios.Train(args, method: args[1], lanes: Number(args[2]), GradientFlow.Stepped); break;
             case "send-early": Scenarios.SendEarly(args, sendsInBackward: bool.Parse(args[1])); break;
             case "save": Scenarios.Save(args, folder: args[1], lanes: Number(args[2])); break;
             case "resume": Scenarios.Resume(args, folder: args[1], lanes: Number(args[2])); break;

@@ -13,10 +13,11 @@ internal sealed class Run : IDisposable
     private const int RowsOfLane = 8, Inputs = 12, Outputs = 8;
 
     private readonly ICollective _world;
+    private readonly GradientFlow _gradients;
 
     public Run(string method, ICollective world, nn.Module<Tensor, Tensor>? model = null, GradientFlow gradients = GradientFlow.Whole)
     {
-        _world = world;
+        (_world, _gradients) = (world, gradients);
         Model = model ?? NewModel();
         var strategy = LowRankStrategies.Create(method);
         Optimizer = Small(strategy).Attach(Model, null, gradients).CreateOptimizer(lr: 0.01, world, weight_decay: 0.1);
@@ -50,7 +51,10 @@ internal sealed class Run : IDisposable
         for (var step = first; step <= last; step++)
         {
             Backward(step);
-            Optimizer.clip_grad_norm_(0.1);
+            if (_gradients == GradientFlow.Stepped)
+                Optimizer.ClipByLastNorm = 0.1;
+            else
+                Optimizer.clip_grad_norm_(0.1);
             Optimizer.step();
         }
     }

@@ -47,10 +47,10 @@ internal static class Scenarios
     }
 
     /// <summary>Trains, and says what the weights are in the end.</summary>
-    public static void Train(string[] args, string method, int lanes)
+    public static void Train(string[] args, string method, int lanes, GradientFlow gradients = GradientFlow.Whole)
     {
         using var world = MpiWorld.Join(ref args, lanes);
-        using var run = new Run(method, world);
+        using var run = new Run(method, world, gradients: gradients);
         run.Steps(1, Run.Last);
         Say(world, run.Weights);
     }

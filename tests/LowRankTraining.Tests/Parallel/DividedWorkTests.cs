@@ -78,7 +78,7 @@ public class DividedWorkTests
         // Each as many bytes as one half of an all-reduce; a message of what each has, the squared norms and three counts.
         const int numbers = Layers * Width * Width;
         var others = ranks - 1;
-        var step = 2 * others * numbers * sizeof(float) / ranks + others * (33 + Layers)
+        var step = 2 * others * numbers * sizeof(float) / ranks + others * (41 + Layers)
             + 2 * others * (TreeSum.PaddedLength(Layers, ranks) + TreeSum.PaddedLength(3, ranks)) * sizeof(long) / ranks;
         var before = optimizer.BytesSent;
         optimizer.CompareEvery = 0;

@@ -75,8 +75,8 @@ public class PayloadTests
                 optimizer.step();
                 optimizer.zero_grad();
 
-                // A message of 33 bytes and one for each parameter goes to every other process; then the sums, twice all but one of their parts.
-                var agreement = (size - 1) * (33 + parameters);
+                // A message of 41 bytes and one for each parameter goes to every other process; then the sums, twice all but one of their parts.
+                var agreement = (size - 1) * (41 + parameters);
                 (optimizer.BytesSent - before - agreement).Should().Be(
                     numbers.Sum(count => 2 * (size - 1) * TreeSum.PaddedLength(count, size) / size * sizeof(float)), $"step {step}");
             }

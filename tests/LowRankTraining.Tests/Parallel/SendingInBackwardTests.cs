@@ -157,7 +157,7 @@ public class SendingInBackwardTests
         SpinWait.SpinUntil(() => one.Optimizer.BytesSent == expected, TimeSpan.FromMinutes(1)).Should().BeTrue($"{one.Optimizer.BytesSent} of {expected}");
         one.Optimizer.step();
 
-        one.Optimizer.BytesSent.Should().Be(expected + (ranks - 1) * (33 + 5)
+        one.Optimizer.BytesSent.Should().Be(expected + (ranks - 1) * (41 + 5)
             + 2 * (ranks - 1) * TreeSum.PaddedLength(24 + Width, ranks) / ranks * sizeof(float));
     });
 

@@ -91,11 +91,6 @@ public class WorldTests
     }).WithMessage("Process 1 is before step 2 and process 0 before step 1*");
 
     [Fact]
-    public void Updates_in_the_backward_pass_are_refused() => FluentActions.Invoking(() => InProcessWorld.Run(2, world =>
-        new Fira { Rank = 2 }.Attach(_models[world.Rank], gradients: GradientFlow.Stepped).CreateOptimizer(lr: 0.1, world)))
-        .Should().Throw<NotSupportedException>().WithMessage("Under GradientFlow.Stepped weights are updated before the processes have exchanged gradients*");
-
-    [Fact]
     public void No_tokens_at_all_are_refused() => Refused(2, (world, model) =>
     {
         using var optimizer = Make(world, model);

@@ -9,8 +9,13 @@ internal sealed class GradientSums(CountedWorld world, GradientWindow window, Ow
     public void Add(ParameterState entry, LocalGradient held)
     {
         if (entry.Owner is { } owner && held == LocalGradient.Whole)
+        {
             owned.Add(entry, owner);
-        else if (held == (LocalGradient.Whole | LocalGradient.Usable))
+            if (!owned.IsSummedEverywhere)
+                return;
+        }
+
+        if (held == (LocalGradient.Whole | LocalGradient.Usable))
             AddProducts(entry);
         else
             AddNumbers(entry, held);

@@ -14,9 +14,13 @@ internal sealed class OwnedStates(IReadOnlyList<ParameterState> entries, Counted
     /// <summary>Whether another process takes a parameter's steps.</summary>
     public bool IsElsewhere(ParameterState entry) => entry.Owner is { } owner && owner != world.Rank;
 
+    /// <value>Whether every process has the sums of all gradients: it is asked for norms of those that others use.</value>
+    public bool IsSummedEverywhere { get; private set; }
+
     /// <summary>Gives every parameter whose rule always needs the whole gradient to one process.</summary>
-    public void Divide(Func<ParameterPlan, bool> canDivide)
+    public void Divide(Func<ParameterPlan, bool> canDivide, bool isSummedEverywhere)
     {
+        IsSummedEverywhere = isSummedEverywhere;
         var divided = entries.Where(entry => canDivide(entry.Plan)).ToArray();
         if (WorkDivision.Of(world.Size, [.. divided.Select(entry => entry.Parameter.numel())]) is not { } owners)
             return;
@@ -32,12 +36,15 @@ internal sealed class OwnedStates(IReadOnlyList<ParameterState> entries, Counted
             entry.Bag.Clear();
     }
 
-    /// <summary>Takes a parameter in whose gradient goes to its owner alone.</summary>
+    /// <summary>Takes a parameter in that its owner updates for all.</summary>
     public void Add(ParameterState entry, int owner) => _reduced.Add((entry, owner));
 
-    /// <summary>Brings the gradients to their owners; the others free them.</summary>
+    /// <summary>Brings the gradients to their owners alone; the others free them.</summary>
     public void Reduce(double share)
     {
+        if (IsSummedEverywhere)
+            return;
+
         foreach (var sameType in ReducedByType())
         {
             using var scope = NewDisposeScope();
@@ -76,7 +83,7 @@ internal sealed class OwnedStates(IReadOnlyList<ParameterState> entries, Counted
         return counts.cpu().data<long>().ToArray();
     }
 
-    /// <summary>Forgets what was brought to owners.</summary>
+    /// <summary>Forgets what owners have updated, or were to update.</summary>
     public void Drop() => _reduced.Clear();
 
     /// <summary>Replaces squared norms of what waits for the step by those of its owner, who knows them.</summary>
@@ -101,7 +108,7 @@ internal sealed class OwnedStates(IReadOnlyList<ParameterState> entries, Counted
         return new Collected(this);
     }
 
-    /// <summary>What was brought to owners, by what can be sent in one message.</summary>
+    /// <summary>What owners update, by what can be sent in one message.</summary>
     private IEnumerable<IGrouping<(ScalarType, string), (ParameterState Entry, int Owner)>> ReducedByType() =>
         _reduced.GroupBy(one => (one.Entry.Parameter.dtype, one.Entry.Parameter.device.ToString()));
 

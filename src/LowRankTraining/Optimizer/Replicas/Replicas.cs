@@ -10,7 +10,7 @@ internal sealed class Replicas : IDisposable
     private readonly ByteExchange _exchange;
     private readonly ReplicaCheck _check;
     private readonly OverlappedReduction _overlap;
-    private bool _isReduced, _comparesNext;
+    private bool _isReduced, _comparesNext, _hasParted;
     private int _lane;
 
     /// <exception cref="ArgumentException">The lanes of <paramref name="world"/> are no multiple of its processes.</exception>
@@ -30,7 +30,7 @@ internal sealed class Replicas : IDisposable
         optimizer.Session.Join(_world);
         _check.RequireEqualSetUp();
         _check.RequireEqualModels("when the optimizer was made");
-        Owned.Divide(optimizer.Session.CanDivide);
+        Owned.Divide(optimizer.Session.CanDivide, isSummedEverywhere: optimizer.UpdatesInBackward);
         Enter(lane: 0);
     }
 
@@ -67,6 +67,24 @@ internal sealed class Replicas : IDisposable
 
         _overlap.Take(agreed);
         _isReduced = true;
+    }
+
+    /// <summary>Makes one gradient that of the whole batch, within the backward pass: the other processes have come to it as well.</summary>
+    /// <exception cref="InvalidOperationException">They are elsewhere: on all of them, and for the rest of this backward pass.</exception>
+    public void Reduce(ParameterState entry)
+    {
+        if (!IsParallel)
+            return;
+        if (_hasParted)
+            throw new InvalidOperationException("The processes are at different places of their backward passes.");
+
+        using var scope = NewDisposeScope();
+        _hasParted = true;
+        var (share, agreed) = Agree(entry);
+        _hasParted = false;
+        using var sums = new GradientSums(_world, _optimizer.Window, Owned, share);
+        sums.Add(entry, agreed[entry.Index]);
+        sums.Complete();
     }
 
     /// <summary>Takes the gradients of the last micro-batch into the subspace where that is possible.</summary>
@@ -119,7 +137,7 @@ internal sealed class Replicas : IDisposable
     public void StartWindow()
     {
         _overlap.Start(afterStep: _isReduced);
-        _isReduced = false;
+        _isReduced = _hasParted = false;
         Enter(lane: 0);
         Owned.Drop();
         foreach (var entry in _entries)
@@ -177,13 +195,19 @@ internal sealed class Replicas : IDisposable
     }
 
     /// <summary>Tells the others what this process has, and learns what all of them have.</summary>
-    private (double Share, LocalGradient[] Held) Agree()
+    /// <param name="only">Whose gradient is exchanged now; null for all.</param>
+    private (double Share, LocalGradient[] Held) Agree(ParameterState? only = null)
     {
         _check.RequireEqualSetUp();
-        var mine = new StepMessage(_optimizer.LocalTokens, _optimizer.CompletedSteps, _lane, _overlap.Length, _comparesNext, [.. _entries.Select(HeldOrLate)]);
+        var held = _entries.Select(entry => only is null || ReferenceEquals(only, entry) ? HeldOrLate(entry) : LocalGradient.Nothing);
+        var mine = new StepMessage(_optimizer.LocalTokens, _optimizer.CompletedSteps, _lane, _overlap.Length, only?.Index ?? StepMessage.EndOfStep,
+            _comparesNext, [.. held]);
         var messages = _exchange.Gather(mine.ToBytes()).Select(StepMessage.Of).ToArray();
         RequireSame(messages, message => message.Completed, (rank, there, here) =>
             $"Process {rank} is before step {there + 1} and process 0 before step {here + 1}: every process must take every step.");
+        RequireSame(messages, message => message.Place, (rank, there, here) =>
+            $"Process {rank} is {PlaceOf(there)} and process 0 {PlaceOf(here)}: under {nameof(GradientFlow)}.{GradientFlow.Stepped} every process runs one "
+            + "backward pass a step, through the same layers in the same order. Otherwise attach with another flow.");
         RequireSame(messages, message => message.Lane, (rank, there, here) =>
             $"Process {rank} has accumulated {there} micro-batches and process 0 {here}: divide the batch of a step into as many on each.");
         RequireSame(messages, message => message.Early, (rank, there, here) =>
@@ -202,8 +226,11 @@ internal sealed class Replicas : IDisposable
 
         _comparesNext = false;
         return (_optimizer.LocalTokens / tokens,
-            [.. _entries.Select((_, place) => messages.Aggregate(LocalGradient.Nothing, (held, message) => held | message.Held[place]))]);
+            [.. _entries.Select((_, index) => messages.Aggregate(LocalGradient.Nothing, (held, message) => held | message.Held[index]))]);
     }
+
+    private string PlaceOf(long place) =>
+        place == StepMessage.EndOfStep ? "at the end of its step" : $"in the backward pass at '{_entries[(int)place].Plan.Name}'";
 
     private static void RequireSame(StepMessage[] messages, Func<StepMessage, long> number, Func<int, long, long, string> difference)
     {

@@ -7,10 +7,14 @@ namespace LowRankTraining;
 /// <param name="Completed">Steps that it has taken.</param>
 /// <param name="Lane">Micro-batches that it has accumulated lane by lane.</param>
 /// <param name="Early">Numbers that it sends in the backward pass.</param>
+/// <param name="Place">The parameter whose gradient is complete in the backward pass; or <see cref="EndOfStep"/>.</param>
 /// <param name="Compares">Whether weights are to be compared first.</param>
-/// <param name="Held">What it has of each gradient.</param>
-internal sealed record StepMessage(double Tokens, long Completed, long Lane, long Early, bool Compares, LocalGradient[] Held)
+/// <param name="Held">What it has of each gradient; nothing where that one is not exchanged now.</param>
+internal sealed record StepMessage(double Tokens, long Completed, long Lane, long Early, long Place, bool Compares, LocalGradient[] Held)
 {
+    /// <summary>The place after all backward passes.</summary>
+    public const long EndOfStep = -1;
+
     public byte[] ToBytes()
     {
         var stream = new MemoryStream();
@@ -19,6 +23,7 @@ internal sealed record StepMessage(double Tokens, long Completed, long Lane, lon
         writer.Write(Completed);
         writer.Write(Lane);
         writer.Write(Early);
+        writer.Write(Place);
         writer.Write(Compares);
         writer.Write(MemoryMarshal.AsBytes<LocalGradient>(Held));
         return stream.ToArray();
@@ -27,7 +32,7 @@ internal sealed record StepMessage(double Tokens, long Completed, long Lane, lon
     public static StepMessage Of(byte[] bytes)
     {
         using var reader = new BinaryReader(new MemoryStream(bytes));
-        return new(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean(),
+        return new(reader.ReadDouble(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadBoolean(),
             MemoryMarshal.Cast<byte, LocalGradient>(bytes.AsSpan((int)reader.BaseStream.Position)).ToArray());
     }
 }
