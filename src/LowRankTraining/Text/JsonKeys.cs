@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -23,9 +24,17 @@ internal static class JsonKeys
     /// <exception cref="JsonException">It is no JSON.</exception>
     public static string? Repeated(ReadOnlySpan<byte> json, string path = "")
     {
+        var rented = ArrayPool<ulong>.Shared.Rent(MostOpen(json));
+        var repeated = Repeated(json, path, rented);
+        ArrayPool<ulong>.Shared.Return(rented);
+        return repeated;
+    }
+
+    private static string? Repeated(ReadOnlySpan<byte> json, string path, Span<ulong> hashes)
+    {
         var reader = new Utf8JsonReader(json, Options);
         Span<Level> levels = stackalloc Level[MostLevels];
-        var (hashes, open, room) = (new ulong[MostOpen(json)], 0, Array.Empty<byte>());
+        var (open, room) = (0, Array.Empty<byte>());
         while (reader.Read())
         {
             ref var level = ref levels[Math.Max(0, reader.CurrentDepth - 1)];
@@ -37,7 +46,7 @@ internal static class JsonKeys
                     break;
                 case JsonTokenType.EndObject:
                     var ended = levels[reader.CurrentDepth];
-                    var keys = hashes.AsSpan(ended.Keys..open);
+                    var keys = hashes[ended.Keys..open];
                     keys.Sort();
                     for (var index = 1; index < keys.Length; index++)
                         if (keys[index] == keys[index - 1] && Twice(json[ended.Start..], keys[index]) is { } key)

@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -7,7 +8,10 @@ namespace LowRankTraining.Text;
 /// <summary>Texts in JSON that are compared where they stand, without a string of each.</summary>
 internal static class JsonText
 {
-    public static ulong Hash(ReadOnlySpan<byte> utf8) => XxHash3.HashToUInt64(utf8);
+    /// <summary>Nobody can choose very many texts of one hash, which would take the square of their number to tell apart.</summary>
+    private static readonly long Seed = BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long)));
+
+    public static ulong Hash(ReadOnlySpan<byte> utf8) => XxHash3.HashToUInt64(utf8, Seed);
 
     /// <summary>The text or the key at which a reader is, in UTF-8 and without escapes.</summary>
     /// <param name="json">The reader.</param>

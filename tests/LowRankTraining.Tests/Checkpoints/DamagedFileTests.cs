@@ -100,7 +100,7 @@ public sealed class DamagedFileTests : IDisposable
         TensorSource[] tensors = [.. written.Split(' ').Select(name => TensorSource.Of(name, ones(2)))];
         var manifest = new CheckpointManifest
         {
-            Kind = CheckpointManifest.Mixer, Method = "m", Checksums = new Dictionary<string, string> { ["a"] = tensors[0].Checksum(), ["b"] = "" },
+            Kind = CheckpointManifest.Mixer, Method = "m", Checksums = new Dictionary<string, string> { ["a"] = tensors[0].Checksum(), ["b"] = "1" },
         };
         using (var stream = File.Create(path))
         {
@@ -243,6 +243,45 @@ public sealed class DamagedFileTests : IDisposable
         Taken(() => Open(path, "*holds '__metadata__:7' twice*")).Should().BeLessThan(2 * header.Length);
     }
 
+    /// <summary>Opened, with every value as it was written; or with one checksum too many.</summary>
+    [Theory]
+    [InlineData(null), InlineData("*'more' is missing*")]
+    public void Sealed_header_of_very_many_tensors_and_checksums_takes_less_than_twice_its_size(string? damage)
+    {
+        var path = Path.Combine(_directory, "state");
+        TensorSource[] tensors = [.. Enumerable.Range(0, 60_000).Select(number => new TensorSource($"{number}", ScalarType.Int8, [0], _ => { }))];
+        var checksums = tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Checksum());
+        if (damage is not null)
+            checksums.Add("more", tensors[0].Checksum());
+        using (var stream = File.Create(path))
+            SafeTensorsHeaderWriter.Write(stream, tensors, new CheckpointManifest { Kind = CheckpointManifest.Mixer, Method = "m", Checksums = checksums });
+
+        Taken(() => Open(path, damage)).Should().BeLessThan(2 * new FileInfo(path).Length);
+    }
+
+    [Theory]
+    [InlineData("null"), InlineData("\"no checksum\""), InlineData("7"), InlineData("{}")]
+    public void Checksum_that_is_none_is_refused_by_the_name_of_its_tensor(string checksum)
+    {
+        using var scope = NewDisposeScope();
+        var path = Path.Combine(_directory, "state");
+        var tensor = TensorSource.Of("a", ones(2));
+        var manifest = new CheckpointManifest
+        {
+            Kind = CheckpointManifest.Mixer, Method = "m", Checksums = new Dictionary<string, string> { ["a"] = "here" },
+        };
+        using (var stream = File.Create(path))
+        {
+            SafeTensorsHeaderWriter.Write(stream, [tensor],
+                [HeaderChecksum.Open, new("manifest", manifest.ToJson().Replace("\"here\"", checksum, StringComparison.Ordinal))]);
+            tensor.Write(stream);
+        }
+
+        Reseal(path);
+
+        FluentActions.Invoking(() => SafeTensorsFile.Open(path)).Should().Throw<InvalidDataException>().WithMessage("*no checksum of 'a'*");
+    }
+
     /// <summary>By somebody who knows how checksums are made.</summary>
     [Fact]
     public void Sealed_header_of_very_many_empty_tensors_is_refused_in_less_than_twice_its_size()
@@ -382,6 +421,15 @@ public sealed class DamagedFileTests : IDisposable
             SafeTensorsFile.Open(path).Dispose();
         else
             FluentActions.Invoking(() => SafeTensorsFile.Open(path)).Should().Throw<InvalidDataException>().WithMessage(damage);
+    }
+
+    private static void Reseal(string path)
+    {
+        var file = File.ReadAllBytes(path);
+        var header = file[sizeof(long)..(sizeof(long) + (int)BitConverter.ToInt64(file))];
+        HeaderChecksum.Close(header);
+        header.CopyTo(file, sizeof(long));
+        File.WriteAllBytes(path, file);
     }
 
     private static byte[] Packed(byte[] bytes)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Hashing;
 
 namespace LowRankTraining.Checkpoints;
@@ -12,7 +13,7 @@ internal sealed class HashingStream(Stream inner) : Stream
     /// <value>16 hexadecimal digits.</value>
     public string Checksum => Text(Hash);
 
-    private ulong Hash => _hash.GetCurrentHashAsUInt64();
+    public ulong Hash => _hash.GetCurrentHashAsUInt64();
 
     /// <value>Bytes so far.</value>
     public long Count { get; private set; }
@@ -32,6 +33,10 @@ internal sealed class HashingStream(Stream inner) : Stream
     }
 
     public static string Of(ReadOnlySpan<byte> bytes) => Text(XxHash3.HashToUInt64(bytes));
+
+    /// <summary>The checksum of a text.</summary>
+    public static bool TryParse(ReadOnlySpan<byte> text, out ulong checksum) =>
+        ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out checksum);
 
     /// <summary>That of a tensor's numbers, on whatever device.</summary>
     public static ulong Of(Tensor tensor)
@@ -70,5 +75,5 @@ internal sealed class HashingStream(Stream inner) : Stream
         Count += bytes.Length;
     }
 
-    private static string Text(ulong hash) => hash.ToString("x16", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Text(ulong hash) => hash.ToString("x16", CultureInfo.InvariantCulture);
 }

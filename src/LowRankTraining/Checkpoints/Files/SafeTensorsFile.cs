@@ -115,7 +115,7 @@ public sealed class SafeTensorsFile : IDisposable
         MoveTo(entry);
         using var stream = new HashingStream(_stream);
         var tensor = ReadFrom(stream, name, type, entry.Shape);
-        if (Manifest is null || Manifest.Checksums[name] == stream.Checksum)
+        if (entry.Checksum is not { } written || written == stream.Hash)
             return tensor;
 
         tensor.Dispose();

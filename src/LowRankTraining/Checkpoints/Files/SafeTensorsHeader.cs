@@ -57,7 +57,7 @@ internal sealed class SafeTensorsHeader
         if (isSealed && manifest.Length > 0)
         {
             header.Manifest = CheckpointManifest.Parse(manifest);
-            header.Manifest.RequireChecksumsOf(header.Tensors);
+            header.Tensors.TakeChecksums(CheckpointManifest.ChecksumsIn(manifest));
         }
 
         header.Tensors.RequireGapless(limit - sizeof(long) - bytes.Length, isAll: available is not null);

@@ -17,6 +17,9 @@ internal sealed class TensorIndex
     private readonly ulong[] _hashes;
     private readonly int[] _ofHash;
 
+    /// <summary>Of the values, in their order; nothing as long as no manifest is known.</summary>
+    private ulong[] _checksums = [];
+
     /// <summary>Reads all descriptions of a header in which no key stands twice.</summary>
     /// <exception cref="InvalidDataException">One is damaged.</exception>
     public TensorIndex(byte[] header)
@@ -42,7 +45,8 @@ internal sealed class TensorIndex
     /// <param name="Shape">Its shape.</param>
     /// <param name="Begin">Its first byte.</param>
     /// <param name="End">The byte behind it.</param>
-    public sealed record Entry(string Dtype, long[] Shape, long Begin, long End)
+    /// <param name="Checksum">XXH3 of its values; null where it is not known.</param>
+    public sealed record Entry(string Dtype, long[] Shape, long Begin, long End, ulong? Checksum)
     {
         /// <value>Its dtype, null where TorchSharp has none.</value>
         public ScalarType? Type => SafeTensorsTypes.TypeOf(Dtype);
@@ -58,17 +62,36 @@ internal sealed class TensorIndex
     {
         get
         {
-            var place = Find(name) ?? throw new KeyNotFoundException($"The file holds no tensor '{name}'.");
-            var at = ReaderAt(place);
-            var behind = _header.AsSpan(place.Name + (int)at.BytesConsumed);
+            var index = IndexOf(Encoding.UTF8.GetBytes(name)) ?? throw new KeyNotFoundException($"The file holds no tensor '{name}'.");
+            var at = ReaderAt(_places[index]);
+            var behind = _header.AsSpan(_places[index].Name + (int)at.BytesConsumed);
             var json = new Utf8JsonReader(behind[(behind.IndexOf((byte)':') + 1)..]);
             Span<long> shape = stackalloc long[TensorDescription.MostDimensions];
             var tensor = TensorDescription.Read(ref json, ref at, shape);
-            return new(tensor.Dtype, shape[..tensor.Dimensions].ToArray(), tensor.Begin, tensor.End);
+            return new(tensor.Dtype, shape[..tensor.Dimensions].ToArray(), tensor.Begin, tensor.End, _checksums.Length > 0 ? _checksums[index] : null);
         }
     }
 
-    public bool Has(string name) => Find(name) is not null;
+    public bool Has(string name) => IndexOf(Encoding.UTF8.GetBytes(name)) is not null;
+
+    /// <summary>Takes the checksum of every tensor, by its name.</summary>
+    /// <param name="checksums">At an object of them in which no key stands twice.</param>
+    /// <exception cref="InvalidDataException">The tensors are not those that were written.</exception>
+    public void TakeChecksums(Utf8JsonReader checksums)
+    {
+        _checksums = new ulong[Count];
+        var (taken, room) = (0, Array.Empty<byte>());
+        for (; checksums.Read() && checksums.TokenType == JsonTokenType.PropertyName; taken++)
+        {
+            var name = checksums;
+            var index = IndexOf(checksums.Utf8(ref room)) ?? throw new InvalidDataException($"'{name.GetString()}' is missing.");
+            if (!checksums.Read() || checksums.TokenType != JsonTokenType.String || !HashingStream.TryParse(checksums.ValueSpan, out _checksums[index]))
+                throw new InvalidDataException($"its manifest holds no checksum of '{name.GetString()}'.");
+        }
+
+        if (taken < Count)
+            throw new InvalidDataException($"it holds '{NameOf(_places[Array.IndexOf(_checksums, 0UL)])}', which was not written with it.");
+    }
 
     /// <summary>Checks that values follow on one another without a gap, as far as they are there.</summary>
     /// <param name="available">Bytes of values; null where that is not known.</param>
@@ -129,16 +152,17 @@ internal sealed class TensorIndex
         Array.Sort(_hashes, _ofHash);
     }
 
-    private Place? Find(string name)
+    /// <summary>Where the tensor of a name is among all; null where there is none.</summary>
+    private int? IndexOf(ReadOnlySpan<byte> name)
     {
         // Different names can have the same hash.
-        var hash = JsonText.Hash(Encoding.UTF8.GetBytes(name));
+        var hash = JsonText.Hash(name);
         var found = Array.BinarySearch(_hashes, hash);
         while (found > 0 && _hashes[found - 1] == hash)
             found--;
         for (; found >= 0 && found < Count && _hashes[found] == hash; found++)
-            if (_places[_ofHash[found]] is var place && ReaderAt(place).ValueTextEquals(name))
-                return place;
+            if (ReaderAt(_places[_ofHash[found]]).ValueTextEquals(name))
+                return _ofHash[found];
         return null;
     }
 
