@@ -40,7 +40,7 @@ internal sealed class GradientTap : AutogradFunction<GradientTap>
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var input = ctx.get_saved_variables()[0];
+        using var input = Saved(ctx)[0];
         ((TappedPass)ctx.get_data(Pass)).Send(output, input);
         return [null, null, null];
     }

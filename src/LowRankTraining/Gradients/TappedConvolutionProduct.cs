@@ -21,7 +21,7 @@ internal sealed class TappedConvolutionProduct : AutogradFunction<TappedConvolut
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var weight = ctx.get_saved_variables()[0];
+        using var weight = Saved(ctx)[0];
         var shape = (ConvolutionShape)ctx.get_data(Shape);
         var delta = ConvolutionShape.Samples(output);
         return WithBias(ctx, delta, IsAsked(ctx, 0) ? shape.OfInput(delta, weight) : null, output.alias(), null, null, null);

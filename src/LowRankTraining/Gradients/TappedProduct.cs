@@ -21,7 +21,7 @@ internal sealed class TappedProduct : AutogradFunction<TappedProduct>
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        using var weight = ctx.get_saved_variables()[0];
+        using var weight = Saved(ctx)[0];
         var delta = output.reshape(-1, weight.size(0));
         var input = IsAsked(ctx, 0) ? delta.mm(weight).reshape([.. output.shape[..^1], weight.size(1)]) : null;
         return WithBias(ctx, delta, input, output.alias(), null, null);

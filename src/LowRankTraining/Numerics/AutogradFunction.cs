@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 using static TorchSharp.torch.autograd;
 
 namespace LowRankTraining.Numerics;
@@ -75,6 +76,22 @@ internal abstract class AutogradFunction<T> : SingleTensorFunction<T> where T : 
 
     /// <summary>The gradient of each argument of the forward pass, null where there is none.</summary>
     protected abstract List<Tensor?> Gradients(AutogradContext ctx, Tensor output);
+
+    /// <summary>What the forward pass has kept.</summary>
+    /// <exception cref="InvalidOperationException">Something of it was changed in place.</exception>
+    protected static List<Tensor> Saved(AutogradContext ctx)
+    {
+        try
+        {
+            return ctx.get_saved_variables();
+        }
+        catch (ExternalException changed) when (changed.Message.Contains("inplace operation", StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException("A weight or an input of a layer was changed in place between the forward pass and this backward pass, "
+                + "so that gradients can no more be taken. A step() does so, and under GradientFlow.Stepped the backward pass itself, of which there "
+                + "is one a step: add losses up and call backward() once, or run the model again.", changed);
+        }
+    }
 
     /// <summary>Whether somebody wants the gradient of an argument.</summary>
     protected static bool IsAsked(AutogradContext ctx, int argument) => ((Arguments)ctx.get_data(Call)).Asked[argument];

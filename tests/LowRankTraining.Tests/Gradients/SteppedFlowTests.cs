@@ -93,6 +93,34 @@ public class SteppedFlowTests
             .WithMessage("*has a second gradient before step()*accumulate under Projected or Whole*");
     }
 
+    /// <summary>Two losses on one trunk, one after the other.</summary>
+    [Fact]
+    public void Second_backward_pass_through_what_was_updated_says_what_to_do()
+    {
+        using var scope = NewDisposeScope();
+        using nn.Module<Tensor, Tensor> trunk = nn.Linear(8, 16), middle = nn.Linear(16, 16), first = nn.Linear(16, 2), second = nn.Linear(16, 3);
+        using var model = nn.Sequential(("trunk", trunk), ("middle", middle), ("first", first), ("second", second));
+        using var optimizer = new GaLore { Rank = 2 }.Attach(model, gradients: GradientFlow.Stepped).CreateOptimizer();
+        var (one, other) = Losses();
+
+        one.backward(retain_graph: true);
+        other.backward();
+
+        optimizer.Invoking(o => o.step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*changed in place*under GradientFlow.Stepped the backward pass itself*add losses up and call backward() once*");
+        optimizer.zero_grad();
+        (one, other) = Losses();
+        (one + other).backward();
+        optimizer.step();
+        optimizer.CompletedSteps.Should().Be(1);
+
+        (Tensor, Tensor) Losses()
+        {
+            var shared = middle.call(trunk.call(ones(4, 8)).tanh()).tanh();
+            return (first.call(shared).square().mean(), second.call(shared).square().mean());
+        }
+    }
+
     /// <summary>A penalty on the weight: libtorch adds its gradient when the layers' own are there.</summary>
     [Fact]
     public void Gradient_that_comes_after_the_update_is_refused_by_the_step()

@@ -175,7 +175,9 @@ public class TapTests
 
         loss.backward();
 
-        optimizer.Invoking(o => o.step()).Should().Throw<Exception>().WithMessage("*modified by an inplace operation*");
+        optimizer.Invoking(o => o.step()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*changed in place between the forward pass and this backward pass*").WithInnerException<Exception>()
+            .WithMessage("*modified by an inplace operation*");
         weight.equal(before).all().ToBoolean().Should().BeTrue();
         optimizer.CompletedSteps.Should().Be(1);
         optimizer.zero_grad();

@@ -30,7 +30,7 @@ internal sealed class DroppedProduct : AutogradFunction<DroppedProduct>
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
         var pass = (Pass)ctx.get_data(Dropping);
-        var saved = ctx.get_saved_variables();
+        var saved = Saved(ctx);
         var (x, a) = (saved[0], saved[1]);
 
         return [IsAsked(ctx, 0) ? OfInput(output, a, pass) : null, IsAsked(ctx, 1) ? OfFactor(output, x, pass) : null, null];

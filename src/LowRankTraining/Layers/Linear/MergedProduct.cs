@@ -34,7 +34,7 @@ internal sealed class MergedProduct : AutogradFunction<MergedProduct>
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        var saved = ctx.get_saved_variables();
+        var saved = Saved(ctx);
         var (rows, weight, a, b) = (saved[0], saved[1], saved[2], saved[3]);
         var scale = (double)ctx.get_data(Scale);
         var input = IsAsked(ctx, 0) ? OfInput(output, weight, a, b, scale) : null;

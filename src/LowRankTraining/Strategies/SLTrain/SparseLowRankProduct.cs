@@ -26,7 +26,7 @@ internal sealed class SparseLowRankProduct : AutogradFunction<SparseLowRankProdu
 
     protected override List<Tensor?> Gradients(AutogradContext ctx, Tensor output)
     {
-        var saved = ctx.get_saved_variables();
+        var saved = Saved(ctx);
         var (rows, parts) = (saved[0], new SparseLowRankParts(saved[1], saved[2], saved[3]));
         var layer = (SparseLowRankLinear)ctx.get_data(Layer);
         var indices = layer.Indices();
