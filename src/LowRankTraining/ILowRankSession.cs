@@ -27,8 +27,9 @@ public interface ILowRankSession : IDisposable
     /// null.</value>
     IReadOnlyList<Parameter>? FactorParameters => null;
 
-    /// <summary>One line for each parameter: how it is updated, and what a reader should know about that.</summary>
-    string Describe() => string.Join(Environment.NewLine, Parameters.Select(plan => plan.ToLine()));
+    /// <summary>One line for each parameter: how it is updated, and what a reader should know about that; and one for each pattern of the targets that has no
+    /// effect in the model.</summary>
+    string Describe() => string.Join(Environment.NewLine, Parameters.Select(plan => plan.ToLine()).Concat(Unused));
 
     /// <summary>Called once, when an optimizer has been made for the session and has taken no step: the method can give its state what it starts with. Nothing
     /// for most methods.</summary>
@@ -66,6 +67,9 @@ public interface ILowRankSession : IDisposable
     /// goes by that, and not by who has it. Nothing for most methods.</summary>
     /// <param name="lane">Its number among those of all processes, from 0.</param>
     internal void InLane(long lane) { }
+
+    /// <value>A sentence on each pattern of the targets that has no effect in the model. Default: none.</value>
+    internal IReadOnlyList<string> Unused => [];
 
     /// <value>Whether rules alone look at states and gradients, so that one process may have those of a parameter for all. Default false.</value>
     internal bool LeavesStatesToRules => false;

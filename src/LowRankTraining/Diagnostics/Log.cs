@@ -28,12 +28,18 @@ internal static partial class Log
     /// effect.</summary>
     public static void Covered(this ILogger logger, string strategy, TargetCoverage coverage, IReadOnlyList<string> unused)
     {
-        if (unused.Count > 0)
-            logger.PatternsUnused(strategy, string.Join(" ", unused));
+        logger.Unused(strategy, unused);
         if (coverage.IsLow)
             logger.FewCovered(strategy, coverage.Matrices, coverage.Percent, coverage.LeftOut);
         else
             logger.ManyCovered(strategy, coverage.Matrices, coverage.Percent);
+    }
+
+    /// <summary>Warns of patterns without effect, where there are some.</summary>
+    public static void Unused(this ILogger logger, string strategy, IReadOnlyList<string> unused)
+    {
+        if (unused.Count > 0)
+            logger.PatternsUnused(strategy, string.Join(" ", unused));
     }
 
     [LoggerMessage(11, LogLevel.Information, "{Strategy}: the targets are {Count} matrices with {Percent:0.0} % of the model's numbers")]

@@ -67,7 +67,9 @@ public sealed partial class LowRankOptimizer
     /// true.</value>
     public bool SendsInBackward { get; set; } = true;
 
-    /// <summary>One line for each parameter: how it is updated, and which process has its state where that is one alone.</summary>
+    /// <summary>One line for each parameter: how it is updated, and which process has its state where that is one alone; and one for each pattern of the
+    /// targets that has no effect in the model.</summary>
     public string Describe() => string.Join(Environment.NewLine, _entries.Select(entry =>
-        (entry.Owner is { } owner ? entry.Plan.WithNote($"state and step in process {owner} of {World!.Size}") : entry.Plan).ToLine()));
+        (entry.Owner is { } owner ? entry.Plan.WithNote($"state and step in process {owner} of {World!.Size}") : entry.Plan).ToLine())
+        .Concat(Session.Unused));
 }

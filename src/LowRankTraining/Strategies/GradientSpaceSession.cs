@@ -21,6 +21,8 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <value>Matrices that are too small for the default rank, and the rule that they would have had with it.</value>
     public IReadOnlyList<(string Name, UpdateRule Rule)> Spared { get; init; } = [];
 
+    public IReadOnlyList<string> Unused { get; init; } = [];
+
     /// <value>Why no gradient of the model is projected, where none is.</value>
     public string WhyNothingIsProjected => Spared.FirstOrDefault(matrix => matrix.Rule.Projects) switch
     {
@@ -36,7 +38,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
 
     /// <summary>The same session on the parameters of a model.</summary>
     public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
-        new(Strategy, Seed, _plans) { Method = Method, Spared = Spared, Model = model, Ties = Ties.Of(model, parameters) };
+        new(Strategy, Seed, _plans) { Method = Method, Spared = Spared, Unused = Unused, Model = model, Ties = Ties.Of(model, parameters) };
 
     /// <summary>One parameter and its rule.</summary>
     public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)

@@ -127,13 +127,16 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
 
         var place = 0;
         var spared = new List<(string Name, UpdateRule Rule)>();
-        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) { Method = this, Spared = spared };
+        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) 
+        {
+            Method = this, Spared = spared, Unused = targets?.Unused(parameters) ?? [],
+        };
         session.RequireDistinctSlots();
         session.ReportLowerRanks(RefusesLowerRanks, Logger);
         if (spared.Count > 0)
             Logger?.ProjectionSpared(Name, spared.Count, string.Join(", ", spared.Take(8).Select(matrix => matrix.Name)));
         if (targets is not null)
-            Logger?.Covered(Name, TargetCoverage.For(parameters, targets.Includes), targets.Unused(parameters));
+            Logger?.Covered(Name, TargetCoverage.For(parameters, targets.Includes), session.Unused);
         foreach (var frozen in parameters.Where(candidate => OptionsOf(candidate) is { Frozen: true }))
             frozen.Parameter.requires_grad = false;
         return session;

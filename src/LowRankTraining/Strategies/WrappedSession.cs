@@ -21,6 +21,8 @@ internal abstract class WrappedSession(ILowRankSession inner) : ILowRankSession
 
     public virtual bool IsFinished => inner.IsFinished;
 
+    public IReadOnlyList<string> Unused => inner.Unused;
+
     public bool LeavesStatesToRules => inner.LeavesStatesToRules;
 
     public void Begin(IOptimizerState state) => inner.Begin(state);

@@ -98,6 +98,29 @@ public class CoverageTests
             .And.Contain("'bias' is in the names of vectors and of tables of embeddings alone, which are never chosen.")
             .And.Contain("'decodr' is in no name. The nearest names are decoder,").And.EndWith("It leaves nothing out.")
             .And.NotContain("'encoder'", "it is a name, if of a table");
+        using var optimizer = session.CreateOptimizer();
+        foreach (var text in new[] { session.Describe(), optimizer.Describe() })
+            text.Should().Contain("'mixr' is in no name.").And.Contain("'decodr' is in no name.").And.NotContain("'encoder'");
+    }
+
+    [Fact]
+    public void Pattern_without_effect_is_told_by_what_a_plan_of_ranks_prints()
+    {
+        using var model = new Translator();
+
+        $"{WeLorePlan.For(model, Targets.Matching("mixer", "mixr"))}".Should().Contain("'mixr' is in no name. The nearest names are mixer,");
+        $"{WeLorePlan.For(model, Targets.Matching("mixer"))}".Should().EndWith("parameters");
+    }
+
+    [Fact]
+    public void Pattern_without_effect_in_a_part_that_is_quantized_is_warned_about()
+    {
+        using var model = new Translator();
+        var logger = new RecordingLogger();
+
+        new QGaLore { Logger = logger }.Quantize(model, Targets.Matching("mixer", "mixr"));
+
+        logger.Lines.Should().ContainSingle().Which.Should().StartWith("q-galore: patterns of the targets without effect in this model: 'mixr' is in no name.");
     }
 
     [Fact]

@@ -35,7 +35,8 @@ internal static class AdapterPlanner
         foreach (var adapter in adapters)
             adapter.Install();
 
-        method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains), targets.Unused(parameters));
+        var unused = targets.Unused(parameters);
+        method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains), unused);
         var frozen = parameters.Except(chosen)
             .Where(other => !other.IsFrozen && (!method.Trains(other) || settings.OwnOf(other.Names) is { Frozen: true })).ToArray();
         foreach (var other in frozen)
@@ -48,9 +49,11 @@ internal static class AdapterPlanner
         {
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
                 .Select(other => (other.Name, WhyLeftOut(other, targets, method)))],
+            Unused = unused,
         };
         var trained = session.Parameters.Where(plan => plan.Parameter.requires_grad).Sum(plan => plan.Parameter.numel());
-        settings.Logger?.Adapted(settings.Strategy, adapters.Length, trained, size, (double)trained / size, session.Describe());
+        settings.Logger?.Adapted(settings.Strategy, adapters.Length, trained, size, (double)trained / size,
+            string.Join(Environment.NewLine, session.Layers));
         return session;
     }
 

@@ -37,9 +37,13 @@ public sealed partial class AdapterSession : ILowRankSession
 
     bool ILowRankSession.IsFinished => _finished;
 
+    IReadOnlyList<string> ILowRankSession.Unused => Unused;
+
     IReadOnlyList<Parameter>? ILowRankSession.FactorParameters => FactorParameters;
 
     internal long CompletedSteps => _completed;
+
+    internal IReadOnlyList<string> Unused { get; init; } = [];
 
     /// <inheritdoc/>
     /// <remarks>Those that the model has now, also where it was moved to another dtype or device after the strategy was attached.</remarks>
@@ -85,9 +89,10 @@ public sealed partial class AdapterSession : ILowRankSession
         }
     }
 
-    /// <summary>One line for each adapted matrix: how its factors entered the model and why.</summary>
+    /// <summary>One line for each adapted matrix: how its factors entered the model and why; and one for each pattern of the targets that has no effect in the
+    /// model.</summary>
     /// <exception cref="InvalidOperationException">The model was disposed.</exception>
-    public string Describe() => string.Join(Environment.NewLine, Layers);
+    public string Describe() => string.Join(Environment.NewLine, Layers.Select(layer => $"{layer}").Concat(Unused));
 
     void ILowRankSession.Join(ICollective world) => ForEach(adapter => adapter.Join(world));
 

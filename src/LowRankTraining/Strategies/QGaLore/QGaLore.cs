@@ -77,7 +77,9 @@ public sealed record QGaLore : GradientSpaceMethod
     {
         Checks.Require(this);
         var chosen = Targets.Of(targets, DefaultTargets)!;
-        var sites = Site.Find(part, NamedParameter.Of(part).Where(candidate => !candidate.IsFrozen && candidate.IsMatrix && chosen.Includes(candidate)));
+        var parameters = NamedParameter.Of(part);
+        Logger?.Unused(Name, chosen.Unused(parameters));
+        var sites = Site.Find(part, parameters.Where(candidate => !candidate.IsFrozen && candidate.IsMatrix && chosen.Includes(candidate)));
         var quantized = QuantizedLayers.In(sites, site => new Int8Linear(site.Linear!, WeightGroup), Name, Logger);
         return quantized.Layers.Count > 0 ? part : throw new ArgumentException(
             $"No weight of this {part.GetName()} can be kept in 8 bits: {string.Join("; ", quantized.Reasons.Select(pair => $"{pair.Key} ({pair.Value})"))}");

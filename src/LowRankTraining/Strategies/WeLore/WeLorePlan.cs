@@ -14,6 +14,9 @@ public sealed class WeLorePlan
 {
     private WeLorePlan(double ratio, double threshold, IReadOnlyList<WeLoreLayer> layers) => (Ratio, Threshold, Layers) = (ratio, threshold, layers);
 
+    /// <value>A sentence on each pattern of the targets that has no effect in the model.</value>
+    private IReadOnlyList<string> Unused { get; init; } = [];
+
     /// <value>The share of singular values that was to be taken away.</value>
     public double Ratio { get; }
 
@@ -50,7 +53,7 @@ public sealed class WeLorePlan
         var trained = NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen).ToArray();
         return Of(
             AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))),
-            ratio, minRatio);
+            ratio, minRatio, targets.Unused(trained));
     }
 
     /// <summary>Plans from spectra that are known.</summary>
@@ -60,7 +63,10 @@ public sealed class WeLorePlan
     /// <exception cref="ArgumentOutOfRangeException">A ratio out of range.</exception>
     public static WeLorePlan Of(
         IEnumerable<(string Name, (long Rows, long Columns) Shape, Spectrum Spectrum)> matrices,
-        double ratio = 0.5, double? minRatio = 0.5)
+        double ratio = 0.5, double? minRatio = 0.5) => Of(matrices, ratio, minRatio, unused: []);
+
+    private static WeLorePlan Of(
+        IEnumerable<(string Name, (long Rows, long Columns) Shape, Spectrum Spectrum)> matrices, double ratio, double? minRatio, IReadOnlyList<string> unused)
     {
         if (!(ratio is > 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(ratio), ratio, "The ratio is a share of the singular values: above 0 and below 1.");
@@ -71,10 +77,13 @@ public sealed class WeLorePlan
         var threshold = ThresholdFor(ratio, [.. known.Select(matrix => matrix.Spectrum)]);
         return new(ratio, threshold,
             [.. known.Select(matrix => new WeLoreLayer(
-            matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), minRatio))]);
+            matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), minRatio))])
+        {
+            Unused = unused,
+        };
     }
 
-    /// <summary>A table of all matrices, and the sums.</summary>
+    /// <summary>A table of all matrices, and the sums; and a line for each pattern of the targets that has no effect in the model.</summary>
     public override string ToString()
     {
         var text = new StringBuilder();
@@ -89,7 +98,7 @@ public sealed class WeLorePlan
         text.Append(CultureInfo.InvariantCulture,
             $"{Reduced:p1} of the singular values go (threshold {Threshold:g4}); "
             + $"{Layers.Count(layer => layer.IsLowRank)} of {Layers.Count} matrices become factors; {ParametersBefore} -> {ParametersAfter} parameters");
-        return text.ToString();
+        return string.Join(Environment.NewLine, Unused.Prepend(text.ToString()));
     }
 
     /// <summary>The κ that takes a given share of all singular values away, by bisection: the share is a rising staircase in κ. Of both sides of the step
