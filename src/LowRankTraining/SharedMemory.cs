@@ -64,7 +64,7 @@ internal static class SharedMemory
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var start = Math.Min(a.Start, b.Start);
-        var marks = zeros(Math.Max(a.End, b.End) - start, ScalarType.Byte);
+        var marks = zeros(Math.Max(a.End, b.End) - start, ScalarType.Byte, CPU);
         a.In(marks, start).fill_(1);
         return b.In(marks, start).any().ToBoolean();
     }

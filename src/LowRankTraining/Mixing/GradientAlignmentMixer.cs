@@ -112,7 +112,7 @@ public sealed class GradientAlignmentMixer : DataMixer
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var batches = tensor(Sources.Select(_current.Counter).ToArray(), ScalarType.Int64);
+        var batches = tensor(Sources.Select(_current.Counter).ToArray(), ScalarType.Int64, CPU);
         var all = batches.clone();
         _world.AllReduce(all);
         if (!all.equal(batches * _world.Size).all().ToBoolean())

@@ -93,7 +93,7 @@ internal sealed class SoftmaxPolicy(int choices, GradientAlignmentOptions option
     public void Store(StateBag state)
     {
         foreach (var (name, values) in State)
-            state.Set($"policy/{name}", tensor(values));
+            state.Set($"policy/{name}", tensor(values, device: CPU));
     }
 
     public void Restore(StateBag state)

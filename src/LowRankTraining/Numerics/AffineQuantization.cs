@@ -45,7 +45,7 @@ internal static class AffineQuantization
         var uniform = SpanUniform.From(generator);
         return chunk =>
         {
-            var rows = empty(chunk.Count, chunk.Size);
+            var rows = empty(chunk.Count, chunk.Size, ScalarType.Float32, CPU);
             uniform.Fill((uint)chunk.Start, rows.Floats());
             return rows;
         };

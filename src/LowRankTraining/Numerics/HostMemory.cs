@@ -84,7 +84,7 @@ internal static class HostMemory
             return;
         }
 
-        using var single = empty(target.shape, ScalarType.Float32);
+        using var single = empty(target.shape, ScalarType.Float32, CPU);
         write(single.Floats());
         target.copy_(single);
     }

@@ -68,11 +68,11 @@ internal static class RandomEntries
 
     private static Tensor Hash(Tensor number, long key)
     {
-        var hash = number.bitwise_xor(tensor(key));
+        var hash = number.bitwise_xor(tensor(key, ScalarType.Int64, CPU));
         foreach (var factor in Factors)
         {
-            hash.mul_(factor).bitwise_and_(tensor(Bits31));
-            hash.bitwise_xor_(hash.bitwise_right_shift(tensor((long)Fold)));
+            hash.mul_(factor).bitwise_and_(tensor(Bits31, ScalarType.Int64, CPU));
+            hash.bitwise_xor_(hash.bitwise_right_shift(tensor((long)Fold, ScalarType.Int64, CPU)));
         }
 
         return hash;

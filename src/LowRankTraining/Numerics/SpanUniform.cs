@@ -24,7 +24,7 @@ internal readonly record struct SpanUniform(ulong Key)
     /// <summary>The stream that a generator names by its next number.</summary>
     public static SpanUniform From(Generator generator)
     {
-        using var key = randint(long.MaxValue, [1], ScalarType.Int64, generator: generator);
+        using var key = randint(long.MaxValue, [1], ScalarType.Int64, CPU, generator: generator);
         return new((ulong)key.item<long>());
     }
 

@@ -31,7 +31,7 @@ internal static class SquaredNorms
     {
         var columns = (int)matrix.size(1);
         var rows = numbers.Length / columns;
-        var squares = axis == 0 ? empty(1, columns, ScalarType.Float32) : empty(rows, 1, ScalarType.Float32);
+        var squares = axis == 0 ? empty(1, columns, ScalarType.Float32, CPU) : empty(rows, 1, ScalarType.Float32, CPU);
 
         var (results, others) = axis == 1 ? (rows, columns) : (columns, rows);
         if (results < WorthSharing / others)

@@ -58,7 +58,7 @@ public sealed record BlockwiseFormat : QuantizedFormat
         if (!state.TryGet(slot.Name, out var codes))
         {
             state.Set(slot.Name, codes = PackedCodes.Empty(like.Shape, Bits, like.Device).zero_());
-            state.Set(Companion(slot.Name, AbsMax), zeros(blocks.Count, ScalarType.Float32));
+            state.Set(Companion(slot.Name, AbsMax), zeros(blocks.Count, ScalarType.Float32, CPU));
         }
 
         var scales = state[Companion(slot.Name, AbsMax)];

@@ -13,7 +13,7 @@ internal static class PickedColumns
             return matrix.index_select(1, columns);
 
         var (rows, width, count) = ((int)matrix.size(0), (int)matrix.size(1), (int)columns.size(0));
-        var picked = empty(rows, count, ScalarType.Float32);
+        var picked = empty(rows, count, ScalarType.Float32, CPU);
         ForRows(rows, count, (row, height) => Pick(
             matrix.Floats().Slice(row * width, height * width), width, columns.Longs(), picked.Floats().Slice(row * count, height * count)));
         return picked;

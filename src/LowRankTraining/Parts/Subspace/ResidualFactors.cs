@@ -60,7 +60,7 @@ internal static class ResidualFactors
 
     private static Tensor Scalar(float number)
     {
-        var scalar = empty(Array.Empty<long>(), ScalarType.Float32);
+        var scalar = empty(Array.Empty<long>(), ScalarType.Float32, CPU);
         scalar.Floats()[0] = number;
         return scalar;
     }
