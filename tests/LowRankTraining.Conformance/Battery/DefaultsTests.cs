@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Numerics;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -7,7 +8,6 @@ using static TorchSharp.torch;
 namespace LowRankTraining.Conformance.Battery;
 
 /// <summary>A program may set the default dtype and device, as those do that make a model in bfloat16 or on a GPU: training does not depend on them.</summary>
-[Collection(nameof(DefaultsTests))]
 public sealed class DefaultsTests
 {
     private const int Steps = 2 * Methods.Period + 2;
@@ -28,6 +28,23 @@ public sealed class DefaultsTests
         var expected = Train(method, () => { });
 
         Train(method, () => set_default_device(META)).Should().Equal(expected);
+    }
+
+    [Theory, MemberData(nameof(Methods.All), MemberType = typeof(Methods))]
+    public void Default_device_changes_no_bit_of_the_operations_of_a_gpu(string method)
+    {
+        var before = HostMemory.IsUsed;
+        HostMemory.IsUsed = false;
+        try
+        {
+            var expected = Train(method, () => { });
+
+            Train(method, () => set_default_device(META)).Should().Equal(expected);
+        }
+        finally
+        {
+            HostMemory.IsUsed = before;
+        }
     }
 
     private static byte[] Train(string method, Action setDefault)
@@ -65,7 +82,3 @@ public sealed class DefaultsTests
         return Problems.Bits(model);
     }
 }
-
-/// <summary>Defaults are those of the process: nothing runs beside a test that changes them.</summary>
-[CollectionDefinition(nameof(DefaultsTests), DisableParallelization = true)]
-public sealed class DefaultsOfTheProcess;
