@@ -28,11 +28,15 @@ internal static class PeftFields
         ["use_qalora"] = "QALoRA pools the inputs of its factors",
         ["use_bdlora"] = "block-diagonal factors cannot be read",
         ["monteclora_config"] = "MonteCLoRA samples its factors in every forward pass",
+        ["kasa_config"] = "KaSA has a diagonal between its factors, beside a weight without its smallest singular values",
         ["megatron_config"] = "Megatron's parallel layers cannot be adapted",
     };
 
     /// <summary>Starts that change the weight: the adapter then fits no other.</summary>
-    private static readonly string[] ChangedBases = ["pissa", "olora", "loftq", "lora_ga", "corda", "mica"];
+    private static readonly string[] ChangedBases = ["pissa", "olora", "loftq", "lora_ga", "corda"];
+
+    /// <summary>All that are known.</summary>
+    internal static IEnumerable<string> Known => Followed.Concat(Refused.Keys);
 
     /// <exception cref="InvalidDataException">A field asks for what this library does not do, or may do so.</exception>
     public static void RequireSupported(JsonElement json)

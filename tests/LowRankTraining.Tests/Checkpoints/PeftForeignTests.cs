@@ -32,6 +32,7 @@ public sealed class PeftForeignTests : IDisposable
     [InlineData("layer_replication", "[[0, 4], [2, 6]]", "repeated")]
     [InlineData("megatron_config", """{"tensor_model_parallel_size": 2}""", "Megatron")]
     [InlineData("monteclora_config", """{"num_samples": 8}""", "MonteCLoRA")]
+    [InlineData("kasa_config", """{"beta": 0.0001}""", "KaSA")]
     [InlineData("a_variant_of_next_year", "0.5", "does not know what it means")]
     public void Variant_of_LoRA_is_refused_by_the_name_of_its_field(string field, string value, string meaning)
     {
@@ -44,6 +45,7 @@ public sealed class PeftForeignTests : IDisposable
     [InlineData("lora_dropout", "null"), InlineData("alpha_pattern", "null"), InlineData("exclude_modules", """["lm_head"]""")]
     [InlineData("a_variant_of_next_year", "null"), InlineData("another", "false"), InlineData("third", "{}")]
     [InlineData("layers_to_transform", "[0]"), InlineData("qalora_group_size", "16"), InlineData("megatron_core", "\"megatron.core\"")]
+    [InlineData("init_lora_weights", "\"mica\""), InlineData("init_lora_weights", "\"eva\""), InlineData("init_lora_weights", "\"orthogonal\"")]
     public void Field_that_changes_nothing_is_passed_over(string field, string value)
     {
         Write(config => config[field] = JsonNode.Parse(value));
@@ -52,9 +54,9 @@ public sealed class PeftForeignTests : IDisposable
         Loaded().Should().NotThrow();
     }
 
-    /// <summary>Every field that peft 0.20.0 has for LoRA, at its default: as <c>save_pretrained</c> writes them.</summary>
+    /// <summary>Every field that peft 0.21.0 has for LoRA, at its default: as <c>save_pretrained</c> writes them.</summary>
     [Fact]
-    public void Configuration_of_PEFT_0_20_is_read()
+    public void Configuration_of_PEFT_0_21_is_read()
     {
         Write(config =>
         {
@@ -62,9 +64,10 @@ public sealed class PeftForeignTests : IDisposable
                 {
                   "alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null, "base_model_name_or_path": "contoso/small",
                   "bias": "none", "corda_config": null, "ensure_weight_tying": false, "eva_config": null, "exclude_modules": null, "fan_in_fan_out": false,
-                  "inference_mode": true, "init_lora_weights": true, "layer_replication": null, "layers_pattern": null, "layers_to_transform": null,
+                  "inference_mode": true, "init_lora_weights": true, "kasa_config": null, "layer_replication": null, "layers_pattern": null,
+                  "layers_to_transform": null,
                   "loftq_config": {}, "lora_bias": false, "lora_dropout": 0.0, "lora_ga_config": null, "megatron_config": null,
-                  "megatron_core": "megatron.core", "modules_to_save": null, "monteclora_config": null, "peft_version": "0.20.0", "qalora_group_size": 16,
+                  "megatron_core": "megatron.core", "modules_to_save": null, "monteclora_config": null, "peft_version": "0.21.0", "qalora_group_size": 16,
                   "rank_pattern": {}, "revision": null, "target_modules": ["second", "first"], "target_parameters": null, "task_type": "CAUSAL_LM",
                   "trainable_token_indices": null, "use_bdlora": null, "use_dora": false, "use_qalora": false, "use_rslora": false, "velora_config": null
                 }

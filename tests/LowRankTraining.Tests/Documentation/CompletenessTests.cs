@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using FluentAssertions;
+using LowRankTraining.Checkpoints;
 using Xunit;
 
 namespace LowRankTraining.Tests.Documentation;
@@ -46,6 +47,13 @@ public class CompletenessTests
 
     [Theory, MemberData(nameof(Methods))]
     public void Samples_train_with_it(string name) => RequireIn(Samples, $"\"{name}\"");
+
+    [Fact]
+    public void Page_for_those_who_come_from_Python_names_every_field_of_an_adapter()
+    {
+        foreach (var field in PeftFields.Known)
+            RequireIn("docs/from-python.md", $"`{field}");
+    }
 
     private static void RequireIn(string file, string text) =>
         Repository.Read(file).Contains(text, StringComparison.Ordinal).Should().BeTrue($"{file} should hold {text}");
