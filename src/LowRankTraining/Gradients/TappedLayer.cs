@@ -50,13 +50,19 @@ internal abstract class TappedLayer : IDisposable
     /// <exception cref="InvalidOperationException">Another session has hooked it. Nothing was changed.</exception>
     public static TappedLayer On(string name, nn.Module module, GradientSink sink)
     {
-        if (Tapped.TryGetValue(module, out _))
-            throw new InvalidOperationException($"The gradient of '{name}' goes to another session, which was attached with a GradientFlow of its own. "
-                + "Dispose that one, with its optimizer, before another one is attached. Nothing was changed.");
-
+        RequireFree(name, module);
         TappedLayer tapped = module is Linear linear ? new TappedLinear(linear, sink) : new TappedConvolution((Conv2d)module, sink);
         Tapped.Add(module, tapped);
         return tapped;
+    }
+
+    /// <summary>Refuses a layer whose gradient another session takes: whoever is attached besides would never see it.</summary>
+    /// <exception cref="InvalidOperationException">There is such a session.</exception>
+    public static void RequireFree(string name, nn.Module module)
+    {
+        if (IsOn(module))
+            throw new InvalidOperationException($"The gradient of '{name}' goes to another session, which was attached with a GradientFlow of its own. "
+                + "Dispose that one, with its optimizer, before another one is attached. Nothing was changed.");
     }
 
     /// <summary>Whether a session has hooked a module.</summary>

@@ -99,6 +99,8 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
             var plan = Plan(parameters, targets).On(model, parameters);
             if (gradients != GradientFlow.Whole)
                 TappedSession.Require(this, plan, gradients);
+            foreach (var (name, module) in model.named_modules())
+                TappedLayer.RequireFree($"{name}.weight", module);
             return plan;
         }
     }

@@ -85,6 +85,7 @@ public sealed class PretrainTests : IDisposable
     [InlineData("--weight-decay", "-1")]
     [InlineData("--tokenizer", "words")]
     [InlineData("--config", "none.json")]
+    [InlineData("--gradients", "stepped", "--grad-accum", "2")]
     public void What_cannot_be_done_ends_with_an_error(params string[] arguments) => Execute(arguments).Should().Be(SampleCommand.Failed);
 
     private string Text() =>

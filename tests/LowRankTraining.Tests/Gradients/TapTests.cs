@@ -133,19 +133,22 @@ public class TapTests
             .WithMessage("*Whole, Projected, Stepped*");
     }
 
-    [Fact]
-    public void Second_session_on_one_model_is_refused_until_the_first_is_disposed()
+    [Theory]
+    [InlineData(GradientFlow.Projected)]
+    [InlineData(GradientFlow.Stepped)]
+    [InlineData(GradientFlow.Whole)]
+    public void Second_session_on_one_model_is_refused_until_the_first_is_disposed(GradientFlow flow)
     {
         using var model = new TappedModel();
         using (var first = Method.Attach(model, gradients: GradientFlow.Projected))
         {
-            FluentActions.Invoking(() => Method.Attach(model, gradients: GradientFlow.Projected))
+            FluentActions.Invoking(() => Method.Attach(model, gradients: flow))
                 .Should().Throw<InvalidOperationException>().WithMessage("*'tall.weight' goes to another session*Nothing was changed*");
             using var optimizer = first.CreateOptimizer();
             first.Invoking(session => session.CreateOptimizer()).Should().Throw<InvalidOperationException>().WithMessage("*another optimizer*");
         }
 
-        using var second = Method.Attach(model, gradients: GradientFlow.Projected);
+        using var second = Method.Attach(model, gradients: flow);
     }
 
     [Fact]
