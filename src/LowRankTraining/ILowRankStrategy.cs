@@ -21,7 +21,7 @@ public interface ILowRankStrategy
     /// made after that: moving makes new parameters.</param>
     /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
     /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
-    ILowRankSession Attach(torch.nn.Module model, Targets? targets = null);
+    ILowRankSession Attach(torch.nn.Module model, Targets? targets);
 
     /// <summary>How a parameter is updated that is added to an optimizer after the method was attached. Default: by Adam.</summary>
     /// <param name="name">Its name, unique in the optimizer.</param>
@@ -33,11 +33,11 @@ public interface ILowRankStrategy
     /// <summary>Puts the method to work on <paramref name="model"/>, and says what becomes of gradients in the backward pass. Default: a method takes whole
     /// gradients only.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="targets">The matrices that the method is for; the method's own choice when null.</param>
-    /// <param name="gradients">What becomes of gradients.</param>
+    /// <param name="targets">The matrices that the method is for; the method's own choice when null, the default.</param>
+    /// <param name="gradients">What becomes of gradients. Default: they are held whole.</param>
     /// <exception cref="ArgumentException">No matrix is matched by <paramref name="targets"/>. The model is as it was.</exception>
     /// <exception cref="NotSupportedException">The method cannot take gradients this way. The model is as it was.</exception>
-    ILowRankSession Attach(torch.nn.Module model, Targets? targets, GradientFlow gradients) => gradients == GradientFlow.Whole
+    ILowRankSession Attach(torch.nn.Module model, Targets? targets = null, GradientFlow gradients = GradientFlow.Whole) => gradients == GradientFlow.Whole
         ? Attach(model, targets)
         : throw new NotSupportedException($"'{Name}' takes gradients by {nameof(GradientFlow)}.{GradientFlow.Whole} only, and not by {gradients}.");
 }

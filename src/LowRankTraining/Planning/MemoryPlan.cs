@@ -42,14 +42,17 @@ public sealed class MemoryPlan
     /// <param name="activationBytes">What layers keep for the backward pass, for the batch and the sequence that are trained on. Default 0.</param>
     /// <param name="passingBytes">What is there in passing beside that: of the loss while its gradient is computed, or of a layer that is run again. Default
     /// 0.</param>
-    public long PeakBytes(long activationBytes = 0, long passingBytes = 0)
+    /// <param name="accumulates">Whether a step has several backward passes, so that from the second one on gradients are there beside the activations. Default
+    /// false.</param>
+    public long PeakBytes(long activationBytes = 0, long passingBytes = 0, bool accumulates = false)
     {
         var held = WeightBytes + FrozenBytes + StateBytes;
+        var before = accumulates ? GradientBytes : 0;
         var unsummed = Parameters.Where(parameter => !parameter.IsSummed).ToArray();
         long[] moments =
         [
-            activationBytes + passingBytes,
-            activationBytes + Most(Parameters, parameter => parameter.BackwardBytes),
+            before + activationBytes + passingBytes,
+            before + activationBytes + Most(Parameters, parameter => parameter.BackwardBytes),
             GradientBytes + passingBytes,
             GradientBytes + Most(Parameters.Where(parameter => parameter.IsSummed), parameter => parameter.UpdateBytes),
             unsummed.Sum(parameter => parameter.GradientBytes) + Most(unsummed, parameter => parameter.UpdateBytes),
