@@ -41,8 +41,8 @@ internal sealed class RandomRun : IDisposable
         Bind();
     }
 
-    /// <summary>The model that the first of so many processes has in the end, of a step of four micro-batches; they compare their weights after each
-    /// step.</summary>
+    /// <summary>The model that the first of so many processes has in the end, of a step of four micro-batches, or of one each where weights are updated in the
+    /// backward pass; they compare their weights after each step.</summary>
     public static byte[] InProcesses(int count, ILowRankStrategy method, RandomScript script, bool isInterrupted)
     {
         using var folder = new TemporaryDirectory();
@@ -55,7 +55,7 @@ internal sealed class RandomRun : IDisposable
             run.Train(isInterrupted);
             if (world.Rank == 0)
                 bits = run.ModelBits;
-        }, lanes: 4);
+        }, lanes: script.Flow == GradientFlow.Stepped ? count : 4);
         return bits;
     }
 
@@ -141,7 +141,7 @@ internal sealed class RandomRun : IDisposable
             if (startsFactors && session is AdapterSession adapters && _method is LoRA { Init: FactorInit.LoRAGA })
                 adapters.Initialize(() => model.call(Input(99)).square().mean().backward());
             var optimizer = _world is null ? session.CreateOptimizer(1e-2, _script.WeightDecay) : session.CreateOptimizer(1e-2, _world, _script.WeightDecay);
-            if (_script.ClipByLastNorm is { } largest && _world is null && optimizer.Entries.Any(entry => entry.Plan.StepsInBackward))
+            if (_script.ClipByLastNorm is { } largest && optimizer.Entries.Any(entry => entry.Plan.StepsInBackward))
                 optimizer.ClipByLastNorm = largest;
             return (model, optimizer);
         }
@@ -186,7 +186,7 @@ internal sealed class RandomRun : IDisposable
         {
             Backward(step, number, batch + (_world?.Rank ?? 0) * batches);
             using (NewDisposeScope())
-                if (step.Accumulates || _world is not null)
+                if (step.Accumulates || _world is { Lanes: var lanes, Size: var size } && lanes > size)
                     _optimizer.accumulate();
             if (batch == 0)
                 Interrupt(step);

@@ -92,8 +92,9 @@ public class RandomRunTests(ITestOutputHelper output)
     {
         try
         {
-            var one = RandomRun.InProcesses(1, method, script, isInterrupted: false);
-            return one.AsSpan().SequenceEqual(RandomRun.InProcesses(2, method, script, isInterrupted: true)) ? null
+            // Under Stepped two have other micro-batches than one.
+            var whole = RandomRun.InProcesses(script.Flow == GradientFlow.Stepped ? 2 : 1, method, script, isInterrupted: false);
+            return whole.AsSpan().SequenceEqual(RandomRun.InProcesses(2, method, script, isInterrupted: true)) ? null
                 : "two processes, interrupted, go on differently";
         }
         catch (Exception exception) when (exception is not (NotSupportedException or ArgumentException) && !IsPassedBy(exception))
