@@ -12,6 +12,14 @@ internal static class ForwardHooks
     public static bool AnyOf(nn.Module module) =>
         HookableTypeOf(module) is { } type && Array.Exists(Fields, field => TorchSharpField.Read<IDictionary>(module, type, field).Count > 0);
 
+    /// <summary>Gives a module the hooks of the one in whose place it comes; what removes one of them goes on doing so.</summary>
+    public static void Move(nn.Module from, nn.Module to)
+    {
+        if (AnyOf(from) && HookableTypeOf(from) is { } type && type.IsInstanceOfType(to))
+            foreach (var field in Fields)
+                TorchSharpField.Write(to, type, field, TorchSharpField.Read<IDictionary>(from, type, field));
+    }
+
     /// <summary>A module that is only a container cannot be called, and takes no hooks.</summary>
     private static Type? HookableTypeOf(nn.Module module)
     {

@@ -19,7 +19,8 @@ internal static class PeftSavedModules
         var modules = trained.Select(ParentOf).Distinct()
             .Where(module => module.Length > 0 && !adapted.Any(layer => IsWithin($"{layer}.", module))).ToArray();
         var saved = session.ParameterNames.Concat(session.Buffers).Where(name => Array.Exists(modules, module => IsWithin(name, module)));
-        return ([.. trained.Concat(saved).Distinct().Select(name => (NameOf(name), session.TensorAt(name)!.detach()))], modules);
+        var tensorAt = session.Tensors();
+        return ([.. trained.Concat(saved).Distinct().Select(name => (NameOf(name), tensorAt(name)!.detach()))], modules);
 
         string NameOf(string name) => ParentOf(name) is var parent && adapted.Contains(parent)
             ? $"{PeftAdapter.Root}{parent}{Plain}{name[(parent.Length + 1)..]}"
@@ -28,8 +29,12 @@ internal static class PeftSavedModules
 
     /// <summary>The tensors of an adapter's file that are no factors, each with the parameter or buffer that it is for; null where the model has none. They are
     /// of saved modules, biases that were trained, or embeddings for more words: PEFT loads all of them into the model.</summary>
-    public static IReadOnlyDictionary<string, Tensor?> In(SafeTensorsFile file, AdapterSession session) => file.Names.Where(IsOfModel).ToDictionary(
-        name => name, name => session.TensorAt(name[PeftAdapter.Root.Length..].Replace(Plain, ".", StringComparison.Ordinal)));
+    public static IReadOnlyDictionary<string, Tensor?> In(SafeTensorsFile file, AdapterSession session)
+    {
+        var tensorAt = session.Tensors();
+        return file.Names.Where(IsOfModel).ToDictionary(
+            name => name, name => tensorAt(name[PeftAdapter.Root.Length..].Replace(Plain, ".", StringComparison.Ordinal)));
+    }
 
     /// <summary>Everything in which they differ from what the model has.</summary>
     public static IEnumerable<string> ProblemsOf(SafeTensorsFile file, IReadOnlyDictionary<string, Tensor?> modules)

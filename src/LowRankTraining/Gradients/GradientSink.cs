@@ -9,6 +9,9 @@ internal sealed class GradientSink
     /// <value>Whether an optimizer takes gradients.</value>
     public bool IsOpen => _taker is not null;
 
+    /// <value>Whether a gradient has come since the last step.</value>
+    public bool HasReceived { get; private set; }
+
     /// <summary>Sends gradients to an optimizer from now on.</summary>
     /// <exception cref="InvalidOperationException">Another optimizer takes them.</exception>
     public void Open(string name, IGradientTaker taker)
@@ -25,8 +28,8 @@ internal sealed class GradientSink
     /// <summary>Tells that a pass through the layer will have a gradient.</summary>
     public void Expect() => _expected++;
 
-    /// <summary>Drops passes whose gradients never came.</summary>
-    public void ExpectNothing() => _expected = 0;
+    /// <summary>Drops passes whose gradients never came: another step begins.</summary>
+    public void ExpectNothing() => (_expected, HasReceived) = (0, false);
 
     /// <summary>Takes the gradient G = δᵀ x of a pass through the layer, in whatever form it is needed.</summary>
     public void Receive(Parameter weight, Tensor delta, Tensor input)
@@ -35,6 +38,7 @@ internal sealed class GradientSink
         if (!weight.requires_grad)
             return;
 
+        HasReceived = true;
         if (_taker?.TakeProduct(delta, input, isAll: _expected == 0 && !weight.HasGradient()) != true)
             Hold(weight, delta, input);
         if (_expected > 0 || _taker is null)

@@ -17,6 +17,10 @@ internal static class TorchSharpField
             $"TorchSharp {Loaded.Version?.ToString(3)} has no field '{name}' of type {typeof(T).Name} in {type.Name}, which LowRankTraining has to read. "
             + $"It was made for TorchSharp {Known?.ToString(3)}: reference that version, or a LowRankTraining that was made for yours.");
 
+    /// <summary>Lets a field that can be read hold something else.</summary>
+    public static void Write(object owner, Type type, string name, object value) =>
+        type.GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)!.SetValue(owner, value);
+
     /// <summary>The same for a field that may be missing, where nothing goes wrong without it: null then.</summary>
     public static T? Find<T>(object owner, Type type, string name) where T : class =>
         type.GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)?.GetValue(owner) as T;

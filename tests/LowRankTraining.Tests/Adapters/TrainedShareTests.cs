@@ -91,4 +91,26 @@ public class TrainedShareTests
         FluentActions.Invoking(() => new DoRA { Rank = 2 }.Attach(model, Targets.AllLinear())).Should().Throw<ArgumentException>()
             .WithMessage("*forward hooks of its own*remove these, attach, and register them*Nothing was changed*");
     }
+
+    /// <summary>As the refusal of hooks that were there before advises.</summary>
+    [Theory]
+    [InlineData("lora"), InlineData("dora"), InlineData("q-galore")]
+    public void Hook_that_is_registered_on_an_adapted_layer_stays_when_the_plain_one_is_back(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Seeded(new OpenNetwork());
+        using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(0.01);
+        var first = (nn.Module<Tensor, Tensor>)model.named_children().First().module;
+        first.register_forward_hook((_, _, output) => output * 3);
+        var shift = first.register_forward_pre_hook((_, input) => input + 1);
+        Run(model, optimizer, 3);
+        var trained = Output(model);
+
+        optimizer.Session.Finish();
+
+        model.named_children().First().module.Should().BeOfType<TorchSharp.Modules.Linear>();
+        Distance(Output(model), trained).Should().BeLessThan(1e-6);
+        shift.remove();
+        Distance(Output(model), trained).Should().BeGreaterThan(1e-3);
+    }
 }

@@ -29,6 +29,22 @@ public class VerifyTests
         seen.ToString().Should().Contain("2 of 2 adapted matrices act").And.Contain("lm_head.weight: left out");
     }
 
+    /// <summary>No weight holds one.</summary>
+    [Fact]
+    public void Gradient_that_is_taken_as_it_arises_counts()
+    {
+        using var model = Training.Seeded(new OpenNetwork());
+        using var optimizer = new LoRA { Rank = 2, TrainOthers = true, Injection = Injection.Shadow }.Attach(model, gradients: GradientFlow.Projected)
+            .CreateOptimizer();
+        var session = (AdapterSession)optimizer.Session;
+
+        session.Verify(() => RunBackward(model)).WithoutGradient.Should().BeEmpty();
+        optimizer.step();
+        optimizer.zero_grad();
+        model.get_parameter("second.weight")!.requires_grad = false;
+        session.Verify(() => RunBackward(model)).WithoutGradient.Should().Equal("second.weight");
+    }
+
     [Theory]
     [InlineData("lora, hook")]
     [InlineData("dora")]
@@ -97,11 +113,7 @@ public class VerifyTests
         using var model = Training.Seeded(new OpenNetwork());
         using var session = Attach("lora", model);
 
-        var seen = session.Verify(() =>
-        {
-            using var scope = NewDisposeScope();
-            model.call(Training.Inputs(model)).square().mean().backward();
-        });
+        var seen = session.Verify(() => RunBackward(model));
 
         seen.WithoutGradient.Should().BeEmpty();
         session.Verify(() => Run(model)).WithoutGradient.Should().BeEmpty("nothing ran backward since, and the gradients are still there");
@@ -112,6 +124,12 @@ public class VerifyTests
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         model.call(Training.Inputs(model));
+    }
+
+    private static void RunBackward(nn.Module<Tensor, Tensor> model)
+    {
+        using var scope = NewDisposeScope();
+        model.call(Training.Inputs(model)).square().mean().backward();
     }
 
     private static AdapterSession Attach(string method, nn.Module model) => (AdapterSession)(method switch

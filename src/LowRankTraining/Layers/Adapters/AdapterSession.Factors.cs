@@ -5,11 +5,15 @@ public sealed partial class AdapterSession
     internal AdapterSettings Settings => _method.Settings;
 
     /// <summary>A parameter of the model by the name that it has there, or null.</summary>
-    internal TorchSharp.Modules.Parameter? ParameterAt(string name) => _model.At(name) as TorchSharp.Modules.Parameter;
-
     /// <summary>A parameter, or a buffer that is saved with a model, by the name that it has there, or null.</summary>
-    internal Tensor? TensorAt(string name) =>
-        ParameterAt(name) ?? _model.named_buffers().FirstOrDefault(pair => pair.name == name && Buffers.Contains(name)).buffer;
+    internal Func<string, Tensor?> Tensors()
+    {
+        var saved = Buffers.ToHashSet();
+        var named = _model.named_parameters().Select(pair => (pair.name, tensor: (Tensor)pair.parameter))
+            .Concat(_model.named_buffers().Where(pair => saved.Contains(pair.name)).Select(pair => (pair.name, tensor: pair.buffer)))
+            .DistinctBy(pair => pair.name).ToDictionary(pair => pair.name, pair => pair.tensor);
+        return name => _model.get_parameter(name) ?? named.GetValueOrDefault(name);
+    }
 
     /// <summary>The names of what is saved with the model and is no parameter, such as the averages of a batch norm.</summary>
     internal IEnumerable<string> Buffers => _model.state_dict().Keys.Except(_model.named_parameters().Select(pair => pair.name));

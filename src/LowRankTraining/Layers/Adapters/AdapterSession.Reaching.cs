@@ -103,7 +103,7 @@ public sealed partial class AdapterSession
             _method.Logger?.NotReached(Strategy, Names(unreached));
     }
 
-    private static bool HasGradient(ParameterPlan plan) => plan.Parameter.HasGradient();
+    private static bool HasGradient(ParameterPlan plan) => plan.Parameter.HasGradient() || plan.Sink is { HasReceived: true };
 
     private string AdviceOn(Adapter[] unreached) => !unreached.Any(adapter => adapter.Injection == Injection.Hook) ? ""
         : $"A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), {Refusal.WithoutHooks(_method)}. "

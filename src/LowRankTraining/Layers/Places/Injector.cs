@@ -62,6 +62,7 @@ internal sealed class ReplaceInjector(Site site) : LayerInjector
     public override void Remove()
     {
         _plain.train(Layer!.training);
+        ForwardHooks.Move(Layer, _plain);
         site.Put(_plain, inPlaceOf: Layer);
         Layer.IsInSession = false;
     }
