@@ -84,15 +84,6 @@ internal sealed record NamedParameter(string Name, Parameter Parameter, IReadOnl
             : parameters;
     }
 
-    /// <exception cref="ArgumentException">A pattern of <c>Overrides</c> is a part of no name.</exception>
-    public static void RequireUse(IReadOnlyList<string> patterns, IReadOnlyList<NamedParameter> parameters)
-    {
-        if (patterns.FirstOrDefault(pattern => !parameters.Any(candidate => candidate.Matches([pattern]))) is { } unused)
-            throw new ArgumentException($"'{unused}' in Overrides is a part of no parameter's name: they are "
-                + $"{parameters.Select(candidate => candidate.Name).Few(12)}. "
-                + $"{NearestNames.SentenceForPart(unused, parameters.SelectMany(candidate => candidate.Names))} Nothing was changed.");
-    }
-
     /// <exception cref="ArgumentException">A parameter is of a dtype that cannot be trained.</exception>
     public static void RequireTrainable(IEnumerable<NamedParameter> parameters)
     {

@@ -2,7 +2,8 @@ namespace LowRankTraining;
 
 /// <summary>What a method does otherwise with parameters of some names.</summary>
 /// <remarks>A row of <see cref="Strategies.UpdateMethod.Overrides"/> or <see cref="Strategies.WeightSpaceMethod.Overrides"/>: no weight decay on biases and
-/// norms, a rate of its own for the head, a lower rank for some matrices, a frozen table. What is left out is as for all others.</remarks>
+/// norms, a rate of its own for the head, a lower rank for some matrices, a frozen table. What is left out is as for all others. Of several rows for one
+/// parameter the first one counts.</remarks>
 public sealed record ParameterOptions : IPart
 {
     /// <value>A part of the parameter's name, as in <see cref="Targets.Matching"/>: "bias", "lm_head", "layers.0.".</value>
@@ -45,6 +46,24 @@ public sealed record ParameterOptions : IPart
         checks.Require(rows?.All(row => row is not null) == true, $"{path} is null, or holds null.");
         foreach (var row in (rows ?? []).OfType<ParameterOptions>())
             checks.Refuse((Checks.Of(row) is { Count: > 0 } wrong ? wrong : objections(row)).Select(objection => $"{path} for '{row.Pattern}': {objection}"));
+    }
+
+    /// <exception cref="ArgumentException">A row of a table is for no parameter, or says of none what it could.</exception>
+    internal static void RequireUse(IReadOnlyList<ParameterOptions> rows, IReadOnlyList<NamedParameter> parameters, Func<NamedParameter, bool> isTarget)
+    {
+        var meant = parameters.ToLookup(candidate => rows.FirstOrDefault(row => row.IsFor(candidate.Names)));
+        foreach (var row in rows)
+            if (parameters.All(candidate => !row.IsFor(candidate.Names)))
+                throw new ArgumentException($"'{row.Pattern}' in Overrides is a part of no parameter's name: they are "
+                    + $"{parameters.Select(candidate => candidate.Name).Few(12)}. "
+                    + $"{NearestNames.SentenceForPart(row.Pattern, parameters.SelectMany(candidate => candidate.Names))} Nothing was changed.");
+            else if (!meant[row].Any())
+                throw new ArgumentException($"'{row.Pattern}' in Overrides comes after rows that are for all of its parameters, and of several rows the first "
+                    + "one counts: put it before them. Nothing was changed.");
+            else if ((row.Rank is not null || row.Scale is not null) && !meant[row].Any(isTarget))
+                throw new ArgumentException($"'{row.Pattern}' in Overrides gives {(row.Rank is null ? nameof(Scale) : nameof(Rank))}, and none of its "
+                    + $"parameters is a target: {meant[row].Select(candidate => candidate.Name).Few(4)}. Leave it out, or pass Targets that choose them. "
+                    + "Nothing was changed.");
     }
 
     /// <inheritdoc/>

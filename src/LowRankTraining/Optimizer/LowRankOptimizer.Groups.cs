@@ -180,8 +180,9 @@ public sealed partial class LowRankOptimizer
         /// <inheritdoc cref="ParamGroup(IEnumerable{Parameter}, double?, double?, ILowRankStrategy?)"/>
         public ParamGroup(
             IEnumerable<(string name, Parameter parameter)> named_parameters, double? lr = null, double? weight_decay = null, ILowRankStrategy? method = null)
-            : this([.. (named_parameters = [.. named_parameters]).Select(pair => pair.parameter)], lr, weight_decay, method) =>
-            Names = named_parameters.DistinctBy(pair => ParameterIdentity.Of(pair.parameter))
+            : this([.. (named_parameters = [.. named_parameters ?? throw new ArgumentNullException(nameof(named_parameters))]).Select(pair => pair.parameter)],
+                lr, weight_decay, method) =>
+            Names = named_parameters.Where(pair => pair.parameter is { IsInvalid: false }).DistinctBy(pair => ParameterIdentity.Of(pair.parameter))
                 .ToDictionary(pair => ParameterIdentity.Of(pair.parameter), pair => pair.name);
 
         internal ILowRankStrategy? Method { get; }

@@ -44,8 +44,11 @@ public sealed class MemoryPlan
     /// 0.</param>
     /// <param name="accumulates">Whether a step has several backward passes, so that from the second one on gradients are there beside the activations. Default
     /// false.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number.</exception>
     public long PeakBytes(long activationBytes = 0, long passingBytes = 0, bool accumulates = false)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(activationBytes);
+        ArgumentOutOfRangeException.ThrowIfNegative(passingBytes);
         var held = WeightBytes + FrozenBytes + StateBytes;
         var before = accumulates ? GradientBytes : 0;
         var unsummed = Parameters.Where(parameter => !parameter.IsSummed).ToArray();
@@ -116,14 +119,28 @@ public sealed class MemoryPlan
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);
+        var listed = Sound([.. parameters], dtype);
         if (strategy is not UpdateMethod update)
-            return OfSketch(ModelSketch.Of([.. parameters], dtype, CPU), strategy, targets, gradients);
+            return OfSketch(ModelSketch.Of(listed, dtype, CPU), strategy, targets, gradients);
         if (update.ChangesModel || gradients != GradientFlow.Whole)
-            return OfSketch(ModelSketch.Of([.. parameters], dtype, META), strategy, targets, gradients);
+            return OfSketch(ModelSketch.Of(listed, dtype, META), strategy, targets, gradients);
 
         using var scope = NewDisposeScope();
-        using var session = update.Attach(parameters.Select(pair => (pair.name, new Parameter(empty(pair.shape, dtype, META)))), targets);
+        using var session = update.Attach(listed.Select(pair => (pair.name, new Parameter(empty(pair.shape, dtype, META)))), targets);
         return For(session);
+    }
+
+    /// <exception cref="ArgumentException">No model has such parameters.</exception>
+    private static (string name, long[] shape)[] Sound((string name, long[] shape)[] parameters, ScalarType dtype)
+    {
+        if (!dtype.IsTrainable())
+            throw new ArgumentException($"Weights of {dtype} cannot be trained: plan float64, float32, bfloat16 or float16.", nameof(dtype));
+        foreach (var (name, shape) in parameters)
+            if (name is null || shape?.All(size => size >= 0) != true || shape.Aggregate(8.0, (bytes, size) => bytes * size) > long.MaxValue)
+                throw new ArgumentException($"'{name}' of shape [{string.Join(", ", shape ?? [])}] is no parameter: it needs a name and sizes from 0 on, and "
+                    + "has at the most as many bytes as can be counted.", nameof(parameters));
+        return parameters.GroupBy(parameter => parameter.name).FirstOrDefault(same => same.Count() > 1) is not { } twice ? parameters
+            : throw new ArgumentException($"Two parameters are called '{twice.Key}'. Give each a name of its own.", nameof(parameters));
     }
 
     private static MemoryPlan OfSketch(nn.Module sketch, ILowRankStrategy strategy, Targets? targets, GradientFlow gradients)

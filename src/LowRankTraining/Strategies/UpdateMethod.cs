@@ -125,7 +125,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
             throw new ArgumentException($"{nameof(KeepsRemainders)} has no effect: no parameter is bfloat16 or float16. Convert the model first, "
                 + "or leave it out. Nothing was changed.");
 
-        NamedParameter.RequireUse([.. Overrides.Select(own => own.Pattern)], parameters);
+        ParameterOptions.RequireUse(Overrides, parameters, candidate => candidate.IsMatrix && targets?.Includes(candidate) != false);
 
         var place = 0;
         var spared = new List<(string Name, UpdateRule Rule)>();

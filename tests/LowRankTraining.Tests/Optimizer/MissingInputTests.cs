@@ -25,6 +25,7 @@ public sealed class MissingInputTests : IDisposable
         ["a name in a list"] = () => GaLore.AdamW([(null!, new Parameter(ones(8, 8)))]),
         ["a model"] = () => new SLTrain { Density = 0.1 }.Attach(null!),
         ["a group's list"] = () => _ = new LowRankOptimizer.ParamGroup((IEnumerable<Parameter>)null!),
+        ["a group's list of names"] = () => _ = new LowRankOptimizer.ParamGroup((IEnumerable<(string, Parameter)>)null!),
         ["a pattern of targets"] = () => Targets.Matching(null!),
         ["patterns that are left out"] = () => Targets.AllLinear().Except(null!),
         ["a tensor for a file"] = () => SafeTensorsFile.Write("never", [("a", null!)]),
@@ -48,8 +49,9 @@ public sealed class MissingInputTests : IDisposable
         disposed.Dispose();
 
         foreach (var missing in new[] { null!, disposed })
-            FluentActions.Invoking(() => optimizer.add_param_group(new LowRankOptimizer.ParamGroup([missing])))
-                .Should().Throw<ArgumentException>().WithMessage("*null or was disposed*Nothing was changed*");
+            foreach (var group in new Func<LowRankOptimizer.ParamGroup>[] { () => new([missing]), () => new([("a name", missing)]) })
+                FluentActions.Invoking(() => optimizer.add_param_group(group()))
+                    .Should().Throw<ArgumentException>().WithMessage("*null or was disposed*Nothing was changed*");
 
         optimizer.ParamGroups.Should().HaveCount(1);
     }

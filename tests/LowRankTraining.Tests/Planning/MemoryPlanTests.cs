@@ -87,6 +87,24 @@ public class MemoryPlanTests
     }
 
     [Fact]
+    public void Parameters_that_no_model_has_are_refused()
+    {
+        foreach (var method in new ILowRankStrategy[] { new GaLore { Rank = 4 }, new LoRA { Rank = 4 }, new QGaLore { Rank = 4 } })
+        {
+            foreach (var shape in new long[]?[] { [-3, 5], [long.MaxValue, 64], null })
+                FluentActions.Invoking(() => MemoryPlan.For([("a.weight", shape!)], method)).Should().Throw<ArgumentException>()
+                    .WithMessage("'a.weight' of shape * is no parameter*");
+            FluentActions.Invoking(() => MemoryPlan.For([("a.weight", [64, 64]), ("a.weight", [64, 32])], method)).Should().Throw<ArgumentException>()
+                .WithMessage("Two parameters are called 'a.weight'*");
+            FluentActions.Invoking(() => MemoryPlan.For([("a.weight", [64, 64])], method, ScalarType.Int8)).Should().Throw<ArgumentException>()
+                .WithMessage("Weights of Int8 cannot be trained*");
+        }
+
+        FluentActions.Invoking(() => MemoryPlan.For([("a.weight", [64, 64])], new GaLore { Rank = 4 }).PeakBytes(-1))
+            .Should().Throw<ArgumentOutOfRangeException>();
+    }
+
+    [Fact]
     public void Rule_without_state_is_planned_without()
     {
         using var scope = NewDisposeScope();

@@ -39,6 +39,20 @@ public class OverridesTests
             .Should().Equal("first.bias", "norm.bias");
     }
 
+    /// <summary>A row that nobody would read, and a rank for what has none.</summary>
+    [Theory]
+    [InlineData("weight", "first.weight", "'first.weight' in Overrides comes after rows that are for all of its parameters*put it before them*")]
+    [InlineData("first.bias", "weight", "'first.bias' in Overrides gives Rank, and none of its parameters is a target: first.bias*")]
+    [InlineData("lm_head", "weight", "'lm_head' in Overrides gives Rank, and none of its parameters is a target: lm_head.weight, lm_head.bias*")]
+    public void Row_without_effect_is_refused(string first, string second, string message)
+    {
+        using var model = new OpenNetwork();
+        ParameterOptions[] rows = [new() { Pattern = first, Rank = 2 }, new() { Pattern = second, Rank = 3 }];
+
+        foreach (var method in new ILowRankStrategy[] { new GaLore { Rank = 4, Overrides = rows }, new LoRA { Rank = 4, Overrides = rows } })
+            method.Invoking(it => it.Attach(model)).Should().Throw<ArgumentException>().WithMessage(message);
+    }
+
     [Fact]
     public void Factors_reach_the_step()
     {

@@ -12,7 +12,7 @@ internal static class AdapterPlanner
         targets = Targets.Of(targets, DefaultTargets)!;
         var parameters = NamedParameter.Of(model);
         var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
-        NamedParameter.RequireUse([.. settings.Own.Select(row => row.Pattern)], parameters);
+        ParameterOptions.RequireUse(settings.Own, parameters, targets.Includes);
         var chosen = Unfrozen(Choose(model, candidates, targets), settings);
         RefuseOtherSession(model);
         NamedParameter.RequireTrainable(parameters.Where(candidate => chosen.Contains(candidate) || method.Trains(candidate)));
