@@ -26,7 +26,9 @@ public static class RunSettings
         try
         {
             var settings = JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new JsonException("It holds no settings.");
-            if (settings[Checksum]?.ToString() is { } checksum && settings.Remove(Checksum) && checksum != ChecksumOf(settings))
+            var checksum = settings[Checksum]?.ToString();
+            settings.Remove(Checksum);
+            if (checksum != ChecksumOf(settings))
                 throw new JsonException("The settings are not those that were written.");
             return settings.Deserialize<TSettings>(Indented)!;
         }

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using FluentAssertions;
 using LanguageModel;
+using LowRankTraining.Tests.Fuzzing;
 using Pretrain;
 using Xunit;
 
@@ -47,6 +49,37 @@ public sealed class SettingsFileTests : IDisposable
                 refusal.Message.Should().Contain("settings.json");
             }
         }
+    }
+
+    /// <summary>Several injuries at once, as to the checksum and to what it is of.</summary>
+    [Fact]
+    public void Damaged_settings_are_refused_in_words_or_are_those_that_were_written()
+    {
+        var folder = RunFolder.New(_folder);
+        folder.WriteSettings(Settings);
+        var (sound, written) = (System.IO.File.ReadAllBytes(File), JsonSerializer.Serialize(Settings));
+
+        for (var seed = 0; seed < 20_000; seed++)
+        {
+            System.IO.File.WriteAllBytes(File, new Mutator(seed).Damage([sound]));
+            try
+            {
+                JsonSerializer.Serialize(folder.ReadSettings()).Should().Be(written, "of input {0}", seed);
+            }
+            catch (UserException refusal)
+            {
+                refusal.Message.Should().Contain("settings.json");
+            }
+        }
+    }
+
+    [Fact]
+    public void Settings_without_their_checksum_are_refused()
+    {
+        RunFolder.New(_folder).WriteSettings(Settings);
+        System.IO.File.WriteAllText(File, System.IO.File.ReadAllText(File).Replace("\"checksum\"", "\"checksun\"", StringComparison.Ordinal));
+
+        RunFolder.New(_folder).Invoking(folder => folder.ReadSettings()).Should().Throw<UserException>().WithMessage("*settings.json*not those that were*");
     }
 
     [Theory]
