@@ -4,8 +4,7 @@ public sealed partial class AdapterSession
 {
     internal AdapterSettings Settings => _method.Settings;
 
-    /// <summary>A parameter of the model by the name that it has there, or null.</summary>
-    /// <summary>A parameter, or a buffer that is saved with a model, by the name that it has there, or null.</summary>
+    /// <summary>A parameter, or a buffer that is saved with a model, by the name that it has there, or null: a lookup for many names.</summary>
     internal Func<string, Tensor?> Tensors()
     {
         var saved = Buffers.ToHashSet();
