@@ -33,7 +33,7 @@ internal static class FineTuneMethod
         {
             var method = Create(settings);
             var rate = settings.Lr ?? (method is WeightSpaceMethod ? UsualForAdapters : UsualForWeights);
-            var session = method.Attach(model, Targets.AllLinear().Except("lm_head"));
+            var session = method.Attach(model);
             return new(model, session.CreateOptimizer(rate, settings.WeightDecay), schedule);
         }
         catch (Exception refusal) when (refusal is OptionsValidationException or ArgumentException or FormatException)

@@ -35,6 +35,20 @@ public sealed class FineTuneRunTests : IDisposable
         LargestDifference(Logits(Path.Combine(Out, "merged")), adapted).Should().BeLessThan(1e-4f);
     }
 
+    /// <summary>GPT-2's head is its embedding: nothing of that name is there to be left out.</summary>
+    [Theory]
+    [InlineData("lora", true)]
+    [InlineData("lora", false)]
+    [InlineData("fira", false)]
+    public void Layers_are_the_methods_own_choice_in_either_family(string method, bool isLlama)
+    {
+        var source = Source(isLlama);
+        using var pretrained = PretrainedModel.Load(source, ScalarType.Float32, CPU);
+        using var attached = FineTuneMethod.Attach(pretrained.Model, Settings(source, method), steps: 1);
+
+        attached.Session!.Describe().Should().NotContain("without effect").And.NotContain("lm_head");
+    }
+
     [Fact]
     public void Adapter_says_what_it_belongs_to_and_what_for()
     {
