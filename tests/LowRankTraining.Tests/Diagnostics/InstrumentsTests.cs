@@ -53,6 +53,36 @@ public class InstrumentsTests
     }
 
     [Fact]
+    public void Nothing_is_computed_that_nobody_listens_to()
+    {
+        var (unheard, weight) = Tensors();
+        using (new Heard("test.unheard", "lowranktraining.steps"))
+            Tensors().Made.Should().Be(unheard);
+        using (new Heard("test.unheard"))
+        {
+            var (heard, same) = Tensors();
+            heard.Should().BeGreaterThan(unheard);
+            same.Should().Equal(weight, "to measure changes nothing");
+        }
+
+        static (long Made, float[] Weight) Tensors()
+        {
+            manual_seed(1);
+            var statistics = DisposeScopeManager.Statistics.TensorStatistics;
+            var before = statistics.CreatedInScopeCount + statistics.CreatedOutsideScopeCount;
+            var weight = Train(Recipe.Of("test.unheard", new SubspaceRule
+            {
+                Rank = 2,
+                RefreshEvery = 2,
+                Basis = new ExactSvdBasis(),
+                Guard = new SpikeGuard(),
+                Lift = new ScaledResidual { Limiter = new NormGrowthLimiter() },
+            }), 6, out _);
+            return (statistics.CreatedInScopeCount + statistics.CreatedOutsideScopeCount - before, weight);
+        }
+    }
+
+    [Fact]
     public void Skipped_updates_say_why()
     {
         using var heard = new Heard("test.skipped");
@@ -170,7 +200,8 @@ public class InstrumentsTests
 
     private static double Overlap(Tensor old, Tensor fresh) => old.t().mm(fresh).square().sum().ToDouble() / 2;
 
-    private static void Train(Recipe method, int steps, out List<Tensor> gradients)
+    /// <returns>The weight at the end.</returns>
+    private static float[] Train(Recipe method, int steps, out List<Tensor> gradients)
     {
         gradients = [];
         using var model = nn.Linear(6, 4, hasBias: false);
@@ -181,22 +212,24 @@ public class InstrumentsTests
             model.weight!.grad = gradients[^1].clone();
             optimizer.step();
         }
+
+        return model.weight!.data<float>().ToArray();
     }
 
-    /// <summary>A listener to everything that one method says.</summary>
+    /// <summary>A listener to everything that one method says, or to one instrument.</summary>
     private sealed class Heard : IDisposable
     {
         private readonly string _method;
         private readonly MeterListener _listener = new();
         private readonly List<(string Instrument, double Value, KeyValuePair<string, object?>[] Tags)> _all = [];
 
-        public Heard(string method)
+        public Heard(string method, string? only = null)
         {
             _method = method;
             LowRankTraining.Instruments.Enter(method);
             _listener.InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Name != "LowRankTraining")
+                if (instrument.Meter.Name != "LowRankTraining" || instrument.Name != (only ?? instrument.Name))
                     return;
                 Instruments.Add(instrument);
                 listener.EnableMeasurementEvents(instrument);
