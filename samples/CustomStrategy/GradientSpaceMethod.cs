@@ -48,12 +48,11 @@ public sealed record RandomSignBasis : IDrawnBasis
     /// <inheritdoc/>
     public void Check(Checks checks) => checks.Ratio(Filled);
 
-    /// <summary>s × r. The generator is keyed by seed, parameter and step: a resumed run draws the same, and nothing is stored.</summary>
+    /// <summary>s × r. The numbers are keyed by seed, parameter and step: a resumed run draws the same, and nothing is stored.</summary>
     public Tensor Draw(Tensor like, long length, long rank, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        using var generator = step.Generator("signs", like.device);
-        var uniform = rand(length, rank, like.dtype, like.device, generator: generator);
+        var uniform = step.Uniform("signs", [length, rank], like.dtype, like.device);
         var signs = uniform.lt(Filled / 2).to(like.dtype) - uniform.gt(1 - Filled / 2).to(like.dtype);
         return signs.mul_(1 / Math.Sqrt(Filled * rank)).MoveToOuterDisposeScope();
     }

@@ -35,8 +35,8 @@ public sealed record DoublingLoRA : LoRAMethod
     protected override Func<Tensor, long, double, ulong, (Tensor A, Tensor B)> Start => (weight, rank, scale, seed) =>
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(seed, weight.device);
-        var mixed = randn(rank, weight.shape[0], weight.dtype, weight.device, generator: generator).mm(weight);
+        using var generator = new Generator(seed);
+        var mixed = randn(rank, weight.shape[0], weight.dtype, CPU, generator: generator).to(weight.device).mm(weight);
         var (basis, _) = linalg.qr(mixed.t());
         return (basis.t().MoveToOuterDisposeScope(), zeros(weight.shape[0], rank, weight.dtype, weight.device).MoveToOuterDisposeScope());
     };

@@ -42,7 +42,7 @@ internal sealed class ParameterStore(Parameter parameter) : IWeightStore
             return;
         }
 
-        using var generator = step.Generator("rounding", parameter.device);
+        using var generator = step.Generator("rounding");
         StochasticRounding.Copy(accumulator, parameter, generator);
     }
 }

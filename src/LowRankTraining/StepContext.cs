@@ -46,12 +46,28 @@ public readonly record struct StepContext
     /// <summary>An empty context; set at least <see cref="Step"/>.</summary>
     public StepContext() { }
 
-    /// <summary>A generator that depends on nothing but seed, parameter, <paramref name="purpose"/> and step, so that
-    /// resumed runs and replicas draw the same numbers.</summary>
-    /// <param name="purpose">What the numbers are for: "sketch", "rounding".</param>
-    /// <param name="device">Where the numbers are drawn.</param>
-    /// <returns>The caller disposes it.</returns>
-    public Generator Generator(string purpose, Device device) => new(RandomKey.For(Seed, Parameter, purpose, Step, Part), device);
+    /// <summary>Uniform numbers in [0, 1) that depend on nothing but seed, parameter, <paramref name="purpose"/>, step and shape, so that resumed runs and
+    /// replicas draw the same ones. Devices of different kinds draw different ones.</summary>
+    /// <param name="purpose">What the numbers are for: "mask", "signs". Two draws for one purpose in one step are the same numbers.</param>
+    /// <param name="shape">Any shape.</param>
+    /// <param name="dtype">float32 or float64.</param>
+    /// <param name="device">Where they are drawn: any device, where a generator of TorchSharp serves the CPU alone.</param>
+    public Tensor Uniform(string purpose, long[] shape, ScalarType dtype, Device device)
+    {
+        using var generator = Generator(purpose);
+        return generator.Uniform(shape, dtype, device);
+    }
+
+    /// <summary>Normal numbers of mean 0 and variance 1, otherwise like <see cref="Uniform"/>.</summary>
+    /// <inheritdoc cref="Uniform"/>
+    public Tensor Normal(string purpose, long[] shape, ScalarType dtype, Device device)
+    {
+        using var generator = Generator(purpose);
+        return generator.Normal(shape, dtype, device);
+    }
+
+    /// <summary>A generator that depends on nothing but seed, parameter, purpose and step. The caller disposes it.</summary>
+    internal Generator Generator(string purpose) => new(RandomKey.For(Seed, Parameter, purpose, Step, Part));
 
     /// <summary>Whether an update can be made from this gradient: it is finite, and not zero throughout. A refused gradient is counted.</summary>
     /// <param name="evidence">The gradient, or something smaller that is non-finite whenever the gradient is, such as its projection.</param>

@@ -24,7 +24,7 @@ internal sealed class GradientSketch(IReadOnlyList<Parameter> parameters, int di
             if (gradient is null)
                 continue;
 
-            using var generator = new Generator(RandomKey.For(seed, $"parameter {index}", "gradient sketch", 0), gradient.device);
+            using var generator = new Generator(RandomKey.For(seed, $"parameter {index}", "gradient sketch", 0));
             Add(gradient.reshape(-1), sketch, generator);
         }
 
@@ -38,7 +38,7 @@ internal sealed class GradientSketch(IReadOnlyList<Parameter> parameters, int di
         {
             using var scope = NewDisposeScope();
             var numbers = Math.Min(slab, length - start);
-            var signed = empty(numbers, ScalarType.Float32, gradient.device).random_(0, 2, generator).mul_(2).sub_(1).mul_(gradient.narrow(0, start, numbers));
+            var signed = generator.Signs(numbers, gradient.device).mul_(gradient.narrow(0, start, numbers));
 
             var full = numbers / dimensions * dimensions;
             sketch.add_(signed.narrow(0, 0, full).view(-1, dimensions).sum(0L));

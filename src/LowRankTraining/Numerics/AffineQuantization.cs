@@ -40,7 +40,7 @@ internal static class AffineQuantization
     private static Func<BlockChunk, Tensor> UniformRows(Generator generator, Device device)
     {
         if (!device.type.IsHere())
-            return chunk => rand(chunk.Count, chunk.Size, ScalarType.Float32, device, generator: generator);
+            return chunk => generator.Uniform([chunk.Count, chunk.Size], ScalarType.Float32, device);
 
         var uniform = SpanUniform.From(generator);
         return chunk =>

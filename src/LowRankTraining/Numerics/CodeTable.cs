@@ -109,7 +109,7 @@ internal sealed class CodeTable
         using var share = table.Values.index_select(0, place).sub_(x.reshape(-1)).neg_();
         using (var width = table.Widths.index_select(0, place))
             share.div_(width);
-        using var uniform = rand(share.shape, share.dtype, share.device, generator: generator);
+        using var uniform = generator.Uniform(share.shape, share.dtype, share.device);
 
         return lower.add_(uniform.lt(share)).reshape(x.shape).MoveToOuterDisposeScope();
     }

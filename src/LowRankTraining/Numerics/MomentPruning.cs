@@ -23,7 +23,7 @@ internal static class MomentPruning
     public static Tensor RandomMask(Tensor x, double ratio, Generator generator)
     {
         using var scope = NewDisposeScope();
-        return rand(x.shape, ScalarType.Float32, x.device, generator: generator).ge(ratio).MoveToOuterDisposeScope();
+        return generator.Uniform(x.shape, ScalarType.Float32, x.device).ge(ratio).MoveToOuterDisposeScope();
     }
 
     /// <summary>The <paramref name="share"/>-quantile of a vector, interpolated between its neighbors.</summary>

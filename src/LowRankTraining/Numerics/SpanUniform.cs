@@ -22,11 +22,7 @@ internal readonly record struct SpanUniform(ulong Key)
     private readonly ulong _mixed = RandomKey.Mix(Key);
 
     /// <summary>The stream that a generator names by its next number.</summary>
-    public static SpanUniform From(Generator generator)
-    {
-        using var key = randint(long.MaxValue, [1], ScalarType.Int64, CPU, generator: generator);
-        return new((ulong)key.item<long>());
-    }
+    public static SpanUniform From(Generator generator) => new((ulong)generator.NextNumber());
 
     /// <summary>32 random bits of every place from <paramref name="place"/> on, as many as a vector has.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -87,7 +87,7 @@ internal static class StochasticRounding
         var power = (x / mantissa).masked_fill_(mantissa == 0, 0);
         var scaled = mantissa.mul_(unit);
         var floor = scaled.floor();
-        var uniform = rand(x.shape, x.dtype, x.device, generator: generator);
+        var uniform = generator.Uniform(x.shape, x.dtype, x.device);
         return floor.add_(uniform.lt_(scaled.sub_(floor))).mul_(power).div_(unit);
     }
 }

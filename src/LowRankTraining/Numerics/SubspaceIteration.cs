@@ -21,7 +21,7 @@ internal static class SubspaceIteration
     private static Tensor Sketch(LinearOperator matrix, long width, Generator generator)
     {
         var like = matrix.Like;
-        using var omega = randn(like.shape[1], width, like.dtype, like.device, generator: generator);
+        using var omega = generator.Normal([like.shape[1], width], like.dtype, like.device);
         return matrix.Times(omega);
     }
 

@@ -44,7 +44,7 @@ internal static class TruncatedSvd
 
     private static (Tensor, Tensor, Tensor) FromSketch(Tensor matrix, long width, ulong key, int powerIterations)
     {
-        using var generator = new Generator(key, matrix.device);
+        using var generator = new Generator(key);
         var range = SubspaceIteration.Range(new DenseOperator(matrix), width, generator, powerIterations);
         var (left, values, right) = linalg.svd(range.t().mm(matrix), fullMatrices: false);
         return (range.mm(left), values, right);

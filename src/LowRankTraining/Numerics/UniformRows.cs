@@ -7,8 +7,8 @@ internal static class UniformRows
     public static Tensor Draw(long rows, long columns, ScalarType dtype, Device device, ulong key)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(key, device);
+        using var generator = new Generator(key);
         var bound = 1 / Math.Sqrt(columns);
-        return empty(rows, columns, ScalarType.Float32, device).uniform_(-bound, bound, generator).to(dtype).MoveToOuterDisposeScope();
+        return generator.Uniform([rows, columns], ScalarType.Float32, device, -bound, bound).to(dtype).MoveToOuterDisposeScope();
     }
 }

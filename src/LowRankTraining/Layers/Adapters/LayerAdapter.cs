@@ -80,7 +80,7 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
         LowRankFactors.Write(Layer.EffectiveWeight().to(Weight.dtype.Computing()), Weight, generator);
     }
 
-    protected Generator MergeGenerator(long completed) => new(RandomKey.For(settings.Seed, Name, "merge", completed), Weight.device);
+    protected Generator MergeGenerator(long completed) => new(RandomKey.For(settings.Seed, Name, "merge", completed));
 
     private bool SharesWeight => ReferenceEquals(Layer.Shared, _plain.weight);
 }

@@ -17,9 +17,9 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
     public static FactorPair Gaussian(long rows, long columns, long rank, ScalarType dtype, Device device, ulong key)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(key, device);
+        using var generator = new Generator(key);
         var deviation = Math.Pow((double)rank * (rows + columns), -0.25);
-        var both = randn(rank, rows + columns, ScalarType.Float32, device, generator: generator).mul_(deviation);
+        var both = generator.Normal([rank, rows + columns], ScalarType.Float32, device).mul_(deviation);
         return Kept(both.narrow(1, 0, rows).t(), both.narrow(1, rows, columns), dtype);
     }
 
@@ -31,7 +31,7 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
     public static FactorPair Kaiming(Tensor weight, long rank, long maxRank, double scale, ulong key)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(key, weight.device);
+        using var generator = new Generator(key);
         var (rows, columns) = (weight.shape[0], weight.shape[1]);
         var (v, u) = (Uniform(rank, columns, columns, weight.device, generator), Uniform(rows, rank, maxRank, weight.device, generator));
         return Kept(Scaled(u), Scaled(v), weight.dtype);
@@ -47,14 +47,14 @@ internal readonly record struct FactorPair(Tensor U, Tensor V)
     public static FactorPair Nothing(long rows, long columns, long rank, ScalarType dtype, Device device, ulong key)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(key, device);
+        using var generator = new Generator(key);
         return Kept(zeros(rows, rank, ScalarType.Float32, device), Uniform(rank, columns, columns, device, generator), dtype);
     }
 
     private static Tensor Uniform(long rows, long columns, long fanIn, Device device, Generator generator)
     {
         var bound = 1 / Math.Sqrt(fanIn);
-        return empty(rows, columns, ScalarType.Float32, device).uniform_(-bound, bound, generator);
+        return generator.Uniform([rows, columns], ScalarType.Float32, device, -bound, bound);
     }
 
     private static FactorPair Kept(Tensor u, Tensor v, ScalarType dtype) =>

@@ -254,7 +254,7 @@ internal partial class FactorLayerAdapter : FactorAdapter
     }
 
     private Generator? RoundingAt(long completed) =>
-        Settings.Rounding == MergeRounding.Nearest ? null : new(Settings.Key(Name, "merge", completed), A.device);
+        Settings.Rounding == MergeRounding.Nearest ? null : new(Settings.Key(Name, "merge", completed));
 
     private ParameterPlan Plan(string factor, Parameter parameter, Func<long, long[]> shape) =>
         new(Site.Sibling(factor), parameter, Settings.RuleOf(factor))

@@ -67,8 +67,8 @@ internal sealed class RandomStart(Func<long, Tensor, ulong, Tensor> draw) : Fact
     /// <summary>Entries with standard deviation 1/r.</summary>
     public static Tensor Normal(long rank, Tensor weight, ulong key)
     {
-        using var generator = new Generator(key, weight.device);
-        return empty(rank, weight.shape[1], ScalarType.Float32, weight.device).normal_(0, 1.0 / rank, generator).to(weight.dtype);
+        using var generator = new Generator(key);
+        return generator.Normal([rank, weight.shape[1]], ScalarType.Float32, weight.device, 1.0 / rank).to(weight.dtype);
     }
 
     protected override (Tensor A, Tensor B) Values(Tensor weight, long rank, double scale, ulong key) =>

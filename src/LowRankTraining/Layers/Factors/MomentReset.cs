@@ -61,7 +61,7 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
         if (Mode == OptimizerReset.MagnitudePruning)
             return MomentPruning.MagnitudeMask(moment, Ratio);
 
-        using var generator = new Generator(key, moment.device);
+        using var generator = new Generator(key);
         return MomentPruning.RandomMask(moment, Ratio, generator);
     }
 }

@@ -52,8 +52,8 @@ internal sealed class DropoutMask(double probability, ulong key)
     /// <summary>x with the dropped entries at zero and the others larger by 1 / (1 − p), as a new tensor.</summary>
     public Tensor Apply(Tensor x, ulong pass)
     {
-        using var generator = new Generator(pass, x.device);
-        using var kept = empty(x.shape, ScalarType.Bool, x.device).bernoulli_(1 - Probability, generator);
+        using var generator = new Generator(pass);
+        using var kept = generator.Bernoulli(x.shape, x.device, 1 - Probability);
         return x.mul(kept).mul_(1 / (1 - Probability));
     }
 

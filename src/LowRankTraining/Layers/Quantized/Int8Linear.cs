@@ -86,7 +86,7 @@ public sealed class Int8Linear : ReparameterizedLinear, IWeightStore
     void IWeightStore.Close(Tensor accumulator, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        using var generator = step.Generator("rounding", Codes.device);
+        using var generator = step.Generator("rounding");
         var (codes, scales, zeros) = AffineQuantization.Quantize(accumulator, Bits, Group, generator);
         Codes.copy_(codes);
         Scales.copy_(scales);

@@ -106,7 +106,7 @@ public abstract record StateFormat : IPart
 
             if (!state.TryGet(slot.Name, out var stored) || !stored.shape.SequenceEqual(value.shape))
                 state.Set(slot.Name, stored = empty(value.shape, ScalarType.BFloat16, value.device));
-            using var generator = step.Generator(slot.Name, value.device);
+            using var generator = step.Generator(slot.Name);
             using var single = value.to(ScalarType.Float32);
             StochasticRounding.Copy(single, stored, generator);
         }

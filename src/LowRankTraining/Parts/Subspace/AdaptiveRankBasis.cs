@@ -58,14 +58,14 @@ public sealed record AdaptiveRankBasis : IBasis
     private Tensor Range(in SubspaceQuery query, double total)
     {
         var matrix = query.Matrix;
-        using var generator = query.Step.Generator("probes", matrix.device);
+        using var generator = query.Step.Generator("probes");
         Tensor? range = null;
 
         var least = Least(query);
         for (var (outside, width) = (total, 0L); width < least || (width < query.Rank && outside > Outside * total);)
         {
             var probes = Math.Min(Block, query.Rank - width);
-            var block = matrix.mm(randn(matrix.shape[1], probes, matrix.dtype, matrix.device, generator: generator));
+            var block = matrix.mm(generator.Normal([matrix.shape[1], probes], matrix.dtype, matrix.device));
             block = Orthonormal.Columns(Outer(range, block));
 
             // A power pass: without it a block of a flat spectrum holds much less than the best one, and the rank comes out too high.

@@ -16,12 +16,7 @@ public sealed record CoordinateBasis : ISelectedBasis
         return chosen.sort().Values.MoveToOuterDisposeScope();
     }
 
-    private Tensor Weights(in SubspaceQuery query)
-    {
-        if (TakesLargest)
-            return query.Matrix.square().sum(1L);
-
-        using var generator = query.Step.Generator("coordinates", query.Matrix.device);
-        return rand(query.Matrix.shape[0], ScalarType.Float32, query.Matrix.device, generator: generator);
-    }
+    private Tensor Weights(in SubspaceQuery query) => TakesLargest
+        ? query.Matrix.square().sum(1L)
+        : query.Step.Uniform("coordinates", [query.Matrix.shape[0]], ScalarType.Float32, query.Matrix.device);
 }

@@ -9,9 +9,6 @@ public sealed record GaussianBasis : IDrawnBasis
     public bool IsOrthonormal => false;
 
     /// <inheritdoc/>
-    public Tensor Draw(Tensor like, long length, long rank, in StepContext step)
-    {
-        using var generator = step.Generator("projection", like.device);
-        return randn(length, rank, like.dtype, like.device, generator: generator).mul_(1 / Math.Sqrt(rank));
-    }
+    public Tensor Draw(Tensor like, long length, long rank, in StepContext step) =>
+        step.Normal("projection", [length, rank], like.dtype, like.device).mul_(1 / Math.Sqrt(rank));
 }

@@ -9,7 +9,6 @@ public sealed record RandomOrthonormalBasis : IDrawnBasis
     public Tensor Draw(Tensor like, long length, long rank, in StepContext step)
     {
         using var scope = NewDisposeScope();
-        using var generator = step.Generator("projection", like.device);
-        return Orthonormal.Columns(randn(length, rank, like.dtype, like.device, generator: generator)).MoveToOuterDisposeScope();
+        return Orthonormal.Columns(step.Normal("projection", [length, rank], like.dtype, like.device)).MoveToOuterDisposeScope();
     }
 }

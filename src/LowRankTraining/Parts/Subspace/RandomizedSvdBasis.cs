@@ -42,7 +42,7 @@ public sealed record RandomizedSvdBasis : IBasis
 
     private Tensor FromSketch(LinearOperator matrix, long rank, long width, in StepContext step)
     {
-        using var generator = step.Generator("sketch", matrix.Like.device);
+        using var generator = step.Generator("sketch");
         var range = SubspaceIteration.Range(matrix, width, generator, PowerIterations);
         return range.mm(GramBasis.LeadingEigenvectors(SquaredCore(matrix, range), rank));
     }

@@ -17,8 +17,7 @@ public sealed record SampledSvdBasis : IBasis
         var (squares, vectors) = linalg.eigh(query.Matrix.mm(query.Matrix.t()));
         var values = squares.clamp_min(0).sqrt_();
 
-        using var generator = query.Step.Generator("sampled", query.Matrix.device);
-        var races = rand(values.shape, values.dtype, values.device, generator: generator).neg_().log1p_().neg_();
+        var races = query.Step.Uniform("sampled", values.shape, values.dtype, values.device).neg_().log1p_().neg_();
         var first = values.div(races.clamp_min_(Precision.SmallestNormal)).topk((int)query.Rank).indexes;
 
         var drawn = vectors.index_select(1, first.sort(descending: true).Values);

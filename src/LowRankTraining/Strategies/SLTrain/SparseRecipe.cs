@@ -97,7 +97,7 @@ internal sealed record SparseRecipe
     private static Tensor Uniform(long count, double bound, ScalarType dtype, Device device, ulong key)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(key, device);
-        return empty([count], ScalarType.Float32, device).uniform_(-bound, bound, generator).to(dtype).MoveToOuterDisposeScope();
+        using var generator = new Generator(key);
+        return generator.Uniform([count], ScalarType.Float32, device, -bound, bound).to(dtype).MoveToOuterDisposeScope();
     }
 }

@@ -63,8 +63,8 @@ internal sealed record SpectronRule(PolarRule Polar, double Scale) : DirectionRu
 
     private static Tensor Drawn(Tensor f, ulong key)
     {
-        using var generator = new Generator(key, f.device);
-        return Unit(randn(f.shape[0], ScalarType.Float32, f.device, generator: generator).to(f.dtype));
+        using var generator = new Generator(key);
+        return Unit(generator.Normal([f.shape[0]], ScalarType.Float32, f.device).to(f.dtype));
     }
 
     private static Tensor Unit(Tensor x) => x / x.norm().clamp_min(Precision.SmallestNormal);

@@ -75,8 +75,8 @@ internal sealed class Switching(double interval, double decay, long hold) : Fact
         using var scope = NewDisposeScope();
         var (n, m, r, gain) = (factors.A.shape[1], factors.B.shape[0], factors.Rank, Math.Sqrt(Math.Sqrt(1 / 3.0)));
         var deviation = gain * Math.Pow(factor == LowRankFactors.A ? Math.Sqrt(m) * r / Math.Pow(n, 1.5) : r / Math.Sqrt((double)m * n), 0.25);
-        using var generator = new Generator(factors.Settings.Key(factors.Name, $"candidates of {factor}", completed), factors.A.device);
-        return randn(rows, columns, ScalarType.Float32, factors.A.device, generator: generator).mul_(deviation).to(factors.A.dtype).MoveToOuterDisposeScope();
+        using var generator = new Generator(factors.Settings.Key(factors.Name, $"candidates of {factor}", completed));
+        return generator.Normal([rows, columns], ScalarType.Float32, factors.A.device).mul_(deviation).to(factors.A.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Each row of A, and each column of B, with moments and a step counter of its own.</summary>
