@@ -90,6 +90,29 @@ public class LossScalerTests
         weight.to(ScalarType.Float32)[0, 0].ToSingle().Should().BeApproximately(-0.01f, 1e-5f);
     }
 
+    /// <summary>Nothing of the gradient is held but what overflows: δ is 1e30 and the input 1e20.</summary>
+    [Theory]
+    [InlineData(GradientFlow.Whole)]
+    [InlineData(GradientFlow.Projected)]
+    public void Gradient_that_overflows_leaves_the_step_out(GradientFlow flow)
+    {
+        using var scope = NewDisposeScope();
+        using var model = nn.Sequential(nn.Linear(8, 6, hasBias: false));
+        using var optimizer = Method.Attach(model, Targets.AllLinear(), flow).CreateOptimizer(0.01);
+        var scaler = new LossScaler(1e30);
+        var before = model.parameters().Single().detach().clone();
+
+        scaler.scale(model.call(full([3, 8], 1e20)).sum()).backward();
+        scaler.step(optimizer).Should().BeFalse();
+        (scaler.CurrentScale, optimizer.CompletedSteps).Should().Be((5e29, 0));
+        model.parameters().Single().equal(before).all().ToBoolean().Should().BeTrue();
+
+        optimizer.zero_grad();
+        scaler.scale(model.call(ones(3, 8)).sum()).backward();
+        scaler.step(optimizer).Should().BeTrue();
+        model.parameters().Single().isfinite().all().ToBoolean().Should().BeTrue();
+    }
+
     [Fact]
     public void Step_that_is_left_out_leaves_nothing_of_its_window_behind()
     {
