@@ -37,10 +37,16 @@ internal static class SharedMemory
         return autograd.grad([view.sum()], [parameter], retain_graph: true, allow_unused: true)[0] is { IsInvalid: false };
     }
 
-    /// <exception cref="ArgumentException">Two of the parameters have numbers in common. Nothing was changed.</exception>
+    /// <exception cref="ArgumentException">Two of the parameters have numbers in common, or one shows a number in several places. Nothing was
+    /// changed.</exception>
     public static void Refuse(IEnumerable<(string Name, Parameter Parameter)> parameters)
     {
-        var sharers = parameters.Select(pair => (pair.Name, pair.Parameter, Storage: StorageOf(pair.Parameter)))
+        (string Name, Parameter Parameter)[] listed = [.. parameters];
+        if (Array.Find(listed, pair => IsExpanded(pair.Parameter)).Name is { } expanded)
+            throw new ArgumentException($"'{expanded}' shows one number in several places (expand), which no step can change one by one: give it a copy, "
+                + "new Parameter(weight.detach().clone()). Nothing was changed.");
+
+        var sharers = listed.Select(pair => (pair.Name, pair.Parameter, Storage: StorageOf(pair.Parameter)))
             .Where(entry => entry.Storage is not null).GroupBy(entry => entry.Storage, (_, entries) => entries.ToArray());
         foreach (var entries in sharers)
             for (var right = 1; right < entries.Length; right++)
@@ -51,6 +57,9 @@ internal static class SharedMemory
                         + "a transposed one is made outside of no_grad and without detach, new Parameter(embedding.weight.t())), "
                         + "or freeze one of the two (requires_grad = false), or give it a copy (new Parameter(weight.detach().clone())). Nothing was changed.");
     }
+
+    private static bool IsExpanded(Tensor tensor) =>
+        !tensor.is_sparse && tensor.NumberOfElements > 1 && tensor.shape.Zip(tensor.stride()).Any(axis => axis is { First: > 1, Second: 0 });
 
     private static bool OverlapInStorage(Tensor left, Tensor right)
     {

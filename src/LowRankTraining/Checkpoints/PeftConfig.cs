@@ -137,7 +137,12 @@ internal sealed record PeftConfig
             ? text : throw new InvalidDataException($"{name} holds no name."))]
         : [];
 
-    private static bool IsTrue(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+    private static bool IsTrue(JsonElement json, string name) => Find(json, name)?.ValueKind switch
+    {
+        null or JsonValueKind.False => false,
+        JsonValueKind.True => true,
+        _ => throw new InvalidDataException($"{name} holds {Find(json, name)!.Value.GetRawText()}, which is neither true nor false."),
+    };
 
     private static Dictionary<string, TValue>? Patterns<TValue>(JsonElement json, string name, Func<JsonElement, string, TValue> read)
     {

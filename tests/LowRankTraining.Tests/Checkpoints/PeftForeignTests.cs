@@ -122,9 +122,11 @@ public sealed class PeftForeignTests : IDisposable
 
     [Theory]
     [InlineData("r", "4.5", "*r holds 4.5, which is no whole number.")]
+    [InlineData("use_rslora", "1", "*use_rslora holds 1, which is neither true nor false.")]
+    [InlineData("use_dora", "\"yes\"", "*use_dora holds \"yes\", which is neither true nor false.")]
     [InlineData("lora_alpha", "\"16\"", "*lora_alpha holds \"16\", which is no number.")]
     [InlineData("alpha_pattern", """{"first": "8"}""", "*alpha_pattern holds \"8\", which is no number.")]
-    public void Number_that_is_none_is_named_with_its_field(string field, string value, string message)
+    public void Value_of_another_kind_is_named_with_its_field(string field, string value, string message)
     {
         Write(config => config[field] = JsonNode.Parse(value));
 

@@ -23,6 +23,25 @@ public class SharedMemoryTests
         optimizer.For(read()).Should().BeSameAs(optimizer.For(read())).And.BeSameAs(optimizer.For(owner.parameters().First(parameter => parameter.dim() == 2)));
     }
 
+    /// <summary>libtorch refuses to write it in the middle of a step, when other weights are updated already.</summary>
+    [Fact]
+    public void Parameter_that_shows_a_number_in_several_places_is_refused_before_the_first_step()
+    {
+        using var scope = NewDisposeScope();
+        using var other = nn.Linear(4, 4);
+        using var optimizer = GaLore.AdamW(other.named_parameters(), rank: 2);
+        var expanded = new Parameter(rand(8, 1).expand(8, 6));
+
+        foreach (var refused in new Action[]
+        {
+            () => GaLore.AdamW([("table", expanded)], rank: 2),
+            () => optimizer.add_param_group(new LowRankOptimizer.ParamGroup([("table", expanded)])),
+        })
+            refused.Should().Throw<ArgumentException>().WithMessage("'table' shows one number in several places*clone()*Nothing was changed.");
+        using (GaLore.AdamW([("table", new Parameter(expanded.detach().clone()))], rank: 2))
+            optimizer.ParamGroups.Should().ContainSingle();
+    }
+
     [Fact]
     public void Parameter_stays_the_same_when_its_storage_changes()
     {
