@@ -52,6 +52,8 @@ internal sealed class CheckpointTarget : FuzzTarget
 
     internal static string StateOf(nn.Module model, LowRankOptimizer optimizer)
     {
+        // What the finalizer could free within a native call lives until the end.
+        using var scope = NewDisposeScope();
         var hash = new XxHash3();
         foreach (var (_, tensor) in model.state_dict())
             hash.Append(tensor.contiguous().cpu().bytes);
