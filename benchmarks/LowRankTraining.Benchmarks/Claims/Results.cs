@@ -17,7 +17,7 @@ internal sealed class Results
             results.Set(ClaimKind.Figure, figure.GetProperty("name").GetString()!, figure.GetProperty("value").GetDouble());
         foreach (var run in Parsed(root, "memory.json"))
             results.Set(ClaimKind.Memory, MemoryRun.NameOf(Word(run, "model"), Word(run, "method"), Word(run, "flow"), Word(run, "weights")),
-                run.GetProperty("peak_bytes").GetDouble());
+                run.GetProperty(run.GetProperty("measured").GetBoolean() ? "peak_bytes" : "planned_bytes").GetDouble());
         results.SetRuns([.. File.ReadLines(Path.Combine(FolderOf(root), "comparison", "runs.jsonl")).Select(Element)]);
         results.SetSteps(File.ReadLines(Path.Combine(FolderOf(root), "Step.md")));
         return results;

@@ -24,21 +24,27 @@ internal static class MemoryCommand
             {
                 Console.WriteLine(
                     FormattableString.Invariant($"| {run.Model} | {run.Method} | does not fit: {InGiB(run.LeastBytes):0.0} GiB without activations |"));
+                Keep(run.Predict());
                 continue;
             }
 
             if (Alone(run) is not { } report)
                 continue;
-            reports.Add(report);
             Console.WriteLine(
-                FormattableString.Invariant($"| {report.Model} | {report.Method} | {report.Flow} | {report.Weights} | {InGiB(report.PeakBytes):0.00} | ")
+                FormattableString.Invariant($"| {report.Model} | {report.Method} | {report.Flow} | {report.Weights} | {InGiB(report.PeakBytes ?? 0):0.00} | ")
                 + FormattableString.Invariant($"{InGiB(report.TensorBytes ?? 0):0.00} | {InGiB(report.PlannedBytes):0.00} | ")
                 + FormattableString.Invariant($"{report.SecondsPerStep:0.0} | {string.Join(", ", report.Losses.Select(loss => $"{loss:0.00}"))} |"));
-            Directory.CreateDirectory("artifacts");
-            File.WriteAllText("artifacts/memory.json", JsonSerializer.Serialize(reports, Json));
+            Keep(report);
         }
 
         return 0;
+
+        void Keep(MemoryReport report)
+        {
+            reports.Add(report);
+            Directory.CreateDirectory("artifacts");
+            File.WriteAllText("artifacts/memory.json", JsonSerializer.Serialize(reports, Json));
+        }
     }
 
     /// <summary>The program of one run.</summary>

@@ -28,6 +28,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     public static IReadOnlyList<MemoryRun> All { get; } =
     [
         .. from model in new[] { "60m", "350m", "1b" } from run in Of(model) select run,
+        Plain("7b"),
         EightBit("7b", GradientFlow.Projected),
         Smallest("7b"),
         Quantized("7b"),
@@ -76,19 +77,33 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
             optimizer.step();
         }
 
-        return new(
-            Model, Method, Flow.ToString().ToLowerInvariant(), Type.ToString().ToLowerInvariant(), Checkpoints, making, ResidentMemory.Peak - baseline,
-            ByteCounter.IsAvailable ? ByteCounter.Peak : null, time.Elapsed.TotalSeconds / (Steps - 1), losses, PlannedBytes(optimizer));
+        return Predict() with
+        {
+            Measured = true,
+            MakingBytes = making,
+            PeakBytes = ResidentMemory.Peak - baseline,
+            TensorBytes = ByteCounter.IsAvailable ? ByteCounter.Peak : null,
+            SecondsPerStep = time.Elapsed.TotalSeconds / (Steps - 1),
+            Losses = losses,
+            PlannedBytes = PlannedBytes(optimizer),
+        };
     }
+
+    /// <summary>What is known of a run that the machine has too little memory for.</summary>
+    public MemoryReport Predict() =>
+        new(Model, Method, Flow.ToString().ToLowerInvariant(), Type.ToString().ToLowerInvariant(), Measured: false, Checkpoints, LeastBytes);
 
     private static IEnumerable<MemoryRun> Of(string model) =>
     [
-        new(model, AdamW, made => optim.AdamW(made.named_parameters(), lr: 1e-3), ScalarType.Float32, GradientFlow.Whole),
+        Plain(model),
         EightBit(model, GradientFlow.Whole),
         EightBit(model, GradientFlow.Projected),
         Smallest(model),
         Quantized(model),
     ];
+
+    private static MemoryRun Plain(string model) =>
+        new(model, AdamW, made => optim.AdamW(made.named_parameters(), lr: 1e-3), ScalarType.Float32, GradientFlow.Whole);
 
     private static MemoryRun EightBit(string model, GradientFlow flow) => Of(model, "galore-8bit", Short, flow);
 
@@ -130,13 +145,23 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
 /// <param name="Method">The method.</param>
 /// <param name="Flow">What became of gradients.</param>
 /// <param name="Weights">Dtype of the weights.</param>
+/// <param name="Measured">Whether it was run. Else all that is not planned is null.</param>
 /// <param name="Checkpoints">Whether layers were run again in the backward pass.</param>
-/// <param name="MakingBytes">The most that the process had resident while model and optimizer were made, less what it had before there was a model.</param>
-/// <param name="PeakBytes">The most that the process had resident, less what it had before there was a model.</param>
-/// <param name="TensorBytes">The most bytes of tensors at once; null where they cannot be counted.</param>
-/// <param name="SecondsPerStep">After the first step.</param>
-/// <param name="Losses">Of every step.</param>
-/// <param name="PlannedBytes">The most bytes of tensors at once, as planned.</param>
-internal sealed record MemoryReport(
-    string Model, string Method, string Flow, string Weights, bool Checkpoints, long MakingBytes, long PeakBytes, long? TensorBytes, double SecondsPerStep,
-    IReadOnlyList<double> Losses, long PlannedBytes);
+/// <param name="PlannedBytes">The most bytes of tensors at once, as planned; of a run that was not measured the least that it takes.</param>
+internal sealed record MemoryReport(string Model, string Method, string Flow, string Weights, bool Measured, bool Checkpoints, long PlannedBytes)
+{
+    /// <value>The most that the process had resident while model and optimizer were made, less what it had before there was a model.</value>
+    public long? MakingBytes { get; init; }
+
+    /// <value>The most that the process had resident, less what it had before there was a model.</value>
+    public long? PeakBytes { get; init; }
+
+    /// <value>The most bytes of tensors at once; null where they cannot be counted.</value>
+    public long? TensorBytes { get; init; }
+
+    /// <value>After the first step.</value>
+    public double? SecondsPerStep { get; init; }
+
+    /// <value>Of every step.</value>
+    public IReadOnlyList<double> Losses { get; init; } = [];
+}
