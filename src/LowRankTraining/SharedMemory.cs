@@ -58,7 +58,8 @@ internal static class SharedMemory
                         + "or freeze one of the two (requires_grad = false), or give it a copy (new Parameter(weight.detach().clone())). Nothing was changed.");
     }
 
-    private static bool IsExpanded(Tensor tensor) =>
+    /// <summary>Whether a number is shown in several places, as <c>expand</c> makes it.</summary>
+    public static bool IsExpanded(Tensor tensor) =>
         !tensor.is_sparse && tensor.NumberOfElements > 1 && tensor.shape.Zip(tensor.stride()).Any(axis => axis is { First: > 1, Second: 0 });
 
     private static bool OverlapInStorage(Tensor left, Tensor right)

@@ -137,12 +137,9 @@ internal sealed record PeftConfig
             ? text : throw new InvalidDataException($"{name} holds no name."))]
         : [];
 
-    private static bool IsTrue(JsonElement json, string name) => Find(json, name)?.ValueKind switch
-    {
-        null or JsonValueKind.False => false,
-        JsonValueKind.True => true,
-        _ => throw new InvalidDataException($"{name} holds {Find(json, name)!.Value.GetRawText()}, which is neither true nor false."),
-    };
+    private static bool IsTrue(JsonElement json, string name) => Find(json, name) is { } value
+        && (value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+            : throw new InvalidDataException($"{name} holds {value.GetRawText()}, which is neither true nor false."));
 
     private static Dictionary<string, TValue>? Patterns<TValue>(JsonElement json, string name, Func<JsonElement, string, TValue> read)
     {

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Numerics;
 
-/// <summary>Brings singular values of at most 1 towards 1 by products alone: X ← p(X Xᵀ) X with p(A) = a I + b A + c A².</summary>
+/// <summary>Brings singular values of at most 1 toward 1 by products alone: X ← p(X Xᵀ) X with p(A) = a I + b A + c A².</summary>
 /// <remarks>
 /// <para>A step is three products, two of which have the length of X. Of a long X several steps are taken at once: each p is a polynomial of the first X Xᵀ, so
 /// that all of them commute, X Xᵀ becomes p(A) A p(A), and X is multiplied by the product of the p at the end.</para>

@@ -94,7 +94,7 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
     public Tensor? WritableGradient()
     {
         var gradient = Parameter.grad;
-        if (gradient is null || gradient.is_sparse || !gradient.stride().Zip(gradient.shape).Any(axis => axis is { First: 0, Second: > 1 }))
+        if (gradient is null || !SharedMemory.IsExpanded(gradient))
             return gradient;
 
         using (gradient)

@@ -13,7 +13,7 @@ namespace LowRankTraining.Strategies;
 /// Weight decay is applied to these only: on factors it would shrink something else than the weight.</para>
 /// <para>The merge is computed in float32 and rounded once: stochastically, where a weight is kept in half precision or quantized, unless
 /// <see cref="Rounding"/> says otherwise.</para>
-/// <para>Differences from the authors' code, all towards the paper: A is random from the start (there it is zero, and nothing trains until the first merge);
+/// <para>Differences from the authors' code, all toward the paper: A is random from the start (there it is zero, and nothing trains until the first merge);
 /// one mask prunes both moments; the merge takes no extra update; the step counter starts from zero again, see <see cref="ResetStepCounter"/>.</para>
 /// <para>Source: Lialin et al., ReLoRA, arXiv 2307.05695, algorithm 1.</para>
 /// </remarks>

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Strategies;
 
-/// <summary>SubTrack++: a subspace that turns towards the gradient on the Grassmann manifold, moments that turn with it, and the scaled residual
+/// <summary>SubTrack++: a subspace that turns toward the gradient on the Grassmann manifold, moments that turn with it, and the scaled residual
 /// outside.</summary>
 /// <remarks>
 /// <para>Every T steps, with R = PᵀG and F = −2 (G − P R) Rᵀ / ‖G‖², of leading singular triplet (u, σ, v):

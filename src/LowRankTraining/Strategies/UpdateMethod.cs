@@ -129,9 +129,11 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
 
         var place = 0;
         var spared = new List<(string Name, UpdateRule Rule)>();
-        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)]) 
+        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)])
         {
-            Method = this, Spared = spared, Unused = targets?.Unused(parameters) ?? [],
+            Method = this,
+            Spared = spared,
+            Unused = targets?.Unused(parameters) ?? [],
         };
         session.RequireDistinctSlots();
         session.ReportLowerRanks(RefusesLowerRanks, Logger);

@@ -13,23 +13,13 @@ public sealed class DeviceDrawsTests : IDisposable
 {
     private const int Saved = 7, Steps = 40, Width = 24;
 
+    private readonly bool _before = HostMemory.IsUsed;
+
     public DeviceDrawsTests() => (HostMemory.IsUsed, RandomTensors.IsByPlace) = (false, true);
 
-    public void Dispose() => (HostMemory.IsUsed, RandomTensors.IsByPlace) = (true, false);
+    public void Dispose() => (HostMemory.IsUsed, RandomTensors.IsByPlace) = (_before, false);
 
-    public static TheoryData<string, ScalarType> Runs
-    {
-        get
-        {
-            var runs = new TheoryData<string, ScalarType>();
-            foreach (var method in Methods.ByName.Keys)
-                foreach (var dtype in new[] { ScalarType.Float32, ScalarType.BFloat16 })
-                    runs.Add(method, dtype);
-            return runs;
-        }
-    }
-
-    [Theory, MemberData(nameof(Runs))]
+    [Theory, MemberData(nameof(Methods.InSingleAndHalf), MemberType = typeof(Methods))]
     public void Run_is_resumed_bit_for_bit_and_as_good_as_one_with_the_numbers_of_a_CPU(string method, ScalarType dtype)
     {
         using var folder = new TemporaryFolder();

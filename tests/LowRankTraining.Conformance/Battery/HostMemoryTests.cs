@@ -18,18 +18,6 @@ public sealed class HostMemoryTests : IDisposable
 
     public void Dispose() => HostMemory.IsUsed = _before;
 
-    public static TheoryData<string, ScalarType> Runs
-    {
-        get
-        {
-            var runs = new TheoryData<string, ScalarType>();
-            foreach (var method in Methods.ByName.Keys)
-                foreach (var dtype in new[] { ScalarType.Float32, ScalarType.BFloat16 })
-                    runs.Add(method, dtype);
-            return runs;
-        }
-    }
-
     [Theory]
     [GoldenCases]
     public void Golden_case_is_reproduced_by_the_operations_of_a_gpu(string name)
@@ -40,7 +28,7 @@ public sealed class HostMemoryTests : IDisposable
         Replays.Of(golden).Where(deviation => !(deviation.Relative <= golden.Tolerance)).Should().BeEmpty();
     }
 
-    [Theory, MemberData(nameof(Runs))]
+    [Theory, MemberData(nameof(Methods.InSingleAndHalf), MemberType = typeof(Methods))]
     public void Run_that_goes_on_with_the_operations_of_a_gpu_is_the_one_that_stays(string method, ScalarType dtype)
     {
         using var folder = new TemporaryFolder();

@@ -3,6 +3,7 @@ using LowRankTraining.Parts;
 using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using Xunit;
+using static TorchSharp.torch;
 
 namespace LowRankTraining.Conformance.Battery;
 
@@ -176,6 +177,19 @@ public static class Methods
     };
 
     public static TheoryData<string> All => [.. ByName.Keys];
+
+    /// <value>All of them, in float32 and in bfloat16.</value>
+    public static TheoryData<string, ScalarType> InSingleAndHalf
+    {
+        get
+        {
+            var runs = new TheoryData<string, ScalarType>();
+            foreach (var method in ByName.Keys)
+                foreach (var dtype in new[] { ScalarType.Float32, ScalarType.BFloat16 })
+                    runs.Add(method, dtype);
+            return runs;
+        }
+    }
 
     private static GaLore GaLore(int rank, StateFormat states) => new() { Rank = rank, RefreshEvery = Period, Scale = 1, States = states };
 

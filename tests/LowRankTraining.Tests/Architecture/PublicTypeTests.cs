@@ -6,7 +6,7 @@ namespace LowRankTraining.Tests.Architecture;
 /// <summary>What users see stays small enough to know.</summary>
 public class PublicTypeTests
 {
-    /// <summary>How many there may be. It only falls, towards 120.</summary>
+    /// <summary>How many there may be. It only falls, toward 120.</summary>
     private const int Limit = 166;
 
     [Fact]

@@ -78,6 +78,7 @@ internal sealed class Replicas : IDisposable
         if (_hasParted)
             throw new InvalidOperationException("The processes are at different places of their backward passes.");
 
+        // Where they do not agree none exchanges anything more in this backward pass: the others would wait for it.
         using var scope = NewDisposeScope();
         _hasParted = true;
         var (share, agreed) = Agree(entry);

@@ -34,7 +34,7 @@ public sealed record AdamRule : DirectionRule
     /// <value>Whether ε is added to the bias-corrected root, as published. Default true.</value>
     public bool EpsilonAfterCorrection { get; init; } = true;
 
-    /// <value>Whether the bias of the moments towards zero is corrected. Default true.</value>
+    /// <value>Whether the bias of the moments toward zero is corrected. Default true.</value>
     public bool BiasCorrection { get; init; } = true;
 
     /// <value>A factor on β₁ that changes over the updates, or null. Its counter, <c>momentum_step</c>, goes on through resets.</value>

@@ -75,12 +75,9 @@ public sealed class WeLorePlan
 
         var known = matrices.ToArray();
         var threshold = ThresholdFor(ratio, [.. known.Select(matrix => matrix.Spectrum)]);
-        return new(ratio, threshold,
-            [.. known.Select(matrix => new WeLoreLayer(
-            matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), minRatio))])
-        {
-            Unused = unused,
-        };
+        var layers = known.Select(matrix => new WeLoreLayer(
+            matrix.Name, matrix.Shape.Rows, matrix.Shape.Columns, matrix.Spectrum, matrix.Spectrum.Below(threshold), minRatio));
+        return new(ratio, threshold, [.. layers]) { Unused = unused };
     }
 
     /// <summary>A table of all matrices, and the sums; and a line for each pattern of the targets that has no effect in the model.</summary>
