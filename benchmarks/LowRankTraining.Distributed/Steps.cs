@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using LanguageModel.Model;
+using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Distributed;
 
-/// <summary>Steps of the samples' 60m with GaLore of rank 64 whose gradients are projected in the backward pass.</summary>
+/// <summary>Steps of the samples' 60m, by GaLore of rank 64 whose gradients are projected in the backward pass, or by AdamW.</summary>
 internal sealed class Steps : IDisposable
 {
     private const int Rows = 2, Length = 128;
@@ -16,9 +17,11 @@ internal sealed class Steps : IDisposable
     private readonly Tensor _input;
 
     /// <summary>Steps of this process together with others, or alone.</summary>
-    public Steps(ICollective? world)
+    public Steps(ICollective? world, bool byAdamW = false)
     {
-        var session = new GaLore { Rank = 64, RefreshEvery = 1_000_000 }.Attach(_model, gradients: GradientFlow.Projected);
+        var session = byAdamW
+            ? Recipe.Of("adamw", new AdamRule()).Attach(_model)
+            : new GaLore { Rank = 64, RefreshEvery = 1_000_000 }.Attach(_model, gradients: GradientFlow.Projected);
         _optimizer = world is null ? session.CreateOptimizer(lr: 0.001) : session.CreateOptimizer(lr: 0.001, world);
         _optimizer.CompareEvery = 0;
         _input = randint(_model.Vocabulary, [Rows, Length], ScalarType.Int64);

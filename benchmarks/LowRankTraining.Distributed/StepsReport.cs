@@ -8,8 +8,8 @@ internal static class StepsReport
     /// <summary>Measures on all processes.</summary>
     public static string Of(ICollective world, int rounds)
     {
-        using Steps together = new(world), alone = new(null);
-        var times = new Dictionary<string, List<double[]>> { [Alone] = [], [InStep] = [], [InBackward] = [] };
+        using Steps together = new(world), alone = new(null), whole = new(world, byAdamW: true);
+        var times = new Dictionary<string, List<double[]>> { [Alone] = [], [InStep] = [], [InBackward] = [], [Whole] = [] };
         for (var round = 0; round < rounds; round++)
         {
             Time(Alone, () => alone.Take());
@@ -18,15 +18,17 @@ internal static class StepsReport
             together.Take(sendsInBackward: false);
             Time(InStep, () => together.Take(sendsInBackward: true));
             Time(InBackward, () => together.Take(sendsInBackward: true));
+            Time(Whole, () => whole.Take());
         }
 
         var (none, late, early) = (Medians(Alone), Medians(InStep), Medians(InBackward));
         return string.Create(CultureInfo.InvariantCulture, $"""
-            | a step of 60m with GaLore of rank 64, Projected | ms | of it after the backward pass | bytes sent before that |
+            | a step of 60m; R: of GaLore of rank 64, Projected | ms | of it after the backward pass | bytes sent before that |
             |---|---|---|---|
             {Row(Alone, none)}
             {Row(InStep, late)}
             {Row(InBackward, early)}
+            {Row(Whole, Medians(Whole))}
 
             Of what the exchange adds to a step {Hidden(0):P0} is hidden; of what it adds after the backward pass {Hidden(1):P0}.
             """);
@@ -44,5 +46,6 @@ internal static class StepsReport
         static string Row(string what, double[] times) => FormattableString.Invariant($"| {what} | {times[0]:0} | {times[1]:0} | {times[2]:P0} |");
     }
 
-    private const string Alone = "nothing exchanged", InStep = "R sent in the step", InBackward = "R sent in the backward pass";
+    private const string Alone = "nothing exchanged", InStep = "R sent in the step", InBackward = "R sent in the backward pass",
+        Whole = "whole gradients, AdamW";
 }
