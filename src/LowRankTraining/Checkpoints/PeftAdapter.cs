@@ -19,8 +19,10 @@ public static class PeftAdapter
 {
     internal const string Root = "base_model.model.", Magnitude = "lora_magnitude_vector";
 
-    private const string FileName = "adapter_model.safetensors",
-        A = "lora_A.weight", B = "lora_B.weight";
+    private const string FileName = "adapter_model.safetensors", A = "lora_A.weight", B = "lora_B.weight";
+
+    /// <summary>How many a message names.</summary>
+    private const int Problems = 6;
 
     /// <summary>Saves the factors of a session.</summary>
     /// <param name="folder">Made when it does not exist. An adapter in it is replaced.</param>
@@ -91,17 +93,18 @@ public static class PeftAdapter
         ArgumentException.ThrowIfNullOrEmpty(folder);
         var adapters = AdaptersOf(session);
         var factors = adapters.SettableFactors();
-        var config = ConfigOf(folder);
+        var config = PeftConfig.Read(folder);
 
         using var lasting = LastingTensors.Begin();
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var file = OpenIn(folder);
-        var modules = PeftSavedModules.In(file, adapters);
-        string[] problems = [.. PeftLayer.ProblemsOf(file, config, adapters, factors, modules.Keys), .. PeftSavedModules.ProblemsOf(file, modules)];
+        RequireSaved(config, file, folder);
+        var modules = new PeftSavedModules(file, adapters);
+        string[] problems = [.. PeftLayer.ProblemsOf(file, config, adapters, factors, modules.ProblemWith).Take(Problems + 1)];
         if (problems.Length > 0)
             throw new InvalidDataException($"The adapter in '{folder}' does not fit the session: "
-                + $"{string.Join("; ", problems.Take(6))}{(problems.Length > 6 ? $"; and {problems.Length - 6} more" : "")}. "
+                + $"{string.Join("; ", problems.Take(Problems))}{(problems.Length > Problems ? "; and more" : "")}. "
                 + "Attach the method of PeftAdapter.MethodOf to the targets of PeftAdapter.TargetsOf. Nothing was changed.");
 
         var read = file.Names.ToDictionary(name => name, file.Read);
@@ -110,8 +113,8 @@ public static class PeftAdapter
         var puttings = factors.Select(set => PeftLayer.Putting(set, read)).ToArray();
         foreach (var put in puttings)
             put();
-        foreach (var (name, parameter) in modules)
-            parameter!.copy_(read[name]);
+        foreach (var (name, parameter) in modules.Found)
+            parameter.copy_(read[name]);
     }
 
     /// <summary>The method that an adapter is of, LoRA or DoRA, with its options. Everything else stays frozen, as in PEFT.</summary>
@@ -179,11 +182,19 @@ public static class PeftAdapter
             return config;
 
         using var file = OpenIn(folder);
-        if (file.Manifest?.Configuration is { } saved && saved != config.Checksum)
-            throw new InvalidDataException($"The {PeftConfig.FileName} in '{folder}' is not the one that {FileName} was saved with: ranks, scales or what else "
-                + "decides what the adapter computes are others. Take both files from one place, or save the adapter again.");
+        RequireSaved(config, file, folder);
+        if (config is { RankPattern: null, AlphaPattern: null })
+            return config;
         var weights = WeightsIn(file);
         return config with { RankPattern = Used(config.RankPattern, weights), AlphaPattern = Used(config.AlphaPattern, weights) };
+    }
+
+    /// <exception cref="InvalidDataException">The tensors were saved with another configuration.</exception>
+    private static void RequireSaved(PeftConfig config, SafeTensorsFile file, string folder)
+    {
+        if (file.Manifest?.Configuration is { } saved && !saved.Is(config.Checksum))
+            throw new InvalidDataException($"The {PeftConfig.FileName} in '{folder}' is not the one that {FileName} was saved with: ranks, scales or what else "
+                + "decides what the adapter computes are others. Take both files from one place, or save the adapter again.");
     }
 
     private static Dictionary<string, TValue>? Used<TValue>(IReadOnlyDictionary<string, TValue>? patterns, HashSet<string> weights) =>

@@ -9,6 +9,8 @@ internal sealed record PeftConfig
 {
     public const string FileName = "adapter_config.json", Kind = "LORA";
 
+    private const int MostPatterns = 10_000;
+
     private static readonly JsonSerializerOptions Compact = new() { IgnoreReadOnlyProperties = true };
 
     private static readonly string[] Tasks = ["CAUSAL_LM", "SEQ_CLS", "SEQ_2_SEQ_LM", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"];
@@ -115,7 +117,6 @@ internal sealed record PeftConfig
         UsesDoRA = IsTrue(json, "use_dora"),
         RankPattern = Patterns(json, "rank_pattern", Whole),
         AlphaPattern = Patterns(json, "alpha_pattern", Number),
-        TargetModules = Names(json, "target_modules"),
         ModulesToSave = Names(json, "modules_to_save"),
     };
 
@@ -146,12 +147,17 @@ internal sealed record PeftConfig
         if (Find(json, name) is not { ValueKind: JsonValueKind.Object } patterns || !patterns.EnumerateObject().Any())
             return null;
 
-        var values = new Dictionary<string, TValue>();
+        var count = patterns.EnumerateObject().Count();
+        if (count > MostPatterns)
+            throw new InvalidDataException($"{name} has {count} patterns, and {MostPatterns} are the most.");
+        var values = new Dictionary<string, TValue>(count);
         foreach (var pattern in patterns.EnumerateObject())
             if (!NamePattern.IsValid(pattern.Name))
                 throw new InvalidDataException($"'{pattern.Name}' in {name} is neither a name nor a regular expression that can be read.");
             else
                 values[pattern.Name] = read(pattern.Value, name);
+        if (values.Keys.Count(pattern => !NamePattern.IsPlain(pattern)) is var expressions && expressions > NamePattern.MostMade)
+            throw new InvalidDataException($"{name} has {expressions} regular expressions, and {NamePattern.MostMade} are the most: write names.");
         return values;
     }
 

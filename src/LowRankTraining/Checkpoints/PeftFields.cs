@@ -65,5 +65,10 @@ internal static class PeftFields
         start.ValueKind == JsonValueKind.String
         && Array.Exists(ChangedBases, name => start.GetString()!.StartsWith(name, StringComparison.OrdinalIgnoreCase));
 
-    private static string Short(JsonElement value) => value.ToString() is { Length: > 60 } text ? $"{text[..60]}..." : value.ToString();
+    private static string Short(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => $"a list of {value.GetArrayLength()}",
+        JsonValueKind.Object => $"an object of {value.EnumerateObject().Count()}",
+        _ => value.ToString() is { Length: > 60 } text ? $"{text[..60]}..." : value.ToString(),
+    };
 }

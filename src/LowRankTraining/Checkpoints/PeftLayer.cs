@@ -90,14 +90,18 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
     }
 
     /// <summary>Everything in which a file differs from what a session has.</summary>
+    /// <param name="file">The adapter's tensors.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="session">The session.</param>
+    /// <param name="factors">Its factors.</param>
+    /// <param name="problemWith">What is wrong with a tensor that is no factor of the session; null for nothing.</param>
     public static IEnumerable<string> ProblemsOf(
-        SafeTensorsFile file, PeftConfig config, AdapterSession session, IReadOnlyList<FactorSet> factors, IEnumerable<string> others)
+        SafeTensorsFile file, PeftConfig config, AdapterSession session, IReadOnlyList<FactorSet> factors, Func<string, string?> problemWith)
     {
         var expected = factors.SelectMany(set => Expected(set, session.ModuleOf(set), file)).ToDictionary(pair => pair.Name, pair => pair.Shape);
-        foreach (var name in file.Names.Except(others).Where(name => !expected.ContainsKey(name)))
-            yield return name.Contains("lora_embedding_", StringComparison.Ordinal)
-                ? $"it has '{name}', a factor of an embedding, and embeddings are not adapted here"
-                : $"it has '{name}', and the session has no such factor";
+        foreach (var name in file.Names)
+            if (!expected.ContainsKey(name) && problemWith(name) is { } problem)
+                yield return problem;
         foreach (var (name, shape) in expected)
             if (!file.Has(name))
                 yield return $"'{name}' is missing";

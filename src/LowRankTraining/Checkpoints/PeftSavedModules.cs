@@ -1,12 +1,20 @@
 namespace LowRankTraining.Checkpoints;
 
 /// <summary>Whole modules that an adapter brings beside its factors, such as a head: PEFT's <c>modules_to_save</c>.</summary>
-internal static class PeftSavedModules
+/// <param name="file">The adapter's tensors.</param>
+/// <param name="session">The session that they are for.</param>
+internal sealed class PeftSavedModules(SafeTensorsFile file, AdapterSession session)
 {
     /// <summary>What PEFT calls the layer that an adapted one is put around.</summary>
     private const string Plain = ".base_layer.";
 
     private static readonly string[] Factors = ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", PeftAdapter.Magnitude];
+
+    private readonly Func<string, Tensor?> _tensorAt = session.Tensors();
+    private readonly Dictionary<string, (string Name, Tensor Parameter)> _found = [];
+
+    /// <value>The parameters and buffers for which the file has tensors, with the names of these.</value>
+    public IReadOnlyCollection<(string Name, Tensor Parameter)> Found => _found.Values;
 
     /// <summary>What is trained beside the factors, and the modules of it that PEFT can train on: whole ones, with all that hangs below them and with their
     /// buffers, in which nothing is adapted.</summary>
@@ -27,25 +35,23 @@ internal static class PeftSavedModules
             : PeftAdapter.Root + name;
     }
 
-    /// <summary>The tensors of an adapter's file that are no factors, each with the parameter or buffer that it is for; null where the model has none. They are
-    /// of saved modules, biases that were trained, or embeddings for more words: PEFT loads all of them into the model.</summary>
-    public static IReadOnlyDictionary<string, Tensor?> In(SafeTensorsFile file, AdapterSession session)
+    /// <summary>What is wrong with a tensor of the file that is no factor of the session; null where it is for a parameter or buffer of the model, which is
+    /// then found. Such are tensors of saved modules, biases that were trained, or embeddings for more words: PEFT loads all of them into the
+    /// model.</summary>
+    public string? ProblemWith(string name)
     {
-        var tensorAt = session.Tensors();
-        return file.Names.Where(IsOfModel).ToDictionary(
-            name => name, name => tensorAt(name[PeftAdapter.Root.Length..].Replace(Plain, ".", StringComparison.Ordinal)));
-    }
-
-    /// <summary>Everything in which they differ from what the model has.</summary>
-    public static IEnumerable<string> ProblemsOf(SafeTensorsFile file, IReadOnlyDictionary<string, Tensor?> modules)
-    {
-        foreach (var (name, parameter) in modules)
-            if (parameter is null)
-                yield return $"it has '{name}', and the model has no such parameter";
-            else if (!file.ShapeOf(name).SequenceEqual(parameter.shape))
-                yield return $"'{name}' is [{string.Join(", ", file.ShapeOf(name))}], and the model's is [{string.Join(", ", parameter.shape)}]";
-            else if (PeftLayer.IsFloatingPoint(parameter.dtype) != PeftLayer.IsFloatingPoint(file.TypeOf(name)))
-                yield return $"'{name}' is of dtype {file.TypeOf(name)}";
+        if (!IsOfModel(name))
+            return name.Contains("lora_embedding_", StringComparison.Ordinal)
+                ? $"it has '{name}', a factor of an embedding, and embeddings are not adapted here"
+                : $"it has '{name}', and the session has no such factor";
+        var path = name[PeftAdapter.Root.Length..].Replace(Plain, ".", StringComparison.Ordinal);
+        if (_tensorAt(path) is not { } parameter)
+            return $"it has '{name}', and the model has no such parameter";
+        if (!file.ShapeOf(name).SequenceEqual(parameter.shape))
+            return $"'{name}' is [{string.Join(", ", file.ShapeOf(name))}], and the model's is [{string.Join(", ", parameter.shape)}]";
+        if (PeftLayer.IsFloatingPoint(parameter.dtype) != PeftLayer.IsFloatingPoint(file.TypeOf(name)))
+            return $"'{name}' is of dtype {file.TypeOf(name)}";
+        return _found.TryAdd(path, (name, parameter)) ? null : $"it has '{_found[path].Name}' and '{name}', which are for one parameter";
     }
 
     private static string ParentOf(string name) => name[..Math.Max(0, name.LastIndexOf('.'))];

@@ -86,7 +86,7 @@ public static class TrainingCheckpoint
         var path = PathIn(directory);
         using var file = SavedFile.Open(path, CheckpointManifest.Training);
         var manifest = file.Manifest!;
-        if (DifferenceOf(file, model, target) is { } difference)
+        if (SavedFile.Advise(() => DifferenceOf(file, model, target)) is { } difference)
             throw new InvalidDataException($"'{path}': {difference} Nothing was changed.");
 
         // Everything is read and found sound before the first number is changed.

@@ -126,14 +126,16 @@ public abstract class DataMixer : IDisposable
             throw new FileNotFoundException($"There is no saved mixer '{path}'. Check the path, or start without resuming.", path);
 
         using var file = SavedFile.Open(path, CheckpointManifest.Mixer);
-        if (file.Manifest!.Parameters is not [var saved])
+        var manifest = file.Manifest!;
+        if (manifest.Counts.Parameters != 1)
             throw new InvalidDataException($"'{path}' does not hold the state of one mixer. Go back to an older file, or start without resuming. "
                 + "Nothing was changed.");
-        if (saved.Layout != Layout)
-            throw new InvalidDataException(
-                $"'{path}' is of another mixer: {saved.Layout} there, {Layout} here. Make the mixer as in the run that was saved. Nothing was changed.");
+        var saved = manifest.Parameters.Single();
+        if (!saved.Layout.Is(Layout))
+            throw new InvalidDataException($"'{path}' is of another mixer: {saved.Layout.Short()} there, {Layout} here. "
+                + "Make the mixer as in the run that was saved. Nothing was changed.");
 
-        using var state = SavedFile.Advise(() => file.ReadBag(saved, CPU));
+        using var state = SavedFile.Advise(() => file.ReadBag(saved, Name, CPU));
         Restore(state);
         CompletedUpdates = state.Counter(Updates);
         for (var place = 0; place < _sources.Length; place++)

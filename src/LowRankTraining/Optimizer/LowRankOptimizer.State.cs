@@ -28,7 +28,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             throw new InvalidDataException("The state is divided among processes, and this process has a part of it: save a checkpoint and load that. "
                 + "Nothing was changed.");
 
-        var saved = source.ManifestOfState();
+        var saved = SavedManifest.Of(source.ManifestOfState());
         RequireFits(saved);
         using var lasting = LastingTensors.Begin();
         using var pending = new PendingLoad(() => Commit(saved));
@@ -91,11 +91,11 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     long[] ISavedOptimizer.ExpectedShape(Tensor tensor, long step, long[] saved) =>
         _plans.GetValueOrDefault(ParameterIdentity.Of(tensor))?.ExpectedEntry(step, saved) ?? tensor.shape;
 
-    string? ISavedOptimizer.DifferenceFrom(CheckpointManifest saved) => DifferenceFrom(saved);
+    string? ISavedOptimizer.DifferenceFrom(SavedManifest saved) => DifferenceFrom(saved);
 
     PendingLoad ISavedOptimizer.Read(SafeTensorsFile file) => Read(file);
 
-    IReadOnlyList<OptionChange> ISavedOptimizer.ChangesSince(CheckpointManifest saved) => ChangesSince(saved);
+    IReadOnlyList<OptionChange> ISavedOptimizer.ChangesSince(SavedManifest saved) => ChangesSince(saved);
 
     /// <summary>Lets states be looked at with all that an open window has left elsewhere.</summary>
     /// <exception cref="InvalidOperationException">Gradients are divided for a step that has not been taken.</exception>
@@ -121,14 +121,15 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         Parameters = [.. _entries.Select(entry => entry.Manifest(entry.Plan.Shape))],
     };
 
-    private string? DifferenceFrom(CheckpointManifest saved)
+    private string? DifferenceFrom(SavedManifest saved)
     {
-        var expected = ManifestOfState() with
+        var now = ManifestOfState();
+        var expected = now with
         {
             Parameters =
             [
-                .. _entries.Select((entry, index) =>
-                    entry.Manifest(entry.Plan.ExpectedShape(saved.Step, saved.Parameters.ElementAtOrDefault(index)?.Shape ?? []))),
+                .. _entries.Zip(saved.Parameters, (entry, from) => entry.Manifest(entry.Plan.ExpectedShape(saved.Step, from.Shape))),
+                .. now.Parameters.Skip(saved.Counts.Parameters),
             ],
         };
         return expected.DifferenceFrom(saved) is { } difference
@@ -137,14 +138,14 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             : null;
     }
 
-    private void RequireFits(CheckpointManifest saved)
+    private void RequireFits(SavedManifest saved)
     {
-        if (DifferenceFrom(saved) is { } difference)
+        if (SavedFile.Advise(() => DifferenceFrom(saved)) is { } difference)
             throw new InvalidDataException($"{difference} Nothing was changed.");
     }
 
-    private IReadOnlyList<OptionChange> ChangesSince(CheckpointManifest saved) =>
-        saved.Method == Session.Strategy ? MethodDescription.Changes(saved.Options, Session.Method) : [];
+    private IReadOnlyList<OptionChange> ChangesSince(SavedManifest saved) =>
+        saved.Method.Is(Session.Strategy) ? MethodDescription.Changes(saved.Options, Session.Method) : [];
 
     private PendingLoad Read(SafeTensorsFile file)
     {
@@ -155,7 +156,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
             foreach (var (group, loaded) in _parameter_groups.Zip(saved.Groups))
                 pending.Add(((ParamGroup)group).Options, Options.Of(loaded));
             foreach (var (entry, from) in _entries.Zip(saved.Parameters))
-                pending.Add(entry.Bag, entry.Fitted(file.ReadBag(from, entry.Parameter.device), SafeTensorsTypes.TypeOf(from.Dtype)));
+                pending.Add(entry.Bag, entry.Fitted(file.ReadBag(from, entry.Plan.Name, entry.Parameter.device), SafeTensorsTypes.TypeOf(from.Dtype)));
             return pending;
         }
         catch
@@ -165,7 +166,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         }
     }
 
-    private void Commit(CheckpointManifest saved)
+    private void Commit(SavedManifest saved)
     {
         _replicas?.Resume();
         CompletedSteps = saved.Step;
@@ -180,7 +181,7 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
     }
 
     /// <summary>State is cast to the precision of its parameter, as in PyTorch; the run is then another one.</summary>
-    private IEnumerable<OptionChange> PrecisionSince(CheckpointManifest saved) => _entries.Zip(saved.Parameters)
+    private IEnumerable<OptionChange> PrecisionSince(SavedManifest saved) => _entries.Zip(saved.Parameters)
         .Select(pair => (pair.First.Plan.Name, Before: pair.Second.Dtype, Now: SafeTensorsTypes.NameOf(pair.First.Parameter.dtype)))
         .Where(dtype => dtype.Before != dtype.Now).GroupBy(dtype => (dtype.Before, dtype.Now))
         .Select(same => new OptionChange($"The dtype of {same.Count()} parameters ('{same.First().Name}')", same.Key.Before ?? "unknown", same.Key.Now));

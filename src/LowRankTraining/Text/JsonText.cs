@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -10,6 +11,9 @@ internal static class JsonText
 {
     /// <summary>Nobody can choose very many texts of one hash, which would take the square of their number to tell apart.</summary>
     private static readonly long Seed = BitConverter.ToInt64(RandomNumberGenerator.GetBytes(sizeof(long)));
+
+    /// <summary>Bytes of a text that a message can hold.</summary>
+    public const int Brief = 200;
 
     public static ulong Hash(ReadOnlySpan<byte> utf8) => XxHash3.HashToUInt64(utf8, Seed);
 
@@ -22,8 +26,10 @@ internal static class JsonText
         var text = json.ValueSpan;
         if (!json.ValueIsEscaped)
             return System.Text.Unicode.Utf8.IsValid(text) ? text : throw new InvalidDataException("it holds a text that is not UTF-8.");
-        if (room.Length < text.Length)
-            room = new byte[text.Length];
+        // Of two letters with which an escape can begin one at least is not in the text; the runtime wants a few bytes more than it writes.
+        var most = text.Length - text.Count((byte)'\\') / 2 + 16;
+        if (room.Length < most)
+            room = new byte[most];
         return room.AsSpan(0, json.CopyString(room));
     }
 
@@ -34,4 +40,14 @@ internal static class JsonText
         reader.Read();
         return reader;
     }
+
+    /// <summary>As much of the text or the key at which a reader is as a message can hold: one of a damaged file can be as long as the file.</summary>
+    /// <param name="json">The reader.</param>
+    /// <param name="longest">Bytes.</param>
+    public static string Short(Utf8JsonReader json, int longest = Brief) =>
+        json.ValueSpan.Length > longest ? Cut(json.ValueSpan, longest) : json.GetString()!;
+
+    /// <summary>As much of a text as some bytes hold.</summary>
+    public static string Cut(ReadOnlySpan<byte> text, int longest) =>
+        text.Length > longest ? $"{Encoding.UTF8.GetString(text[..longest])}..." : Encoding.UTF8.GetString(text);
 }

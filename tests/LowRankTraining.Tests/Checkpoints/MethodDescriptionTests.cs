@@ -1,5 +1,7 @@
+using System.Text.Json;
 using FluentAssertions;
 using LowRankTraining.Checkpoints;
+using LowRankTraining.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -27,7 +29,8 @@ public class MethodDescriptionTests
         Changes(new Method { Rank = 128, Basis = new Whole(), Ranks = new Dictionary<string, int> { ["x"] = 1 } }).Should().Equal(
             "Method.Basis was drawn in the checkpoint and is whole");
 
-        IEnumerable<string> Changes(Method now) => MethodDescription.Changes(saved, now).Select(change => change.ToString());
+        IEnumerable<string> Changes(Method now) =>
+            MethodDescription.Changes(new JsonView(JsonSerializer.SerializeToUtf8Bytes(saved)), now).Select(change => change.ToString());
     }
 
     private sealed record Method

@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -17,7 +16,7 @@ internal sealed record CheckpointManifest
     /// <summary>Values of <see cref="Kind"/>.</summary>
     public const string Training = "training", OptimizerState = "optimizer", Adapter = "adapter", Mixer = "mixer";
 
-    private static readonly JsonSerializerOptions Json = new()
+    public static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -61,51 +60,25 @@ internal sealed record CheckpointManifest
     /// <value>Of an adapter: the checksum of all in its configuration that counts; null elsewhere.</value>
     public string? Configuration { get; init; }
 
-    /// <value>XXH3 of the values of every tensor, by its name in the file. They are written, and not read with the rest: see
-    /// <see cref="ChecksumsIn"/>.</value>
-    public IReadOnlyDictionary<string, string> Checksums { get; internal init; } = new Dictionary<string, string>();
+    /// <value>XXH3 of the values of every tensor, by its name in the file.</value>
+    public IReadOnlyDictionary<string, string> Checksums { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Whether a text can be a manifest of this library, damaged perhaps: other programs have manifests too.</summary>
     public static bool MayBe(ReadOnlySpan<byte> text) => text.IndexOf("\"checksums\""u8) >= 0 || text.IndexOf("\"library\""u8) >= 0;
 
-    public static CheckpointManifest Parse(ReadOnlySpan<byte> json)
-    {
-        if (JsonKeys.Repeated(json) is { } repeated)
-            throw new InvalidDataException($"its manifest has '{repeated}' twice.");
-        return JsonSerializer.Deserialize<Version>(json, Json)?.Format is var format && format == CurrentFormat
-            ? JsonSerializer.Deserialize<CheckpointManifest>(json, Json)!.RequireComplete()
-            : throw new InvalidDataException($"it was written in format {format}, and this version of the library reads format {CurrentFormat}.");
-    }
-
-    /// <summary>A reader at the checksums of a manifest, which can be very many.</summary>
-    public static Utf8JsonReader ChecksumsIn(ReadOnlySpan<byte> json)
-    {
-        var reader = new Utf8JsonReader(json);
-        reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName && !reader.ValueTextEquals("checksums"u8))
-            reader.Skip();
-        return reader.Read() && reader.TokenType == JsonTokenType.StartObject ? reader : throw new InvalidDataException("its manifest has no checksums.");
-    }
-
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
-    /// <summary>JSON may have null wherever it likes.</summary>
-    private CheckpointManifest RequireComplete() =>
-        Kind is not null && Method is not null && Library is not null
-        && Groups?.All(group => group is not null) == true && Parameters?.All(parameter => parameter?.IsComplete == true) == true
-            ? this
-            : throw new InvalidDataException("its manifest has null where something is needed.");
-
     /// <summary>The first difference of a saved state in one sentence, or null where it fits.</summary>
-    public string? DifferenceFrom(CheckpointManifest saved)
+    public string? DifferenceFrom(SavedManifest saved)
     {
-        if (saved.Optimizer != Optimizer)
-            return $"The file holds the state of a {saved.Optimizer}, and the optimizer is a {Optimizer}.";
-        if (saved.Method != Method)
-            return $"The state was saved by strategy '{saved.Method}', and this optimizer runs '{Method}'.";
-        if (Sizes(saved) is var there && Sizes(this) is var here && there != here)
-            return $"The state is of {there}, and this optimizer has {here}: the strategy goes another way into the model (another Injection, or fields "
-                + "of another type), or there are other groups.";
+        if (saved.Optimizer?.Is(Optimizer) != true)
+            return $"The file holds the state of a {saved.Optimizer?.Short()}, and the optimizer is a {Optimizer}.";
+        if (!saved.Method.Is(Method))
+            return $"The state was saved by strategy '{saved.Method.Short()}', and this optimizer runs '{Method}'.";
+        if (saved.Counts.Parameters != Parameters.Count || saved.Counts.Groups != Groups.Count
+            || !saved.Groups.Select(SizeOf).SequenceEqual(Groups.Select(SizeOf)))
+            return $"The state is of {Sizes(saved.Groups, saved.Counts.Parameters)}, and this optimizer has {Sizes(Groups, Parameters.Count)}: the strategy "
+                + "goes another way into the model (another Injection, or fields of another type), or there are other groups.";
 
         if (saved.Seed is { } seed && Seed is { } now && seed != now)
             return $"The state was saved with Seed {seed}, and this optimizer has Seed {now}: what is drawn from it would no longer be what the state is of.";
@@ -113,17 +86,48 @@ internal sealed record CheckpointManifest
         return Parameters.Zip(saved.Parameters, (here, there) => here.DifferenceFrom(there)).FirstOrDefault(difference => difference is not null);
     }
 
-    /// <summary>What every format says, whatever else it does.</summary>
-    private sealed record Version(int? Format);
+    private static int SizeOf(GroupManifest group) => group.Parameters;
 
-    private static string Sizes(CheckpointManifest manifest) =>
-        $"{string.Join(" + ", manifest.Groups.Select(group => group.Parameters))} parameters";
+    private static string Sizes(IEnumerable<GroupManifest> groups, int parameters)
+    {
+        const int most = 12;
+        int[] sizes = [.. groups.Take(most + 1).Select(SizeOf)];
+        return sizes.Length <= most && sizes.Sum() == parameters
+            ? $"{string.Join(" + ", sizes)} parameters"
+            : $"{parameters} parameters in other groups";
+    }
 }
 
 /// <summary>A group of parameters and its options.</summary>
-internal sealed record GroupManifest(
-    [property: JsonRequired] int Parameters,
-    double? LearningRate = null, double? InitialLearningRate = null, double? WeightDecay = null, double? Beta1 = null, double? Beta2 = null);
+internal readonly record struct GroupManifest(
+    int Parameters,
+    double? LearningRate = null, double? InitialLearningRate = null, double? WeightDecay = null, double? Beta1 = null, double? Beta2 = null)
+{
+    /// <exception cref="InvalidDataException">It does not say how many parameters there are.</exception>
+    public static GroupManifest Of(JsonView saved)
+    {
+        int? parameters = null;
+        double? rate = null, initialRate = null, decay = null, beta1 = null, beta2 = null;
+        foreach (var (key, value) in saved.Entries)
+            if (key.Is("parameters"u8))
+                parameters = value.Int32;
+            else if (key.Is("learning_rate"u8))
+                rate = Number(value);
+            else if (key.Is("initial_learning_rate"u8))
+                initialRate = Number(value);
+            else if (key.Is("weight_decay"u8))
+                decay = Number(value);
+            else if (key.Is("beta1"u8))
+                beta1 = Number(value);
+            else if (key.Is("beta2"u8))
+                beta2 = Number(value);
+        return new(
+            parameters ?? throw new InvalidDataException("its manifest has no number of parameters for a group."),
+            rate, initialRate, decay, beta1, beta2);
+    }
+
+    private static double? Number(JsonView value) => value.Type == JsonTokenType.Null ? null : value.Double;
+}
 
 /// <summary>What has state: a parameter, or a mixer.</summary>
 /// <param name="Name">Its name.</param>
@@ -133,19 +137,14 @@ internal sealed record GroupManifest(
 /// <param name="Slots">Names of the tensors of its state.</param>
 /// <param name="Counters">Whole numbers of its state.</param>
 internal sealed record ParameterManifest(
-    [property: JsonRequired] string Name,
-    long[] Shape, string? Dtype, string Layout, IReadOnlyList<string> Slots, IReadOnlyDictionary<string, long> Counters)
+    string Name, long[] Shape, string? Dtype, string Layout, IReadOnlyList<string> Slots, IReadOnlyDictionary<string, long> Counters)
 {
-    [JsonIgnore]
-    public bool IsComplete =>
-        Name is not null && Shape is not null && Layout is not null && Counters is not null && Slots?.All(slot => slot is not null) == true;
-
-    public string? DifferenceFrom(ParameterManifest saved)
+    public string? DifferenceFrom(SavedParameter saved)
     {
-        if (saved.Name != Name)
-            return $"The state has parameter '{saved.Name}' where this optimizer has '{Name}'.";
+        if (!saved.Name.Is(Name))
+            return $"The state has parameter '{saved.Name.Short()}' where this optimizer has '{Name}'.";
         if (!saved.Shape.SequenceEqual(Shape))
             return $"Parameter '{Name}' was saved with shape [{string.Join(", ", saved.Shape)}], and has shape [{string.Join(", ", Shape)}] here.";
-        return saved.Layout == Layout ? null : $"Parameter '{Name}' was saved as '{saved.Layout}', and is '{Layout}' here.";
+        return saved.Layout.Is(Layout) ? null : $"Parameter '{Name}' was saved as '{saved.Layout.Short()}', and is '{Layout}' here.";
     }
 }

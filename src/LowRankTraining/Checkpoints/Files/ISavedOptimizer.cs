@@ -26,14 +26,14 @@ internal interface ISavedOptimizer
     long[] ExpectedShape(Tensor tensor, long step, long[] saved);
 
     /// <summary>The first difference from what was saved, with what to do, or null where it fits.</summary>
-    string? DifferenceFrom(CheckpointManifest saved);
+    string? DifferenceFrom(SavedManifest saved);
 
     /// <summary>Reads all of the state of a file that fits.</summary>
     /// <exception cref="InvalidDataException">It is damaged. Nothing was changed.</exception>
     PendingLoad Read(SafeTensorsFile file);
 
     /// <summary>Every option of the method that is not what it was, so that a refusal can name it.</summary>
-    IReadOnlyList<OptionChange> ChangesSince(CheckpointManifest saved);
+    IReadOnlyList<OptionChange> ChangesSince(SavedManifest saved);
 
     static ISavedOptimizer Of(OptimizerHelper optimizer, nn.Module model) => optimizer as ISavedOptimizer ?? new PlainOptimizer(optimizer, model);
 }

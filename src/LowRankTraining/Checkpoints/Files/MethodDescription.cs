@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using LowRankTraining.Text;
 
@@ -6,21 +7,53 @@ namespace LowRankTraining.Checkpoints;
 /// <summary>All options of a method, its parts included, in its text form: what a checkpoint says about how it was made.</summary>
 internal static class MethodDescription
 {
+    private const int Most = 100, LongestName = 4000;
+
     /// <summary>The options of a method, or null where there is none.</summary>
     public static JsonObject? Of(object? method) => method is null ? null : PartWriter.Full(method);
 
-    /// <summary>Every option that is not what it was, in the order of their names. None where one of the descriptions is not known.</summary>
-    public static IReadOnlyList<OptionChange> Changes(JsonObject? saved, object? method) =>
-        saved is null || KindOf(saved) is null || method is null ? [] : [.. Compare(method.GetType().Name, saved, Of(method))];
+    /// <summary>Every option that is not what it was, in the order of their names; so many of them as can be told, where they are very many. None where one of
+    /// the descriptions is not known.</summary>
+    public static IReadOnlyList<OptionChange> Changes(JsonView? saved, object? method)
+    {
+        var changes = new List<OptionChange>();
+        if (saved is { } before && method is not null && KindOf(before) is not null)
+            Compare(method.GetType().Name, before, Of(method), changes);
+        return [.. changes.OrderBy(change => change.Path, StringComparer.Ordinal)];
+    }
 
     private static string? KindOf(JsonObject part) => (part[PartWriter.MethodKey] ?? part[PartWriter.KindKey])?.ToString();
 
-    private static IEnumerable<OptionChange> Compare(string path, JsonNode? saved, JsonNode? current)
+    private static string? KindOf(JsonView part)
     {
-        if (saved is JsonObject before && current is JsonObject now && KindOf(before) == KindOf(now))
-            return now.Select(option => option.Key).Union(before.Select(option => option.Key)).Order(StringComparer.Ordinal)
-                .SelectMany(name => Compare($"{path}.{name}", before[name], now[name]));
-        return saved?.ToJsonString() == current?.ToJsonString() ? [] : [new OptionChange(path, Text(saved), Text(current))];
+        foreach (var (key, value) in part.Entries)
+            if (key.Is(PartWriter.MethodKey) || key.Is(PartWriter.KindKey))
+                return value.Short();
+        return null;
+    }
+
+    private static void Compare(string path, JsonView saved, JsonNode? current, List<OptionChange> changes)
+    {
+        if (saved.Type == JsonTokenType.StartObject && current is JsonObject now && KindOf(saved) == KindOf(now))
+            CompareEntries(path, saved, now, changes);
+        else if (!saved.Json.SequenceEqual(JsonSerializer.SerializeToUtf8Bytes(current, CheckpointManifest.Json)))
+            changes.Add(new(path, KindOf(saved) ?? saved.ShortJson(OptionChange.Longest), Text(current)));
+    }
+
+    private static void CompareEntries(string path, JsonView saved, JsonObject current, List<OptionChange> changes)
+    {
+        var missing = current.Select(option => option.Key).ToHashSet();
+        foreach (var (key, value) in saved.Entries)
+        {
+            if (changes.Count == Most)
+                return;
+            var name = key.Short(LongestName);
+            missing.Remove(name);
+            Compare($"{path}.{name}", value, current[name], changes);
+        }
+
+        foreach (var name in missing.Where(name => current[name] is not null))
+            changes.Add(new($"{path}.{name}", "null", Text(current[name])));
     }
 
     private static string Text(JsonNode? node) => node is JsonObject part && KindOf(part) is { } kind ? kind : node?.ToJsonString() ?? "null";
@@ -32,7 +65,7 @@ internal static class MethodDescription
 /// <param name="Current">Its value now.</param>
 internal sealed record OptionChange(string Path, string Saved, string Current)
 {
-    private const int Longest = 80;
+    public const int Longest = 80;
 
     /// <summary>All changes in a sentence of their own, or nothing.</summary>
     public static string Sentence(IReadOnlyList<OptionChange> changes) => changes.Count == 0 ? "" : $" {string.Join("; ", changes)}.";

@@ -15,9 +15,9 @@ internal sealed class PlainOptimizer(OptimizerHelper optimizer, nn.Module model)
 
     public long[] ExpectedShape(Tensor tensor, long step, long[] saved) => tensor.shape;
 
-    public IReadOnlyList<OptionChange> ChangesSince(CheckpointManifest saved) => [];
+    public IReadOnlyList<OptionChange> ChangesSince(SavedManifest saved) => [];
 
-    public string? DifferenceFrom(CheckpointManifest saved) =>
+    public string? DifferenceFrom(SavedManifest saved) =>
         Manifest().DifferenceFrom(saved) is { } difference ? $"{difference} Make the optimizer as in the run that was saved." : null;
 
     public PendingLoad Read(SafeTensorsFile file)

@@ -23,7 +23,7 @@ public sealed class SafeTensorsFile : IDisposable
     /// <value>Texts that stand beside the tensors.</value>
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
-    internal CheckpointManifest? Manifest => _header.Manifest;
+    internal SavedManifest? Manifest => _header.Manifest;
 
     /// <summary>Opens a file and checks its header against its length.</summary>
     /// <exception cref="FileNotFoundException">There is none.</exception>

@@ -16,15 +16,8 @@ internal sealed class SafeTensorsHeader
     /// <summary>What earlier formats of files begin with: the length of a text, and the text. State in a stream began with 1 and a text.</summary>
     private static readonly byte[][] EarlierFormats = ["\u001aLowRank"u8.ToArray(), "\u0015LowRank"u8.ToArray()];
 
-    private readonly byte[] _bytes;
-
     /// <exception cref="InvalidDataException">It is damaged.</exception>
-    private SafeTensorsHeader(byte[] bytes)
-    {
-        if (JsonKeys.Repeated(bytes) is { } repeated)
-            throw new InvalidDataException($"it holds '{Short(repeated)}' twice.");
-        (_bytes, Tensors) = (bytes, new TensorIndex(bytes));
-    }
+    private SafeTensorsHeader(byte[] bytes) => Tensors = new(bytes);
 
     public TensorIndex Tensors { get; }
 
@@ -32,7 +25,7 @@ internal sealed class SafeTensorsHeader
     public IReadOnlyDictionary<string, string> Metadata => field ??= ReadMetadata();
 
     /// <value>What the library has written about the file, or null where another program wrote it.</value>
-    public CheckpointManifest? Manifest { get; private set; }
+    public SavedManifest? Manifest { get; private set; }
 
     /// <summary>Reads a header and checks it, against its own checksum where it has one.</summary>
     /// <param name="stream">At the length of the header.</param>
@@ -52,12 +45,12 @@ internal sealed class SafeTensorsHeader
 
         // Seal or manifest is enough to know a file of this library: the other may be what is damaged.
         var manifest = header.ReadManifest();
-        if (!isSealed && CheckpointManifest.MayBe(manifest))
+        if (!isSealed && CheckpointManifest.MayBe(manifest.Span))
             throw HeaderChecksum.NotAsWritten();
-        if (isSealed && manifest.Length > 0)
+        if (isSealed && !manifest.IsEmpty)
         {
-            header.Manifest = CheckpointManifest.Parse(manifest);
-            header.Tensors.TakeChecksums(CheckpointManifest.ChecksumsIn(manifest));
+            header.Manifest = new(manifest);
+            header.Tensors.TakeChecksums(header.Manifest.Checksums);
         }
 
         header.Tensors.RequireGapless(limit - sizeof(long) - bytes.Length, isAll: available is not null);
@@ -105,54 +98,30 @@ internal sealed class SafeTensorsHeader
         return header.ToArray();
     }
 
-    /// <summary>To the first of the texts, if there are any.</summary>
-    private Utf8JsonReader ReaderOfTexts()
-    {
-        var json = new Utf8JsonReader(_bytes);
-        json.Read();
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName && !json.ValueTextEquals(MetadataKey))
-            json.Skip();
-        return json.TokenType == JsonTokenType.EndObject || json.Read() && json.TokenType == JsonTokenType.StartObject
-            ? json
-            : throw new InvalidDataException("its metadata are no JSON object.");
-    }
-
-    /// <summary>Checks that texts are texts.</summary>
+    /// <summary>Checks that texts are texts, and that each has a name of its own.</summary>
     /// <returns>The manifest in UTF-8; nothing where there is none.</returns>
-    private ReadOnlySpan<byte> ReadManifest()
+    private ReadOnlyMemory<byte> ReadManifest()
     {
-        ReadOnlySpan<byte> manifest = [];
-        byte[] room = [];
-        for (var json = ReaderOfTexts(); json.Read() && json.TokenType == JsonTokenType.PropertyName;)
-        {
-            var isManifest = json.ValueTextEquals(ManifestKey);
-            json.Read();
-            if (json.TokenType == JsonTokenType.Null)
-                continue;
-            var text = json.Utf8(ref room);
-            if (isManifest)
-            {
-                manifest = text;
-                room = [];
-            }
-        }
+        if (Tensors.Texts is not { } texts)
+            return default;
+        if (texts.Type != JsonTokenType.StartObject)
+            throw new InvalidDataException("its metadata are no JSON object.");
+        if (JsonKeys.Repeated(texts.Json, MetadataKey) is { } repeated)
+            throw TensorIndex.Twice(repeated);
 
+        ReadOnlyMemory<byte> manifest = default;
+        var room = Array.Empty<byte>();
+        foreach (var (key, value) in texts.Entries)
+            if (value.Type != JsonTokenType.Null && value.Utf8(ref room) is var text && key.Is(ManifestKey))
+                (manifest, room) = (text, []);
         return manifest;
     }
 
     private Dictionary<string, string> ReadMetadata()
     {
         var texts = new Dictionary<string, string>();
-        for (var json = ReaderOfTexts(); json.Read() && json.TokenType == JsonTokenType.PropertyName;)
-        {
-            var key = json.GetString()!;
-            json.Read();
-            texts.Add(key, json.GetString() ?? "");
-        }
-
+        foreach (var (key, value) in Tensors.Texts?.Entries ?? default)
+            texts.Add(key.Text, value.Type == JsonTokenType.Null ? "" : value.Text);
         return texts;
     }
-
-    /// <summary>A text of a damaged file can be as long as the file.</summary>
-    public static string Short(string text) => text.Length > 200 ? $"{text[..200]}..." : text;
 }

@@ -10,20 +10,25 @@ internal static class SavedBag
         new(name, shape, dtype, layout, [.. bag.Tensors.Keys], new Dictionary<string, long>(bag.Counters));
 
     /// <summary>Reads a bag, its tensors to <paramref name="device"/>.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="saved">What its manifest says of the bag.</param>
+    /// <param name="name">The bag's name, which is the one in the manifest.</param>
+    /// <param name="device">Where its tensors are to be.</param>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
-    public static StateBag ReadBag(this SafeTensorsFile file, ParameterManifest saved, Device device)
+    public static StateBag ReadBag(this SafeTensorsFile file, SavedParameter saved, string name, Device device)
     {
         var bag = new StateBag();
         try
         {
-            foreach (var (name, value) in saved.Counters)
-                bag.SetCounter(name, value);
-            foreach (var slot in saved.Slots)
+            foreach (var (counter, value) in saved.Counters.Entries)
+                bag.SetCounter(counter.Text, value.Int64);
+            foreach (var item in saved.Slots.Items)
             {
                 using var scope = NewDisposeScope();
-                if (!file.Has(TensorName(saved.Name, slot)))
-                    throw new InvalidDataException($"The file holds no '{slot}' for '{saved.Name}', and its manifest says so.");
-                bag.Set(slot, file.Read(TensorName(saved.Name, slot)).to(device));
+                var slot = item.Text;
+                if (bag.TryGet(slot, out _) || !file.Has(TensorName(name, slot)))
+                    throw new InvalidDataException($"The file does not hold '{item.Short()}' for '{name}' once, and its manifest says so.");
+                bag.Set(slot, file.Read(TensorName(name, slot)).to(device));
             }
 
             return bag;

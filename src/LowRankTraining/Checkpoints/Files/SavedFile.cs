@@ -17,12 +17,12 @@ internal static class SavedFile
     public static SafeTensorsFile Open(string path, string kind) => Advise(() =>
     {
         var file = SafeTensorsFile.Open(path);
-        if (file.Manifest?.Kind == kind)
+        if (file.Manifest?.Kind.Is(kind) == true)
             return file;
 
         file.Dispose();
         throw new InvalidDataException(file.Manifest is { } other
-            ? $"'{path}' holds the state of another kind: '{other.Kind}', and not '{kind}'."
+            ? $"'{path}' holds the state of another kind: '{other.Kind.Short()}', and not '{kind}'."
             : $"'{path}' is a safetensors file without the manifest of LowRankTraining: it was not saved by this library.");
     });
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LowRankTraining.Text;
 
 namespace LowRankTraining.Checkpoints;
 
@@ -22,11 +23,11 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
         Span<long> offsets = stackalloc long[2];
         if (json.Read() && json.TokenType == JsonTokenType.StartObject)
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-                if (Begins(ref json, "dtype"u8))
+                if (Begins(ref json, "dtype"u8, dtype is null, ref name))
                     (dtype, bits) = DtypeAt(ref json, ref name);
-                else if (Begins(ref json, "shape"u8))
+                else if (Begins(ref json, "shape"u8, dimensions < 0, ref name))
                     dimensions = ReadNumbers(ref json, shape);
-                else if (Begins(ref json, "data_offsets"u8))
+                else if (Begins(ref json, "data_offsets"u8, ends < 0, ref name))
                     ends = ReadNumbers(ref json, offsets);
                 else
                     json.Skip();
@@ -52,7 +53,14 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
     }
 
     /// <summary>Whether a key is the one that is meant; then its value is read next.</summary>
-    private static bool Begins(ref Utf8JsonReader json, ReadOnlySpan<byte> key) => json.ValueTextEquals(key) && json.Read();
+    private static bool Begins(ref Utf8JsonReader json, ReadOnlySpan<byte> key, bool isFirst, ref Utf8JsonReader name)
+    {
+        if (!json.ValueTextEquals(key))
+            return false;
+        if (!isFirst)
+            throw TensorIndex.Twice($"{Short(ref name)}:{json.GetString()}");
+        return json.Read();
+    }
 
     private static (string Dtype, int Bits) DtypeAt(ref Utf8JsonReader json, ref Utf8JsonReader name)
     {
@@ -79,6 +87,5 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
         return count;
     }
 
-    /// <summary>A text of a damaged file can be as long as the file.</summary>
-    private static string Short(ref Utf8JsonReader text) => SafeTensorsHeader.Short(text.GetString()!);
+    private static string Short(ref Utf8JsonReader text) => JsonText.Short(text);
 }

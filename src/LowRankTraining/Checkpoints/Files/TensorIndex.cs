@@ -8,10 +8,13 @@ namespace LowRankTraining.Checkpoints;
 /// smaller than the header itself.</summary>
 internal sealed class TensorIndex
 {
+    /// <summary>Bytes that the description of a tensor takes in a header, at the least: <c>"":{"dtype":"I8","shape":[],"data_offsets":[0,1]}</c>.</summary>
+    private const int Shortest = 50;
+
     private readonly byte[] _header;
 
     /// <summary>In the order of the values.</summary>
-    private readonly Place[] _places;
+    private readonly List<Place> _places;
 
     /// <summary>Of the names, sorted, and which place each belongs to.</summary>
     private readonly ulong[] _hashes;
@@ -20,23 +23,13 @@ internal sealed class TensorIndex
     /// <summary>Of the values, in their order; nothing as long as no manifest is known.</summary>
     private ulong[] _checksums = [];
 
-    /// <summary>Reads all descriptions of a header in which no key stands twice.</summary>
-    /// <exception cref="InvalidDataException">One is damaged.</exception>
+    /// <summary>Reads all descriptions of a header, each in one pass and without making anything of it but its place.</summary>
+    /// <exception cref="InvalidDataException">One is damaged, or a name stands there twice.</exception>
     public TensorIndex(byte[] header)
     {
-        var count = CountIn(header);
-        (_header, _places, _hashes, _ofHash) = (header, new Place[count], new ulong[count], new int[count]);
-        var json = new Utf8JsonReader(header);
-        Span<long> shape = stackalloc long[TensorDescription.MostDimensions];
-        json.Read();
-        for (var index = 0; Advance(ref json);)
-        {
-            var name = json;
-            var tensor = TensorDescription.Read(ref json, ref name, shape);
-            _places[index++] = new(tensor.Begin, tensor.End, (int)name.TokenStartIndex);
-        }
-
-        Array.Sort(_places, (a, b) => (a.Begin, a.End, a.Name).CompareTo((b.Begin, b.End, b.Name)));
+        (_header, _places) = (header, new(Math.Min(header.AsSpan().Count("\"data_offsets\""u8), header.Length / Shortest)));
+        ReadPlaces();
+        (_hashes, _ofHash) = (new ulong[Count], new int[Count]);
         SortNames();
     }
 
@@ -52,7 +45,10 @@ internal sealed class TensorIndex
         public ScalarType? Type => SafeTensorsTypes.TypeOf(Dtype);
     }
 
-    public int Count => _places.Length;
+    public int Count => _places.Count;
+
+    /// <value>What stands beside the tensors, if anything.</value>
+    public JsonView? Texts { get; private set; }
 
     /// <value>The tensors' names, in the order in which their values lie in the file.</value>
     public IEnumerable<string> Names => _places.Select(NameOf);
@@ -75,22 +71,22 @@ internal sealed class TensorIndex
     public bool Has(string name) => IndexOf(Encoding.UTF8.GetBytes(name)) is not null;
 
     /// <summary>Takes the checksum of every tensor, by its name.</summary>
-    /// <param name="checksums">At an object of them in which no key stands twice.</param>
+    /// <param name="checksums">An object of them in which no key stands twice.</param>
     /// <exception cref="InvalidDataException">The tensors are not those that were written.</exception>
-    public void TakeChecksums(Utf8JsonReader checksums)
+    public void TakeChecksums(JsonView checksums)
     {
         _checksums = new ulong[Count];
         var (taken, room) = (0, Array.Empty<byte>());
-        for (; checksums.Read() && checksums.TokenType == JsonTokenType.PropertyName; taken++)
+        foreach (var (name, checksum) in checksums.Entries)
         {
-            var name = checksums;
-            var index = IndexOf(checksums.Utf8(ref room)) ?? throw new InvalidDataException($"'{name.GetString()}' is missing.");
-            if (!checksums.Read() || checksums.TokenType != JsonTokenType.String || !HashingStream.TryParse(checksums.ValueSpan, out _checksums[index]))
-                throw new InvalidDataException($"its manifest holds no checksum of '{name.GetString()}'.");
+            var index = IndexOf(name.Utf8(ref room).Span) ?? throw new InvalidDataException($"'{name.Short()}' is missing.");
+            if (checksum.Type != JsonTokenType.String || !HashingStream.TryParse(checksum.Json[1..^1], out _checksums[index]))
+                throw new InvalidDataException($"its manifest holds no checksum of '{name.Short()}'.");
+            taken++;
         }
 
         if (taken < Count)
-            throw new InvalidDataException($"it holds '{NameOf(_places[Array.IndexOf(_checksums, 0UL)])}', which was not written with it.");
+            throw new InvalidDataException($"it holds '{Short(_places[Array.IndexOf(_checksums, 0UL)])}', which was not written with it.");
     }
 
     /// <summary>Checks that values follow on one another without a gap, as far as they are there.</summary>
@@ -114,30 +110,41 @@ internal sealed class TensorIndex
             throw new InvalidDataException($"its tensors take {end} bytes, and {available} are there.");
     }
 
-    private static int CountIn(byte[] header)
+    /// <summary>What says that a key stands twice where it may stand once.</summary>
+    public static InvalidDataException Twice(string path) => new($"it holds '{path}' twice.");
+
+    private void ReadPlaces()
     {
-        var json = new Utf8JsonReader(header);
-        var count = 0;
+        var json = new Utf8JsonReader(_header);
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
             throw new InvalidDataException("its header is no JSON object.");
-        while (Advance(ref json))
-        {
-            json.Skip();
-            count++;
-        }
-
-        return count;
-    }
-
-    /// <summary>To the name of the next tensor.</summary>
-    private static bool Advance(ref Utf8JsonReader json)
-    {
+        var isInOrder = true;
+        Span<long> shape = stackalloc long[TensorDescription.MostDimensions];
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             if (json.ValueTextEquals(SafeTensorsHeader.MetadataKey))
-                json.Skip();
+                TakeTexts(ref json);
             else
-                return true;
-        return false;
+            {
+                var name = json;
+                var tensor = TensorDescription.Read(ref json, ref name, shape);
+                _places.Add(new(tensor.Begin, tensor.End, (int)name.TokenStartIndex));
+                isInOrder &= Count < 2 || _places[^2].CompareTo(_places[^1]) < 0;
+            }
+
+        // Nothing follows the object.
+        json.Read();
+        if (!isInOrder)
+            _places.Sort();
+    }
+
+    private void TakeTexts(ref Utf8JsonReader json)
+    {
+        if (Texts is not null)
+            throw Twice(SafeTensorsHeader.MetadataKey);
+        json.Read();
+        var start = (int)json.TokenStartIndex;
+        json.Skip();
+        Texts = new(_header.AsMemory(start..(int)json.BytesConsumed));
     }
 
     private void SortNames()
@@ -150,6 +157,9 @@ internal sealed class TensorIndex
         }
 
         Array.Sort(_hashes, _ofHash);
+        for (var found = 1; found < Count; found++)
+            if (_hashes[found] == _hashes[found - 1] && ReaderAt(_places[_ofHash[found]]) is var name && IndexOf(name.Utf8(ref room)) != _ofHash[found])
+                throw Twice(JsonText.Short(name));
     }
 
     /// <summary>Where the tensor of a name is among all; null where there is none.</summary>
@@ -170,8 +180,11 @@ internal sealed class TensorIndex
 
     private string NameOf(Place place) => ReaderAt(place).GetString()!;
 
-    private string Short(Place place) => SafeTensorsHeader.Short(NameOf(place));
+    private string Short(Place place) => JsonText.Short(ReaderAt(place));
 
     /// <summary>Where values are, and where the header has the name of their tensor.</summary>
-    private readonly record struct Place(long Begin, long End, int Name);
+    private readonly record struct Place(long Begin, long End, int Name) : IComparable<Place>
+    {
+        public int CompareTo(Place other) => (Begin, End, Name).CompareTo((other.Begin, other.End, other.Name));
+    }
 }

@@ -6,20 +6,25 @@ namespace LowRankTraining.Layers;
 /// <summary>Names of layers as PEFT's patterns give them: a name, or the end of one from a dot on, or a regular expression for either.</summary>
 internal static class NamePattern
 {
+    /// <summary>Expressions that are kept at one time.</summary>
+    public const int MostMade = 64;
+
     private const string Weight = ".weight";
-    private const int Longest = 1000, MostMade = 64;
+    private const int Longest = 1000;
 
     /// <summary>Expressions, each of which is asked about every layer, and takes some hundred kilobytes to make.</summary>
     private static readonly ConcurrentDictionary<string, Regex> Made = new();
 
     private static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(1);
 
+    /// <summary>Whether it is a pattern. Its expression is looked at, and not made.</summary>
     public static bool IsValid(string pattern)
     {
+        if (pattern.Length == 0 || IsPlain(pattern))
+            return pattern.Length > 0;
         try
         {
-            _ = pattern.Length > 0 && IsMatch(pattern, "");
-            return pattern.Length > 0;
+            return pattern.Length <= Longest && new Regex(Whole(pattern)) is not null;
         }
         catch (ArgumentException)
         {
@@ -48,6 +53,12 @@ internal static class NamePattern
         return null;
     }
 
+    /// <summary>Most patterns are names, for which no expression has to be compiled. A dot stands for any letter, as in one.</summary>
+    public static bool IsPlain(string pattern) =>
+        pattern.Length > 0 && pattern.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
+
+    private static string Whole(string pattern) => $@"^(.*\.)?({pattern})$";
+
     private static bool IsMatch(string pattern, string name)
     {
         if (IsPlain(pattern))
@@ -66,10 +77,6 @@ internal static class NamePattern
         }
     }
 
-    /// <summary>Most patterns are names, for which no expression has to be compiled. A dot stands for any letter, as in one.</summary>
-    private static bool IsPlain(string pattern) =>
-        pattern.Length > 0 && pattern.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
-
     private static bool EndsWith(string name, string pattern) =>
         name.Length >= pattern.Length && (name.Length == pattern.Length || name[^(pattern.Length + 1)] == '.')
         && name.Skip(name.Length - pattern.Length).Zip(pattern).All(pair => pair.First == pair.Second || (pair.Second == '.' && pair.First != '\n'));
@@ -81,14 +88,13 @@ internal static class NamePattern
         if (pattern.Length > Longest)
             throw new ArgumentException($"A pattern of {pattern.Length} letters is none: {Longest} are the most.");
 
-        var whole = $@"^(.*\.)?({pattern})$";
         try
         {
-            return new(whole, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking, LongestTime);
+            return new(Whole(pattern), RegexOptions.CultureInvariant | RegexOptions.NonBacktracking, LongestTime);
         }
         catch (NotSupportedException)
         {
-            return new(whole, RegexOptions.CultureInvariant, LongestTime);
+            return new(Whole(pattern), RegexOptions.CultureInvariant, LongestTime);
         }
     }
 }
