@@ -7,7 +7,8 @@ using System.Text.Json.Nodes;
 namespace LowRankTraining.Text;
 
 /// <summary>The text form of a method or a part: its kind by a word, and its options by their names.</summary>
-/// <remarks>Enums are their names, infinities and NaN texts. A part whose options are all as by default is its word alone.</remarks>
+/// <remarks>Enums are their names, infinities and NaN texts. A part whose options are all as by default is its word alone; one of an option that takes no
+/// other kind is its options alone, those that differ from what stands there by default.</remarks>
 internal sealed class PartWriter
 {
     /// <summary>What the word of a kind is called in the text.</summary>
@@ -25,7 +26,22 @@ internal sealed class PartWriter
 
     private JsonObject Parts(object part) => (_all ? [] : Kinds.Of(part)).Where(kind => kind.Prototype is not null)
         .Select(kind => With(kind.Name, part, Differences(part, kind.Default()))).MinBy(written => written.Count)
-        ?? With(NameOf(part), part, PartOption.Of(part.GetType()));
+        ?? With(NameOf(part), part, Whole(part));
+
+    /// <summary>A part where one of a type is expected, and where another one may stand by default.</summary>
+    private JsonNode Part(object part, Type? expected, object? standing)
+    {
+        var written = !_all && expected is { IsSealed: true } && Kinds.Of(part) is [var only] ? With(null, part, Said(only)) : Parts(part);
+        return (_all, written.Count) switch
+        {
+            (false, 0) => JsonValue.Create(NameOf(part)),
+            (false, 1) when written.ContainsKey(KindKey) || written.ContainsKey(MethodKey) => written.Single().Value!.DeepClone(),
+            _ => written,
+        };
+
+        IEnumerable<(PartOption, object?)> Said(Kind only) => standing is not null ? Differences(part, Kind.Copy(standing))
+            : only.Prototype is not null ? Differences(part, only.Default()) : Whole(part);
+    }
 
     /// <summary>The kind that is nearest to a part, as a kind is told from others of its type by what cannot be set.</summary>
     public static string NameOf(object part) => Kinds.Of(part) switch
@@ -35,24 +51,31 @@ internal sealed class PartWriter
         var kinds => kinds.MinBy(kind => Differences(part, kind.Default()).Count())!.Name,
     };
 
-    private JsonObject With(string name, object part, IEnumerable<PartOption> options)
+    private JsonObject With(string? name, object part, IEnumerable<(PartOption Option, object? Unset)> options)
     {
-        var written = new JsonObject { [part is ILowRankStrategy ? MethodKey : KindKey] = name };
-        foreach (var option in options)
-            written[option.Name] = Node(option.Get(part));
+        var written = new JsonObject();
+        if (name is not null)
+            written[part is ILowRankStrategy ? MethodKey : KindKey] = name;
+        foreach (var (option, unset) in options)
+            written[option.Name] = Node(option.Get(part), option.Type, unset);
         return written;
     }
 
-    /// <summary>What has to be said, in this order, to make a part of the default one. What is said changes what others are by default.</summary>
-    private static IEnumerable<PartOption> Differences(object part, object unset)
+    private static IEnumerable<(PartOption Option, object? Unset)> Whole(object part) =>
+        PartOption.Of(part.GetType()).Select(option => (option, (object?)null));
+
+    /// <summary>What has to be said, in this order, to make a part of the default one, each with what it is until then. What is said changes what others are by
+    /// default.</summary>
+    private static IEnumerable<(PartOption Option, object? Unset)> Differences(object part, object unset)
     {
         foreach (var option in PartOption.Of(part.GetType()))
         {
-            if (AreSame(option.Get(part), option.Get(unset)))
+            var before = option.Get(unset);
+            if (AreSame(option.Get(part), before))
                 continue;
             if (option.IsSettable)
                 TrySet(option, unset, option.Get(part));
-            yield return option;
+            yield return (option, before);
         }
     }
 
@@ -71,7 +94,7 @@ internal sealed class PartWriter
     private static bool AreSame(object? one, object? other) =>
         Equals(one, other) || JsonNode.DeepEquals(new PartWriter(all: true).Node(one), new PartWriter(all: true).Node(other));
 
-    private JsonNode? Node(object? value) => value switch
+    private JsonNode? Node(object? value, Type? expected = null, object? standing = null) => value switch
     {
         null => null,
         string text => JsonValue.Create(text),
@@ -82,9 +105,9 @@ internal sealed class PartWriter
         ulong number => JsonValue.Create(number),
         sbyte or byte or short or ushort or int or uint or long => JsonValue.Create(Convert.ToInt64(value, CultureInfo.InvariantCulture)),
         IDictionary entries => new JsonObject(entries.Keys.Cast<object>().Select(key => KeyValuePair.Create(key.ToString()!, Node(entries[key])))),
-        IEnumerable items => new JsonArray([.. items.Cast<object?>().Select(Node)]),
+        IEnumerable items => new JsonArray([.. items.Cast<object?>().Select(item => Node(item, expected?.GetGenericArguments().LastOrDefault()))]),
         IFormattable text and ValueType => JsonValue.Create(text.ToString(null, CultureInfo.InvariantCulture)),
         _ when PartOption.HasConverter(value.GetType()) => JsonValue.Create(TypeDescriptor.GetConverter(value).ConvertToInvariantString(value)),
-        _ => Parts(value) is { Count: 1 } kind && !_all ? kind.Single().Value!.DeepClone() : Parts(value),
+        _ => Part(value, expected, standing),
     };
 }

@@ -97,6 +97,31 @@ public class MethodTextTests
         LowRankStrategies.Parse(method.ToString()).Should().Be(method);
     }
 
+    /// <summary>A part of the only kind that its option takes is written without its kind, and read with it too.</summary>
+    [Fact]
+    public void Kind_is_not_written_where_no_other_is_possible()
+    {
+        Print(new GaLore { Overrides = [new() { Pattern = "head", Rank = 4 }] }, """{"Method":"galore","Overrides":[{"Pattern":"head","Rank":4}]}""",
+            """{"Method":"galore","Overrides":[{"Kind":"parameter-options","Pattern":"head","Rank":4}]}""");
+        Print(new Fira { Limiter = new() { MaxGrowth = 1.05 } }, """{"Method":"fira","Limiter":{"MaxGrowth":1.05}}""",
+            """{"Method":"fira","Limiter":{"Kind":"norm-growth-limiter","MaxGrowth":1.05}}""");
+        Print(new LowRankFactorization { Ranks = new(new Dictionary<string, int> { ["0"] = 3 }) }, """{"Method":"factorized","Ranks":{"Ranks":{"0":3}}}""",
+            """{"Method":"factorized","Ranks":{"Kind":"rank-allocation","Ranks":{"0":3}}}""");
+        Print(new DoRA { Projected = new() { Rank = 2 } }, """{"Method":"dora","Projected":{"Rank":2}}""",
+            """{"Method":"dora","Projected":{"Method":"gradnormlorp","Rank":2}}""");
+        Print(new DoRA { Projected = new() }, """{"Method":"dora","Projected":"gradnormlorp"}""", """{"Method":"dora","Projected":{}}""");
+        Print(new Flora { Adafactor = new() { Beta1 = 0.5 } }, """{"Method":"flora","Adafactor":{"Beta1":0.5,"ScaleParameter":false}}""",
+            """{"Method":"flora","Adafactor":{"Kind":"adafactor","Beta1":0.5}}""");
+        Print(new GaLore { Inner = new LionRule { Beta1 = 0.95 } }, """{"Method":"galore","Inner":{"Kind":"lion","Beta1":0.95}}""");
+
+        static void Print(ILowRankStrategy method, params string[] texts)
+        {
+            method.ToString().Should().Be(texts[0]);
+            foreach (var text in texts)
+                PartWriter.Full(LowRankStrategies.Parse(text)).ToJsonString().Should().Be(PartWriter.Full(method).ToJsonString(), $"of {text}");
+        }
+    }
+
     [Fact]
     public void Recipe_is_composed_by_text()
     {
@@ -170,7 +195,7 @@ public class MethodTextTests
         LowRankStrategies.Parse(name).Should().Be(method);
         method.ToString().Should().Be(new JsonObject { ["Method"] = name }.ToJsonString());
 
-        foreach (var changed in Changed(method))
+        foreach (var changed in ChangedOptions.Of(method))
         {
             var text = changed.ToString()!;
             var read = LowRankStrategies.Parse(text);
@@ -217,33 +242,6 @@ public class MethodTextTests
 
         public TorchSharp.torch.Tensor Find(in SubspaceQuery query) => throw new NotSupportedException();
     }
-
-    /// <summary>The method with each option changed by itself.</summary>
-    private static IEnumerable<ILowRankStrategy> Changed(ILowRankStrategy method)
-    {
-        foreach (var option in PartOption.Of(method.GetType()).Where(option => option.IsSettable && option.Type != typeof(WeLorePlan)))
-            foreach (var value in Others(option, option.Get(method)))
-            {
-                var copy = (ILowRankStrategy)Kind.Copy(method);
-                option.Set(copy, value);
-                yield return copy;
-            }
-    }
-
-    private static IEnumerable<object?> Others(PartOption option, object? value) => option.Type switch
-    {
-        var type when type == typeof(int) => [Convert.ToInt32(value, null) + 1],
-        var type when type == typeof(long) => [Convert.ToInt64(value, null) + 1],
-        var type when type == typeof(ulong) => [ulong.MaxValue],
-        var type when type == typeof(bool) => [!(bool)value!],
-        var type when type == typeof(double) => [value is null ? 0.5 : (double)value * 0.75 + 1e-5, double.PositiveInfinity],
-        { IsEnum: true } type => Enum.GetValues(type).Cast<object>().Where(other => !other.Equals(value)),
-        var type when type == typeof(Sparsity) => [Sparsity.TwoOfFour, Sparsity.Share(0.125)],
-        var type when type == typeof(RankAllocation) => [new RankAllocation(new Dictionary<string, int> { ["a.b"] = 3 })],
-        var type when type == typeof(IReadOnlyDictionary<string, int>) => [new Dictionary<string, int> { ["a.b"] = 3 }],
-        var type when type == typeof(IReadOnlyDictionary<string, double>) => [new Dictionary<string, double> { ["a.b"] = 0.5 }],
-        var type => Kinds.For(type).Where(kind => kind.Prototype is not null && !kind.Prototype.Equals(value)).Select(kind => kind.Default()),
-    };
 
     private static JsonNode Texts(JsonNode node) => node switch
     {
