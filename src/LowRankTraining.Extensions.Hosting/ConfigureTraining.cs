@@ -29,7 +29,7 @@ internal sealed class ConfigureTraining(string name, IConfiguration section, ILo
             return;
 
         List<string> failures = [];
-        var text = ConfigurationText.Of(section);
+        var text = ConfigurationText.Of(section, failures);
         var own = new JsonObject(((text as JsonObject) ?? []).Where(key => OwnKeys.Contains(key.Key, StringComparer.OrdinalIgnoreCase))
             .Select(key => KeyValuePair.Create(key.Key, key.Value?.DeepClone())));
         if (Read<LowRankTrainingOptions>(own, failures) is { } read)

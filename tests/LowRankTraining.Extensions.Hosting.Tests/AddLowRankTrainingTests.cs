@@ -158,6 +158,24 @@ public class AddLowRankTrainingTests
     public void Options_that_code_sets_to_null_are_empty() =>
         new LowRankTrainingOptions { Targets = null!, Except = null! }.Should().BeEquivalentTo(new LowRankTrainingOptions());
 
+    /// <summary>The word of a part in a file, and an option of it in the environment.</summary>
+    [Fact]
+    public void Word_from_one_source_and_options_from_another_are_one_part()
+    {
+        var read = () => Method(("Training", "fira"), ("Training:Rank", "8"), ("Training:Refresh", "staggered"), ("Training:Refresh:Every", "50"));
+
+        read().Should().Be(new Fira { Rank = 8, Refresh = new StaggeredRefresh { Every = 50 } });
+    }
+
+    [Fact]
+    public void Two_sources_with_different_words_for_one_part_are_named()
+    {
+        var read = () => Method(("Training:Method", "fira"), ("Training:Refresh", "staggered"), ("Training:Refresh:Kind", "periodic"));
+
+        read.Should().Throw<OptionsValidationException>().Which.Failures.Should()
+            .Equal("Training:Refresh is 'staggered', and Training:Refresh:Kind is 'periodic': give one of them.");
+    }
+
     [Fact]
     public void Gradients_take_the_configured_way()
     {
@@ -228,6 +246,13 @@ public class AddLowRankTrainingTests
 
     private static ServiceProvider Services(string json) =>
         new ServiceCollection().AddLowRankTraining(Read(json).GetSection("Training")).BuildServiceProvider();
+
+    private static ILowRankStrategy Method(params (string Key, string Value)[] texts)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(texts.ToDictionary(text => text.Key, text => (string?)text.Value)).Build();
+        using var services = new ServiceCollection().AddLowRankTraining(configuration.GetSection("Training")).BuildServiceProvider();
+        return services.GetRequiredService<ILowRankStrategy>();
+    }
 
     private static IConfigurationRoot Read(string json) =>
         new ConfigurationBuilder().AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(json))).Build();
