@@ -16,7 +16,7 @@ internal static class DotChart
     /// <param name="title">For those who cannot see it.</param>
     /// <param name="across">What goes to the right.</param>
     /// <param name="up">What goes up.</param>
-    /// <param name="series">The dots; those listed first lie on top.</param>
+    /// <param name="series">The dots; those listed first keep their places.</param>
     /// <param name="areNamesInside">Whether names are so short, a number each, that they stand in the dots.</param>
     public static XElement Draw(string title, Axis across, Axis up, IReadOnlyList<Series> series, bool areNamesInside = false)
     {
@@ -27,10 +27,24 @@ internal static class DotChart
             .OrderBy(dot => dot.Place.X)
             .ToList();
         if (areNamesInside)
-            return frame.Draw(drawn.Select(one => (One: one, Place: frame.At(one.Points[0].X, one.Points[0].Y))).Reverse()
-                .SelectMany(dot => new[] { Dot(dot.One, dot.Place, Large), Frame.Text(dot.Place.X, dot.Place.Y + 3.5, dot.One.Name, "inside middle") }));
+            return frame.Draw(Numbered(drawn, [.. drawn.Select(one => frame.At(one.Points[0].X, one.Points[0].Y))]));
 
         return frame.Draw([.. dots.Select(dot => Dot(dot.Series, dot.Place, Small)), .. Clusters(dots).SelectMany(cluster => Names(frame, cluster))]);
+    }
+
+    /// <summary>Dots with their names inside, side by side where they would hide one another; a line leads to where such a dot belongs.</summary>
+    private static IEnumerable<XElement> Numbered(List<Series> series, (double X, double Y)[] places)
+    {
+        var free = Labels.Sideways(places, 2 * Large + 1);
+        return
+        [
+            .. places.Zip(free, (place, moved) => Frame.Element("line", Frame.Set("x1", place.X), Frame.Set("x2", moved.X), Frame.Set("y1", place.Y),
+                Frame.Set("y2", place.Y), Frame.Set("class", "mark"))),
+            .. series.Zip(free).SelectMany(dot => new[]
+            {
+                Dot(dot.First, dot.Second, Large), Frame.Text(dot.Second.X, dot.Second.Y + 3.5, dot.First.Name, "inside middle"),
+            }),
+        ];
     }
 
     private static XElement Dot(Series series, (double X, double Y) place, double radius) => Frame.Element(

@@ -21,4 +21,15 @@ internal static class Labels
 
         return heights;
     }
+
+    /// <summary>Places at the same heights, in the same order, at least <paramref name="gap"/> apart: the first ones are as <paramref name="wanted"/>, and the
+    /// others as near as there is room.</summary>
+    public static (double X, double Y)[] Sideways(IReadOnlyList<(double X, double Y)> wanted, double gap)
+    {
+        var places = new List<(double X, double Y)>();
+        foreach (var (x, y) in wanted)
+            places.Add(Enumerable.Range(0, int.MaxValue).SelectMany(shift => new[] { x + shift, x - shift }).Select(near => (X: near, Y: y))
+                .First(place => places.All(other => double.Hypot(place.X - other.X, place.Y - other.Y) >= gap)));
+        return [.. places];
+    }
 }

@@ -95,7 +95,7 @@ internal static class ReportPage
     }
 
     private static string TradeOffNote(Findings findings) => "Down and to the left is better: less optimizer state, lower perplexity."
-        + (Palette.IsByFamily(findings) ? " The numbers are those before the names above." : "")
+        + (Palette.IsByFamily(findings) ? " The numbers are those before the names above; dots that would hide one another stand side by side." : "")
         + (findings.Ranked.Where(result => result.Perplexity > Palette.Ceiling(findings)).Select(result => result.Method.Title).ToList() is { Count: > 0 } far
             ? $" Far above, and not shown: {string.Join(", ", far)}." : "");
 

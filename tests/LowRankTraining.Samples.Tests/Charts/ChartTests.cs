@@ -64,6 +64,21 @@ public class ChartTests
         heights.Should().BeInAscendingOrder("the order of the curves stays");
     }
 
+    /// <summary>Thirty methods with nearly the same state and perplexity.</summary>
+    [Fact]
+    public void Dots_that_would_hide_one_another_stand_side_by_side()
+    {
+        (double X, double Y)[] wanted = [.. Enumerable.Range(0, 30).Select(number => (300.0 + number % 3, 200.0 + number % 7))];
+
+        var places = Labels.Sideways(wanted, gap: 21);
+
+        places[0].Should().Be(wanted[0]);
+        places.Select(place => place.Y).Should().Equal(wanted.Select(place => place.Y), "perplexities stay comparable");
+        (from one in Enumerable.Range(0, 30) from other in Enumerable.Range(0, one)
+         select double.Hypot(places[one].X - places[other].X, places[one].Y - places[other].Y)).Should().OnlyContain(distance => distance >= 21);
+        Labels.Sideways([(10, 10), (60, 10)], gap: 21).Should().Equal([(10, 10), (60, 10)], "where there is room nothing moves");
+    }
+
     [Fact]
     public void Names_stay_within_the_chart_however_long_and_many_they_are()
     {
