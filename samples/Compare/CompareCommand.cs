@@ -143,8 +143,7 @@ internal static class CompareCommand
 
     private static void Check(CompareSettings settings)
     {
-        string?[] wrong =
-        [
+        UserException.ThrowIfAny(
             string.IsNullOrWhiteSpace(settings.Out) ? "--out must name a folder" : null,
             settings.Rank >= 1 ? null : $"--rank must be at least 1 (is {settings.Rank})",
             settings.Batch >= 1 ? null : $"--batch must be at least 1 (is {settings.Batch})",
@@ -155,11 +154,7 @@ internal static class CompareCommand
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",
             settings.EvaluationTokens >= 1 ? null : $"--eval-tokens must be at least 1 (is {settings.EvaluationTokens})",
-            settings.MergeEvery is null or >= 1 ? null : $"--merge-every must be at least 1 (is {settings.MergeEvery})",
-        ];
-        var complaints = wrong.OfType<string>().ToList();
-        if (complaints.Count > 0)
-            throw new UserException(string.Join("; ", complaints) + ".");
+            settings.MergeEvery is null or >= 1 ? null : $"--merge-every must be at least 1 (is {settings.MergeEvery})");
 
         string? TooFew(string option, long tokens)
         {

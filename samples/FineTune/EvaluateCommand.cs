@@ -1,6 +1,7 @@
 using System.CommandLine;
 using FineTune.Data;
 using FineTune.Training;
+using LanguageModel;
 using LanguageModel.CommandLine;
 using LanguageModel.Training;
 
@@ -29,6 +30,9 @@ internal static class EvaluateCommand
         model.AddTo(command);
         command.SetAction(parsed =>
         {
+            UserException.ThrowIfAny(
+                parsed.GetValue(batch) >= 1 ? null : $"--batch must be at least 1 (is {parsed.GetValue(batch)})",
+                parsed.GetValue(length) is null or >= 2 ? null : $"--seq must be at least 2 (is {parsed.GetValue(length)})");
             var (pretrained, device) = model.Load(parsed);
             using var _ = pretrained;
             var paths = parsed.GetRequiredValue(data);

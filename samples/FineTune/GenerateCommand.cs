@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FineTune.Training;
+using LanguageModel;
 using LanguageModel.Training;
 
 namespace FineTune;
@@ -26,6 +27,12 @@ internal static class GenerateCommand
         model.AddTo(command);
         command.SetAction(parsed =>
         {
+            UserException.ThrowIfAny(
+                parsed.GetValue(prompt) is "" && !parsed.GetValue(asChat) ? "--prompt is empty: give a text to go on from" : null,
+                parsed.GetValue(tokens) >= 1 ? null : $"--tokens must be at least 1 (is {parsed.GetValue(tokens)})",
+                parsed.GetValue(temperature) is >= 0 and < double.PositiveInfinity ? null
+                    : $"--temperature must be at least 0 (is {parsed.GetValue(temperature)})",
+                parsed.GetValue(top) is > 0 and <= 1 ? null : $"--top-p must be above 0, and at most 1 (is {parsed.GetValue(top)})");
             var (pretrained, device) = model.Load(parsed);
             using var _ = pretrained;
             var text = ModelText.Of(pretrained, parsed.GetValue(chat));

@@ -11,7 +11,8 @@ var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings {
 
 builder.Services.AddLowRankTraining(builder.Configuration.GetSection("Training"));
 builder.Services.AddOptions<WorkerOptions>()
-    .Bind(builder.Configuration.GetSection("Worker"), binder => binder.ErrorOnUnknownConfiguration = true).ValidateOnStart();
+    .Bind(builder.Configuration.GetSection("Worker"), binder => binder.ErrorOnUnknownConfiguration = true)
+    .Validate(worker => worker.Steps >= 1, "Worker:Steps must be at least 1.").ValidateOnStart();
 builder.Services.AddHostedService<TrainingWorker>();
 
 var everySeconds = builder.Configuration.GetValue("Metrics:ExportEverySeconds", 10);

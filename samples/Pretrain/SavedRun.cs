@@ -1,3 +1,4 @@
+using LanguageModel;
 using LanguageModel.CommandLine;
 using LanguageModel.Methods;
 using LanguageModel.Model;
@@ -15,6 +16,7 @@ internal sealed class SavedRun(PretrainRequest request, MpiWorld world)
     /// <summary>Reads the run and shows it; returns the exit code.</summary>
     public int Execute()
     {
+        UserException.ThrowIfAny(request.Generate is "" ? "--generate is empty: give a text to go on from" : null);
         var folder = RunFolder.Existing(request.Out, "train one first, without --eval-only and --generate");
         var settings = folder.ReadSettings();
         SettingsCheck.SameRun(settings, request);

@@ -40,8 +40,7 @@ internal static class SettingsCheck
         Require(request.EvaluateEvery is null or >= 1, $"--eval-every must be at least 1 (is {request.EvaluateEvery})");
         Require(request.SaveEvery is null or >= 1, $"--save-every must be at least 1 (is {request.SaveEvery})");
 
-        if (wrong.Count > 0)
-            throw new UserException(string.Join("; ", wrong) + ".");
+        UserException.ThrowIfAny(wrong);
 
         void Require(bool holds, string complaint)
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LanguageModel;
+using LanguageModel.CommandLine;
 using LanguageModel.Data;
 
 namespace FineTune.Data;
@@ -42,7 +43,7 @@ internal static class JsonLines
         }
         catch (JsonException broken)
         {
-            throw new UserException($"{place}: this is no JSON ({broken.Message}).");
+            throw new UserException($"{place}: this is no JSON ({OneLine.Of(broken)}).");
         }
         catch (InvalidOperationException)
         {

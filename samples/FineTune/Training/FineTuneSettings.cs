@@ -69,23 +69,16 @@ internal sealed record FineTuneSettings
     public required long Seed { get; init; }
 
     /// <summary>Throws one error that names every value out of range.</summary>
-    public void Require()
-    {
-        string?[] wrong =
-        [
-            Data.Count > 0 ? null : "--data is missing: give a .jsonl file, or text files",
-            Rank >= 1 ? null : $"--rank must be at least 1 (is {Rank})",
-            Alpha is null or > 0 ? null : $"--alpha must be above 0 (is {Alpha})",
-            Lr is null || (Lr > 0 && double.IsFinite(Lr.Value)) ? null : $"--lr must be above 0 (is {Lr})",
-            Epochs > 0 && Epochs <= 10_000 ? null : $"--epochs must be above 0, and at most 10000 (is {Epochs})",
-            Steps is null or >= 1 ? null : $"--steps must be at least 1 (is {Steps})",
-            Batch >= 1 ? null : $"--batch must be at least 1 (is {Batch})",
-            Seq is null or >= 2 ? null : $"--seq must be at least 2 (is {Seq})",
-            Warmup is >= 0 and < 1 ? null : $"--warmup is a share of the steps, at least 0 and below 1 (is {Warmup})",
-            WeightDecay >= 0 ? null : $"--weight-decay must be at least 0 (is {WeightDecay})",
-            Clip is null or > 0 ? null : $"--clip must be above 0 (is {Clip})",
-        ];
-        if (wrong.OfType<string>().ToArray() is { Length: > 0 } complaints)
-            throw new UserException(string.Join("; ", complaints) + ".");
-    }
+    public void Require() => UserException.ThrowIfAny(
+        Data.Count > 0 ? null : "--data is missing: give a .jsonl file, or text files",
+        Rank >= 1 ? null : $"--rank must be at least 1 (is {Rank})",
+        Alpha is null or > 0 ? null : $"--alpha must be above 0 (is {Alpha})",
+        Lr is null || (Lr > 0 && double.IsFinite(Lr.Value)) ? null : $"--lr must be above 0 (is {Lr})",
+        Epochs > 0 && Epochs <= 10_000 ? null : $"--epochs must be above 0, and at most 10000 (is {Epochs})",
+        Steps is null or >= 1 ? null : $"--steps must be at least 1 (is {Steps})",
+        Batch >= 1 ? null : $"--batch must be at least 1 (is {Batch})",
+        Seq is null or >= 2 ? null : $"--seq must be at least 2 (is {Seq})",
+        Warmup is >= 0 and < 1 ? null : $"--warmup is a share of the steps, at least 0 and below 1 (is {Warmup})",
+        WeightDecay >= 0 ? null : $"--weight-decay must be at least 0 (is {WeightDecay})",
+        Clip is null or > 0 ? null : $"--clip must be above 0 (is {Clip})");
 }

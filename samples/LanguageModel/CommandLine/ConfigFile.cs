@@ -50,7 +50,7 @@ public static class ConfigFile
         }
         catch (JsonException broken)
         {
-            throw new UserException($"{path} is no JSON: {broken.Message}");
+            throw new UserException($"{path}, line {broken.LineNumber + 1}, is no JSON: {OneLine.Of(broken)}.");
         }
     }
 

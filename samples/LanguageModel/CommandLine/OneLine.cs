@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace LanguageModel.CommandLine;
 
 /// <summary>What went wrong, in one line.</summary>
@@ -14,6 +16,9 @@ public static class OneLine
         };
         return text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is [var first, ..] ? first : failure.GetType().Name;
     }
+
+    /// <summary>Why a text is no JSON, without the parser's count of lines, which begins at 0.</summary>
+    public static string Of(JsonException broken) => broken.Message.Split(" LineNumber:")[0].TrimEnd('.');
 
     /// <summary>Whether <paramref name="failure"/> is of a kind that asks something of the user or the machine, and not a fault of the program.</summary>
     public static bool Suffices(Exception failure) => failure

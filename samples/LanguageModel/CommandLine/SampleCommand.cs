@@ -30,6 +30,8 @@ public static class SampleCommand
 
         if (NumbersWithCommas(parsed.CommandResult).FirstOrDefault() is { } comma)
             return Complain(comma);
+        if (Swallowed(parsed.CommandResult).FirstOrDefault() is { } swallowed)
+            return Complain($"Unrecognized command or argument '{swallowed}'. See --help.{Guess(parsed.CommandResult.Command, [swallowed])}");
         if (parsed.Errors.Count > 0)
             return Complain($"{Explain(parsed)} See --help.{Guess(parsed)}");
 
@@ -56,6 +58,11 @@ public static class SampleCommand
         .SelectMany(result => result.Tokens.Where(token => token.Value.Contains(',')), (result, token) =>
             $"{result.Option.Name} takes a number with a point, not '{token.Value}'. See --help.");
 
+    /// <summary>Misspelled options that the parser takes for a value of the option before them, where that may have several.</summary>
+    private static IEnumerable<string> Swallowed(CommandResult command) => command.Children.OfType<OptionResult>()
+        .Where(result => result.Option.Arity.MaximumNumberOfValues > 1)
+        .SelectMany(result => result.Tokens.Select(token => token.Value).Where(value => value.StartsWith("--", StringComparison.Ordinal)));
+
     /// <summary>What is wrong with a line. Where no command is named, the parser would not say which there are.</summary>
     private static string Explain(ParseResult parsed) => parsed.CommandResult.Command is { Action: null, Subcommands: { Count: > 0 } commands }
         ? $"Give a command: {string.Join(", ", commands.Select(command => command.Name))}."
@@ -75,11 +82,12 @@ public static class SampleCommand
     }
 
     /// <summary>What those arguments may have meant that are neither options nor values of any.</summary>
-    public static string Guess(ParseResult parsed)
+    public static string Guess(ParseResult parsed) => Guess(parsed.CommandResult.Command, parsed.UnmatchedTokens);
+
+    private static string Guess(Command command, IEnumerable<string> tokens)
     {
-        var command = parsed.CommandResult.Command;
         var known = command.Options.Select(option => option.Name).Concat(command.Subcommands.Select(sub => sub.Name)).ToList();
-        return string.Concat(parsed.UnmatchedTokens.Select(token => Nearest.DidYouMean(token, known)).Distinct());
+        return string.Concat(tokens.Select(token => Nearest.DidYouMean(token, known)).Distinct());
     }
 
     private static int Complain(string message)

@@ -68,7 +68,7 @@ public sealed class ConfigFileTests : IDisposable
     [InlineData("""{ "weight_deacy": 32 }""", "*'weight_deacy'. Did you mean weight_decay?")]
     [InlineData("""{ "rank": { "a": 1 } }""", "*'rank' takes a text, a number*")]
     [InlineData("[1]", "*holds no object*")]
-    [InlineData("{", "*is no JSON*")]
+    [InlineData("{\n\"rank\": }", "*run.json, line 2, is no JSON: *")]
     public void What_cannot_be_followed_is_named(string json, string message) =>
         FluentActions.Invoking(() => Parse(json)).Should().Throw<UserException>().WithMessage(message);
 

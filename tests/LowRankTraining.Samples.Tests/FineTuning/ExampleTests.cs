@@ -55,7 +55,7 @@ public sealed class ExampleTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"prompt": "a", "completion": """, "*data.jsonl, line 3: this is no JSON*")]
+    [InlineData("""{"prompt": "a", "completion": """, "*data.jsonl, line 3: this is no JSON (*closed).")]
     [InlineData("""{"prompt": "a"}""", "*line 3: it needs \"prompt\" and \"completion\", or \"messages\"*")]
     [InlineData("""["a"]""", "*line 3: it needs*")]
     [InlineData("""{"prompt": "a", "completion": 5}""", "*line 3: \"completion\" must be there, and be a text*")]
