@@ -11,7 +11,7 @@ namespace LowRankTraining.Benchmarks;
 internal static class Methods
 {
     /// <value>What the methods are measured against.</value>
-    public const string AdamW = "AdamW of TorchSharp";
+    public const string AdamW = "AdamW of TorchSharp", ExactSvd = "exact SVD";
 
     private delegate ILowRankSession Attaching(IEnumerable<(string name, Parameter parameter)> parameters, int rank, Refreshing refreshing);
 
@@ -76,7 +76,7 @@ internal static class Methods
 
     private static readonly Dictionary<string, IBasis> Bases = new()
     {
-        ["exact SVD"] = new ExactSvdBasis(),
+        [ExactSvd] = new ExactSvdBasis(),
         ["Gram"] = new GramBasis(),
         ["randomized SVD"] = new RandomizedSvdBasis(),
         ["sampled"] = new SampledSvdBasis(),

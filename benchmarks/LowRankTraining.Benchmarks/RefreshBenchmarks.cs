@@ -1,9 +1,11 @@
 using BenchmarkDotNet.Attributes;
+using BenchmarkDotNet.Configs;
 using static TorchSharp.torch;
 
 namespace LowRankTraining.Benchmarks;
 
 /// <summary>One step in which every subspace is found again, over the 56 projected matrices of the 60m configuration, float32.</summary>
+[Config(typeof(RefreshConfig))]
 public class RefreshBenchmarks
 {
     private Matrices _matrices = null!;
@@ -34,5 +36,11 @@ public class RefreshBenchmarks
     {
         _optimizer.Dispose();
         _matrices.Dispose();
+    }
+
+    private sealed class RefreshConfig : ManualConfig
+    {
+        public RefreshConfig() => AddColumn(StepColumn.Share(
+            "Of exact SVD's", "Mean time of the step, over that with exact SVD", nameof(Basis), Methods.ExactSvd, statistics => statistics.Mean));
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Mathematics;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 
@@ -14,20 +15,12 @@ internal sealed class StepConfig : ManualConfig
         HideColumns(Column.Method);
         AddColumn(
             StatisticColumn.Median,
-            new StepColumn("Of AdamW's", "Median time of a step, over that of TorchSharp's AdamW", ShareOfAdamW),
+            StepColumn.Share(
+                "Of AdamW's", "Median time of a step, over that of TorchSharp's AdamW", nameof(StepBenchmarks.Optimizer), Methods.AdamW,
+                statistics => statistics.Median),
             new StepColumn("State", "Bytes kept between steps", (_, benchmark) => MemoryOf(benchmark) is { } memory ? Megabytes(memory.State) : null),
             new StepColumn("Scratch", "The most bytes during a step above those, in units of the largest matrix",
                 (_, benchmark) => MemoryOf(benchmark)?.Scratch?.ToString("F2", CultureInfo.InvariantCulture)));
-    }
-
-    private static string? ShareOfAdamW(Summary summary, BenchmarkCase benchmark)
-    {
-        var adamW = summary.BenchmarksCases.FirstOrDefault(other => MethodOf(other) == Methods.AdamW);
-        return adamW is not null && Median(adamW) is { } reference && Median(benchmark) is { } own
-            ? (own / reference).ToString("F2", CultureInfo.InvariantCulture)
-            : null;
-
-        double? Median(BenchmarkCase measured) => summary[measured]?.ResultStatistics?.Median;
     }
 
     private static StepMemory? MemoryOf(BenchmarkCase benchmark) => StepMemory.Of(MethodOf(benchmark));
@@ -43,6 +36,18 @@ internal sealed class StepConfig : ManualConfig
 /// <param name="valueOf">What stands in it; null where nothing was measured.</param>
 internal sealed class StepColumn(string name, string legend, Func<Summary, BenchmarkCase, string?> valueOf) : IColumn
 {
+    /// <summary>What a time is of that of a reference.</summary>
+    /// <param name="name">The head of the column.</param>
+    /// <param name="legend">What it means.</param>
+    /// <param name="parameter">By which parameter rows differ.</param>
+    /// <param name="reference">Its value in the row of the reference.</param>
+    /// <param name="time">Which of the times counts.</param>
+    public static StepColumn Share(string name, string legend, string parameter, string reference, Func<Statistics, double> time) => new(
+        name, legend, (summary, own) => summary.BenchmarksCases.FirstOrDefault(other => Equals(other.Parameters[parameter], reference)) is { } baseline
+            && summary[baseline]?.ResultStatistics is { } theirs && summary[own]?.ResultStatistics is { } ours
+            ? (time(ours) / time(theirs)).ToString("F2", CultureInfo.InvariantCulture)
+            : null);
+
     public string Id => $"{nameof(StepColumn)}.{name}";
 
     public string ColumnName => name;
