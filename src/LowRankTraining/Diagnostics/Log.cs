@@ -24,6 +24,11 @@ internal static partial class Log
         + "Set Rank to have them projected.")]
     public static partial void ProjectionSpared(this ILogger logger, string strategy, int count, string matrices);
 
+    [LoggerMessage(14, LogLevel.Warning,
+        "{Strategy}: at the default rank {Count} small matrices take more state than AdamW would: {Matrices}. Set a lower Rank, or leave them out with "
+        + "Targets.Except.")]
+    public static partial void FactorsAboveAdamW(this ILogger logger, string strategy, int count, string matrices);
+
     /// <summary>Reports how much of a model a method is for: a warning where that is less than half of what it could be for, and one where patterns are without
     /// effect.</summary>
     public static void Covered(this ILogger logger, string strategy, TargetCoverage coverage, IReadOnlyList<string> unused)

@@ -205,6 +205,43 @@ public class CoverageTests
             .Contain(line => line.Contains("more state than AdamW for 1 small matrices") && line.Contains("small.weight") && line.Contains("Set Rank"));
     }
 
+    /// <summary>Also where a matrix is square, or has one row. What is Adam with more beside it has that: Stable-SPAM's guard keeps three scalars.</summary>
+    [Theory, MemberData(nameof(GradientSpace))]
+    public void No_small_matrix_takes_more_state_than_AdamW_unless_a_rank_is_asked_for(string method)
+    {
+        var sides = Enumerable.Range(1, 64).Select(side => (long)side).ToArray();
+        (string, long[])[] model =
+        [
+            .. sides.SelectMany(rows => sides.Append(257).Select(columns => ($"m{rows}.n{columns}.weight", (long[])[rows, columns]))),
+            ("lm_head.weight", [257, 64]),
+        ];
+
+        var plan = MemoryPlan.For(model, LowRankStrategies.Create(method));
+
+        plan.Parameters.Where(matrix => matrix.StateBytes > matrix.AdamWBytes + (method == "stable-spam" ? 3 * sizeof(float) : 0)).Should().BeEmpty();
+    }
+
+    public static TheoryData<string> GradientSpace =>
+        [.. LowRankStrategies.All.Where(method => method.Create() is UpdateMethod).Select(method => method.Name)];
+
+    /// <summary>PRILoRA counts its inputs, and SwitchLoRA the steps of each vector; but most of it is the rank.</summary>
+    [Theory, MemberData(nameof(WeightSpace))]
+    public void Factors_of_the_default_rank_that_take_more_state_than_AdamW_are_named(string method)
+    {
+        using var model = nn.Sequential(("small", nn.Linear(6, 6)), ("large", nn.Linear(512, 512)));
+        using var session = LowRankStrategies.Create(method).Attach(model);
+        var bytes = MemoryPlan.For(session).Parameters
+            .Where(parameter => parameter.Name.StartsWith("small", StringComparison.Ordinal) && parameter.Shape.Count > 1)
+            .Sum(parameter => parameter.StateBytes);
+
+        session.Describe().Split(Environment.NewLine)
+            .Any(line => line.Contains("small") && line.Contains("of AdamW's state for the weight, at the default rank"))
+            .Should().Be(bytes > 2 * sizeof(float) * 6 * 6);
+    }
+
+    public static TheoryData<string> WeightSpace =>
+        [.. LowRankStrategies.All.Where(method => method.Create() is WeightSpaceMethod and not WeLore).Select(method => method.Name)];
+
     private static IEnumerable<string> Projected(ILowRankStrategy method, nn.Module model) =>
         method.Attach(model).Parameters.Where(plan => plan.Rule is SubspaceRule).Select(plan => plan.Name);
 

@@ -34,6 +34,7 @@ internal static class AdapterPlanner
             TakeGradients(adapters, settings);
         foreach (var adapter in adapters)
             adapter.Install();
+        NoteCosts(adapters, notes, settings);
 
         var unused = targets.Unused(parameters);
         method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains), unused);
@@ -171,4 +172,20 @@ internal static class AdapterPlanner
             settings.Logger?.RankLowered(settings.Strategy, notes.Count, text);
         return notes;
     }
+
+    /// <summary>Says which matrices are so small that factors of a rank that nobody has asked for take more state than AdamW would for the weight.</summary>
+    private static void NoteCosts(Adapter[] adapters, Dictionary<string, string> notes, AdapterSettings settings)
+    {
+        var costly = settings.HasDefaultRank
+            ? [.. adapters.Select(adapter => (adapter.Name, Share: ShareOfAdamW(adapter))).Where(pair => pair.Share > 1)]
+            : Array.Empty<(string Name, double Share)>();
+        foreach (var (name, share) in costly)
+            notes[name] = (notes.TryGetValue(name, out var earlier) ? $"{earlier}; " : "")
+                + FormattableString.Invariant($"{100 * share:0} % of AdamW's state for the weight, at the default rank");
+        if (costly.Length > 0)
+            settings.Logger?.FactorsAboveAdamW(settings.Strategy, costly.Length, string.Join(", ", costly.Take(8).Select(matrix => matrix.Name)));
+    }
+
+    private static double ShareOfAdamW(Adapter adapter) =>
+        (double)adapter.Plans.Sum(plan => plan.Rule.BytesFor(plan.Shape)) / (2 * sizeof(float) * adapter.Site.Weight.numel());
 }

@@ -89,10 +89,11 @@ public sealed partial class AdapterSession : ILowRankSession
         }
     }
 
-    /// <summary>One line for each adapted matrix: how its factors entered the model and why; and one for each pattern of the targets that has no effect in the
-    /// model.</summary>
+    /// <summary>One line for each adapted matrix: how its factors entered the model and why, and whether its rank was lowered or takes more state than AdamW;
+    /// and one for each pattern of the targets that has no effect in the model.</summary>
     /// <exception cref="InvalidOperationException">The model was disposed.</exception>
-    public string Describe() => string.Join(Environment.NewLine, Layers.Select(layer => $"{layer}").Concat(Unused));
+    public string Describe() => string.Join(Environment.NewLine, Layers
+        .Select(layer => _notes.TryGetValue(layer.Name, out var note) ? $"{layer}; {note}" : $"{layer}").Concat(Unused));
 
     void ILowRankSession.Join(ICollective world) => ForEach(adapter => adapter.Join(world));
 

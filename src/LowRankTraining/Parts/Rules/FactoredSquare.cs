@@ -3,8 +3,8 @@ namespace LowRankTraining.Parts;
 /// <summary>Adafactor's second moment: of a matrix only the averages of its rows and columns are kept.</summary>
 /// <remarks>
 /// With β_t = 1 − tᵈ: r ← β_t r + (1 − β_t) mean_j(G² + ε), c ← β_t c + (1 − β_t) mean_i(G² + ε); G² is estimated by r cᵀ / mean(r). State:
-/// <c>exp_avg_sq_row</c> and <c>exp_avg_sq_col</c>; of a vector <c>exp_avg_sq</c>. Scratch: the result, and nothing else of the gradient's size. Source:
-/// Shazeer and Stern, arXiv 1804.04235, algorithm 4.
+/// <c>exp_avg_sq_row</c> and <c>exp_avg_sq_col</c>; of a vector, and of a matrix with one row or column, <c>exp_avg_sq</c>. Scratch: the result, and nothing
+/// else of the gradient's size. Source: Shazeer and Stern, arXiv 1804.04235, algorithm 4.
 /// </remarks>
 /// <param name="DecayRate">d, below 0.</param>
 /// <param name="Epsilon">ε, added to the squared gradient.</param>
@@ -19,7 +19,7 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
         using var scope = NewDisposeScope();
         var decay = 1 - Math.Pow(t, DecayRate);
         var usable = gradient.WithinSquares();
-        var normalized = gradient.dim() < 2 ? NormalizeVector(usable, decay, state) : NormalizeMatrix(usable, decay, state);
+        var normalized = IsVector(gradient.shape) ? NormalizeVector(usable, decay, state) : NormalizeMatrix(usable, decay, state);
         return normalized.MoveToOuterDisposeScope();
     }
 
@@ -31,7 +31,7 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
     }
 
     public static IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
-        shape.Count < 2 ? [Whole.Of(shape.Elements())] : [Rows.Of(shape.Sides().Rows), Columns.Of(shape.Sides().Columns)];
+        IsVector(shape) ? [Whole.Of(shape.Elements())] : [Rows.Of(shape.Sides().Rows), Columns.Of(shape.Sides().Columns)];
 
     public static void Remove(StateBag state)
     {
@@ -39,6 +39,9 @@ internal readonly record struct FactoredSquare(double DecayRate, double Epsilon)
         state.Remove(Columns);
         state.Remove(Whole);
     }
+
+    /// <summary>Of one row or column the averages of the rows and columns are the squares themselves, and one number more.</summary>
+    private static bool IsVector(IReadOnlyList<long> shape) => shape.Count < 2 || shape.Sides() is { Rows: 1 } or { Columns: 1 };
 
     private Tensor NormalizeVector(Tensor gradient, double decay, StateBag state)
     {

@@ -15,8 +15,11 @@ public sealed record MoFaSgd : AdamMethod
     /// <inheritdoc/>
     public override string Name => "mofasgd";
 
-    /// <value>r, rank of the momentum; at least 1. Above a matrix's short side it is lowered to that side, with a warning. Default 128, as GaLore's.</value>
-    public int Rank { get; init; } = 128;
+    private readonly int? _rank;
+
+    /// <value>r, rank of the momentum; at least 1. Above a matrix's short side it is lowered to that side, with a warning. Default 128, as GaLore's; a matrix
+    /// for which nobody has asked for a rank and that one would take more state than AdamW is left to AdamW.</value>
+    public int Rank { get => _rank ?? 128; init => _rank = value; }
 
     /// <value>β, share of the momentum that stays, in [0, 1). Default 0.9.</value>
     public double Momentum { get; init; } = 0.9;
@@ -33,6 +36,9 @@ public sealed record MoFaSgd : AdamMethod
 
     /// <inheritdoc/>
     protected override bool CodeHasPublishedAdam => true;
+
+    /// <inheritdoc/>
+    protected override bool SparesSmallTargets => _rank is null;
 
     /// <inheritdoc/>
     protected override UpdateRule RuleForTarget(in ParameterRole target) => new FactoredMomentumRule
