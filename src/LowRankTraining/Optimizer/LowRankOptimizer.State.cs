@@ -50,6 +50,19 @@ public sealed partial class LowRankOptimizer : ISavedOptimizer
         return base.state_dict();
     }
 
+    /// <summary>Nothing has to be moved: state is where its parameters are.</summary>
+    /// <param name="device">Where the parameters are.</param>
+    /// <exception cref="InvalidOperationException">They are elsewhere, or the model was moved after the optimizer was made. Nothing was changed.</exception>
+    public new void to(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        RequireLiveParameters();
+        if (_entries.Find(entry => entry.Parameter.device_type != device.type) is { } elsewhere)
+            throw new InvalidOperationException($"State stays where its parameters are, and '{elsewhere.Plan.Name}' is on {elsewhere.Parameter.device}: move "
+                + "the model first, then make the optimizer (and load its state). Nothing was changed.");
+        base.to(device);
+    }
+
     /// <summary>Writes options and state to a file. It is written beside an old one and takes its place when it is complete: a failure leaves the old one as
     /// it was.</summary>
     /// <param name="location">Where. <see cref="OptimizerHelper.load_state_dict(string)"/> reads it.</param>

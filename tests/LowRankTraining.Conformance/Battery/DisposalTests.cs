@@ -108,6 +108,7 @@ public class DisposalTests
         () => optimizer.accumulate(),
         () => optimizer.clip_grad_norm_(1),
         () => optimizer.state_dict(),
+        () => optimizer.to(CPU),
         () => optimizer.save_state_dict(new BinaryWriter(new MemoryStream())),
         () => optimizer.load_state_dict(new BinaryReader(new MemoryStream(saved))),
     ];

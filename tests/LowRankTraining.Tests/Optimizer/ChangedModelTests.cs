@@ -34,6 +34,20 @@ public class ChangedModelTests
         ["one more layer in a container"] = ("row.extra.weight", model => model.row.append("extra", nn.Linear(8, 8))),
     };
 
+    [Fact]
+    public void State_stays_where_its_parameters_are()
+    {
+        using var model = Seeded(new Changeable());
+        using var optimizer = Methods["lora"](model).CreateOptimizer(1e-3);
+        Train(model, optimizer, 2);
+
+        optimizer.to(CPU);
+        optimizer.Invoking(it => it.to(new Device(DeviceType.META))).Should().Throw<InvalidOperationException>()
+            .WithMessage("State stays where its parameters are*is on cpu*move the model first*");
+
+        Train(model, optimizer, 1);
+    }
+
     public static IEnumerable<object[]> All => Methods.Keys.SelectMany(_ => Changes.Keys, (method, change) => new object[] { method, change });
 
     [Theory, MemberData(nameof(All))]
