@@ -22,6 +22,22 @@ public sealed class AtomicFileTests : IDisposable
         Directory.GetFiles(_folder).Should().Equal(Target);
     }
 
+    /// <summary>What it is called while it is written must find room in a name, too.</summary>
+    [Theory]
+    [InlineData("n", 218), InlineData("n", 219), InlineData("n", 255), InlineData("é", 127)]
+    public void File_with_the_longest_name_is_written_replaced_and_leaves_nothing(string letter, int count)
+    {
+        var path = Path.Combine(_folder, string.Concat(Enumerable.Repeat(letter, count)));
+        var unfinished = "";
+        AtomicFile.Write(path, _ => unfinished = Directory.GetFiles(_folder).Single());
+        File.WriteAllText($"{unfinished[..^36]}{Guid.NewGuid():N}.tmp", "half of a state");
+
+        AtomicFile.Write(path, stream => stream.WriteByte(1));
+
+        Directory.GetFiles(_folder).Should().Equal(path);
+        File.ReadAllBytes(path).Should().Equal(1);
+    }
+
     [Theory]
     [InlineData("state.tmp"), InlineData("state.1.tmp"), InlineData("other.00000000000000000000000000000000.tmp")]
     [InlineData("state.00000000000000000000000000000000.tmp.old"), InlineData("state2.00000000000000000000000000000000.tmp")]

@@ -59,6 +59,8 @@ public sealed class SafeTensorsFileTests : IDisposable
         Refuse([("__metadata__", ones(2))], null, "No tensor can be called '__metadata__'*");
         Refuse([("a", eye(3).to_sparse())], null, "'a' is sparse*Nothing was written*");
         Refuse([("a", zeros([2], device: META))], null, "'a' is*on the meta device*Nothing was written*");
+        Refuse([("a", ones(new long[65].Select(_ => 1L).ToArray()))], null, "'a' has 65 dimensions*64 at the most*Nothing was written*");
+        Refuse([("a", ones(2))], new() { ["format"] = new('x', 100_000_000) }, "*readers take 100000000 at the most*Nothing was written*");
         Refuse([("a", ones(2))], new() { ["format"] = null! }, "*null for 'format'*Nothing was written*");
 
         SafeTensorsFile.Open(_path).Names.Should().Equal("a");

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -8,6 +9,9 @@ namespace LowRankTraining.Checkpoints;
 internal static class AtomicFile
 {
     private const string Ending = ".tmp";
+
+    /// <summary>Bytes of a file's name, and letters of what a name is given besides while the file is written.</summary>
+    private const int LongestName = 255, Added = 33;
 
     /// <summary>Writes beside the file, which is replaced in one operation when the new one is complete and on the disk; so is its name when this
     /// returns. What writers of the same file have left that were killed is removed.</summary>
@@ -61,7 +65,7 @@ internal static class AtomicFile
                 RemoveOrphans(path);
 
                 // Open until it has its name, so that another writer can tell it from an orphan.
-                var beside = $"{path}.{Guid.NewGuid():N}{Ending}";
+                var beside = Path.Combine(FolderOf(path), $"{NameBeside(path)}.{Guid.NewGuid():N}{Ending}");
                 var stream = new FileStream(beside, FileMode.CreateNew, FileAccess.Write, FileShare.Delete, 1 << 16);
                 unfinished.Add((beside, stream));
                 if (!OperatingSystem.IsWindows() && File.Exists(path))
@@ -97,15 +101,23 @@ internal static class AtomicFile
 
     private static string FolderOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path))!;
 
-    private static void RemoveOrphans(string path)
+    /// <summary>What names of unfinished files begin with: that of the file, or its checksum where there is no room for more.</summary>
+    private static string NameBeside(string path)
     {
         var name = Path.GetFileName(path);
+        var bytes = Encoding.UTF8.GetBytes(name);
+        return bytes.Length + Added + Ending.Length <= LongestName ? name : Convert.ToHexString(SHA256.HashData(bytes));
+    }
+
+    private static void RemoveOrphans(string path)
+    {
+        var name = NameBeside(path);
         foreach (var file in Directory.EnumerateFiles(FolderOf(path), $"*{Ending}").Where(file => IsUnfinished(Path.GetFileName(file), name)).ToArray())
             RemoveIfNobodyWrites(file);
     }
 
     private static bool IsUnfinished(string file, string name) =>
-        file.Length == name.Length + 33 + Ending.Length && file.StartsWith($"{name}.", StringComparison.Ordinal)
+        file.Length == name.Length + Added + Ending.Length && file.StartsWith($"{name}.", StringComparison.Ordinal)
         && file.EndsWith(Ending, StringComparison.Ordinal) && Guid.TryParseExact(file[(name.Length + 1)..^Ending.Length], "N", out _);
 
     private static void RemoveIfNobodyWrites(string file)

@@ -59,7 +59,8 @@ public sealed class SafeTensorsFile : IDisposable
 
     /// <summary>Writes tensors, from whatever device, in the order given. The file appears when it is complete, in place of one that was there.</summary>
     /// <exception cref="ArgumentException">Two tensors of one name, or a name that is not free, or a dtype for which safetensors has no name, or a tensor
-    /// without values or with sparse ones; or metadata that hold null, or what this library writes about its own files. Nothing was written.</exception>
+    /// without values, with sparse ones or with more than 64 dimensions; or metadata that hold null, or what this library writes about its own files; or names,
+    /// shapes and metadata of more than 100 MB, which no reader takes. Nothing was written.</exception>
     public static void Write(string path, IReadOnlyList<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -11,7 +11,8 @@ internal sealed class SafeTensorsHeader
 {
     public const string MetadataKey = "__metadata__", ManifestKey = "manifest";
 
-    private const long Longest = 100_000_000;
+    /// <summary>Bytes of a header, at the most: what safetensors itself reads.</summary>
+    public const long Longest = 100_000_000;
 
     /// <summary>What earlier formats of files begin with: the length of a text, and the text. State in a stream began with 1 and a text.</summary>
     private static readonly byte[][] EarlierFormats = ["\u001aLowRank"u8.ToArray(), "\u0015LowRank"u8.ToArray()];

@@ -70,6 +70,9 @@ internal static class SafeTensorsHeaderWriter
                 if (!written.Add(name))
                     throw new ArgumentException($"There are two tensors called '{name}'. Give each a name of its own.", nameof(tensors));
                 RequireText(name);
+                if (shape.Length > TensorDescription.MostDimensions)
+                    throw new ArgumentException($"'{name}' has {shape.Length} dimensions, and a tensor in a file has {TensorDescription.MostDimensions} at the "
+                        + "most. Reshape it first. Nothing was written.", nameof(tensors));
 
                 var begin = end;
                 end += shape.Aggregate((long)type.ElementSize(), (product, size) => product * size);
@@ -87,7 +90,9 @@ internal static class SafeTensorsHeaderWriter
         // Readers that map the file want the values aligned; blanks at the end of JSON mean nothing.
         while (stream.Length % sizeof(long) != 0)
             stream.WriteByte((byte)' ');
-        return stream.ToArray();
+        return stream.Length <= SafeTensorsHeader.Longest ? stream.ToArray()
+            : throw new ArgumentException($"Names, shapes and texts take {stream.Length} bytes, and readers take {SafeTensorsHeader.Longest} at the most: "
+                + "write several files, or shorter texts. Nothing was written.", nameof(tensors));
     }
 
     private static void WriteTexts(Utf8JsonWriter json, IEnumerable<KeyValuePair<string, string>> texts)
