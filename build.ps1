@@ -17,6 +17,7 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; test reads 300
   soak   [STEPS]        train STEPS steps (default 200000) by each of five methods: nothing may grow
+  collect [SECONDS]     train so long (default 5) by every method while another thread only collects garbage: every bit must stay
   large  [BILLIONS]     save and load a tensor of so many times 2^30 numbers (default 1.2; 2.4 GB)
   kill   [TIMES]        kill a training program TIMES times (default 1000) while it saves: nothing may be lost
   pack                  make and check the NuGet packages
@@ -203,7 +204,7 @@ switch ($command) {
     'demo' { Assert-Sdk; Invoke-Demo $rest }
     'bench' { Assert-Sdk; Invoke-Bench $rest }
     'fuzz' { Assert-Sdk; Invoke-Fuzz $rest }
-    { $_ -in 'soak', 'kill', 'large' } { Assert-Sdk; Invoke-Endurance $words }
+    { $_ -in 'soak', 'collect', 'kill', 'large' } { Assert-Sdk; Invoke-Endurance $words }
     'pack' { Assert-Sdk; Invoke-Pack }
     'docs' { Assert-Sdk; Invoke-Docs }
     default { Show-Usage; Stop-Build "Unknown command '$command'." }

@@ -21,6 +21,7 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; `test` reads 300
   soak   [STEPS]        train STEPS steps (default 200000) by each of five methods: nothing may grow
+  collect [SECONDS]     train so long (default 5) by every method while another thread only collects garbage: every bit must stay
   large  [BILLIONS]     save and load a tensor of so many times 2^30 numbers (default 1.2; 2.4 GB)
   kill   [TIMES]        kill a training program TIMES times (default 1000) while it saves: nothing may be lost
   pack                  make and check the NuGet packages
@@ -120,7 +121,7 @@ done
 
 case $command in
     build | demo | bench | fuzz | pack | docs | bundle) require_dotnet; "$command" "$@" ;;
-    soak | kill | large) require_dotnet; endurance "$command" "$@" ;;
+    soak | collect | kill | large) require_dotnet; endurance "$command" "$@" ;;
     test) require_dotnet; provide_mpi; build; run_tests "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; die "Unknown command '$command'." ;;

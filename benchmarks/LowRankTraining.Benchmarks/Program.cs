@@ -27,6 +27,8 @@ if (args is [ClaimsCommand.Name, ..])
     return ClaimsCommand.Run(args[1..]);
 if (args is [SoakCommand.Name, ..])
     return SoakCommand.Run(args[1..]);
+if (args is [CollectCommand.Name, ..])
+    return CollectCommand.Run(args[1..]);
 if (args is [LargeCommand.Name, ..])
     return LargeCommand.Run(args[1..]);
 if (args is [KillCommand.Name, ..])

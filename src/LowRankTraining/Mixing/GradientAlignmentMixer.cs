@@ -115,7 +115,7 @@ public sealed class GradientAlignmentMixer : DataMixer
         var batches = tensor(Sources.Select(_current.Counter).ToArray(), ScalarType.Int64, CPU);
         var all = batches.clone();
         _world.AllReduce(all);
-        if (!all.equal(batches * _world.Size).all().ToBoolean())
+        if (!all.equal(batches.mul(_world.Size)).all().ToBoolean())
             throw new InvalidOperationException("The processes have drawn from different sources since the last update: "
                 + "make their mixers alike, and have each take a part of every batch that is drawn.");
 
@@ -190,7 +190,7 @@ public sealed class GradientAlignmentMixer : DataMixer
         ];
     }
 
-    private static Tensor? Sum(IEnumerable<Tensor> gradients) => gradients.Aggregate((Tensor?)null, (sum, gradient) => sum is null ? gradient : sum + gradient);
+    private static Tensor? Sum(IEnumerable<Tensor> gradients) => gradients.Aggregate((Tensor?)null, (sum, gradient) => sum?.add(gradient) ?? gradient);
 
     private double Reward(double product, double norm, double normNow, long batches) => _options.Normalize ? product / (norm * normNow) : product / batches;
 }

@@ -54,14 +54,14 @@ internal static class PolarFactor
     /// <summary>V Λ^(−½) Vᵀ over the eigenvalues that are more than noise.</summary>
     private static Tensor InverseRoot(Tensor values, Tensor vectors)
     {
-        var inverse = InverseWhere(values > values[^1] * Noise(values.shape[0]).Square(), values.sqrt());
+        var inverse = InverseWhere(values > values[^1].mul(Noise(values.shape[0]).Square()), values.sqrt());
         return (vectors * inverse).mm(vectors.t());
     }
 
     private static Tensor BySvd(Tensor unit)
     {
         var (left, values, right) = linalg.svd(unit, fullMatrices: false);
-        return (left * InverseWhere(values > values[0] * (values.shape[0] * 1e-15), values) * values).mm(right);
+        return (left * InverseWhere(values > values[0].mul(values.shape[0] * 1e-15), values) * values).mm(right);
     }
 
     /// <summary>1 / x, or 0 where that is noise.</summary>

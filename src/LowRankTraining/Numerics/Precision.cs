@@ -22,7 +22,7 @@ internal static class Precision
     public static Tensor PowerIntoRange(this Tensor tensor)
     {
         using var scope = NewDisposeScope();
-        var largest = tensor.IsOnHost() ? torch.tensor(HostNumbers.Largest(tensor.Floats()), CPU) : linalg.vector_norm(tensor, double.PositiveInfinity);
+        var largest = tensor.IsOnHost() ? torch.tensor(HostNumbers.Largest(tensor.Floats()), CPU) : tensor.norm(float.PositiveInfinity);
         return largest.clamp_min_(SmallestNormal).log2_().floor_().neg_().exp2_().MoveToOuterDisposeScope();
     }
 

@@ -68,7 +68,7 @@ internal readonly record struct Sinkhorn(Tensor Rows, Tensor Columns)
 
     /// <summary><see cref="SpanSinkhorn.Share"/> of each.</summary>
     private static Tensor Shares(Tensor sums, long length) =>
-        where(sums > length * Precision.SmallestNormal, sums.reciprocal().mul_(length), zeros_like(sums));
+        where(sums.gt(length * Precision.SmallestNormal), sums.reciprocal().mul_(length), zeros_like(sums));
 
     private static void OnHost(Tensor matrix, float power, int passes, Tensor rows, Tensor columns)
     {

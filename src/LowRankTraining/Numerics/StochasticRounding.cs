@@ -84,7 +84,7 @@ internal static class StochasticRounding
     {
         var unit = Math.Pow(2, bits);
         var (mantissa, _) = x.frexp();
-        var power = (x / mantissa).masked_fill_(mantissa == 0, 0);
+        var power = (x / mantissa).masked_fill_(mantissa.eq(0), 0);
         var scaled = mantissa.mul_(unit);
         var floor = scaled.floor();
         var uniform = generator.Uniform(x.shape, x.dtype, x.device);

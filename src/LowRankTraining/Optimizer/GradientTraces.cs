@@ -23,7 +23,7 @@ internal sealed class GradientTraces : IDisposable
 
             var factor = (before.dot(after) / before.dot(before)).ToDouble();
             var isScaled = double.IsFinite(factor) && factor > 0 && Math.Abs(factor - 1) > 1e-3
-                && (after - before * factor).norm().ToDouble() <= 1e-2 * after.norm().ToDouble();
+                && (after - before.mul(factor)).norm().ToDouble() <= 1e-2 * after.norm().ToDouble();
             return isScaled ? factor : null;
         }
     }

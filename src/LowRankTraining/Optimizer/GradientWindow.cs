@@ -150,7 +150,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
 
         var (rule, bag) = (entry.Plan.Rule, entry.Bag);
         if (rule.ProjectionOf(Ready(gradient), bag, entry.Context) is { } lowRank)
-            return SquaredNorm(accumulated is null ? lowRank : lowRank + accumulated);
+            return SquaredNorm(accumulated is null ? lowRank : lowRank.add(accumulated));
         if (rule.TryTakeWhole(Ready(gradient), bag, entry.Context))
         {
             entry.Parameter.grad = null;

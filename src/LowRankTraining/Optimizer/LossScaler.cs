@@ -56,7 +56,7 @@ public sealed class LossScaler
     public Tensor scale(Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
-        return loss * CurrentScale;
+        return loss.mul(CurrentScale);
     }
 
     /// <summary>Divides all gradients that wait for the step, held or projected, by <see cref="CurrentScale"/>, so that they can be clipped.</summary>

@@ -80,7 +80,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         using var scope = NewDisposeScope();
         var after = cat([a, b.t()], 1).to(before.dtype);
         var change = (Product(after) - Product(before)).mul_(Settings.Scale);
-        weight.copy_(weight.to(change.dtype) + change.reshape(weight.shape));
+        weight.copy_(weight.to(change.dtype).add(change.reshape(weight.shape)));
         state.Set(Factors, after);
 
         Tensor Product(Tensor factors)

@@ -41,7 +41,7 @@ internal static class RankReduction
 
         if (rank > kept)
         {
-            var idle = vh.narrow(0, kept, rank - kept) * (triangularA.norm() / Math.Sqrt(a.shape[0]));
+            var idle = vh.narrow(0, kept, rank - kept) * triangularA.norm().div(Math.Sqrt(a.shape[0]));
             rowsOfA = cat([rowsOfA, idle], 0);
             columnsOfB = cat([columnsOfB, zeros(u.shape[0], rank - kept, u.dtype, u.device)], 1);
             mapOfA = cat([mapOfA, idle.mm(linalg.pinv(triangularA).t())], 0);
@@ -72,7 +72,7 @@ internal static class RankReduction
     private static long Significant(Tensor values)
     {
         var precision = values.dtype == ScalarType.Float64 ? double.BitIncrement(1) - 1 : float.BitIncrement(1) - 1;
-        var floor = values[0] * (precision * values.shape[0]);
+        var floor = values[0].mul(precision * values.shape[0]);
         return values.gt(floor).sum().ToInt64();
     }
 }

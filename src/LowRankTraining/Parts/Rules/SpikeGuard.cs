@@ -86,7 +86,7 @@ public sealed record SpikeGuard : ISpikeGuard
         // Dividing twice keeps g² from underflowing where θ v does not.
         var kept = second.Read(state, gradient).mul(Threshold / weight).div_(gradient).div_(gradient);
         if (Compatibility == Compatibility.Paper)
-            using (var withoutHistory = kept == 0)
+            using (var withoutHistory = kept.eq(0))
                 kept.masked_fill_(withoutHistory, 1);
 
         kept.nan_to_num_(nan: 1).clamp_max_(1);

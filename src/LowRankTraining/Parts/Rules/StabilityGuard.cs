@@ -88,8 +88,8 @@ public sealed record StabilityGuard : ISpikeGuard
         var mean = Average(Norm, norm, gamma1, state);
         var square = Average(Square, norm.square(), SquaredNormDecay, state);
 
-        var target = (mean / (1 - Math.Pow(gamma1, t))) / (square / (1 - Math.Pow(SquaredNormDecay, t))).sqrt_().add_(Epsilon);
-        tamed.mul_(where(norm > 0, target / norm, ones_like(norm)));
+        var target = mean.div(1 - Math.Pow(gamma1, t)) / square.div(1 - Math.Pow(SquaredNormDecay, t)).sqrt_().add_(Epsilon);
+        tamed.mul_(where(norm.gt(0), target / norm, ones_like(norm)));
         return tamed.MoveToOuterDisposeScope();
     }
 
@@ -98,7 +98,7 @@ public sealed record StabilityGuard : ISpikeGuard
     {
         using var scope = NewDisposeScope();
         var largest = maximum(gradient.max(), gradient.min().neg_());
-        var usual = Average(Largest, largest, ClipDecay, state) / (1 - Math.Pow(ClipDecay, t));
+        var usual = Average(Largest, largest, ClipDecay, state).div(1 - Math.Pow(ClipDecay, t));
 
         var spikes = Above(gradient, usual);
         if (Instruments.Spikes.Enabled)

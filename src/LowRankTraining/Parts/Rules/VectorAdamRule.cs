@@ -36,7 +36,7 @@ internal sealed record VectorAdamRule(AdamRule Adam, int Axis) : UpdateRule
         // c · M / (√V + ε √(1 − β₂ᵗ)) with c = √(1 − β₂ᵗ) / (1 − β₁ᵗ), each vector with its own t.
         var t = steps.to(gradient.dtype).clamp_min(1);
         var weight = Across(Weight(t, beta2)).sqrt();
-        var root = square.sqrt().add_(weight * Adam.Epsilon);
+        var root = square.sqrt().add_(weight.mul(Adam.Epsilon));
         accumulator.addcdiv_(mean * (weight / Across(Weight(t, beta1))), root, scale);
     }
 

@@ -100,7 +100,7 @@ internal sealed class CoordinateColumns(Tensor numbers) : BasisColumns
     {
         var here = numbers.ge(first).logical_and_(numbers.lt(first + count)).nonzero().squeeze(1);
         lowRank = lowRank.index_select(0, here);
-        return new(numbers.index_select(0, here) - first);
+        return new(numbers.index_select(0, here).sub(first));
     }
 
     public override Tensor OverlapIn(BasisColumns to) => to.OverlapOf(this);

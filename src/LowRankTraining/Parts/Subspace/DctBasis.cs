@@ -36,7 +36,7 @@ public sealed record DctBasis : ISelectedBasis
         // The angle is reduced in whole numbers first: as a product of floats it would lose what matters for long sides.
         var position = arange(length, ScalarType.Int64, numbers.device).mul_(2).add_(1).unsqueeze(1);
         var angle = (position * numbers).remainder(4 * length).to(dtype).mul_(Math.PI / (2 * length));
-        var weight = where(numbers == 0, full_like(numbers, Math.Sqrt(1.0 / length), dtype), full_like(numbers, Math.Sqrt(2.0 / length), dtype));
+        var weight = where(numbers.eq(0), full_like(numbers, Math.Sqrt(1.0 / length), dtype), full_like(numbers, Math.Sqrt(2.0 / length), dtype));
         return angle.cos_().mul_(weight).MoveToOuterDisposeScope();
     }
 }

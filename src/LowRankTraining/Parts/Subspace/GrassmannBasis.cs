@@ -48,6 +48,6 @@ public sealed record GrassmannBasis : IBasis
         var angle = sigma.mul(StepSize).clamp_max(Math.PI / 2);
         var along = basis.mm(v);
         var turned = along * angle.cos() - u * angle.sin();
-        return Orthonormal.Columns(basis + (turned - along).mm(v.t())).MoveToOuterDisposeScope();
+        return Orthonormal.Columns(basis.add((turned - along).mm(v.t()))).MoveToOuterDisposeScope();
     }
 }

@@ -71,13 +71,13 @@ public abstract record MomentCarryOver : IPart
                 var moment = change.Read(slot);
                 var turned = turn.Of(moment);
                 if (slot.AveragesGradient)
-                    (meanBefore, meanAfter) = (moment / slot.Weight(state), turned / slot.Weight(state));
+                    (meanBefore, meanAfter) = (moment.div(slot.Weight(state)), turned.div(slot.Weight(state)));
                 change.Write(slot, turned);
             }
 
             foreach (var slot in change.Inner.Moments.Where(slot => slot.Order == 2).Where(slot => slot.IsIn(state)))
             {
-                var second = change.Read(slot) / slot.Weight(state);
+                var second = change.Read(slot).div(slot.Weight(state));
                 var variance = meanBefore is null ? second : second.addcmul(meanBefore, meanBefore, -1);
                 var carried = turn.OfSquares(Fill ? variance.clamp_min_(0) : variance);
                 if (meanAfter is not null)

@@ -77,14 +77,14 @@ public sealed record NormGrowthLimiter : IPart
         using var scope = NewDisposeScope();
         if (Compatibility == Compatibility.ReferenceCode)
         {
-            var growth = (norm / (allowed + 1e-8)).clamp_min_(MaxGrowth).div_(MaxGrowth);
+            var growth = (norm / allowed.add(1e-8)).clamp_min_(MaxGrowth).div_(MaxGrowth);
             allowed.copy_(norm / growth);
             return growth.reciprocal().MoveToOuterDisposeScope();
         }
 
         var excess = (norm / allowed.clamp_min(Floor)).mul_(1 / MaxGrowth).clamp_min_(1);
         var passed = norm / excess;
-        var usable = (passed > 0).logical_and_(passed < double.PositiveInfinity);
+        var usable = passed.gt(0).logical_and_(passed.lt(double.PositiveInfinity));
 
         allowed.copy_(where(usable, passed, allowed));
         return where(usable, excess.reciprocal_(), zeros_like(norm)).MoveToOuterDisposeScope();

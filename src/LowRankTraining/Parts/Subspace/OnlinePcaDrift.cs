@@ -39,7 +39,7 @@ public sealed record OnlinePcaDrift : IPart
         using var scope = NewDisposeScope();
         var rate = LearningRate * step.LearningRateShare;
         var gradient = Gradient(seen, basis);
-        var moved = basis * (1 - rate * WeightDecay);
+        var moved = basis.mul(1 - rate * WeightDecay);
 
         if (UsesAdam)
         {

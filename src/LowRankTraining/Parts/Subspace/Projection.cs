@@ -169,7 +169,7 @@ internal sealed class TwoSidedProjection(BasisColumns left, BasisColumns right, 
         {
             using var scope = NewDisposeScope();
             var magnitude = lowRank.abs();
-            lowRank.masked_fill_(magnitude < magnitude.max() * noiseFloor, 0);
+            lowRank.masked_fill_(magnitude < magnitude.max().mul(noiseFloor), 0);
         }
 
         return lowRank;

@@ -23,7 +23,7 @@ internal static class ResidualFactors
             return whole is null ? null : Scalar((float)Norm(phi, r, whole.Floats(), (float)share) * (float)scale);
         }
 
-        factor.div_(inside + SmallestSquare);
+        factor.div_(inside.add(SmallestSquare));
         var norm = whole?.add(inside, -share).clamp_min_(0).mul_(factor).sum().sqrt_();
         return scale == 1 ? norm : norm?.mul_(scale);
     }

@@ -84,7 +84,7 @@ public sealed partial record SubspaceRule
 
         return () =>
         {
-            var moment = first.Read(state, new TensorKind(matrix, old.ShapeOf(matrix.shape[0], matrix.shape[1]))) / first.Weight(state);
+            var moment = first.Read(state, new TensorKind(matrix, old.ShapeOf(matrix.shape[0], matrix.shape[1]))).div(first.Weight(state));
             return old.RankAxis == 0 ? moment : moment.t();
         };
     }

@@ -82,7 +82,7 @@ internal sealed record GumRule : UpdateRule
         var outside = matrix.clone();
         for (var times = Polar.NewtonSchulzSteps is null ? 2 : 1; times > 0; times--)
             projection.AddBack(outside, projection.Project(outside), -1);
-        return outside.mul_(outside.norm() > matrix.norm() * Noise);
+        return outside.mul_(outside.norm() > matrix.norm().mul(Noise));
     }
 
     private Tensor Direction(Tensor seen, StateBag state, in StepContext step) => Polar.Advance(seen, state, step).Direction;

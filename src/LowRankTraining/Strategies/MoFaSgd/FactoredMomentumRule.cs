@@ -97,7 +97,7 @@ internal sealed record FactoredMomentumRule : UpdateRule
         var (rightBasis, rightFactor) = linalg.qr(cat([right, behind], 1));
 
         var identity = eye(rank, dtype: gradient.dtype, device: gradient.device);
-        var core = (values * Momentum).diag() - left.t().mm(ahead);
+        var core = values.mul(Momentum).diag() - left.t().mm(ahead);
         var middle = cat([cat([core, identity], 1), cat([identity, zeros_like(identity)], 1)], 0);
         return Leading(leftFactor.mm(middle).mm(rightFactor.t()), rank).Within(leftBasis, rightBasis);
     }
@@ -110,7 +110,7 @@ internal sealed record FactoredMomentumRule : UpdateRule
 
     private Tensor Weights(Tensor values)
     {
-        var counts = values > values.max() * 1e-6 + Epsilon;
+        var counts = values > values.max().mul(1e-6).add(Epsilon);
         var weights = MostInverse is { } most ? values.reciprocal().clamp_max(most) : ones_like(values);
         return where(counts, weights, zeros_like(weights));
     }

@@ -29,7 +29,7 @@ internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var norms = parts.Select(part => SpectronRule.NormOf(part.Parameter, state.For(part.Parameter), iterations, KeyOf(part.Name)))
-            .Aggregate((sum, norm) => sum + norm) + 1;
+            .Aggregate((sum, norm) => sum.add(norm)).add(1);
         foreach (var (_, factor) in parts)
             SpectronRule.SetNorms(state.For(factor), norms);
     }

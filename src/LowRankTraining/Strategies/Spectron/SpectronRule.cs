@@ -48,7 +48,7 @@ internal sealed record SpectronRule(PolarRule Polar, double Scale) : DirectionRu
             using var iteration = NewDisposeScope();
             var image = f.mv(Unit(f.t().mv(u)));
             norm = image.norm().MoveToOuterDisposeScope();
-            u = where(norm > 0, Unit(image), u).MoveToOuterDisposeScope();
+            u = where(norm.gt(0), Unit(image), u).MoveToOuterDisposeScope();
         }
 
         state.Set(SingularVector, u);
