@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace LowRankTraining.ScalarCalls;
@@ -43,7 +44,7 @@ internal static class Interceptors
             text.AppendLine();
             foreach (var call in kind)
                 text.Append("        ").AppendLine(call.Place);
-            text.Append("        internal static ").AppendFormat(kind.Key.Head, $"Call{number}").AppendLine();
+            text.Append("        internal static ").AppendFormat(CultureInfo.InvariantCulture, kind.Key.Head, $"Call{number}").AppendLine();
             text.Append("        { ").Append(kind.Key.Body).AppendLine(" }");
         }
         return text.AppendLine("    }").AppendLine("}").ToString();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -39,7 +40,7 @@ internal readonly struct ScalarCall(string place, string head, string body) : IE
         var type = method.ContainingType.ToDisplayString(SymbolDisplayFormat.FullyQualifiedFormat);
         var result = makes is null
             ? $"{(isInstance ? "self" : type)}.{method.Name}({string.Join(", ", names)})"
-            : string.Format(System.Globalization.CultureInfo.InvariantCulture, makes, [.. isInstance ? ["self", .. names] : names]);
+            : string.Format(CultureInfo.InvariantCulture, makes, [.. isInstance ? ["self", .. names] : names]);
         var owned = call.Arguments.Where(IsMadeHere).Select(argument => names[argument.Parameter!.Ordinal]).ToArray();
         var kept = method.Parameters.Where(parameter => parameter.Type.IsReferenceType).Select(parameter => names[parameter.Ordinal]).Except(owned);
         var body = string.Concat([

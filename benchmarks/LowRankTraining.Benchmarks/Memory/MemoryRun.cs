@@ -135,7 +135,7 @@ internal sealed record MemoryRun(string Model, string Method, Func<nn.Module, op
     {
         var activations = new LlamaActivations(Config, Tokens, Type, Checkpoints);
         return optimizer is LowRankOptimizer { Session: var session }
-            ? MemoryPlan.For(session).PeakBytes(activations.LayerBytes, activations.PassingBytes)
+            ? MemoryPlan.For(session).PeakBytes(activations.LayerBytes, activations.PassingBytes, rerunBytes: activations.RerunBytes)
             : 6 * Config.Parameters * Type.ElementSize();
     }
 }

@@ -12,21 +12,31 @@ public sealed class LlamaActivations(LlamaConfig config, long tokens, ScalarType
 {
     private const int Single = sizeof(float);
 
-    /// <value>Bytes of what the layers keep; with <c>checkpoints</c> of their inputs alone.</value>
-    public long LayerBytes => Norm + config.Layers * (checkpoints ? Stream * Size : OneLayer);
+    /// <value>Whether gains, table and head are frozen, so that nothing is kept for gradients of theirs, and nothing before the first layer. Default
+    /// false.</value>
+    public bool IsFrozen { get; init; }
 
-    /// <value>Bytes that are there in passing at the start of the backward pass: of the loss the logarithms of probabilities and two gradients of that size,
-    /// or, with <c>checkpoints</c> and where it is more, of one layer that is run again.</value>
-    public long PassingBytes => Math.Max(3 * Single * tokens * config.Vocabulary, checkpoints ? OneLayer : 0);
+    /// <value>What the linear layers keep beyond their inputs: <see cref="LowRankTraining.MemoryPlan.ActivationBytes"/>. Default 0.</value>
+    public long FactorBytes { get; init; }
+
+    /// <value>Bytes of what the layers keep; with <c>checkpoints</c> of their inputs alone.</value>
+    public long LayerBytes => (IsFrozen ? 0 : Norm) + config.Layers * (checkpoints ? Stream * Size : OneLayer);
+
+    /// <value>Bytes that are there in passing at the start of the backward pass: of the loss the logarithms of probabilities and two gradients of that
+    /// size.</value>
+    public long PassingBytes => 3 * Single * tokens * config.Vocabulary;
+
+    /// <value>Bytes of one layer that is run again, with <c>checkpoints</c>.</value>
+    public long RerunBytes => checkpoints ? OneLayer : 0;
 
     private long Size => type.ElementSize();
 
     private long Stream => tokens * config.Hidden;
 
     /// <summary>A norm keeps its input in float32, and what it puts out before and after the gain.</summary>
-    private long Norm => Stream * (Single + 2 * Size);
+    private long Norm => Stream * (Single + (IsFrozen ? 1 : 2) * Size);
 
     /// <summary>Two norms; queries, keys, values and what they are mixed to, with a sum for each head; four tensors of the feed-forward part.</summary>
     private long OneLayer => 2 * Norm + 4 * tokens * config.Heads * config.HeadDimension * Size + Single * tokens * config.Heads
-        + 4 * tokens * config.Intermediate * Size;
+        + 4 * tokens * config.Intermediate * Size + FactorBytes / config.Layers;
 }

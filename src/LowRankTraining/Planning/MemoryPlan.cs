@@ -12,7 +12,10 @@ namespace LowRankTraining;
 /// </remarks>
 public sealed class MemoryPlan
 {
-    private MemoryPlan(IReadOnlyList<ParameterMemory> parameters, long frozenBytes) => (Parameters, FrozenBytes) = (parameters, frozenBytes);
+    private readonly IReadOnlyList<KeptRows> _kept;
+
+    private MemoryPlan(IReadOnlyList<ParameterMemory> parameters, long frozenBytes, IReadOnlyList<KeptRows> kept) =>
+        (Parameters, FrozenBytes, _kept) = (parameters, frozenBytes, kept);
 
     /// <value>Every parameter that is optimized, in the session's order.</value>
     public IReadOnlyList<ParameterMemory> Parameters { get; }
@@ -35,28 +38,40 @@ public sealed class MemoryPlan
     /// <value><see cref="StateBytes"/> as a share of <see cref="AdamWBytes"/>.</value>
     public double ShareOfAdamW => AdamWBytes == 0 ? 0 : (double)StateBytes / AdamWBytes;
 
+    /// <summary>Bytes that the layers of a weight-space method keep for the backward pass beyond their inputs, which plain layers keep too. 0 in gradient
+    /// space.</summary>
+    /// <param name="rows">Rows of the layers' inputs: sequences of a batch times tokens of a sequence.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number.</exception>
+    public long ActivationBytes(long rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        return _kept.Sum(layer => layer.BytesFor(rows));
+    }
+
     /// <summary>The most bytes of tensors that a training step has at once, on the CPU.</summary>
     /// <remarks>The largest of what there is when the loss is computed, when the first gradient arises, at the end of the backward pass, and while parameters
     /// are updated. Gradients are those of the plan's flow, and those of the step before are freed before the forward pass
     /// (<c>model.zero_grad()</c>).</remarks>
-    /// <param name="activationBytes">What layers keep for the backward pass, for the batch and the sequence that are trained on. Default 0.</param>
-    /// <param name="passingBytes">What is there in passing beside that: of the loss while its gradient is computed, or of a layer that is run again. Default
-    /// 0.</param>
+    /// <param name="activationBytes">What layers keep for the backward pass, for the batch and the sequence that are trained on: what those of the plain model
+    /// do, and <see cref="ActivationBytes"/>. Default 0.</param>
+    /// <param name="passingBytes">What is there in passing beside that, of the loss, while its gradient is computed. Default 0.</param>
     /// <param name="accumulates">Whether a step has several backward passes, so that from the second one on gradients are there beside the activations. Default
     /// false.</param>
+    /// <param name="rerunBytes">What a layer keeps that activation checkpointing runs again in the backward pass. Default 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative number.</exception>
-    public long PeakBytes(long activationBytes = 0, long passingBytes = 0, bool accumulates = false)
+    public long PeakBytes(long activationBytes = 0, long passingBytes = 0, bool accumulates = false, long rerunBytes = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(activationBytes);
         ArgumentOutOfRangeException.ThrowIfNegative(passingBytes);
+        ArgumentOutOfRangeException.ThrowIfNegative(rerunBytes);
         var held = WeightBytes + FrozenBytes + StateBytes;
         var before = accumulates ? GradientBytes : 0;
         var unsummed = Parameters.Where(parameter => !parameter.IsSummed).ToArray();
         long[] moments =
         [
             before + activationBytes + passingBytes,
-            before + activationBytes + Most(Parameters, parameter => parameter.BackwardBytes),
-            GradientBytes + passingBytes,
+            before + activationBytes + rerunBytes + Most(Parameters, parameter => parameter.BackwardBytes),
+            GradientBytes + rerunBytes,
             GradientBytes + Most(Parameters.Where(parameter => parameter.IsSummed), parameter => parameter.UpdateBytes),
             unsummed.Sum(parameter => parameter.GradientBytes) + Most(unsummed, parameter => parameter.UpdateBytes),
         ];
@@ -78,7 +93,8 @@ public sealed class MemoryPlan
 
         var owned = divided.Zip(owners).ToLookup(pair => pair.Second, pair => pair.First);
         var most = owned.MaxBy(parameters => parameters.Sum(parameter => parameter.StateBytes ?? 0))!.ToHashSet();
-        return new([.. Parameters.Select(parameter => !parameter.IsDivided || most.Contains(parameter) ? parameter : parameter.Elsewhere())], FrozenBytes);
+        var here = Parameters.Select(parameter => !parameter.IsDivided || most.Contains(parameter) ? parameter : parameter.Elsewhere());
+        return new([.. here], FrozenBytes, _kept);
     }
 
     /// <summary>The plan of a session.</summary>
@@ -89,7 +105,8 @@ public sealed class MemoryPlan
         if (session.Parameters.FirstOrDefault(plan => plan.Parameter.IsInvalid) is { } gone)
             throw new InvalidOperationException($"Parameter '{gone.Name}' is gone: the model was moved or disposed. Plan what is there.");
         var parameters = session.Parameters.Where(plan => !plan.IsFrozen).Select(plan => Of(plan) with { IsDivided = session.CanDivide(plan) });
-        return new([.. parameters], (session as AdapterSession)?.FrozenBytes ?? 0);
+        var adapters = session as AdapterSession;
+        return new([.. parameters], adapters?.FrozenBytes ?? 0, [.. adapters?.Kept ?? []]);
     }
 
     /// <summary>The plan of a method for a model, which stays as it is.</summary>

@@ -37,26 +37,52 @@ public class PlannedPeakTests
     [InlineData("adam", GradientFlow.Stepped, ScalarType.Float32, true)]
     [InlineData("fira", GradientFlow.Stepped, ScalarType.Float32, false)]
     public void Peak_is_within_a_twentieth_of_what_is_counted(string name, GradientFlow flow, ScalarType type, bool checkpoints) =>
-        Compare(name, flow, type, checkpoints, window: 1);
+        Compare(Named[name], flow, type, checkpoints, window: 1);
 
     [Theory]
     [InlineData("galore", GradientFlow.Projected, ScalarType.Float32)]
     [InlineData("8-bit", GradientFlow.Whole, ScalarType.BFloat16)]
     public void Gradients_of_micro_batches_before_are_planned_beside_the_activations(string name, GradientFlow flow, ScalarType type) =>
-        Compare(name, flow, type, checkpoints: false, window: 3);
+        Compare(Named[name], flow, type, checkpoints: false, window: 3);
 
-    private static void Compare(string name, GradientFlow flow, ScalarType type, bool checkpoints, int window)
+    [Theory]
+    [MemberData(nameof(FactorMethods))]
+    public void Layers_of_factors_are_planned_with_what_they_keep(string method, ScalarType type, bool checkpoints) =>
+        Compare(LowRankStrategies.Parse(method), GradientFlow.Whole, type, checkpoints, window: 1);
+
+    public static TheoryData<string, ScalarType, bool> FactorMethods()
+    {
+        var data = new TheoryData<string, ScalarType, bool>();
+        string[] methods = ["lora", "dora", "prilora", "relora", "switchlora", "sltrain", "cola", "factorized", "inrank", "spectron"];
+        foreach (var method in methods.Concat(methods.Select(name => $$"""{ "Method": "{{name}}", "Rank": 16 }""")))
+        {
+            data.Add(method, ScalarType.Float32, false);
+            data.Add(method, ScalarType.BFloat16, false);
+            data.Add(method, ScalarType.BFloat16, true);
+        }
+
+        return data;
+    }
+
+    private static void Compare(ILowRankStrategy method, GradientFlow flow, ScalarType type, bool checkpoints, int window)
     {
         if (!ByteCounter.IsAvailable)
             return;
 
+        // What tests before have left to the collector is not to be freed meanwhile.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         var before = ByteCounter.Live;
         using var model = Llama.Create(Config, seed: 1, CPU, type);
         model.CheckpointsActivations = checkpoints;
-        using var optimizer = Named[name].Attach(model, gradients: flow).CreateOptimizer(0.001);
-        var activations = new LlamaActivations(Config, Batch * Sequence, type, checkpoints);
-        var planned = MemoryPlan.For(model, Named[name], gradients: flow)
-            .PeakBytes(activations.LayerBytes, activations.PassingBytes, accumulates: window > 1);
+        var plan = MemoryPlan.For(model, method, gradients: flow);
+        using var optimizer = method.Attach(model, gradients: flow).CreateOptimizer(0.001);
+        var activations = new LlamaActivations(Config, Batch * Sequence, type, checkpoints)
+        {
+            IsFrozen = !model.get_parameter("model.norm.weight")!.requires_grad,
+            FactorBytes = plan.ActivationBytes(Batch * Sequence),
+        };
+        var planned = plan.PeakBytes(activations.LayerBytes, activations.PassingBytes, window > 1, activations.RerunBytes);
 
         for (var step = 0; step < Steps; step++)
         {

@@ -27,6 +27,9 @@ internal abstract class Adapter(Site site, Injector injector, string reason)
     /// <value>Bytes of the weight while it is not trained, as it is kept.</value>
     public virtual long FrozenBytes => Weight.requires_grad ? 0 : Weight.NumberOfElements * Weight.ElementSize;
 
+    /// <value>The layer that runs in the place of the plain one or after it; null where the model runs the plain one alone.</value>
+    public virtual ReparameterizedLinear? Replacing => null;
+
     /// <value>Whether the parts have taken part in a forward pass, or need not.</value>
     public virtual bool IsReached => HasRun;
 

@@ -89,6 +89,11 @@ public sealed partial class AdapterSession : ILowRankSession
         }
     }
 
+    /// <value>What each layer of the method keeps for the backward pass, beyond the rows of its input.</value>
+    internal IEnumerable<KeptRows> Kept =>
+        _adapters.Select(adapter => adapter.Replacing).OfType<ReparameterizedLinear>()
+            .Select(layer => new KeptRows(layer.KeptBytesPerRow, layer.RowsToKeepNothing));
+
     /// <summary>One line for each adapted matrix: how its factors entered the model and why, and whether its rank was lowered or takes more state than AdamW;
     /// and one for each pattern of the targets that has no effect in the model.</summary>
     /// <exception cref="InvalidOperationException">The model was disposed.</exception>

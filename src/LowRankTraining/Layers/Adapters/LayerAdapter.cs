@@ -9,6 +9,8 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
 
     public override long Rank => Layer.Rank;
 
+    public override ReparameterizedLinear? Replacing => Layer;
+
     public override IEnumerable<ParameterPlan> Plans => Layer.Parts.Select(part => Plan(part.Name, part.Parameter, settings.Adam));
 
     protected ReparameterizedLinear Layer { get; } = layer;

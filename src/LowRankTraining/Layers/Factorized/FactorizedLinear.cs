@@ -79,6 +79,10 @@ public sealed class FactorizedLinear : ReparameterizedLinear
     /// <inheritdoc/>
     protected internal override bool HasPlainForm => Activation == FactorActivation.None;
 
+    /// <summary>What comes into U, and where σ needs that too, what comes out of V.</summary>
+    protected internal override long KeptBytesPerRow =>
+        Rank * factor_U.ElementSize * (Activation is FactorActivation.SiLU or FactorActivation.GELU ? 2 : 1);
+
     /// <inheritdoc/>
     protected override Tensor Output(Tensor rows)
     {

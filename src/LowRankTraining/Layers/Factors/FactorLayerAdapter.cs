@@ -31,6 +31,8 @@ internal partial class FactorLayerAdapter : FactorAdapter
 
     public Parameter B => Layer.lora_B;
 
+    public override ReparameterizedLinear? Replacing => Injection == Injection.Shadow ? null : Layer;
+
     public override long Rank => Layer.Rank;
 
     public override long FrozenBytes => Layer.FreesWeight ? Layer.FrozenBytes : base.FrozenBytes;

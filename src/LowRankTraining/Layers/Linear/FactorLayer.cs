@@ -54,6 +54,9 @@ public abstract class FactorLayer : ReparameterizedLinear
     /// <value>Whether the factors take part. Default true.</value>
     public bool Enabled { get; set; } = true;
 
+    /// <summary>h, which the gradient of B needs.</summary>
+    protected internal override long KeptBytesPerRow => Rank * lora_B.ElementSize;
+
     /// <value>What drops entries of the input, or null.</value>
     internal DropoutMask? Mask { get; }
 

@@ -25,6 +25,8 @@ public sealed class LowRankLinear : FactorLayer
     /// <value>W, m × n; the same object as the source's.</value>
     public Parameter weight => Frozen;
 
+    internal override long RowsToKeepNothing => Mask is null ? MergedProduct.RowsFor(weight) : base.RowsToKeepNothing;
+
     /// <summary>W + s B A as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
     public override Tensor EffectiveWeight() => LowRankFactors.Effective(weight, lora_A, lora_B, Scale);
 
@@ -35,7 +37,7 @@ public sealed class LowRankLinear : FactorLayer
     {
         if (!Enabled)
             return Plain(rows);
-        return !(Mask is not null && training) && MergedProduct.PaysFor(rows, weight)
+        return !(Mask is not null && training) && rows.shape[0] >= MergedProduct.RowsFor(weight)
             ? Merged(rows)
             : Plain(rows).addmm_(Hidden(rows), lora_B.t());
     }

@@ -12,12 +12,12 @@ internal sealed class MergedProduct : AutogradFunction<MergedProduct>
 {
     private const string Scale = "scale";
 
-    /// <summary>Whether this is less work than factors beside the weight, and as exact: in half precision the sum would be rounded, and small changes of the
-    /// weight with it.</summary>
-    public static bool PaysFor(Tensor rows, Tensor weight)
+    /// <summary>From how many rows on this is less work than factors beside the weight, and as exact: never in half precision, where the sum would be rounded,
+    /// and small changes of the weight with it.</summary>
+    public static long RowsFor(Tensor weight)
     {
         long m = weight.shape[0], n = weight.shape[1];
-        return weight.dtype is ScalarType.Float32 or ScalarType.Float64 && !weight.requires_grad && rows.shape[0] * (m + n) > 2 * m * n;
+        return weight.dtype is ScalarType.Float32 or ScalarType.Float64 && !weight.requires_grad ? 2 * m * n / (m + n) + 1 : long.MaxValue;
     }
 
     /// <param name="ctx">Keeps X, W, A and B.</param>

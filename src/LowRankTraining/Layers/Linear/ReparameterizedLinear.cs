@@ -42,6 +42,12 @@ public abstract class ReparameterizedLinear : nn.Module<Tensor, Tensor>
     /// <value>Whether the parts are all there is of the weight, so that weight decay is for them. Default false: they are a change of one.</value>
     protected internal virtual bool IsWeight => false;
 
+    /// <value>Bytes of what it keeps for the backward pass of each input row, beyond that row, which a plain layer keeps too. Default 0.</value>
+    protected internal virtual long KeptBytesPerRow => 0;
+
+    /// <value>From so many rows on it keeps no more than a plain layer does. Default: never.</value>
+    internal virtual long RowsToKeepNothing => long.MaxValue;
+
     /// <value>Whether the layer has been run.</value>
     internal bool Reached { get; set; }
 

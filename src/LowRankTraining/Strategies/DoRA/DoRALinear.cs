@@ -32,6 +32,9 @@ internal sealed class DoRALinear : FactorLayer
     /// <value>m, the lengths of W′'s rows.</value>
     public Parameter lora_magnitude_vector => Part(MagnitudeName);
 
+    /// <summary>h, and the output before its lengths.</summary>
+    protected internal override long KeptBytesPerRow => base.KeptBytesPerRow + out_features * weight.ElementSize;
+
     /// <summary>W′ as a new tensor, in float32 (float64 for a float64 weight): what the layer multiplies by.</summary>
     public override Tensor EffectiveWeight() => RowMagnitudes.Effective(weight, lora_A, lora_B, lora_magnitude_vector, Scale);
 
