@@ -27,7 +27,7 @@ public sealed class DecoderLayer : Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
 
-        var attended = input + self_attn.call(input_layernorm.call(input));
-        return (attended + mlp.call(post_attention_layernorm.call(attended))).MoveToOuterDisposeScope();
+        var attended = input.add(self_attn.call(input_layernorm.call(input)));
+        return attended.add(mlp.call(post_attention_layernorm.call(attended))).MoveToOuterDisposeScope();
     }
 }

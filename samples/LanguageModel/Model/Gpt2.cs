@@ -80,7 +80,7 @@ internal sealed class Gpt2Decoder : Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
 
         var seen = h[0].Seen;
-        var stream = wte.call(input) + wpe.call(arange(seen, seen + input.shape[1], ScalarType.Int64, input.device));
+        var stream = wte.call(input).add(wpe.call(arange(seen, seen + input.shape[1], ScalarType.Int64, input.device)));
         return ln_f.call(CheckpointedLayer.Run(h, stream, CheckpointsActivations)).MoveToOuterDisposeScope();
     }
 
@@ -116,8 +116,8 @@ internal sealed class Gpt2Layer : Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
 
-        var attended = input + attn.call(ln_1.call(input));
-        return (attended + mlp.call(ln_2.call(attended))).MoveToOuterDisposeScope();
+        var attended = input.add(attn.call(ln_1.call(input)));
+        return attended.add(mlp.call(ln_2.call(attended))).MoveToOuterDisposeScope();
     }
 }
 

@@ -60,7 +60,7 @@ public sealed class Generation(CausalLanguageModel model, Device device)
         using var scope = NewDisposeScope();
         model.eval();
         var scores = model.call(tensor(tokens, [1, tokens.Length]).to(device))[0, -1].cpu();
-        return Temperature == 0 ? (int)scores.argmax().ToInt64() : Draw(softmax(scores / Temperature, 0), generator);
+        return Temperature == 0 ? (int)scores.argmax().ToInt64() : Draw(softmax(scores.div(Temperature), 0), generator);
     }
 
     private int Draw(Tensor probabilities, Generator generator)

@@ -127,7 +127,7 @@ public sealed class Trainer
 
         // Before the last backward pass, in which numbers may be sent to other processes, it is complete.
         method.Count(counted);
-        var share = options.Accumulation == 1 ? loss : loss / options.Accumulation;
+        var share = options.Accumulation == 1 ? loss : loss.div(options.Accumulation);
         backward.Time(() => data.Backward(() => share.backward()));
         if (weightBytes == 0)
             Weigh();
