@@ -69,9 +69,9 @@ public sealed class MemoryPlan
         var unsummed = Parameters.Where(parameter => !parameter.IsSummed).ToArray();
         long[] moments =
         [
-            before + activationBytes + passingBytes,
-            before + activationBytes + rerunBytes + Most(Parameters, parameter => parameter.BackwardBytes),
-            GradientBytes + rerunBytes,
+            before + activationBytes + Math.Max(passingBytes, rerunBytes),
+            before + activationBytes + Most(Parameters, parameter => parameter.BackwardBytes),
+            GradientBytes + Math.Max(rerunBytes, Most(Parameters, parameter => parameter.BackwardBytes)),
             GradientBytes + Most(Parameters.Where(parameter => parameter.IsSummed), parameter => parameter.UpdateBytes),
             unsummed.Sum(parameter => parameter.GradientBytes) + Most(unsummed, parameter => parameter.UpdateBytes),
         ];
