@@ -129,7 +129,16 @@ public static class TrainingCheckpoint
         return DifferenceOf(file, tensors, (tensor, saved) => target.ExpectedShape(tensor, manifest.Step, saved)) is { } difference
             ? $"The checkpoint is of another model: {difference}.{OptionChange.Sentence(target.ChangesSince(manifest))} "
                 + "Make the model, and attach the strategy, as in the run that was saved."
-            : target.DifferenceFrom(manifest);
+            : target.DifferenceFrom(manifest) ?? UnclaimedIn(file, tensors.Count, target.TensorsBy(manifest));
+    }
+
+    /// <summary>A tensor that nobody asks for would be left out silently.</summary>
+    private static string? UnclaimedIn(SafeTensorsFile file, int ofModel, int ofState)
+    {
+        var there = file.Names.Count();
+        return there == ofModel + ofState ? null
+            : $"It holds {there} tensors, and by its manifest {ofModel} are of the model and {ofState} of the state. It is not as it was written: "
+                + "take another copy.";
     }
 
     private static string? DifferenceOf(SafeTensorsFile file, Dictionary<string, Tensor> model, Func<Tensor, long[], long[]> expectedShape)

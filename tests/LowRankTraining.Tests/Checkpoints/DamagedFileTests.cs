@@ -285,6 +285,19 @@ public sealed class DamagedFileTests : IDisposable
             .WithMessage("*of 1 parameters in other groups, and this optimizer has 2 parameters*Nothing was changed.");
     }
 
+    /// <summary>A parameter without its slot would begin that part anew.</summary>
+    [Fact]
+    public void Resealed_checkpoint_whose_manifest_leaves_a_tensor_out_is_refused()
+    {
+        using var model = Seeded(nn.Linear(6, 4));
+        using var optimizer = Trained(model);
+        TrainingCheckpoint.Save(_directory, model, optimizer);
+        ChangeManifest(manifest => manifest["parameters"]![0]!["slots"]!.AsArray().RemoveAt(0));
+
+        FluentActions.Invoking(() => TrainingCheckpoint.Load(_directory, model, optimizer)).Should().Throw<InvalidDataException>()
+            .WithMessage("*tensors, and by its manifest 2 are of the model*Nothing was changed.");
+    }
+
     [Theory]
     [InlineData("factors", "base_model.model.layers.{0}.lora_A.weight"), InlineData("saved modules", "base_model.model.layers.{0}.weight")]
     [InlineData("other names", "{0}")]

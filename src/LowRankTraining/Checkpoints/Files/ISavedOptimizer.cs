@@ -28,6 +28,9 @@ internal interface ISavedOptimizer
     /// <summary>The first difference from what was saved, with what to do, or null where it fits.</summary>
     string? DifferenceFrom(SavedManifest saved);
 
+    /// <summary>How many tensors of a file are the state, by its manifest.</summary>
+    int TensorsBy(SavedManifest saved) => saved.Parameters.Sum(parameter => parameter.Slots.Items.Count());
+
     /// <summary>Reads all of the state of a file that fits.</summary>
     /// <exception cref="InvalidDataException">It is damaged. Nothing was changed.</exception>
     PendingLoad Read(SafeTensorsFile file);

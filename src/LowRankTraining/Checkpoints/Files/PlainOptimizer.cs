@@ -20,6 +20,8 @@ internal sealed class PlainOptimizer(OptimizerHelper optimizer, nn.Module model)
     public string? DifferenceFrom(SavedManifest saved) =>
         Manifest().DifferenceFrom(saved) is { } difference ? $"{difference} Make the optimizer as in the run that was saved." : null;
 
+    public int TensorsBy(SavedManifest saved) => 1;
+
     public PendingLoad Read(SafeTensorsFile file)
     {
         var bytes = file.Bytes(Stream);
