@@ -25,7 +25,7 @@ internal static partial class Log
     public static partial void ProjectionSpared(this ILogger logger, string strategy, int count, string matrices);
 
     [LoggerMessage(14, LogLevel.Warning,
-        "{Strategy}: at the default rank {Count} small matrices take more state than AdamW would: {Matrices}. Set a lower Rank, or leave them out with "
+        "{Strategy}: at this rank {Count} small matrices take more state than AdamW would: {Matrices}. Set a lower Rank, or leave them out with "
         + "Targets.Except.")]
     public static partial void FactorsAboveAdamW(this ILogger logger, string strategy, int count, string matrices);
 

@@ -77,7 +77,6 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     {
         Method = this,
         Rank = Rank,
-        HasDefaultRank = GetType().GetConstructor([])?.Invoke(null) is WeightSpaceMethod unset && unset.Rank == Rank,
         Adam = Adam,
         TableStates = TableStates,
         Seed = Seed,

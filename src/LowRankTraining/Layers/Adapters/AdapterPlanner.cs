@@ -173,15 +173,13 @@ internal static class AdapterPlanner
         return notes;
     }
 
-    /// <summary>Says which matrices are so small that factors of a rank that nobody has asked for take more state than AdamW would for the weight.</summary>
+    /// <summary>Says which matrices are so small that factors of this rank take more state than AdamW would for the weight.</summary>
     private static void NoteCosts(Adapter[] adapters, Dictionary<string, string> notes, AdapterSettings settings)
     {
-        var costly = settings.HasDefaultRank
-            ? [.. adapters.Select(adapter => (adapter.Name, Share: ShareOfAdamW(adapter))).Where(pair => pair.Share > 1)]
-            : Array.Empty<(string Name, double Share)>();
+        var costly = adapters.Select(adapter => (adapter.Name, Share: ShareOfAdamW(adapter))).Where(pair => pair.Share > 1).ToArray();
         foreach (var (name, share) in costly)
             notes[name] = (notes.TryGetValue(name, out var earlier) ? $"{earlier}; " : "")
-                + FormattableString.Invariant($"{100 * share:0} % of AdamW's state for the weight, at the default rank");
+                + FormattableString.Invariant($"{100 * share:0} % of AdamW's state for the weight");
         if (costly.Length > 0)
             settings.Logger?.FactorsAboveAdamW(settings.Strategy, costly.Length, string.Join(", ", costly.Take(8).Select(matrix => matrix.Name)));
     }

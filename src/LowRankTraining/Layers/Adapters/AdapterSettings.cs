@@ -9,9 +9,6 @@ internal record AdapterSettings
     /// <value>The rank that is asked for; more than a matrix can have is lowered to its short side.</value>
     public required long Rank { get; init; }
 
-    /// <value>Whether that is the method's default.</value>
-    public bool HasDefaultRank { get; init; }
-
     /// <value>How parts are trained, and parameters that are not adapted.</value>
     public required AdamRule Adam { get; init; }
 
