@@ -23,7 +23,7 @@ internal static class SquaredNorms
         var packed = matrix.IsHere() && matrix.IsSingle() ? matrix.Packed() : matrix;
         var squares = packed.TryFloats(out numbers) && !numbers.IsEmpty
             ? OnHost(packed, numbers, axis)
-            : matrix.norm(axis, keepdim: true).square();
+            : matrix.norm(dim: axis, keepdim: true).square();
         return squares.MoveToOuterDisposeScope();
     }
 

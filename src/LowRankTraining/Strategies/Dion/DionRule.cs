@@ -69,7 +69,7 @@ internal sealed record DionRule : UpdateRule
         var right = momentum.t().mm(left);
         momentum.AddProduct(left, right.t(), Momentum - 1);
 
-        var lengths = right.norm(0, keepdim: true);
+        var lengths = right.norm(dim: 0, keepdim: true);
         var counts = lengths > lengths.max().mul(Noise);
         var unit = Orthonormalizes ? Orthonormal.Columns(right) : right / lengths.clamp_min(Precision.SmallestNormal);
         state.Set(Right, where(counts, unit, before));

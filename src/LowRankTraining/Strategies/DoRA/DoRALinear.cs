@@ -77,7 +77,7 @@ internal static class RowMagnitudes
         var (across, gram) = (weight.mm(a.t()).to(precise), a.mm(a.t()).to(precise));
         var left = b.to(precise);
         var mixed = left.mm(gram).mul(scale * scale).add(across.mul(2 * scale)).mul(left).sum(1L);
-        var square = weight.norm(1).to(precise).square();
+        var square = weight.norm(dim: 1).to(precise).square();
         return square.add(mixed).clamp_min(Smallest(weight) * Smallest(weight)).sqrt().to(weight.dtype).MoveToOuterDisposeScope();
     }
 
@@ -87,7 +87,7 @@ internal static class RowMagnitudes
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var merged = LowRankFactors.Effective(weight, a, b, scale);
-        var norms = merged.norm(1, keepdim: true).clamp_min_(Smallest(weight));
+        var norms = merged.norm(dim: 1, keepdim: true).clamp_min_(Smallest(weight));
         return merged.mul_(magnitude.to(merged.dtype).unsqueeze(1).div(norms)).MoveToOuterDisposeScope();
     }
 

@@ -26,7 +26,7 @@ internal sealed class InputNorms(double decay) : InputWatch
         if (_world is not null)
             _seen.Add(SquaresAndCount(rows.detach()));
         else if (rows.shape[0] > 0)
-            Move(rows.detach().norm(0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0])));
+            Move(rows.detach().norm(dim: 0).to(ScalarType.Float32).div(Math.Sqrt(rows.shape[0])));
     }
 
     /// <summary>‖X_:j‖² of each entry, and behind them the number of rows.</summary>
