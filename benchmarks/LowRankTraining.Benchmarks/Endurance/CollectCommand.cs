@@ -12,9 +12,12 @@ internal static class CollectCommand
 {
     public const string Name = "collect";
 
-    private const int SaveEvery = 500;
+    private const int SaveEvery = 100;
 
-    /// <returns>0 where every loss is what it is without collections; else 1.</returns>
+    /// <summary>So large that no method leaves its matrices to Adam.</summary>
+    private const int Inputs = 300, Hidden = 400;
+
+    /// <returns>0 where every weight is what it is without collections; else 1.</returns>
     public static int Run(string[] arguments)
     {
         var seconds = arguments is [var text, ..] ? double.Parse(text, CultureInfo.InvariantCulture) : 5;
@@ -38,7 +41,7 @@ internal static class CollectCommand
     private static (long Steps, float[] Weights, long Collections) Train(ILowRankStrategy method, long steps, double seconds)
     {
         manual_seed(1);
-        using var model = nn.Sequential(("first", nn.Linear(32, 48)), ("act", nn.Tanh()), ("second", nn.Linear(48, 32)));
+        using var model = nn.Sequential(("first", nn.Linear(Inputs, Hidden)), ("act", nn.Tanh()), ("second", nn.Linear(Hidden, Inputs)));
         using var optimizer = method.Attach(model, Targets.AllLinear()).CreateOptimizer(1e-3);
         var folder = Directory.CreateTempSubdirectory("lowrank-collect-").FullName;
         using var collector = seconds > 0 ? new Collector() : null;
@@ -49,7 +52,7 @@ internal static class CollectCommand
             {
                 using var scope = NewDisposeScope();
                 optimizer.zero_grad();
-                model.call(randn(4, 32)).sum().backward();
+                model.call(randn(4, Inputs)).sum().backward();
                 optimizer.step();
                 if (step % SaveEvery == SaveEvery / 2)
                 {
