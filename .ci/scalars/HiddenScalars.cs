@@ -2,13 +2,13 @@ using Microsoft.CodeAnalysis;
 
 namespace LowRankTraining.ScalarCalls;
 
-/// <summary>Methods of TorchSharp that make a scalar inside, and what to call instead, with the same result to the bit.</summary>
+/// <summary>Methods of TorchSharp that make a scalar inside, and what to call instead: the same operations, so gradients too are equal to the bit.</summary>
 internal static class HiddenScalars
 {
-    /// <summary>{0}, {1}, ... are the receiver and the arguments; One and Zero scalars that live as long as the program.</summary>
+    /// <summary>{0}, {1}, ... are the receiver and the arguments; Zero, One and Two live as long as the program.</summary>
     private static readonly Dictionary<string, string> Replacements = new()
     {
-        ["Tensor.square()"] = "{0}.mul({0})",
+        ["Tensor.square()"] = "{0}.pow(Two)",
         ["Tensor.add(Tensor)"] = "{0}.add({1}, One)",
         ["Tensor.add_(Tensor)"] = "{0}.add_({1}, One)",
         ["Tensor.add(Scalar)"] = "{0}.add({1}, One)",

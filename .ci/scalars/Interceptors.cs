@@ -26,7 +26,7 @@ internal static class Interceptors
             /// <summary>Calls of TorchSharp that hold their scalars.</summary>
             file static class Calls
             {
-                private static readonly Scalar Zero = 0, One = 1;
+                private static readonly Scalar Zero = 0, One = 1, Two = 2;
 
                 private static T Read<T>(torch.Tensor value, global::System.Func<Scalar, T> number)
                 {
