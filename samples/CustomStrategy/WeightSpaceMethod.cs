@@ -17,7 +17,7 @@ public sealed record DoublingLoRA : LoRAMethod
     public override string Name => "contoso.doubling-lora";
 
     /// <inheritdoc/>
-    public override int Rank { get; init; } = 8;
+    protected override int DefaultRank => 8;
 
     /// <inheritdoc/>
     public override double Alpha { get; init; } = 4;

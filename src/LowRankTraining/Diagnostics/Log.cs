@@ -21,8 +21,8 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Warning,
         "{Strategy}: a default rank would take more state than AdamW for {Count} small matrices, which are left to the rule of everything else: {Matrices}. "
-        + "Set Rank to have them projected.")]
-    public static partial void ProjectionSpared(this ILogger logger, string strategy, int count, string matrices);
+        + "Set Rank to take them too.")]
+    public static partial void SmallSpared(this ILogger logger, string strategy, int count, string matrices);
 
     [LoggerMessage(14, LogLevel.Warning,
         "{Strategy}: at this rank {Count} small matrices take more state than AdamW would: {Matrices}. Set a lower Rank, or leave them out with "

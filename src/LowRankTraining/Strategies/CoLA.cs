@@ -17,8 +17,8 @@ public sealed record CoLA : FactorizedLayerMethod
     /// <inheritdoc/>
     public override string Name => "cola";
 
-    /// <value>k, at least 1. Default 128 (CoLA: a quarter of the model's width, 128 at 60 million parameters).</value>
-    public override int Rank { get; init; } = 128;
+    /// <value>k: 128 (CoLA: a quarter of the model's width, 128 at 60 million parameters).</value>
+    protected override int DefaultRank => 128;
 
     /// <value>σ, between the factors. Default: SiLU (CoLA).</value>
     public FactorActivation Activation { get; init; } = FactorActivation.SiLU;

@@ -17,7 +17,7 @@ public sealed record LoRA : LoRAMethod
     public override string Name => "lora";
 
     /// <value>r, at least 1. Default 8 (PEFT).</value>
-    public override int Rank { get; init; } = 8;
+    protected override int DefaultRank => 8;
 
     /// <value>α, above 0. Default 8 (PEFT), so s = 1 at the default rank.</value>
     public override double Alpha { get; init; } = 8;

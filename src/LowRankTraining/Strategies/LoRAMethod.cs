@@ -58,6 +58,8 @@ public abstract record LoRAMethod : WeightSpaceMethod
 
     private protected sealed override bool ChoosesRanksByName => true;
 
+    private protected sealed override bool AsksForRanks => base.AsksForRanks || RankPattern is { Count: > 0 } || Overrides.Any(row => row.Rank is not null);
+
     private protected virtual MergeRounding MergeRounding => MergeRounding.Stochastic;
 
     private protected sealed override AdapterMethod Method

@@ -14,10 +14,11 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     /// <inheritdoc/>
     public override string Name => "factorized";
 
-    /// <value>k, at least 1. Default 128 (the baseline of the tables of GaLore and SLTrain, at 60 million parameters).</value>
-    public override int Rank { get; init; } = 128;
+    /// <value>k: 128 (the baseline of the tables of GaLore and SLTrain, at 60 million parameters).</value>
+    protected override int DefaultRank => 128;
 
-    /// <value>Ranks by name, for instance of a <see cref="WeLorePlan"/>; a matrix that has none there gets <see cref="Rank"/>. Default: none.</value>
+    /// <value>Ranks by name, for instance of a <see cref="WeLorePlan"/>; a matrix that has none there gets <see cref="WeightSpaceMethod.Rank"/>.
+    /// Default: none.</value>
     public RankAllocation? Ranks { get; init; }
 
     /// <value>Whether the factors come as near to the weight as they can, by its truncated SVD; else they are drawn, and training starts from scratch. Default
@@ -31,6 +32,8 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     public long? RefactorEvery { get; init; }
 
     private protected override RankAllocation? RanksByName => Ranks;
+
+    private protected override bool AsksForRanks => base.AsksForRanks || Ranks is not null;
 
     private protected override long? StepsToRefactoring => RefactorEvery;
 

@@ -28,8 +28,8 @@ public sealed record ReLoRA : LoRAMethod
     /// is for training from scratch.</value>
     public override bool TrainOthers { get; init; } = true;
 
-    /// <value>r before the first restart, at least 1. Default 128 (ReLoRA, at every model size).</value>
-    public override int Rank { get; init; } = 128;
+    /// <value>r before the first restart: 128 (ReLoRA, at every model size).</value>
+    protected override int DefaultRank => 128;
 
     /// <value>α, above 0. Default 32 (the authors' code), so s = 0.25 at the default rank.</value>
     public override double Alpha { get; init; } = 32;

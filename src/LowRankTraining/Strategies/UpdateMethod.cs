@@ -138,7 +138,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         session.RequireDistinctSlots();
         session.ReportLowerRanks(RefusesLowerRanks, Logger);
         if (spared.Count > 0)
-            Logger?.ProjectionSpared(Name, spared.Count, string.Join(", ", spared.Take(8).Select(matrix => matrix.Name)));
+            Logger?.SmallSpared(Name, spared.Count, string.Join(", ", spared.Take(8).Select(matrix => matrix.Name)));
         if (targets is not null)
             Logger?.Covered(Name, TargetCoverage.For(parameters, targets.Includes), session.Unused);
         foreach (var frozen in parameters.Where(candidate => OptionsOf(candidate) is { Frozen: true }))
@@ -152,7 +152,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
             var isTarget = targets?.Includes(candidate) ?? true;
             var role = new ParameterRole(candidate.Name, candidate.Parameter, isTarget, candidate.IsTable, isTarget ? place++ : 0);
             var rule = method.RuleFor(role);
-            if (isTarget && method.SparesSmallTargets && rule.BytesFor(candidate.Parameter.shape) > BytesOfAdamW(candidate.Parameter))
+            if (isTarget && method.SparesSmallTargets && rule.BytesFor(candidate.Parameter.shape) > AdamRule.BytesOfAdamW(candidate.Parameter.numel()))
             {
                 spared.Add((candidate.Name, rule));
                 rule = method.RuleFor(role with { IsTarget = false });
@@ -192,8 +192,6 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         };
         return own?.Applied(plan) ?? plan;
     }
-
-    private static long BytesOfAdamW(Parameter parameter) => 2 * sizeof(float) * parameter.shape.Elements();
 
     /// <summary>What the method would have against itself with the options of a row.</summary>
     private IEnumerable<string> ObjectionsTo(ParameterOptions own)

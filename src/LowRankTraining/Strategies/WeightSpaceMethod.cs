@@ -6,11 +6,15 @@ namespace LowRankTraining.Strategies;
 /// <summary>A method that re-parameterizes the model: it puts low-rank factors beside weights, or in their place.</summary>
 public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
 {
+    private readonly int? _rank;
+
     /// <inheritdoc/>
     public abstract string Name { get; }
 
-    /// <value>r, at least 1. Above a matrix's short side it is lowered to that side, with a warning. Default 128.</value>
-    public virtual int Rank { get; init; } = 128;
+    /// <value>r, at least 1. Above a matrix's short side it is lowered to that side, with a warning. Default 128 for methods that train from scratch and 8 for
+    /// most that fine-tune, see each one's default; a matrix for which nobody has asked for a rank and whose factors would take more state than AdamW is
+    /// trained as it is, where <see cref="TrainOthers"/> lets it.</value>
+    public int Rank { get => _rank ?? DefaultRank; init => _rank = value; }
 
     /// <value>α, above 0; the factors' product is scaled by s = α/r, or α/√r with <see cref="RankStabilized"/>. s does not change when a rank is lowered.
     /// Default 32.</value>
@@ -66,6 +70,12 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     /// <value>Where restarts and warnings are reported; null for nowhere.</value>
     public ILogger? Logger { get; init; }
 
+    /// <value>The rank where nobody has asked for one. Default 128.</value>
+    protected virtual int DefaultRank => 128;
+
+    /// <value>Whether somebody has asked for a rank, of all matrices or of some.</value>
+    private protected virtual bool AsksForRanks => _rank is not null;
+
     /// <summary>The Adam of everything that is trained, but for the tables of embeddings.</summary>
     private protected AdamRule Adam => new() { Beta1 = Beta1, Beta2 = Beta2, Epsilon = Epsilon, States = States };
 
@@ -86,6 +96,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
         TrainOthers = TrainOthers,
         Strict = Strict,
         AllowUnreached = AllowUnreached,
+        SparesSmall = TrainOthers && !AsksForRanks,
         Own = Overrides,
     };
 

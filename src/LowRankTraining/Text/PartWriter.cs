@@ -71,12 +71,24 @@ internal sealed class PartWriter
         foreach (var option in PartOption.Of(part.GetType()))
         {
             var before = option.Get(unset);
-            if (AreSame(option.Get(part), before))
+            if (AreSame(option.Get(part), before) && !IsSaid(option, part, unset))
                 continue;
             if (option.IsSettable)
                 TrySet(option, unset, option.Get(part));
             yield return (option, before);
         }
+    }
+
+    /// <summary>Whether an option was set to what it is by default, and a part tells the one from the other: a rank that nobody asked for is not for all
+    /// matrices.</summary>
+    private static bool IsSaid(PartOption option, object part, object unset)
+    {
+        if (!option.IsSettable)
+            return false;
+        var (again, said) = (Kind.Copy(part), Kind.Copy(unset));
+        TrySet(option, again, option.Get(part));
+        TrySet(option, said, option.Get(unset));
+        return Equals(again, part) && !Equals(said, unset);
     }
 
     /// <summary>What another kind refuses stays different there.</summary>

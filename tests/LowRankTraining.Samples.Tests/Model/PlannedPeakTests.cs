@@ -54,7 +54,7 @@ public class PlannedPeakTests
     {
         var data = new TheoryData<string, ScalarType, bool>();
         string[] methods = ["lora", "dora", "prilora", "relora", "switchlora", "sltrain", "cola", "factorized", "inrank", "spectron"];
-        foreach (var method in methods.Concat(methods.Select(name => $$"""{ "Method": "{{name}}", "Rank": 16 }""")))
+        foreach (var method in methods.SelectMany(_ => new[] { 128, 16 }, (name, rank) => $$"""{ "Method": "{{name}}", "Rank": {{rank}} }"""))
         {
             data.Add(method, ScalarType.Float32, false);
             data.Add(method, ScalarType.BFloat16, false);

@@ -3,6 +3,7 @@ using System.Collections.ObjectModel;
 using FluentAssertions;
 using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
+using LowRankTraining.Tests.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
@@ -288,7 +289,7 @@ public class InjectionTests
         var before = Weights(model);
         FluentActions.Invoking(() =>
         {
-            using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer();
+            using var optimizer = OptionTrial.Asking(LowRankStrategies.Create(name)).Attach(model).CreateOptimizer();
             try
             {
                 Step(model, optimizer);
@@ -303,7 +304,7 @@ public class InjectionTests
         using nn.Module<Tensor, Tensor> other = advice == 0 ? Seeded(new OpenNetwork()) : Seeded(new SealedNetwork(passesHooksBy: true));
         var method = advice switch
         {
-            0 => LowRankStrategies.Create(name),
+            0 => OptionTrial.Asking(LowRankStrategies.Create(name)),
             1 => new GaLore { Rank = 4 },
             _ => LoRA(Injection.Shadow),
         };

@@ -1,6 +1,7 @@
 using FluentAssertions;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
+using LowRankTraining.Tests.Strategies;
 using TorchSharp;
 using Xunit;
 using static LowRankTraining.Tests.Adapters.Training;
@@ -19,8 +20,8 @@ public class MinimizeTests
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork());
         using var other = Seeded(new OpenNetwork());
-        using var optimizer = LowRankStrategies.Create(method).Attach(model).CreateOptimizer(0.01);
-        using var stepper = LowRankStrategies.Create(method).Attach(other).CreateOptimizer(0.01);
+        using var optimizer = OptionTrial.Asking(LowRankStrategies.Create(method)).Attach(model).CreateOptimizer(0.01);
+        using var stepper = OptionTrial.Asking(LowRankStrategies.Create(method)).Attach(other).CreateOptimizer(0.01);
         var input = Normal(1, ScalarType.Float32, 5, 12);
         long live = 0;
 

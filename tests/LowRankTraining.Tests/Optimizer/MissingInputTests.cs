@@ -5,6 +5,7 @@ using LowRankTraining.Mixing;
 using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
+using LowRankTraining.Tests.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
@@ -60,7 +61,7 @@ public sealed class MissingInputTests : IDisposable
     public void Session_of_a_model_that_was_disposed_says_so(string method)
     {
         var model = Seeded(new OpenNetwork());
-        using var session = LowRankStrategies.Create(method).Attach(model);
+        using var session = OptionTrial.Asking(LowRankStrategies.Create(method)).Attach(model);
         model.Dispose();
 
         foreach (var call in Calls(session))
@@ -74,7 +75,7 @@ public sealed class MissingInputTests : IDisposable
         foreach (var isOptimizer in new[] { true, false })
         {
             var model = Seeded(new OpenNetwork());
-            var optimizer = LowRankStrategies.Create(method).Attach(model).CreateOptimizer();
+            var optimizer = OptionTrial.Asking(LowRankStrategies.Create(method)).Attach(model).CreateOptimizer();
             var parameter = optimizer.Session.Parameters[^1].Parameter;
             if (isOptimizer)
                 optimizer.Dispose();

@@ -6,6 +6,7 @@ using LowRankTraining.Parts;
 using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
+using LowRankTraining.Tests.Strategies;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
@@ -27,7 +28,7 @@ public sealed class SituationTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var model = Seeded(new OpenNetwork(inputs: 16, hidden: 16));
-        using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(lr: 1e-3);
+        using var optimizer = OptionTrial.Asking(LowRankStrategies.Create(name)).Attach(model).CreateOptimizer(lr: 1e-3);
         foreach (var gradient in new[] { eye(16), ones(16, 16), eye(16) * 1e-20f, ones(16, 16) * 1e10f })
         {
             foreach (var parameter in model.parameters().Where(parameter => parameter.requires_grad))
@@ -240,7 +241,7 @@ public sealed class SituationTests : IDisposable
         LowRankOptimizer optimizer;
         using (NewDisposeScope())
         {
-            optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(1e-3);
+            optimizer = OptionTrial.Asking(LowRankStrategies.Create(name)).Attach(model).CreateOptimizer(1e-3);
             Run(model, optimizer, 1);
             TrainingCheckpoint.Save(_folder.Path, model, optimizer);
             TrainingCheckpoint.Load(_folder.Path, model, optimizer);
@@ -277,7 +278,7 @@ public sealed class SituationTests : IDisposable
     private static Dictionary<string, double[]> Stepped(string name, Func<long[], ulong, Tensor> gradient)
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(1e-2);
+        using var optimizer = OptionTrial.Asking(LowRankStrategies.Create(name)).Attach(model).CreateOptimizer(1e-2);
         for (ulong step = 1; step <= 6; step++)
         {
             using (no_grad())
@@ -315,7 +316,7 @@ public sealed class SituationTests : IDisposable
     public void Step_without_gradients_changes_no_weight(string name)
     {
         using var model = Seeded(new OpenNetwork());
-        using var optimizer = LowRankStrategies.Create(name).Attach(model).CreateOptimizer(0.1, weight_decay: 0.1);
+        using var optimizer = OptionTrial.Asking(LowRankStrategies.Create(name)).Attach(model).CreateOptimizer(0.1, weight_decay: 0.1);
         var before = Weights(model);
 
         optimizer.step();

@@ -1,6 +1,7 @@
 using FluentAssertions;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
+using LowRankTraining.Tests.Strategies;
 using TorchSharp;
 using Xunit;
 using static LowRankTraining.Tests.Adapters.Training;
@@ -18,7 +19,7 @@ public class PlanOfAnyMethodTests
     {
         using var model = Seeded(new OpenNetwork());
         var before = Weights(model);
-        var method = LowRankStrategies.Create(name);
+        var method = OptionTrial.Asking(LowRankStrategies.Create(name));
 
         var plan = MemoryPlan.For(model, method);
 

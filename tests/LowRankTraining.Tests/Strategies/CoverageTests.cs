@@ -224,20 +224,62 @@ public class CoverageTests
     public static TheoryData<string> GradientSpace =>
         [.. LowRankStrategies.All.Where(method => method.Create() is UpdateMethod).Select(method => method.Name)];
 
-    /// <summary>PRILoRA counts its inputs, and SwitchLoRA the steps of each vector; but most of it is the rank.</summary>
+    /// <summary>A rank that somebody asked for is taken whatever it costs, and so is every rank where what is not adapted is frozen.</summary>
     [Theory, MemberData(nameof(WeightSpace))]
     public void Factors_that_take_more_state_than_AdamW_are_named(string method)
     {
-        using var model = nn.Sequential(("small", nn.Linear(6, 6)), ("large", nn.Linear(512, 512)));
-        using var session = LowRankStrategies.Create(method).Attach(model);
-        var bytes = MemoryPlan.For(session).Parameters
-            .Where(parameter => parameter.Name.StartsWith("small", StringComparison.Ordinal) && parameter.Shape.Count > 1)
-            .Sum(parameter => parameter.StateBytes);
+        using var model = SmallAndLarge();
+        using var session = LowRankStrategies.Parse($$"""{ "Method": "{{method}}", "Rank": 200 }""").Attach(model);
 
         session.Describe().Split(Environment.NewLine)
             .Any(line => line.Contains("small") && line.Contains("of AdamW's state for the weight"))
-            .Should().Be(bytes > 2 * sizeof(float) * 6 * 6);
+            .Should().Be(StateOf("small", session) > 2 * sizeof(float) * 6 * 6);
     }
+
+    /// <summary>PRILoRA counts its inputs, and SwitchLoRA and InRank the steps of each vector: most of it is the rank.</summary>
+    [Theory, MemberData(nameof(WeightSpace))]
+    public void Small_matrices_have_no_factors_of_a_rank_that_nobody_asked_for(string method)
+    {
+        using var model = SmallAndLarge();
+        var strategy = (WeightSpaceMethod)LowRankStrategies.Create(method);
+        using var session = (strategy with { TrainOthers = true }).Attach(model);
+
+        foreach (var (name, numbers) in new[] { ("small", 6 * 6), ("middle", 6 * 512), ("large", 512 * 512) })
+            StateOf(name, session).Should().BeLessThanOrEqualTo((long)(1.1 * 2 * sizeof(float) * numbers), name);
+    }
+
+    [Theory, MemberData(nameof(WeightSpace))]
+    public void Small_matrices_are_trained_as_they_are_and_that_is_said(string method)
+    {
+        using var model = nn.Sequential(("small", nn.Linear(4, 4)), ("head", nn.Linear(4, 2)));
+        var logger = new RecordingLogger();
+        var strategy = (WeightSpaceMethod)LowRankStrategies.Create(method) with { TrainOthers = true, Logger = logger };
+        using var session = strategy.Attach(model, Targets.AllLinear().Except("head"));
+        if (session.Layers.Count == 1)
+            return; // InRank begins with a rank of 2.
+
+        session.Describe().Should().Contain("small.weight: its factors would take more state than AdamW").And.Contain("Set Rank");
+        logger.Lines.Should().Contain(line => line.Contains("1 small matrices") && line.Contains("small.weight"));
+        var before = model.get_parameter("small.weight")!.clone();
+        using var optimizer = session.CreateOptimizer(0.01);
+        for (var step = 0; step < 3; step++)
+        {
+            optimizer.zero_grad();
+            model.call(randn(8, 4)).square().mean().backward();
+            optimizer.step();
+        }
+
+        session.Finish();
+        model.get_parameter("small.weight")!.Should().NotBe(before);
+        model.named_parameters().Should().HaveCount(4);
+    }
+
+    private static long StateOf(string layer, ILowRankSession session) => MemoryPlan.For(session).Parameters
+        .Where(parameter => parameter.Name.StartsWith($"{layer}.", StringComparison.Ordinal) && parameter.Shape.Count > 1)
+        .Sum(parameter => parameter.StateBytes ?? 0);
+
+    private static nn.Module<Tensor, Tensor> SmallAndLarge() =>
+        nn.Sequential(("small", nn.Linear(6, 6)), ("middle", nn.Linear(6, 512)), ("large", nn.Linear(512, 512)));
 
     public static TheoryData<string> WeightSpace =>
         [.. LowRankStrategies.All.Where(method => method.Create() is WeightSpaceMethod and not WeLore).Select(method => method.Name)];

@@ -58,8 +58,14 @@ internal static class OptionTrial
         PriLoRA prilora => prilora with { Rank = 4, PruneEvery = 2 },
         SwitchLoRA switching => switching with { Rank = 4, SwitchEvery = 4 },
         InRank growing => growing with { Rank = 1, Buffer = 1, MaxRankRatio = 1, WarmupSteps = 0, CheckEvery = 1, StableChecks = 5 },
-        _ => method,
+        _ => Asking(method),
     };
+
+    /// <summary>The method with its default rank asked for, so that small matrices are not spared.</summary>
+    public static ILowRankStrategy Asking(ILowRankStrategy method) =>
+        method is not WeLore && OptionsOf(method.GetType()).SingleOrDefault(option => option.Name == nameof(GaLore.Rank)) is { } rank
+            ? With(method, rank, rank.GetValue(method))
+            : method;
 
     /// <summary>The format for tensors of any size: those of the trial are small.</summary>
     private static StateFormat Lower(StateFormat format) => format is QuantizedFormat quantized ? quantized with { Threshold = 0 } : format;

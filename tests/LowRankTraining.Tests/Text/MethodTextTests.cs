@@ -28,6 +28,18 @@ public class MethodTextTests
         (Apollo.Mini with { Seed = 7 }).ToString().Should().Be("""{"Method":"apollo-mini","Seed":7}""");
     }
 
+    /// <summary>It is for every matrix, and one that nobody asked for is not for small ones.</summary>
+    [Fact]
+    public void Rank_that_is_asked_for_is_written_though_it_is_the_default_one()
+    {
+        ILowRankStrategy[] asking = [new GaLore { Rank = 128 }, new ReLoRA { Rank = 128 }, new MoFaSgd { Rank = 128 }, new Apollo { Rank = 256 }];
+        foreach (var method in asking)
+        {
+            method.ToString().Should().Contain("\"Rank\":");
+            LowRankStrategies.Parse(method.ToString()!).Should().Be(method).And.NotBe(LowRankStrategies.Create(method.Name));
+        }
+    }
+
     [Fact]
     public void Text_gives_the_parts_that_it_names()
     {

@@ -26,6 +26,22 @@ internal abstract class AdapterMethod(AdapterSettings settings)
     /// <summary>The rank that is asked for each of the matrices; more than a matrix can have is lowered to its short side.</summary>
     public virtual IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(_ => settings.Rank)];
 
+    /// <summary>Whether a matrix is left as it is, and trained, since its factors would take more state than AdamW and nobody asked for their rank.</summary>
+    public bool Spares(Site site, long rank)
+    {
+        if (!settings.SparesSmall || site.WasFrozen)
+            return false;
+        var (rows, columns) = site.Weight.shape.Sides();
+        return BytesFor(rows, columns, Math.Min(rank, site.Limit)) > AdamRule.BytesOfAdamW(rows * columns);
+    }
+
+    /// <summary>Bytes of state of a matrix that is adapted at a rank. Default: those of its factors.</summary>
+    protected virtual long BytesFor(long rows, long columns, long rank) =>
+        RuleOf(LowRankFactors.A).BytesFor([rank, columns]) + RuleOf(LowRankFactors.B).BytesFor([rows, rank]);
+
+    /// <summary>How a factor is trained.</summary>
+    protected virtual UpdateRule RuleOf(string factor) => settings.Adam;
+
     /// <summary>Looks at all matrices before anything is changed, and refuses what the method cannot do for them.</summary>
     /// <exception cref="ArgumentException">What is wrong with which of them.</exception>
     public virtual void Check(IReadOnlyList<Site> sites) { }

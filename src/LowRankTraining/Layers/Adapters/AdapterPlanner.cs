@@ -13,15 +13,18 @@ internal static class AdapterPlanner
         var parameters = NamedParameter.Of(model);
         var candidates = method.AdaptsFrozen ? parameters : [.. parameters.Where(candidate => !candidate.IsFrozen)];
         ParameterOptions.RequireUse(settings.Own, parameters, targets.Includes);
-        var chosen = Unfrozen(Choose(model, candidates, targets), settings);
+        var wanted = Unfrozen(Choose(model, candidates, targets), settings);
         RefuseOtherSession(model);
-        NamedParameter.RequireTrainable(parameters.Where(candidate => chosen.Contains(candidate) || method.Trains(candidate)));
-        var sites = Site.Find(model, chosen);
+        NamedParameter.RequireTrainable(parameters.Where(candidate => wanted.Contains(candidate) || method.Trains(candidate)));
+        var found = Site.Find(model, wanted);
+        var places = wanted.Zip(found, method.RanksFor(found)).ToLookup(place => method.Spares(place.Second, place.Third));
+        NamedParameter[] chosen = [.. places[false].Select(place => place.First)], spared = [.. places[true].Select(place => place.First)];
+        var (sites, ranks) = (places[false].Select(place => place.Second).ToArray(), places[false].Select(place => place.Third).ToArray());
+        RequireStatesOfOthers(chosen, settings);
         var choices = sites.Select(site => site.Choose(settings.Injection, method.Ways)).ToArray();
         if (sites.Zip(choices).Where(pair => pair.Second.Way is null).Select(pair => (pair.First, pair.Second.Reason)).ToArray() is { Length: > 0 } refused)
-            throw new ArgumentException(Refusal.Of(refused, sites.Count, settings.Injection, method));
+            throw new ArgumentException(Refusal.Of(refused, sites.Length, settings.Injection, method));
         method.Check(sites);
-        var ranks = method.RanksFor(sites);
         var size = parameters.Sum(parameter => parameter.Parameter.numel());
         string[] names = [.. model.named_parameters().Select(pair => pair.name)];
         var notes = CheckRanks(sites, ranks, settings);
@@ -35,6 +38,8 @@ internal static class AdapterPlanner
         foreach (var adapter in adapters)
             adapter.Install();
         NoteCosts(adapters, notes, settings);
+        if (spared.Length > 0)
+            settings.Logger?.SmallSpared(settings.Strategy, spared.Length, string.Join(", ", spared.Take(8).Select(matrix => matrix.Name)));
 
         var unused = targets.Unused(parameters);
         method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains), unused);
@@ -48,8 +53,9 @@ internal static class AdapterPlanner
             [.. frozen.Select(other => other.Name)],
             Ties.Of(model, parameters))
         {
+            Spared = [.. spared.Select(matrix => matrix.Name)],
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
-                .Select(other => (other.Name, WhyLeftOut(other, targets, method)))],
+                .Select(other => (other.Name, spared.Contains(other) ? AdapterSession.WhySpared : WhyLeftOut(other, targets, method)))],
             Unused = unused,
         };
         var trained = session.Parameters.Where(plan => plan.Parameter.requires_grad).Sum(plan => plan.Parameter.numel());
@@ -69,16 +75,21 @@ internal static class AdapterPlanner
     }
 
     /// <summary>Without those that a row freezes.</summary>
-    /// <exception cref="ArgumentException">None is left; or a row says how moments are stored that are those of factors. Nothing was changed.</exception>
+    /// <exception cref="ArgumentException">None is left. Nothing was changed.</exception>
     private static NamedParameter[] Unfrozen(NamedParameter[] chosen, AdapterSettings settings)
     {
         var unfrozen = Array.FindAll(chosen, candidate => settings.OwnOf(candidate.Names) is not { Frozen: true });
         if (unfrozen.Length == 0)
             throw new ArgumentException("Overrides freezes every matrix that the targets choose, so that none is adapted. Nothing was changed.");
-        if (Array.Find(unfrozen, candidate => settings.OwnOf(candidate.Names)?.States is not null) is { } adapted)
+        return unfrozen;
+    }
+
+    /// <exception cref="ArgumentException">A row says how moments are stored that are those of factors. Nothing was changed.</exception>
+    private static void RequireStatesOfOthers(NamedParameter[] chosen, AdapterSettings settings)
+    {
+        if (Array.Find(chosen, candidate => settings.OwnOf(candidate.Names)?.States is not null) is { } adapted)
             throw new ArgumentException($"Overrides for '{settings.OwnOf(adapted.Names)!.Pattern}' gives States, and '{adapted.Name}' is adapted: the moments "
                 + $"of factors are stored as {settings.Strategy}.States says. Give it for what is not adapted alone. Nothing was changed.");
-        return unfrozen;
     }
 
     private static string WhyLeftOut(NamedParameter other, Targets targets, AdapterMethod method) =>
@@ -185,5 +196,5 @@ internal static class AdapterPlanner
     }
 
     private static double ShareOfAdamW(Adapter adapter) =>
-        (double)adapter.Plans.Sum(plan => plan.Rule.BytesFor(plan.Shape)) / (2 * sizeof(float) * adapter.Site.Weight.numel());
+        (double)adapter.Plans.Sum(plan => plan.Rule.BytesFor(plan.Shape)) / AdamRule.BytesOfAdamW(adapter.Site.Weight.numel());
 }

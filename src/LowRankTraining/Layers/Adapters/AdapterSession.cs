@@ -3,6 +3,8 @@ namespace LowRankTraining.Layers;
 /// <summary>A weight-space method at work on one model: its matrices re-parameterized, and whatever happens to them between steps.</summary>
 public sealed partial class AdapterSession : ILowRankSession
 {
+    internal const string WhySpared = "its factors would take more state than AdamW at the default rank: it is trained as it is. Set Rank to adapt it";
+
     private readonly AdapterMethod _method;
     private readonly IReadOnlyList<Adapter> _adapters;
     private readonly nn.Module _model;
@@ -94,11 +96,16 @@ public sealed partial class AdapterSession : ILowRankSession
         _adapters.Select(adapter => adapter.Replacing).OfType<ReparameterizedLinear>()
             .Select(layer => new KeptRows(layer.KeptBytesPerRow, layer.RowsToKeepNothing));
 
+    /// <value>Matrices that are too small for the default rank.</value>
+    internal IReadOnlyList<string> Spared { get; init; } = [];
+
     /// <summary>One line for each adapted matrix: how its factors entered the model and why, and whether its rank was lowered or takes more state than AdamW;
-    /// and one for each pattern of the targets that has no effect in the model.</summary>
+    /// one for each that is too small for the default rank; and one for each pattern of the targets that has no effect in the model.</summary>
     /// <exception cref="InvalidOperationException">The model was disposed.</exception>
     public string Describe() => string.Join(Environment.NewLine, Layers
-        .Select(layer => _notes.TryGetValue(layer.Name, out var note) ? $"{layer}; {note}" : $"{layer}").Concat(Unused));
+        .Select(layer => _notes.TryGetValue(layer.Name, out var note) ? $"{layer}; {note}" : $"{layer}")
+        .Concat(Spared.Select(name => $"{name}: {WhySpared}"))
+        .Concat(Unused));
 
     void ILowRankSession.Join(ICollective world) => ForEach(adapter => adapter.Join(world));
 

@@ -32,6 +32,9 @@ internal record AdapterSettings
 
     public bool AllowUnreached { get; init; }
 
+    /// <value>Whether a matrix is left as it is, and trained, where factors of the default rank would take more state than AdamW.</value>
+    public bool SparesSmall { get; init; }
+
     /// <value>What is done otherwise with parameters of some names; the first row that matches counts.</value>
     public IReadOnlyList<ParameterOptions> Own { get; init; } = [];
 

@@ -19,6 +19,8 @@ internal sealed class FactorMethod(FactorSettings factors) : AdapterMethod(facto
     /// <value>A warm start trains the weight itself.</value>
     public override bool AdaptsFrozen => factors.IsActiveAtOnce;
 
+    protected override UpdateRule RuleOf(string factor) => factors.RuleOf(factor);
+
     private bool AllowsShadow => factors.Features.All(feature => feature.AllowsShadow);
 
     public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => Ranks?.Invoke(sites) ?? base.RanksFor(sites);

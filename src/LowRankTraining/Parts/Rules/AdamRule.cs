@@ -19,6 +19,9 @@ public sealed record AdamRule : DirectionRule
 {
     internal const string Clock = "step";
 
+    /// <summary>Bytes of state that AdamW keeps for a parameter of so many float32 numbers.</summary>
+    internal static long BytesOfAdamW(long numbers) => 2 * sizeof(float) * numbers;
+
     /// <summary>What rounding may add to the longest step.</summary>
     private const double RoundingAllowance = 1.5;
 

@@ -15,8 +15,8 @@ public sealed record DoRA : LoRAMethod
     /// <inheritdoc/>
     public override string Name => "dora";
 
-    /// <inheritdoc cref="LoRA.Rank"/>
-    public override int Rank { get; init; } = 8;
+    /// <value>r: 8 (PEFT).</value>
+    protected override int DefaultRank => 8;
 
     /// <inheritdoc cref="LoRA.Alpha"/>
     public override double Alpha { get; init; } = 8;

@@ -20,8 +20,8 @@ public sealed record InRank : FactorizedLayerMethod
     /// <inheritdoc/>
     public override string Name => "inrank";
 
-    /// <value>c₀, the directions that count as needed at the start, at least 1. Default 2 (InRank).</value>
-    public override int Rank { get; init; } = 2;
+    /// <value>c₀, the directions that count as needed at the start: 2 (InRank).</value>
+    protected override int DefaultRank => 2;
 
     /// <value>b, directions trained beyond those that are needed, at least 1. Default 100 (InRank).</value>
     public int Buffer { get; init; } = 100;

@@ -21,8 +21,8 @@ public sealed record PriLoRA : WeightSpaceMethod
     /// <value>Whether what is not adapted (embeddings, head, norms, biases) is trained too, by full-rank Adam. Default false, as in PEFT.</value>
     public override bool TrainOthers { get; init; }
 
-    /// <value>r_f, the rank in the last block, at least 1. Default 12 (PRILoRA).</value>
-    public override int Rank { get; init; } = 12;
+    /// <value>r_f, the rank in the last block: 12 (PRILoRA).</value>
+    protected override int DefaultRank => 12;
 
     /// <value>r_s, the rank in the first block, at least 1. Default 4 (PRILoRA): the mean is then 8, LoRA's usual rank.</value>
     public int FirstRank { get; init; } = 4;

@@ -19,13 +19,11 @@ public sealed record SLTrain : WeightSpaceMethod
     /// <inheritdoc/>
     public override string Name => "sltrain";
 
-    /// <value>r, at least 1. Default 128 (the authors' script for 60 million parameters; 256 for 130 and 350 million, 512 for 1 billion, 1024 for 7
-    /// billion).</value>
-    public override int Rank { get; init; } = 128;
+    /// <value>r: 128 (the authors' script for 60 million parameters; 256 for 130 and 350 million, 512 for 1 billion, 1024 for 7 billion).</value>
+    protected override int DefaultRank => 128;
 
-    /// <value>Ranks by name, for instance of a <see cref="WeLorePlan"/>; a matrix that has none there gets <see cref="Rank"/>, and the scale is the same for
-    /// all.
-    /// Default: none.</value>
+    /// <value>Ranks by name, for instance of a <see cref="WeLorePlan"/>; a matrix that has none there gets <see cref="WeightSpaceMethod.Rank"/>,
+    /// and the scale is the same for all. Default: none.</value>
     public RankAllocation? Ranks { get; init; }
 
     /// <value>α, above 0. Default 32 (the authors' script for 60 million parameters, so s = 0.25; 16 for 130 and 350 million, 8 above).</value>
@@ -48,6 +46,8 @@ public sealed record SLTrain : WeightSpaceMethod
     /// large.
     /// Default false (the authors' code).</value>
     public bool PreservesVariance { get; init; }
+
+    private protected override bool AsksForRanks => base.AsksForRanks || Ranks is not null;
 
     private protected override AdapterMethod Method => new SparseMethod(
         Settings,

@@ -33,6 +33,9 @@ internal sealed class SparseMethod(AdapterSettings settings, SparseRecipe recipe
             : new SparseShadow(request.Site, own, request.Reason);
     }
 
+    protected override long BytesFor(long rows, long columns, long rank) =>
+        base.BytesFor(rows, columns, rank) + Settings.Adam.BytesFor([Support.CountFor(recipe.Density, rows, columns)]);
+
     private bool HasNoEntry(Site site)
     {
         var (rows, columns) = site.Weight.shape.Sides();

@@ -19,9 +19,8 @@ public sealed record Spectron : FactorizedLayerMethod
     /// <inheritdoc/>
     public override string Name => "spectron";
 
-    /// <value>k, at least 1. Above a matrix's short side it is lowered to that side, with a warning. Default 128; the paper has a quarter of the short
-    /// side.</value>
-    public override int Rank { get; init; } = 128;
+    /// <value>k: 128; the paper has a quarter of the short side.</value>
+    protected override int DefaultRank => 128;
 
     /// <value>Whether the factors come as near to the weight as they can, by its truncated SVD; else they are drawn, and training starts from scratch. Default
     /// true.</value>

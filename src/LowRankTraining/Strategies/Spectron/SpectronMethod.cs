@@ -7,6 +7,8 @@ internal sealed class SpectronMethod(
 {
     public override SpectronAdapter Adapt(in AdapterRequest request) =>
         new(request, Settings, (FactorizedLinear)LayerFor(request.Site, request.Rank), rule, iterations);
+
+    protected override UpdateRule RuleOf(string factor) => rule;
 }
 
 /// <summary>Two factors whose steps are divided by the sum of their norms.</summary>

@@ -20,8 +20,8 @@ public sealed record SwitchLoRA : WeightSpaceMethod
     /// <inheritdoc/>
     public override string Name => "switchlora";
 
-    /// <value>r, at least 1. Default 128, as ReLoRA.</value>
-    public override int Rank { get; init; } = 128;
+    /// <value>r: 128, as ReLoRA.</value>
+    protected override int DefaultRank => 128;
 
     /// <value>α, above 0. Default 1 (the authors' code), so s = 1/r; learning rates are then large, up to 0.02.</value>
     public override double Alpha { get; init; } = 1;

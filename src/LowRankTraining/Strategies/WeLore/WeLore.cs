@@ -18,8 +18,10 @@ public sealed record WeLore : FactorizedLayerMethod
     /// <inheritdoc/>
     public override string Name => "welore";
 
-    /// <value>Not for this method: the spectra decide on the ranks. Left at 0; anything else is refused.</value>
-    public override int Rank { get; init; }
+    /// <value>0: the spectra decide on the ranks, and any other one is refused.</value>
+    protected override int DefaultRank => 0;
+
+    private protected override bool AsksForRanks => true;
 
     /// <value>The share of all singular values to take away, in (0, 1). Default 0.5 (WeLore's headline setting).</value>
     public double Ratio { get; init; } = Half;
