@@ -180,6 +180,22 @@ public class StatelessRuleTests
             new RowNormRule(), new AdamRule(), new RowNormRule { ByColumns = true }, new RowNormRule { Momentum = 0.8 });
     }
 
+    [Fact]
+    public void Rows_without_a_momentum_step_on_where_moments_are_reset()
+    {
+        using var weight = new Parameter(zeros(12, 16));
+        using var optimizer = new GaLore { Rank = 4, RefreshEvery = 2, Inner = new RowNormRule(), OnRefresh = MomentCarryOver.Reset }
+            .Attach([("layer.weight", weight)]).CreateOptimizer();
+
+        for (var step = 0; step < 4; step++)
+        {
+            weight.grad = Draw.Normal(12, 16, (ulong)step).to(ScalarType.Float32);
+            optimizer.step();
+        }
+
+        optimizer.Refreshes.Should().Be(2);
+    }
+
     [Theory]
     [InlineData(true), InlineData(false)]
     public void Vector_is_refused(bool sinkhorn)

@@ -90,9 +90,8 @@ public sealed record AdafactorRule : DirectionRule
     /// <inheritdoc/>
     public override void Reset(StateBag state)
     {
-        First.Remove(state);
+        base.Reset(state);
         FactoredSquare.Remove(state);
-        state.SetCounter(AdamRule.Clock, 0);
     }
 
     /// <inheritdoc/>

@@ -130,14 +130,6 @@ public sealed record AdamRule : DirectionRule
         return (numbers.Direction(mean, root).MoveToOuterDisposeScope(), numbers.Correction);
     }
 
-    /// <inheritdoc/>
-    public override void Reset(StateBag state)
-    {
-        First.Remove(state);
-        Second.Remove(state);
-        state.SetCounter(Names.Clock, 0);
-    }
-
     /// <summary>Counts a step, and gives its numbers.</summary>
     private AdamNumbers Next(StateBag state, long elements, in StepContext step)
     {

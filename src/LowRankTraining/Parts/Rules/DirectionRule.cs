@@ -23,8 +23,13 @@ public abstract record DirectionRule : UpdateRule
     public virtual (Tensor Direction, double Correction) AdvanceInPlace(Tensor gradient, StateBag state, in StepContext step) =>
         Advance(gradient, state, step);
 
-    /// <summary>Frees the moments and restarts bias correction. By default the moments are all there is.</summary>
-    public virtual void Reset(StateBag state) => FreeMoments(state);
+    /// <summary>Frees the moments and restarts bias correction. By default the moments and their counter are all there is.</summary>
+    public virtual void Reset(StateBag state)
+    {
+        FreeMoments(state);
+        if (StepCounter is { } counter)
+            state.SetCounter(counter, 0);
+    }
 
     /// <summary>Frees the moments; whatever counts steps goes on.</summary>
     public void FreeMoments(StateBag state)

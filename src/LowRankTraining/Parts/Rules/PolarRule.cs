@@ -72,14 +72,6 @@ public sealed record PolarRule : DirectionRule
         return (direction.reshape(gradient.shape).MoveToOuterDisposeScope(), Scaling.Factor(direction.size(0), direction.size(1)));
     }
 
-    /// <inheritdoc/>
-    public override void Reset(StateBag state)
-    {
-        FreeMoments(state);
-        if (StepCounter is not null)
-            state.SetCounter(AdamRule.Clock, 0);
-    }
-
     /// <summary>What the polar factor is taken of.</summary>
     private Tensor Smoothed(Tensor gradient, StateBag state, in StepContext step)
     {

@@ -66,13 +66,6 @@ public sealed record RowNormRule : DirectionRule
         return ((average * Factors(average)).MoveToOuterDisposeScope(), 1);
     }
 
-    /// <inheritdoc/>
-    public override void Reset(StateBag state)
-    {
-        FreeMoments(state);
-        state.SetCounter(AdamRule.Clock, 0);
-    }
-
     /// <summary>1 / max(ε, RMS) of each row or column, in a shape that multiplies <paramref name="average"/>.</summary>
     private Tensor Factors(Tensor average)
     {

@@ -25,8 +25,6 @@ internal sealed record SpectronRule(PolarRule Polar, double Scale) : DirectionRu
         return (direction, Scale * correction);
     }
 
-    public override void Reset(StateBag state) => Polar.Reset(state);
-
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) =>
         base.SlotsFor(shape).Concat([SingularVector.Of(shape.Max()), Norms.Of(1)]);
 
