@@ -188,7 +188,7 @@ public sealed record MomentumSchedule : IPart
     /// <inheritdoc/>
     public void Check(Checks checks) => checks
         .AtLeast(1, TotalSteps)
-        .Require(Final is > 0 and <= 1, FormattableString.Invariant($"{checks.PathOf(nameof(Final))} is {Final}: it must be above 0 and at most 1."));
+        .Ratio(Final);
 
     /// <summary>The factor of update <paramref name="t"/>; the first is 1.</summary>
     public double Factor(long t) => t > TotalSteps ? Final : Final + (1 - Final) * (1 + Math.Cos(Math.PI * t / (TotalSteps + 1.0))) / 2;

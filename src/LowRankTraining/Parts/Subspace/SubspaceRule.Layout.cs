@@ -57,8 +57,7 @@ public sealed partial record SubspaceRule
     {
         checks
             .AtLeast(1, Rank)
-            .Require(Density is null or (> 0 and <= 1),
-                FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be above 0 and at most 1."))
+            .Ratio(Density ?? 1, nameof(Density))
             .Defined(Side)
             .Part(Basis)
             .Format(BasisFormat)

@@ -24,7 +24,7 @@ internal sealed class InRankAdapter : LayerAdapter
 
     public long StableChecks(IOptimizerState state) => Memory(state).Counter(Stable);
 
-    public long ModesIn(IOptimizerState state) => Memory(state).Counters.TryGetValue(Modes, out var modes) ? modes : _growth.ModesAtFirst(_limit);
+    public long ModesIn(IOptimizerState state) => Memory(state).TryGetCounter(Modes, out var modes) ? modes : _growth.ModesAtFirst(_limit);
 
     /// <summary>Looks at what the directions explain, and adds new ones where more are needed.</summary>
     /// <param name="completed">Steps taken.</param>
@@ -72,7 +72,7 @@ internal sealed class InRankAdapter : LayerAdapter
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {
-        var rank = Memory(state).Counters.TryGetValue(Active, out var known) ? known : _growth.Active(_growth.ModesAtFirst(_limit), _limit);
+        var rank = Memory(state).TryGetCounter(Active, out var known) ? known : _growth.Active(_growth.ModesAtFirst(_limit), _limit);
         if (rank == Rank)
             return;
         if (!IsPossible(rank))
