@@ -38,7 +38,7 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     private protected override long? StepsToRefactoring => RefactorEvery;
 
     /// <inheritdoc/>
-    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) => 
+    protected override ReparameterizedLinear LayerFor(string weight, Linear plain, int rank, ulong key) =>
         new FactorizedLinear(plain.bias, StartsFromWeight ? FactorPair.OfSvd(plain.weight, rank, key) : FactorPair.Gaussian(plain.weight, rank, key));
 
     /// <inheritdoc/>

@@ -34,9 +34,6 @@ internal abstract record PartsRule : UpdateRule
             weight.add_(left.mm(right).reshape(weight.shape));
     }
 
-    /// <summary>Keeps parts, and what belongs to them.</summary>
-    protected virtual void Keep(Tensor parts, StateBag state) => state.Set(Parts, parts);
-
     /// <summary>The weight's own step, while parts are not trained.</summary>
     protected virtual void AddFullRank(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
         throw new NotSupportedException();
@@ -131,7 +128,7 @@ internal abstract record PartsRule : UpdateRule
         if (Draw(rows, columns, like, step) is not { } drawn)
             return null;
 
-        Keep(drawn, state);
+        state.Set(Parts, drawn);
         state.SetCounter(Fresh, 1);
         return Known(state);
     }
@@ -139,7 +136,7 @@ internal abstract record PartsRule : UpdateRule
     private void Take(Tensor partsGradient, Tensor parts, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         if (Known(state) is null)
-            Keep(parts, state);
+            state.Set(Parts, parts);
         else if (state.Counter(Fresh) != 0)
             state.SetCounter(Fresh, 0);
         Step(partsGradient, Known(state)!, accumulator, scale, state, step);

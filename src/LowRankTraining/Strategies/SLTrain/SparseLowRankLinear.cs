@@ -98,5 +98,4 @@ public sealed class SparseLowRankLinear : ReparameterizedLinear
         using var scope = NewDisposeScope();
         return SparseLowRank.Weight(parts, Indices(), Scale).MoveToOuterDisposeScope();
     }
-
 }

@@ -71,18 +71,13 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
     {
         using var scope = NewDisposeScope();
         var (rows, columns) = weight.shape.Sides();
-        Save(state, parts.to(weight.dtype.Computing(), weight.device, copy: true), Recipe.SupportOf(name, rows, columns).Indices(weight.device));
+        state.Set(Flat, parts.to(weight.dtype.Computing(), weight.device, copy: true));
+        if (Recipe.KeepsIndices)
+            state.Set(Indices, Recipe.SupportOf(name, rows, columns).Indices(weight.device));
     }
 
     private Tensor IndicesFor(long rows, long columns, Tensor like, StateBag state, in StepContext step) =>
         state.TryGet(Indices, out var known) ? known : Recipe.SupportOf(step.Parameter, rows, columns).Indices(like.device);
-
-    private void Save(StateBag state, Tensor flat, Tensor indices)
-    {
-        state.Set(Flat, flat);
-        if (Recipe.KeepsIndices)
-            state.Set(Indices, indices);
-    }
 
     /// <summary>W += s (B′A′ − B A) + S′ − S, by the changes that the parts really made, rounding included, so
     /// that the weight does not drift away from them.</summary>
