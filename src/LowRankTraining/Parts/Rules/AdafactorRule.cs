@@ -78,13 +78,16 @@ public sealed record AdafactorRule : DirectionRule
             update.mul_(rate);
 
         if (Beta1 > 0)
-        {
-            var mean = First.Read(state, gradient).mul_(Beta1).add_(update, 1 - Beta1);
-            First.Write(state, mean, step);
-            update.copy_(mean);
-        }
-
+            Average(update, state, step);
         return (update.MoveToOuterDisposeScope(), 1);
+    }
+
+    /// <summary>M ← β₁M + (1 − β₁)U; U ← M.</summary>
+    internal void Average(Tensor update, StateBag state, in StepContext step)
+    {
+        var mean = First.Read(state, update).mul_(Beta1).add_(update, 1 - Beta1);
+        First.Write(state, mean, step);
+        update.copy_(mean);
     }
 
     /// <inheritdoc/>

@@ -44,7 +44,7 @@ internal sealed record FloraRule : UpdateRule
         if (IsSketched(matrix.shape))
             AverageSketched(update, t, state, step);
         else if (Adafactor.Beta1 > 0)
-            Average(update, state, step);
+            Adafactor.Average(update, state, step);
 
         FactoredSquare.Clip(update, Adafactor.ClipThreshold);
         if (rate is not null)
@@ -102,14 +102,6 @@ internal sealed record FloraRule : UpdateRule
 
         mean.mul_(beta1).add_(fresh, 1 - beta1);
         Adafactor.First.Write(state, mean, step);
-    }
-
-    private void Average(Tensor update, StateBag state, in StepContext step)
-    {
-        using var scope = NewDisposeScope();
-        var mean = Adafactor.First.Read(state, update).mul_(Adafactor.Beta1).add_(update, 1 - Adafactor.Beta1);
-        Adafactor.First.Write(state, mean, step);
-        update.copy_(mean);
     }
 
     /// <summary>Decompresses with one matrix and compresses with another, by way of their r × r overlap.</summary>
