@@ -45,15 +45,14 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         var (rows, columns) = accumulator.shape.Sides();
         var (direction, correction) = Settings.Adam.Advance(partsGradient, state, step);
         if (Settings.LearningRateRatio != 1)
-            direction.narrow(1, columns, rows).mul_(Settings.LearningRateRatio);
+            Cut(direction, columns, rows).TransposedB.mul_(Settings.LearningRateRatio);
         var before = parts.clone();
         parts.add_(direction, scale * correction);
 
         // The change that the factors really made, rounding included, so that the weight does not drift away from W₀ + s B A.
-        var change = parts - before;
-        var left = cat([change.narrow(1, columns, rows), before.narrow(1, columns, rows)], 0).mul_(Settings.Scale);
-        var right = cat([parts.narrow(1, 0, columns), change.narrow(1, 0, columns)], 0);
-        AddProduct(accumulator, left.t(), right);
+        var (old, now, change) = (Cut(before, columns, rows), Cut(parts, columns, rows), Cut(parts - before, columns, rows));
+        var left = cat([change.TransposedB, old.TransposedB], 0).mul_(Settings.Scale);
+        AddProduct(accumulator, left.t(), cat([now.A, change.A], 0));
     }
 
     /// <summary>The factors, or those that the first step will begin with; null where they have started from a part of the weight, which is in it
@@ -63,14 +62,16 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         if (Settings.Start.ChangesBase)
             return null;
         using var guard = no_grad();
-        var matrix = weight.detach().AsMatrix();
-        var (rows, columns) = (matrix.shape[0], matrix.shape[1]);
-        var factors = state is not null && state.TryGet(Factors, out var known) ? known : Draw(name, matrix.Widened(), weight, completed: 0);
-        return new(name, factors.narrow(1, 0, columns), factors.narrow(1, columns, rows).t(), Settings.Scale)
+        var (rows, columns) = weight.shape.Sides();
+        var factors = state is not null && state.TryGet(Factors, out var known)
+            ? known
+            : Draw(name, weight.detach().AsMatrix().Widened(), weight, completed: 0);
+        var (a, b) = Cut(factors, columns, rows);
+        return new(name, a, b.t(), Settings.Scale)
         {
             Base = weight,
             IsShadowed = true,
-            Put = state is null ? null : (a, b) => Put(a, b, factors, weight, state),
+            Put = state is null ? null : (newA, newB) => Put(newA, newB, factors, weight, state),
         };
     }
 
@@ -97,7 +98,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
             return;
 
         var (rank, entries) = (old.shape[0], old.numel());
-        var columns = weight.numel() / weight.shape[0];
+        var (rows, columns) = weight.shape.Sides();
         state.Remove(Factors);
 
         if (RankFor(weight, completed) != rank)
@@ -106,10 +107,10 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
             return;
         }
 
-        reset.Apply(state, Settings.Adam, new TensorKind(weight, [rank, columns + weight.shape[0]]),
+        reset.Apply(state, Settings.Adam, new TensorKind(weight, [rank, columns + rows]),
         [
-            (moment => moment.narrow(1, 0, columns), Settings.Key(name, $"reset {LowRankFactors.A}", completed)),
-            (moment => moment.narrow(1, columns, weight.shape[0]), Settings.Key(name, $"reset {LowRankFactors.B}", completed)),
+            (moment => Cut(moment, columns, rows).A, Settings.Key(name, $"reset {LowRankFactors.A}", completed)),
+            (moment => Cut(moment, columns, rows).TransposedB, Settings.Key(name, $"reset {LowRankFactors.B}", completed)),
         ]);
     }
 
@@ -121,15 +122,18 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (rows, columns) = (weight.shape[0], weight.numel() / weight.shape[0]);
-        var (a, b) = (old.narrow(1, 0, columns), old.narrow(1, columns, rows).t());
-        var change = ResizedFactors.To(RankFor(weight, completed), a, b, Settings.Key(name, ResizedFactors.NewRows, completed));
+        var (rows, columns) = weight.shape.Sides();
+        var (a, b) = Cut(old, columns, rows);
+        var change = ResizedFactors.To(RankFor(weight, completed), a, b.t(), Settings.Key(name, ResizedFactors.NewRows, completed));
 
         var kind = new TensorKind(weight, old.shape);
         state.Set(Factors, cat([change.A, change.B.t()], 1));
         change.Release();
-        ResizedFactors.Apply(resets, state, Settings.Adam, kind, Settings.StepOf(name, "moments", completed), (moment, order) => cat(
-            [change.CarryA(moment.narrow(1, 0, columns), order), change.CarryTransposedB(moment.narrow(1, columns, rows), order)], 1));
+        ResizedFactors.Apply(resets, state, Settings.Adam, kind, Settings.StepOf(name, "moments", completed), (moment, order) =>
+        {
+            var (ofA, ofB) = Cut(moment, columns, rows);
+            return cat([change.CarryA(ofA, order), change.CarryTransposedB(ofB, order)], 1);
+        });
     }
 
     public override string LayoutFor(IReadOnlyList<long> shape)
@@ -166,6 +170,5 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
     private static (Tensor A, Tensor TransposedB) Cut(Tensor factors, long columns, long rows) =>
         (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
 
-    private long RankFor(Tensor matrix, long completed) =>
-        Settings.RankAfter(completed, Math.Min(matrix.shape[0], matrix.numel() / matrix.shape[0]));
+    private long RankFor(Tensor matrix, long completed) => Settings.RankAfter(completed, matrix.shape.ShortSide());
 }
