@@ -45,6 +45,13 @@ internal static class HostMemory
     /// <summary>The tensor itself where it is contiguous, else a contiguous copy, a temporary of the current dispose scope.</summary>
     public static Tensor Packed(this Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
 
+    /// <summary>Takes over what has been changed in <see cref="Packed"/>, where that is a copy.</summary>
+    public static void PutBack(this Tensor tensor, Tensor packed)
+    {
+        if (!ReferenceEquals(packed, tensor))
+            tensor.copy_(packed);
+    }
+
     /// <summary>The same with the strides of row order too: a single row or column is contiguous whatever its strides are, and products round by
     /// them.</summary>
     public static Tensor InRowOrder(this Tensor tensor)

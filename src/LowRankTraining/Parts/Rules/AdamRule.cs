@@ -91,8 +91,7 @@ public sealed record AdamRule : DirectionRule
             var target = accumulator.Packed();
             var next = Next(state, onHost.Length, step);
             moments.Advance(onHost, target, next, (float)(scale * next.Correction));
-            if (!ReferenceEquals(target, accumulator))
-                accumulator.copy_(target);
+            accumulator.PutBack(target);
             return;
         }
 

@@ -126,26 +126,16 @@ public sealed partial record SubspaceRule : UpdateRule
 
         var (guarded, factor) = Guard?.Apply(lowRank, Inner, state, step) ?? (lowRank, 1);
         var (direction, correction) = Lift.NeedsLowRankGradient ? Inner.Advance(guarded, state, step) : Inner.AdvanceInPlace(guarded, state, step);
-        AddLifted(accumulator, new LowRankStep(matrix, projection, lowRank, direction, factor * correction) { SquaredNorms = squares }, scale, state);
+        var lifted = new LowRankStep(matrix, projection, lowRank, direction, factor * correction) { SquaredNorms = squares };
+        var target = accumulator.Packed();
+        Lift.AddTo(target.AsMatrix(), lifted, scale, state);
+        accumulator.PutBack(target);
         MoveBasis(projection, state, step);
         if (FindsNext(state, step))
             FindNext(projection, matrix, state, step);
         DropObserved(state);
         state.Advance(Clock);
         direction.Free();
-    }
-
-    private void AddLifted(Tensor accumulator, in LowRankStep lowRank, double scale, StateBag state)
-    {
-        if (accumulator.is_contiguous())
-        {
-            Lift.AddTo(accumulator.AsMatrix(), lowRank, scale, state);
-            return;
-        }
-
-        var packed = accumulator.contiguous();
-        Lift.AddTo(packed.AsMatrix(), lowRank, scale, state);
-        accumulator.copy_(packed);
     }
 
     private ErrorFeedback? Error => Feedback is { } format ? new(format) : null;

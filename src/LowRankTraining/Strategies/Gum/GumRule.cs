@@ -42,10 +42,12 @@ internal sealed record GumRule : UpdateRule
 
         var projection = Current(matrix, state, step);
         var size = scale * Polar.Scaling.Factor(matrix.size(0), matrix.size(1));
+        var target = accumulator.Packed();
         if (IsOutside(completed / Every, matrix.shape, step))
-            accumulator.add_(Direction(Outside(matrix, projection), state, step).reshape(gradient.shape), size);
+            target.add_(Direction(Outside(matrix, projection), state, step).reshape(gradient.shape), size);
         else
-            AddInside(accumulator, projection, Direction(projection.Project(matrix), state, step), size);
+            projection.AddBack(target.AsMatrix(), Direction(projection.Project(matrix), state, step), size);
+        accumulator.PutBack(target);
         state.Advance(Clock);
     }
 
@@ -86,14 +88,6 @@ internal sealed record GumRule : UpdateRule
     }
 
     private Tensor Direction(Tensor seen, StateBag state, in StepContext step) => Polar.Advance(seen, state, step).Direction;
-
-    private static void AddInside(Tensor accumulator, Projection projection, Tensor direction, double size)
-    {
-        var packed = accumulator.Packed();
-        projection.AddBack(packed.AsMatrix(), direction, size);
-        if (!ReferenceEquals(packed, accumulator))
-            accumulator.copy_(packed);
-    }
 
     /// <summary>A square matrix counts as tall, as in GaLore.</summary>
     private static bool IsWide(IReadOnlyList<long> shape) => ProjectionSide.Short.For(shape.Sides().Rows, shape.Sides().Columns) == ProjectionSide.Left;
