@@ -1,7 +1,33 @@
 namespace LowRankTraining.Numerics;
 
-/// <summary>A matrix A that is seen through linear functions of it, so that it may be the sum of matrices that lie in different places.</summary>
-internal abstract class LinearOperator
+/// <summary>A matrix A that is seen through its products.</summary>
+internal abstract class MatrixProducts
+{
+    /// <summary>A X.</summary>
+    public abstract Tensor Times(Tensor right);
+
+    /// <summary>Aᵀ X.</summary>
+    public abstract Tensor TransposedTimes(Tensor right);
+
+    /// <summary>‖A‖, a scalar on the matrix's device.</summary>
+    public abstract Tensor Norm();
+}
+
+/// <summary>A = δᵀ x, which is not formed.</summary>
+/// <param name="delta">δ, N × rows.</param>
+/// <param name="input">x, N × columns.</param>
+internal sealed class FactoredProducts(Tensor delta, Tensor input) : MatrixProducts
+{
+    public override Tensor Times(Tensor right) => delta.t().mm(input.mm(right));
+
+    public override Tensor TransposedTimes(Tensor right) => input.t().mm(delta.mm(right));
+
+    public override Tensor Norm() => ProductNorm.Of(delta, input);
+}
+
+/// <summary>A matrix A that is seen through linear functions of it, so that it may be the sum of matrices that lie in different places. Only where it is held
+/// it has a norm to be asked for.</summary>
+internal abstract class LinearOperator : MatrixProducts
 {
     /// <value>A itself where it is held here; else zeros of its shape, dtype and device, which take no memory.</value>
     public abstract Tensor Like { get; }
@@ -16,11 +42,11 @@ internal abstract class LinearOperator
     /// <param name="linear">f, which must be linear: of a sum it is called for each addend.</param>
     public abstract Tensor Through(Func<Tensor, Tensor> linear);
 
-    /// <summary>A X.</summary>
-    public Tensor Times(Tensor right) => Through(matrix => matrix.mm(right));
+    public sealed override Tensor Times(Tensor right) => Through(matrix => matrix.mm(right));
 
-    /// <summary>Aᵀ X.</summary>
-    public Tensor TransposedTimes(Tensor right) => Through(matrix => matrix.t().mm(right));
+    public sealed override Tensor TransposedTimes(Tensor right) => Through(matrix => matrix.t().mm(right));
+
+    public sealed override Tensor Norm() => Like.norm();
 
     /// <summary>XᵀA.</summary>
     public Tensor Within(Tensor columns) => Through(matrix => columns.t().mm(matrix));

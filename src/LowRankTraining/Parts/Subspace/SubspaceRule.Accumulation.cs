@@ -37,7 +37,7 @@ public sealed partial record SubspaceRule
         var projection = Current(left, left.size(1), right.size(1), state, step);
         var lowRank = projection.ProjectProduct(left, right);
         if (LooksOutside(state, step))
-            Observe(new FactoredGradient(left, right), projection, lowRank, state, step);
+            Observe(new FactoredProducts(left, right), projection, lowRank, state, step);
         state.Add(Accumulated, lowRank);
         return true;
     }
@@ -69,7 +69,7 @@ public sealed partial record SubspaceRule
         if (due)
             state.SetCounter(RenewedFor, state.Counter(Clock) + 1);
         if (LooksOutside(state, step))
-            Observe(new WholeGradient(gradient), projection, lowRank, state, step);
+            Observe(gradient, projection, lowRank, state, step);
         state.Add(Accumulated, lowRank);
     }
 

@@ -118,7 +118,7 @@ public sealed partial record SubspaceRule
 
     /// <summary>Looks at a gradient, or at one of several that add up: what moves a basis, and what decides on a new one, is the first of them; what finds the
     /// next one is all of them.</summary>
-    private void Observe(ObservedGradient gradient, Projection projection, Tensor lowRank, StateBag state, in StepContext step)
+    private void Observe(MatrixProducts gradient, Projection projection, Tensor lowRank, StateBag state, in StepContext step)
     {
         using var scope = NewDisposeScope();
         if (AsksForShare(state) && !state.TryGet(Captured, out _))
@@ -127,11 +127,19 @@ public sealed partial record SubspaceRule
         if (Drifts(state) && !state.TryGet(Sketch, out _))
         {
             var inverse = gradient.Norm().clamp_min_(1e-30).reciprocal_();
-            state.Set(Sketch, gradient.Sketch(projection, lowRank * inverse).mul_(inverse));
+            state.Set(Sketch, SketchOf(gradient, projection, lowRank * inverse).mul_(inverse));
         }
         else if (FindsNext(state, step))
-            state.Add(Sketch, gradient.Sketch(projection, lowRank));
+            state.Add(Sketch, SketchOf(gradient, projection, lowRank));
     }
+
+    /// <summary>A (PᵀA)ᵀ, s × rank, with A the gradient, or its transpose where columns are compressed: one pass of subspace iteration, not orthonormal
+    /// yet.</summary>
+    /// <param name="gradient">The gradient.</param>
+    /// <param name="projection">The subspace, of one side.</param>
+    /// <param name="lowRank">What the gradient is in it, or a multiple of that.</param>
+    private static Tensor SketchOf(MatrixProducts gradient, Projection projection, Tensor lowRank) =>
+        projection.RankAxis == 0 ? gradient.Times(lowRank.t()) : gradient.TransposedTimes(lowRank);
 
     private static void DropObserved(StateBag state)
     {

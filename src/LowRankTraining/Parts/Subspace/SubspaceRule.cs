@@ -112,7 +112,7 @@ public sealed partial record SubspaceRule : UpdateRule
 
         Error?.Keep(observed, projection, lowRank, state, step);
         if (LooksOutside(state, step))
-            Observe(new WholeGradient(new DenseOperator(Feedback is null ? matrix : observed)), projection, lowRank, state, step);
+            Observe(new DenseOperator(Feedback is null ? matrix : observed), projection, lowRank, state, step);
         Advance(new(matrix, projection, lowRank), squares, accumulator, scale, state, step);
         lowRank.Free();
         squares.Free();
