@@ -13,6 +13,12 @@ public sealed partial record SubspaceRule : UpdateRule
 {
     internal static readonly StateSlot Clock = new("updates");
 
+    /// <summary>A (PᵀA)ᵀ: of unit gradients for a drift, as they are for a subspace that is found ahead.</summary>
+    private static readonly StateSlot Sketch = new("sketch");
+
+    /// <summary>‖R‖ / ‖G‖.</summary>
+    private static readonly StateSlot Captured = new("captured");
+
     /// <value>Dimensions of the subspace; at least 1. The largest number of them where the basis chooses.</value>
     public required int Rank { get; init; }
 
@@ -122,7 +128,7 @@ public sealed partial record SubspaceRule : UpdateRule
     private void Advance(in Observation seen, Tensor? squares, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
         var (matrix, projection, lowRank) = seen;
-        Show(lowRank, state);
+        Refresh.Observe(lowRank, state.TryGet(Captured, out var share) ? share : null, state.Counter(Clock), state);
 
         var (guarded, factor) = Guard?.Apply(lowRank, Inner, state, step) ?? (lowRank, 1);
         var (direction, correction) = Lift.NeedsLowRankGradient ? Inner.Advance(guarded, state, step) : Inner.AdvanceInPlace(guarded, state, step);
@@ -161,6 +167,58 @@ public sealed partial record SubspaceRule : UpdateRule
     };
 
     private static (Projection Projection, Tensor LowRank) Project(Tensor matrix, Projection projection) => (projection, projection.Project(matrix));
+
+    /// <summary>Whether the basis moves after this update: not after the one that has found it first.</summary>
+    private bool Drifts(StateBag state) => Drift is not null && state.Counter(Clock) > 0;
+
+    /// <summary>Whether the subspace of the next update is found from the gradient of this one.</summary>
+    private bool FindsNext(StateBag state, in StepContext step) =>
+        Basis.GoesAhead && Refresh.OnlyCounts && Refresh.IsDue(state.Counter(Clock) + 1, step.Index, state);
+
+    private bool AsksForShare(StateBag state) => Refresh.AsksForShare(state.Counter(Clock), state);
+
+    /// <summary>Whether this update looks at more of a gradient than what is inside the subspace.</summary>
+    private bool LooksOutside(StateBag state, in StepContext step) => Drifts(state) || AsksForShare(state) || FindsNext(state, step);
+
+    /// <summary>Looks at a gradient, or at one of several that add up: what moves a basis, and what decides on a new one, is the first of them; what finds the
+    /// next one is all of them.</summary>
+    private void Observe(MatrixProducts gradient, Projection projection, Tensor lowRank, StateBag state, in StepContext step)
+    {
+        using var scope = NewDisposeScope();
+        if (AsksForShare(state) && !state.TryGet(Captured, out _))
+            state.Set(Captured, lowRank.norm() / gradient.Norm());
+
+        if (Drifts(state) && !state.TryGet(Sketch, out _))
+        {
+            var inverse = gradient.Norm().clamp_min_(1e-30).reciprocal_();
+            state.Set(Sketch, SketchOf(gradient, projection, lowRank * inverse).mul_(inverse));
+        }
+        else if (FindsNext(state, step))
+            state.Add(Sketch, SketchOf(gradient, projection, lowRank));
+    }
+
+    /// <summary>A (PᵀA)ᵀ, s × rank, with A the gradient, or its transpose where columns are compressed: one pass of subspace iteration, not orthonormal
+    /// yet.</summary>
+    /// <param name="gradient">The gradient.</param>
+    /// <param name="projection">The subspace, of one side.</param>
+    /// <param name="lowRank">What the gradient is in it, or a multiple of that.</param>
+    private static Tensor SketchOf(MatrixProducts gradient, Projection projection, Tensor lowRank) =>
+        projection.RankAxis == 0 ? gradient.Times(lowRank.t()) : gradient.TransposedTimes(lowRank);
+
+    private static void DropObserved(StateBag state)
+    {
+        state.Remove(Sketch);
+        state.Remove(Captured);
+    }
+
+    private void MoveBasis(Projection projection, StateBag state, in StepContext step)
+    {
+        if (!Drifts(state) || !state.TryGet(Sketch, out var sketch))
+            return;
+
+        var moved = Drift!.Move(sketch, projection.First.Kept, state, step);
+        Basis.Keep(BasisSlot.Only, BasisFormat, moved, state, step);
+    }
 
     /// <summary>A gradient and what is seen of it in the subspace.</summary>
     private readonly record struct Observation(Tensor Matrix, Projection Projection, Tensor LowRank);
