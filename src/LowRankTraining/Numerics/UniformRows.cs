@@ -4,11 +4,14 @@ namespace LowRankTraining.Numerics;
 internal static class UniformRows
 {
     /// <summary>The same numbers for the same key whatever the dtype.</summary>
-    public static Tensor Draw(long rows, long columns, ScalarType dtype, Device device, ulong key)
+    public static Tensor Draw(long rows, long columns, ScalarType dtype, Device device, ulong key) =>
+        Draw([rows, columns], 1 / Math.Sqrt(columns), dtype, device, key);
+
+    /// <summary>Numbers of any shape and bound, drawn in the same way.</summary>
+    public static Tensor Draw(long[] shape, double bound, ScalarType dtype, Device device, ulong key)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(key);
-        var bound = 1 / Math.Sqrt(columns);
-        return generator.Uniform([rows, columns], ScalarType.Float32, device, -bound, bound).to(dtype).MoveToOuterDisposeScope();
+        return generator.Uniform(shape, ScalarType.Float32, device, -bound, bound).to(dtype).MoveToOuterDisposeScope();
     }
 }

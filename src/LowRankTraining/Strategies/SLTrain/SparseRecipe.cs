@@ -53,7 +53,8 @@ internal sealed record SparseRecipe
         var rank = RankOf(rows, columns);
         var a = UniformRows.Draw(rank, columns, dtype, device, RandomKey.For(Seed, name, LowRankFactors.A, 0));
         var bound = 1 / Math.Sqrt(PreservesVariance ? Density * columns : columns);
-        var values = Uniform(SupportOf(name, rows, columns).Count, bound, dtype, device, RandomKey.For(Seed, name, SparseLowRankLinear.ValuesName, 0));
+        var valuesKey = RandomKey.For(Seed, name, SparseLowRankLinear.ValuesName, 0);
+        var values = UniformRows.Draw([SupportOf(name, rows, columns).Count], bound, dtype, device, valuesKey);
         return new(a.MoveToOuterDisposeScope(), zeros(rows, rank, dtype, device).MoveToOuterDisposeScope(), values.MoveToOuterDisposeScope());
     }
 
@@ -92,12 +93,5 @@ internal sealed record SparseRecipe
     }
 
     public Tensor Bias(long rows, long columns, ScalarType dtype, Device device) =>
-        Uniform(rows, 1 / Math.Sqrt(columns), dtype, device, RandomKey.For(Seed, "", "bias", 0));
-
-    private static Tensor Uniform(long count, double bound, ScalarType dtype, Device device, ulong key)
-    {
-        using var scope = NewDisposeScope();
-        using var generator = new Generator(key);
-        return generator.Uniform([count], ScalarType.Float32, device, -bound, bound).to(dtype).MoveToOuterDisposeScope();
-    }
+        UniformRows.Draw([rows], 1 / Math.Sqrt(columns), dtype, device, RandomKey.For(Seed, "", "bias", 0));
 }
