@@ -78,7 +78,6 @@ internal sealed class RemainderStore(Parameter parameter, StateBag state) : IWei
         var remainder = state.GetOrAdd(Remainder, () => empty(parameter.shape, ScalarType.Int8, parameter.device));
         var rounded = parameter.Packed();
         RoundingRemainder.Split(accumulator, rounded, remainder);
-        if (!ReferenceEquals(rounded, parameter))
-            parameter.copy_(rounded);
+        parameter.PutBack(rounded);
     }
 }

@@ -121,13 +121,8 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
     /// <summary>The shadow's rule, for a state that may be with the hook's factors just as well.</summary>
     /// <param name="Shadow">The rule.</param>
     /// <param name="KeepsState">Whether it is: a hook that is reached keeps its state with the factors, after the warm start.</param>
-    private sealed record WeightRule(ShadowRule Shadow, bool KeepsState) : UpdateRule
+    private sealed record WeightRule(ShadowRule Shadow, bool KeepsState) : WrappedRule(Shadow)
     {
-        public override (double Beta1, double Beta2)? Betas => Shadow.Betas;
-
-        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
-            Shadow.AddUpdate(gradient, accumulator, scale, state, step);
-
         public override string LayoutFor(IReadOnlyList<long> shape) => $"hook or {Shadow.LayoutFor(shape)}";
 
         public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Shadow.SlotsFor(shape).Append(Memory);

@@ -101,13 +101,8 @@ internal sealed class InputNorms(double decay) : InputWatch
     }
 
     /// <summary>A rule for A whose state has the norms beside it.</summary>
-    internal sealed record Rule(UpdateRule Inner) : UpdateRule
+    internal sealed record Rule(UpdateRule Inner) : WrappedRule(Inner)
     {
-        public override (double Beta1, double Beta2)? Betas => Inner.Betas;
-
-        public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step) =>
-            Inner.AddUpdate(gradient, accumulator, scale, state, step);
-
         public override string LayoutFor(IReadOnlyList<long> shape) => $"{Inner.LayoutFor(shape)} with input norms";
 
         public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Inner.SlotsFor(shape).Append(Slot.Of(shape[1]));
