@@ -7,7 +7,7 @@ internal sealed record ParameterPlace(string Name, nn.Module? Module)
     public bool IsTable => LooksUpRows(Module);
 
     /// <value>The name within the module.</value>
-    public string LocalName => Name[(Name.LastIndexOf('.') + 1)..];
+    public string LocalName => Split(Name).Local;
 
     /// <summary>Whether a module is an embedding, alone or as a bag.</summary>
     public static bool LooksUpRows(nn.Module? module) => module is Embedding or EmbeddingBag;
@@ -32,5 +32,13 @@ internal sealed record ParameterPlace(string Name, nn.Module? Module)
             throw new InvalidOperationException("The model was disposed, and has no parameters any more. Dispose it last, or make it and attach again.");
     }
 
-    private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
+    /// <summary>The qualified name of what a module at some path has under a name; the path of the model itself is empty.</summary>
+    public static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
+
+    /// <summary>The path and the name that a qualified name is made of.</summary>
+    public static (string Path, string Local) Split(string name)
+    {
+        var dot = name.LastIndexOf('.');
+        return dot < 0 ? ("", name) : (name[..dot], name[(dot + 1)..]);
+    }
 }

@@ -154,7 +154,7 @@ public static class PeftAdapter
             + "save or to load: save the model. Nothing was changed.");
     }
 
-    internal static string NameOf(string module, string tensor) => module.Length == 0 ? $"{Root}{tensor}" : $"{Root}{module}.{tensor}";
+    internal static string NameOf(string module, string tensor) => Root + ParameterPlace.Join(module, tensor);
 
     /// <summary>A, B and, where there are any, the magnitudes, in this order.</summary>
     internal static IEnumerable<(string Name, Tensor Parameter)> Parameters(FactorSet set) =>

@@ -107,7 +107,7 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
                 yield return $"'{name}' is missing";
             else if (!file.ShapeOf(name).SequenceEqual(shape))
                 yield return $"'{name}' is [{string.Join(", ", file.ShapeOf(name))}], and the session's is [{string.Join(", ", shape)}]";
-            else if (!IsFloatingPoint(file.TypeOf(name)))
+            else if (!file.TypeOf(name).IsTrainable())
                 yield return $"'{name}' is of dtype {file.TypeOf(name)}";
 
         foreach (var set in factors)
@@ -138,8 +138,6 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
             .OrderByDescending(layer => layer.Module.Length).ThenBy(layer => layer.Module, StringComparer.Ordinal)
             .ToDictionary(layer => layer.Module, valueOf);
     }
-
-    public static bool IsFloatingPoint(ScalarType type) => type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
 
     private static double ScaleOf(PeftConfig config, FactorSet set)
     {

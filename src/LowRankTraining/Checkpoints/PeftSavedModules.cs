@@ -24,14 +24,14 @@ internal sealed class PeftSavedModules(SafeTensorsFile file, AdapterSession sess
     {
         var trained = session.TrainedBeside.Select(plan => plan.Name).ToArray();
         var adapted = session.Layers.Select(layer => NamePattern.ModuleOf(layer.Name)).ToHashSet(StringComparer.Ordinal);
-        var modules = trained.Select(ParentOf).Distinct()
+        var modules = trained.Select(name => ParameterPlace.Split(name).Path).Distinct()
             .Where(module => module.Length > 0 && !adapted.Any(layer => IsWithin($"{layer}.", module))).ToArray();
         var saved = session.ParameterNames.Concat(session.Buffers).Where(name => Array.Exists(modules, module => IsWithin(name, module)));
         var tensorAt = session.Tensors();
         return ([.. trained.Concat(saved).Distinct().Select(name => (NameOf(name), tensorAt(name)!.detach()))], modules);
 
-        string NameOf(string name) => ParentOf(name) is var parent && adapted.Contains(parent)
-            ? $"{PeftAdapter.Root}{parent}{Plain}{name[(parent.Length + 1)..]}"
+        string NameOf(string name) => ParameterPlace.Split(name) is var (parent, local) && adapted.Contains(parent)
+            ? $"{PeftAdapter.Root}{parent}{Plain}{local}"
             : PeftAdapter.Root + name;
     }
 
@@ -49,12 +49,10 @@ internal sealed class PeftSavedModules(SafeTensorsFile file, AdapterSession sess
             return $"it has '{name}', and the model has no such parameter";
         if (!file.ShapeOf(name).SequenceEqual(parameter.shape))
             return $"'{name}' is [{string.Join(", ", file.ShapeOf(name))}], and the model's is [{string.Join(", ", parameter.shape)}]";
-        if (PeftLayer.IsFloatingPoint(parameter.dtype) != PeftLayer.IsFloatingPoint(file.TypeOf(name)))
+        if (parameter.dtype.IsTrainable() != file.TypeOf(name).IsTrainable())
             return $"'{name}' is of dtype {file.TypeOf(name)}";
         return _found.TryAdd(path, (name, parameter)) ? null : $"it has '{_found[path].Name}' and '{name}', which are for one parameter";
     }
-
-    private static string ParentOf(string name) => name[..Math.Max(0, name.LastIndexOf('.'))];
 
     private static bool IsOfModel(string name) =>
         name.StartsWith(PeftAdapter.Root, StringComparison.Ordinal) && !name.Split('.')[^2..].Any(part => Factors.Contains(part));

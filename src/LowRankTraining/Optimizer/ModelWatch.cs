@@ -55,7 +55,7 @@ internal static class UnlistedModules
     public static IEnumerable<(string Name, Parameter Parameter)> ParametersIn(nn.Module model) =>
         ParameterPlace.ModulesOf(model).SelectMany(
             owner => InFieldsOf(owner.Module).Concat(InListOf(owner.Module)),
-            (owner, found) => (owner.Path.Length == 0 ? found.Name : $"{owner.Path}.{found.Name}", found.Parameter));
+            (owner, found) => (ParameterPlace.Join(owner.Path, found.Name), found.Parameter));
 
     private static IEnumerable<(string Name, Parameter Parameter)> InFieldsOf(nn.Module module)
     {

@@ -13,7 +13,7 @@ internal static class ModelSketch
         var done = new HashSet<string>();
         foreach (var (name, parameter) in model.named_parameters())
         {
-            var (path, local) = Split(name);
+            var (path, local) = ParameterPlace.Split(name);
             if (local == "weight" && LinearOf(modules.GetValueOrDefault(path)) is { } linear)
             {
                 sketch.Put(path, linear);
@@ -38,7 +38,7 @@ internal static class ModelSketch
         var names = parameters.Select(parameter => parameter.Name).ToHashSet();
         foreach (var (name, shape) in parameters)
         {
-            var (path, local) = Split(name);
+            var (path, local) = ParameterPlace.Split(name);
             if (local == "weight" && shape.Length == 2 && path.Length > 0)
                 sketch.Put(path, name.Contains("embed", StringComparison.Ordinal)
                     ? nn.Embedding(shape[0], shape[1], device: device, dtype: dtype)
@@ -68,19 +68,13 @@ internal static class ModelSketch
         }
     }
 
-    private static (string Path, string Local) Split(string name)
-    {
-        var dot = name.LastIndexOf('.');
-        return dot < 0 ? ("", name) : (name[..dot], name[(dot + 1)..]);
-    }
-
     private sealed class Node(string name) : nn.Module(name)
     {
         private readonly Dictionary<string, nn.Module> _children = [];
 
         public void Put(string path, nn.Module module)
         {
-            var (above, local) = Split(path);
+            var (above, local) = ParameterPlace.Split(path);
             var parent = At(above);
             parent._children[local] = module;
             parent.register_module(local, module);
@@ -88,7 +82,7 @@ internal static class ModelSketch
 
         public void Put(string path, Parameter parameter)
         {
-            var (above, local) = Split(path);
+            var (above, local) = ParameterPlace.Split(path);
             At(above).register_parameter(local, parameter);
         }
 

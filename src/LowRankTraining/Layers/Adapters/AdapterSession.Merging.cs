@@ -105,7 +105,7 @@ public sealed partial class AdapterSession
         var plain = _order.ToHashSet();
         var layers = ParameterPlace.ModulesOf(_model).Where(pair => LowRankFactors.AreIn(pair.Module)).ToArray();
         return _model.named_parameters().Select(pair => pair.name)
-            .Concat(layers.SelectMany(layer => layer.Module.state_dict().Keys.Select(name => layer.Path.Length == 0 ? name : $"{layer.Path}.{name}")))
+            .Concat(layers.SelectMany(layer => layer.Module.state_dict().Keys.Select(name => ParameterPlace.Join(layer.Path, name))))
             .Where(name => !plain.Contains(name)).Distinct();
     }
 }

@@ -24,7 +24,7 @@ internal sealed record Site(string Name, nn.Module Model, long Limit, Linear? Li
     public bool HasHooks => Linear is not null && ForwardHooks.AnyOf(Linear);
 
     /// <summary>The name of another parameter of the same module.</summary>
-    public string Sibling(string name) => Name.LastIndexOf('.') is >= 0 and var dot ? $"{Name[..dot]}.{name}" : name;
+    public string Sibling(string name) => ParameterPlace.Join(ParameterPlace.Split(Name).Path, name);
 
     /// <summary>Puts a module into every place of the linear one that still has what is expected there.</summary>
     public void Put(nn.Module module, nn.Module inPlaceOf) => Slots.Put(module, inPlaceOf);
