@@ -39,9 +39,7 @@ public sealed partial class AdapterSession
         var lost = idle.Where(adapter => !adapter.ActsUnrun).ToArray();
         if (lost.Length > 0 && !_method.Settings.AllowUnreached)
             throw new InvalidOperationException(
-                $"The batch has not run {Names(lost)}, so their factors change nothing of what the model computes, and are not trained. {AdviceOn(lost)}"
-                + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. "
-                + "Nothing was changed.");
+                $"The batch has not run {Names(lost)}, so their factors change nothing of what the model computes, and are not trained. {AdviceOn(lost)}");
 
         return new Verification
         {
@@ -73,9 +71,7 @@ public sealed partial class AdapterSession
     private string Unreached(Adapter[] unreached)
     {
         var when = _observed == 0 ? "before the first step" : $"in {StepsUntilReached} steps";
-        return $"The model has not run {Names(unreached)} {when}, so these layers do not train. {AdviceOn(unreached)}"
-            + "Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. "
-            + "Nothing was changed.";
+        return $"The model has not run {Names(unreached)} {when}, so these layers do not train. {AdviceOn(unreached)}";
     }
 
     private bool PassesBy(Adapter[] unreached) =>
@@ -105,9 +101,14 @@ public sealed partial class AdapterSession
 
     private static bool HasGradient(ParameterPlan plan) => plan.Parameter.HasGradient() || plan.Sink is { HasReceived: true };
 
-    private string AdviceOn(Adapter[] unreached) => !unreached.Any(adapter => adapter.Injection == Injection.Hook) ? ""
-        : $"A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), {Refusal.WithoutHooks(_method)}. "
-            + "Call Finish() first, which takes the factors out again. ";
+    private string AdviceOn(Adapter[] unreached)
+    {
+        var hooks = !unreached.Any(adapter => adapter.Injection == Injection.Hook) ? ""
+            : $"A model that runs a layer by layer.forward(x) passes hooks by: call layer.call(x), {Refusal.WithoutHooks(_method)}. "
+                + "Call Finish() first, which takes the factors out again. ";
+        return $"{hooks}Leave out what the model does not use with Targets.Except, or set AllowUnreached where it runs some layers rarely, as experts. "
+            + "Nothing was changed.";
+    }
 }
 
 /// <summary>What a batch has shown of adapters at work; see <see cref="AdapterSession.Verify"/>.</summary>
