@@ -167,7 +167,7 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
     bool IGradientTaker.TakeComplete(Tensor? held) => Optimizer.TakeComplete(this, held);
 
     /// <summary>What is saved of it, for a weight of some shape.</summary>
-    public ParameterManifest Manifest(long[] shape) => Bag.Manifest(Plan.Name, shape, SafeTensorsTypes.NameOf(Parameter.dtype), LayoutFor(shape));
+    public ParameterManifest Manifest(long[] shape) => Bag.Manifest(Plan.Name, shape, SafeTensorsTypes.NameOf(Parameter.dtype), Plan.Rule.LayoutFor(shape));
 
     /// <summary>Nothing: the options of the first group hold all states.</summary>
     public override void SaveStateDict(BinaryWriter writer) { }
@@ -208,6 +208,4 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
             loaded.Set(PendingGradient, pending.alias());
         return loaded;
     }
-
-    private string LayoutFor(long[] shape) => Plan.Rule.LayoutFor(shape);
 }
