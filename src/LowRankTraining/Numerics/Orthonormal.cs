@@ -24,7 +24,7 @@ internal static class Orthonormal
     {
         using var scope = NewDisposeScope();
         var peak = basis.gather(0, basis.abs().argmax(0, keepdim: true));
-        return basis.mul(where(peak.lt(0), -ones_like(peak), ones_like(peak))).contiguous().MoveToOuterDisposeScope();
+        return basis.mul(Signs(peak)).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>Columns with the same span, orthonormal but for an error of about cond² · ε: enough to go on from, at a third of the price.</summary>
@@ -78,7 +78,9 @@ internal static class Orthonormal
     private static Tensor Householder(Tensor matrix)
     {
         var (columns, triangular) = linalg.qr(matrix);
-        var diagonal = triangular.diagonal();
-        return columns.mul(where(diagonal.lt(0), -ones_like(diagonal), ones_like(diagonal)));
+        return columns.mul(Signs(triangular.diagonal()));
     }
+
+    /// <summary>−1 for what is below zero, else 1.</summary>
+    private static Tensor Signs(Tensor x) => where(x.lt(0), -ones_like(x), ones_like(x));
 }
