@@ -67,7 +67,6 @@ internal static class Instruments
             counter.Add(count, Tag(_method));
     }
 
-    /// <summary>Counts an update that was skipped.</summary>
     public static void CountSkipped(bool isZero)
     {
         if (SkippedUpdates.Enabled)

@@ -35,7 +35,6 @@ internal static class PeftFields
     /// <summary>Starts that change the weight: the adapter then fits no other.</summary>
     private static readonly string[] ChangedBases = ["pissa", "olora", "loftq", "lora_ga", "corda"];
 
-    /// <summary>All that are known.</summary>
     internal static IEnumerable<string> Known => Followed.Concat(Refused.Keys);
 
     /// <exception cref="InvalidDataException">A field asks for what this library does not do, or may do so.</exception>

@@ -147,7 +147,6 @@ internal static class AffineQuantization
         target.Zeros.copy_(zero.squeeze(1));
     }
 
-    /// <summary>The numbers of a chunk.</summary>
     private static void Decode(BlockChunk chunk, Tensor bytes, Tensor scales, Tensor zeros, int bits, Tensor target)
     {
         var (codes, chunkScales, chunkZeros) = (chunk.CodesOf(bytes, bits), chunk.ScalesOf(scales), chunk.ScalesOf(zeros));

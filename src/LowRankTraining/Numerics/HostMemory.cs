@@ -96,6 +96,5 @@ internal static class HostMemory
         target.copy_(single);
     }
 
-    /// <summary>Writes numbers.</summary>
     public delegate void Writer(Span<float> numbers);
 }

@@ -20,7 +20,6 @@ internal readonly ref struct HostNumbers
             _halves = MemoryMarshal.Cast<byte, ushort>(tensor.bytes);
     }
 
-    /// <value>The tensor.</value>
     public Tensor Tensor { get; }
 
     /// <value>How many there are.</value>

@@ -38,7 +38,6 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
 
     public LowRankOptimizer Optimizer { get; }
 
-    /// <value>The group that it is in.</value>
     public required LowRankOptimizer.ParamGroup Group { get; init; }
 
     /// <value>Whether it has been updated in a backward pass since the last step.</value>
@@ -112,7 +111,6 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
             WritableGradient()?.Dispose();
     }
 
-    /// <summary>Gives the parameter a gradient of zeros.</summary>
     public Tensor SetZeroGradient()
     {
         using (var zero = zeros(Plan.Shape, Parameter.dtype, Parameter.device))

@@ -40,7 +40,6 @@ internal sealed class GradientSpaceSession : ILowRankSession
     public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
         new(Strategy, Seed, _plans) { Method = Method, Spared = Spared, Unused = Unused, Model = model, Ties = Ties.Of(model, parameters) };
 
-    /// <summary>One parameter and its rule.</summary>
     public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
     {
         IsOfModel = true,

@@ -50,7 +50,6 @@ public abstract record LoRAMethod : WeightSpaceMethod
     /// <returns>A function of the step alone that never falls, so that a resumed run goes on as it would have.</returns>
     protected virtual long MergesAfter(long step) => 0;
 
-    /// <value>How the factors start.</value>
     private protected virtual FactorStart FactorStart => Start is { } start ? new DecomposingStart(start) : FactorStart.Kaiming;
 
     /// <value>What is done with the factors besides training them.</value>

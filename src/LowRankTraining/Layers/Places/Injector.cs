@@ -14,7 +14,6 @@ internal abstract class Injector
     /// <value>What becomes of the weight's gradient, where a reader should know; else null.</value>
     public virtual string? GradientNote => null;
 
-    /// <summary>The way in for a layer.</summary>
     public static LayerInjector For(Injection way, Site site) => way == Injection.Replace ? new ReplaceInjector(site) : new HookInjector(site.Linear!);
 
     /// <summary>Changes the model.</summary>

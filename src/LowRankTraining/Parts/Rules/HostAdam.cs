@@ -144,7 +144,6 @@ internal readonly struct HostMoment
 
     private static Span<float> Floats(Tensor single) => MemoryMarshal.Cast<byte, float>(single.bytes);
 
-    /// <summary>Its pieces.</summary>
     internal readonly ref struct Pieces
     {
         private readonly Span<float> _numbers, _scales;

@@ -55,10 +55,8 @@ public abstract record StateFormat : IPart
     /// <summary>Whether tensors of so many numbers come back as they were stored.</summary>
     internal virtual bool IsExact(long elements) => false;
 
-    /// <summary>Whether the slot holds anything.</summary>
     internal virtual bool Holds(StateBag state, MomentSlot slot) => state.TryGet(slot.Name, out _);
 
-    /// <summary>Frees the slot.</summary>
     internal virtual void Remove(StateBag state, MomentSlot slot) => state.Remove(slot.Name);
 
     /// <summary>Bytes of a stored tensor of so many numbers of a float32 or half-precision parameter.</summary>

@@ -74,7 +74,6 @@ public interface IBasis : IPart
         state.SetCounter(slot.Rank, found.shape[^1]);
     }
 
-    /// <summary>Keeps a basis.</summary>
     internal void Keep(BasisSlot slot, StateFormat format, Tensor found, StateBag state, in StepContext step) => slot.In(format).Write(state, found, step);
 }
 
