@@ -49,24 +49,21 @@ public sealed record Spam : AdamMethod
     /// <inheritdoc/>
     protected override UpdateRule RuleFor(in ParameterRole role) => (role.IsTarget, Density) switch
     {
-        (true, < 1) => Sparse(role.Parameter.shape),
+        (true, < 1) => Sparse,
         (false, >= 1) => base.RuleFor(role),
         _ => role.IsTable ? Dense.WithStates(TableStates) : Dense,
     };
 
-    private SubspaceRule Sparse(long[] shape)
+    private SubspaceRule Sparse => new()
     {
-        var (rows, columns) = shape.Sides();
-        return new()
-        {
-            Rank = Math.Max(1, (int)Math.Round(Density * ProjectionSide.Short.Limit(rows, columns))),
-            Basis = new CoordinateBasis(),
-            Refresh = new WithReset(ResetEvery),
-            Inner = Adam,
-            Guard = Guard,
-            Lift = new ProjectBack { Scale = 1 },
-        };
-    }
+        Rank = 1,
+        Density = Density,
+        Basis = new CoordinateBasis(),
+        Refresh = new WithReset(ResetEvery),
+        Inner = Adam,
+        Guard = Guard,
+        Lift = new ProjectBack { Scale = 1 },
+    };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)
