@@ -63,7 +63,7 @@ public sealed record ParameterPlan(string Name, Parameter Parameter, UpdateRule 
     internal bool KeepsRemainder { get; init; }
 
     /// <value>Whether there are such bits: the weight is in half precision, and in the parameter.</value>
-    internal bool HasRemainder => KeepsRemainder && Store is null && RoundingRemainder.IsFor(Parameter.dtype);
+    internal bool HasRemainder => KeepsRemainder && Store is null && Parameter.dtype.IsHalf();
 
     /// <value>What the session itself keeps with the parameter's state. Default: nothing.</value>
     internal IReadOnlyList<StateSlot> SessionSlots { get; init; } = [];

@@ -51,7 +51,7 @@ internal sealed record PeftLayer(string Module, Tensor A, Tensor B, IReadOnlyLis
     {
         var parameters = PeftAdapter.Parameters(set).ToArray();
         var values = Array.ConvertAll(parameters, pair => file[pair.Name]);
-        (values[1], values[0]) = Fitted(values[1].reshape(values[1].shape[0], -1), values[0].reshape(values[0].shape[0], -1));
+        (values[1], values[0]) = Fitted(values[1].AsMatrix(), values[0].AsMatrix());
         return () =>
         {
             set.Put?.Invoke(values[0], values[1]);

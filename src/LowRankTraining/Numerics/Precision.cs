@@ -32,6 +32,9 @@ internal static class Precision
     /// <summary>Whether numbers of this kind can be trained.</summary>
     public static bool IsTrainable(this ScalarType dtype) => dtype is ScalarType.Float64 or ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16;
 
+    /// <summary>Whether numbers of this kind are kept in half precision, so that rounding cuts something off.</summary>
+    public static bool IsHalf(this ScalarType dtype) => dtype is ScalarType.BFloat16 or ScalarType.Float16;
+
     /// <summary>A tensor in the dtype that it is computed in: itself, where it has that already.</summary>
     public static Tensor Widened(this Tensor tensor)
     {

@@ -14,9 +14,6 @@ internal static class RoundingRemainder
     private const int Bits = 8;
     private const long ChunkElements = 1 << 20;
 
-    /// <summary>Whether numbers of this kind are kept in half precision, so that rounding cuts something off.</summary>
-    public static bool IsFor(ScalarType dtype) => dtype is ScalarType.BFloat16 or ScalarType.Float16;
-
     /// <summary>Splits numbers.</summary>
     /// <param name="source">x, float32, contiguous.</param>
     /// <param name="rounded">Takes h: bfloat16 or float16, contiguous, as many.</param>

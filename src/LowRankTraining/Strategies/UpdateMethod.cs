@@ -121,7 +121,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         targets = Targets.Of(targets, DefaultTargets);
         targets?.RequireAny(parameters);
         NamedParameter.RequireTrainable(parameters);
-        if (KeepsRemainders && !parameters.Any(candidate => RoundingRemainder.IsFor(candidate.Parameter.dtype)))
+        if (KeepsRemainders && !parameters.Any(candidate => candidate.Parameter.dtype.IsHalf()))
             throw new ArgumentException($"{nameof(KeepsRemainders)} has no effect: no parameter is bfloat16 or float16. Convert the model first, "
                 + "or leave it out. Nothing was changed.");
 

@@ -73,7 +73,7 @@ internal static class LowRankFactors
     /// <summary>A float32 tensor in another dtype: half precision stochastically, or to the nearest where there is no generator.</summary>
     public static Tensor Rounded(Tensor precise, ScalarType dtype, Generator? rounding)
     {
-        if (rounding is null || dtype is not (ScalarType.BFloat16 or ScalarType.Float16))
+        if (rounding is null || !dtype.IsHalf())
             return precise.to(dtype);
 
         var rounded = empty(precise.shape, dtype, precise.device);

@@ -126,7 +126,7 @@ internal sealed record TuckerRule : UpdateRule
             if (state.TryGet(Bases[dimension], out var basis))
             {
                 var front = result.transpose(0, dimension);
-                var product = (back ? basis : basis.t()).mm(front.reshape(front.shape[0], -1));
+                var product = (back ? basis : basis.t()).mm(front.AsMatrix());
                 result = product.reshape([product.shape[0], .. front.shape.Skip(1)]).transpose(0, dimension);
             }
 

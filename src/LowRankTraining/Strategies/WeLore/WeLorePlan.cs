@@ -52,7 +52,7 @@ public sealed class WeLorePlan
         targets = Targets.Of(targets, AdapterPlanner.DefaultTargets)!;
         var trained = NamedParameter.Of(model).Where(candidate => !candidate.IsFrozen).ToArray();
         return Of(
-            AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, Shape(candidate), SpectrumOf(candidate))),
+            AdapterPlanner.Choose(model, trained, targets).Select(candidate => (candidate.Name, candidate.Parameter.shape.Sides(), SpectrumOf(candidate))),
             ratio, minRatio, targets.Unused(trained));
     }
 
@@ -116,14 +116,11 @@ public sealed class WeLorePlan
             (double)spectra.Sum(spectrum => spectrum.Below(threshold)) / spectra.Sum(spectrum => spectrum.Values.Count);
     }
 
-    private static (long Rows, long Columns) Shape(NamedParameter candidate) =>
-        (candidate.Parameter.shape[0], candidate.Parameter.NumberOfElements / candidate.Parameter.shape[0]);
-
     private static Spectrum SpectrumOf(NamedParameter candidate)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var matrix = candidate.Parameter.reshape(candidate.Parameter.shape[0], -1);
+        var matrix = candidate.Parameter.AsMatrix();
         if (!matrix.isfinite().all().ToBoolean())
             throw new ArgumentException($"'{candidate.Name}' holds NaN or infinity, so it has no singular values. "
                 + "Leave it out with Targets.Except, or load the model again. Nothing was changed.");
