@@ -8,8 +8,8 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     private GradientTraces? _traces;
     private bool _isBegun, _isFollowed;
 
-    // Products that backward passes have projected since the last step, and before it.
-    private int _products, _productsBefore;
+    // Gradients that backward passes have taken since the last step, and before it.
+    private int _followed, _followedBefore;
 
     private double _squaredNorm;
 
@@ -28,12 +28,12 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>A micro-batch of several has been taken.</summary>
     public void Begin() => _isBegun = true;
 
-    /// <summary>A backward pass has had a gradient, and projected it. Where that was the last one of a step, as it was in the step before, remembers a little
-    /// of the gradients beside it, which are those of layers above.</summary>
+    /// <summary>A backward pass has had a gradient, and projected or used it. Where that was the last one of a step, as it was in the step before, remembers a
+    /// little of the gradients beside it, which are those of layers above.</summary>
     public void Follow()
     {
         ForgetTraces();
-        _isFollowed = ++_products != _productsBefore;
+        _isFollowed = ++_followed != _followedBefore;
 
         // One gradient alone may be scaled on purpose.
         if (!_isFollowed && entries.Reverse().Where(entry => entry.HasGradient).Take(TracedBesideProducts).ToArray() is { Length: > 1 } beside)
@@ -119,7 +119,9 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         if (_traces.Scaling is { } factor)
             throw new InvalidOperationException(FormattableString.Invariant(
                 $"The gradients were multiplied by {factor:0.####} after the backward pass or accumulate(), as torch.nn.utils.clip_grad_norm_ does, ")
-                + "and what has been projected by then was not: it sees no gradient of it. Call optimizer.clip_grad_norm_(max_norm), which sees both, "
+                + (entries.Any(entry => entry.IsUpdated)
+                    ? "and weights that the backward pass has updated had theirs before. Set optimizer.ClipByLastNorm, which clips those too, "
+                    : "and what has been projected by then was not: it sees no gradient of it. Call optimizer.clip_grad_norm_(max_norm), for both, ")
                 + "and scale the loss rather than gradients. Nothing was changed; zero_grad() drops the window.");
     }
 
@@ -191,8 +193,8 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     public void Drop()
     {
         ForgetTraces();
-        if (_products > 0)
-            (_productsBefore, _products) = (_products, 0);
+        if (_followed > 0)
+            (_followedBefore, _followed) = (_followed, 0);
         (_isBegun, Divisor, IsDivided) = (false, 1, false);
         foreach (var entry in entries)
         {

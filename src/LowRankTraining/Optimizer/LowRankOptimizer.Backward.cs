@@ -43,7 +43,10 @@ public sealed partial class LowRankOptimizer
 
         using var scope = NewDisposeScope();
         Instruments.Enter(Session.Strategy);
-        return TryUpdateInBackward(entry) || (held is not null && entry.Plan.Rule.TryTakeWhole(Window.Ready(held), entry.Bag, entry.Context));
+        var isTaken = TryUpdateInBackward(entry) || (held is not null && entry.Plan.Rule.TryTakeWhole(Window.Ready(held), entry.Bag, entry.Context));
+        if (isTaken && held is not null)
+            Window.Follow();
+        return isTaken;
     }
 
     /// <summary>Updates a parameter whose gradient is complete, where that is not left to the step.</summary>

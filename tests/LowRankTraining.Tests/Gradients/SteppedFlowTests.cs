@@ -173,6 +173,23 @@ public class SteppedFlowTests
             .WithMessage("*call step() first*");
     }
 
+    /// <summary>It sees the gradients of norms and biases alone, whether the rule has had the others as products or whole.</summary>
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Clipping_by_torch_is_refused_before_a_step_like_the_one_before(string name)
+    {
+        using var scope = NewDisposeScope();
+        using TappedModel model = new();
+        using var optimizer = Named[name].Attach(model, Targets.AllLinear(), GradientFlow.Stepped).CreateOptimizer(0.01);
+        for (var step = 0; step < 2; step++)
+            Step(model, optimizer, step);
+
+        Backward(model, 2);
+        nn.utils.clip_grad_norm_(model.parameters(), 1e-3);
+
+        optimizer.Invoking(one => one.step()).Should().Throw<InvalidOperationException>().WithMessage("*clip_grad_norm_*ClipByLastNorm*");
+    }
+
     [Fact]
     public void Gradients_are_clipped_by_the_norm_of_the_step_before()
     {
