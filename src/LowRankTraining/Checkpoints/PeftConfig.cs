@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -10,6 +11,8 @@ internal sealed record PeftConfig
     public const string FileName = "adapter_config.json", Kind = "LORA";
 
     private const int MostPatterns = 10_000;
+
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private static readonly JsonSerializerOptions Compact = new() { IgnoreReadOnlyProperties = true };
 
@@ -68,12 +71,13 @@ internal sealed record PeftConfig
 
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            // Editors put a byte order mark before a text that they save, some of them with two bytes a letter after it.
+            using var document = JsonDocument.Parse(File.ReadAllText(path, Strict));
             PeftFields.RequireSupported(document.RootElement);
             return Parse(document.RootElement);
         }
         catch (Exception failure) when (failure
-            is InvalidDataException or JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
+            is InvalidDataException or JsonException or InvalidOperationException or FormatException or KeyNotFoundException or DecoderFallbackException)
         {
             throw new InvalidDataException($"'{path}': {failure.Message}", failure);
         }

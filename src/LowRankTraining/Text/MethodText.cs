@@ -13,10 +13,11 @@ internal static class MethodText
     /// <summary>A method with those options that are not as by default.</summary>
     public static string Of(ILowRankStrategy method) => PartWriter.Short(method).ToJsonString(Readable);
 
-    /// <summary>The method of a text: a name alone, in quotes or without, or an object.</summary>
+    /// <summary>The method of a text: a name alone, in quotes or without, or an object. A byte order mark before it is passed over.</summary>
     /// <exception cref="FormatException">The text is no JSON.</exception>
     public static JsonNode Parse(string text)
     {
+        text = text.TrimStart('\uFEFF');
         if (text.TrimStart() is not ['{' or '"', ..])
             return JsonValue.Create(text.Trim());
         try

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using FluentAssertions;
 using LowRankTraining.Checkpoints;
@@ -52,6 +53,15 @@ public sealed class PeftForeignTests : IDisposable
 
         PeftAdapter.MethodOf(_folder).Should().BeOfType<LoRA>().Which.Dropout.Should().Be(0);
         Loaded().Should().NotThrow();
+    }
+
+    [Theory, InlineData("utf-8"), InlineData("utf-16")]
+    public void Configuration_that_an_editor_has_saved_with_a_byte_order_mark_is_read(string encoding)
+    {
+        Write(config => config["lora_alpha"] = 3);
+        File.WriteAllText(Config, File.ReadAllText(Config), Encoding.GetEncoding(encoding));
+
+        PeftAdapter.MethodOf(_folder).Alpha.Should().Be(3);
     }
 
     /// <summary>Every field that peft 0.21.0 has for LoRA, at its default: as <c>save_pretrained</c> writes them.</summary>

@@ -96,6 +96,9 @@ public class MethodTextTests
         FluentActions.Invoking(() => JsonSerializer.Deserialize<ILowRankStrategy>(text)).Should().Throw<JsonException>().WithMessage(failure);
     }
 
+    [Theory, InlineData("galore"), InlineData("\"galore\""), InlineData("{ \"Method\": \"galore\" }")]
+    public void Byte_order_mark_before_a_text_is_passed_over(string text) => LowRankStrategies.Parse($"\uFEFF{text}").Should().Be(new GaLore());
+
     [Fact]
     public void Name_may_stand_in_quotes_as_in_JSON() => LowRankStrategies.Parse(" \"galore\" ").Should().Be(new GaLore());
 
