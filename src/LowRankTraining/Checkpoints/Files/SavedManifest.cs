@@ -54,10 +54,7 @@ internal sealed class SavedManifest
         Checksums = Require(checksums, JsonTokenType.StartObject, nameof(checksums));
         _groups = Require(groups, JsonTokenType.StartArray, nameof(groups));
         _parameters = Require(parameters, JsonTokenType.StartArray, nameof(parameters));
-        foreach (var group in _groups.Items)
-            GroupManifest.Of(group);
-        foreach (var parameter in _parameters.Items)
-            _ = new SavedParameter(parameter);
+        Counts = (Groups.Count(), Parameters.Count());
     }
 
     /// <inheritdoc cref="CheckpointManifest.Kind"/>
@@ -87,8 +84,8 @@ internal sealed class SavedManifest
     /// <inheritdoc cref="CheckpointManifest.Checksums"/>
     public JsonView Checksums { get; }
 
-    /// <value>How many groups and parameters there are.</value>
-    public (int Groups, int Parameters) Counts => (_groups.Items.Count(), _parameters.Items.Count());
+    /// <value>How many groups and parameters there are, each of which has been read once.</value>
+    public (int Groups, int Parameters) Counts { get; }
 
     /// <inheritdoc cref="CheckpointManifest.Groups"/>
     public IEnumerable<GroupManifest> Groups
