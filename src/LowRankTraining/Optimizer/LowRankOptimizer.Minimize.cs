@@ -15,8 +15,8 @@ public sealed partial class LowRankOptimizer
     /// </remarks>
     /// <param name="loss">Runs the model and returns the loss, a tensor with one element.</param>
     /// <returns>The loss before the update.</returns>
-    /// <exception cref="ArgumentException"><paramref name="loss"/> returned null, or more than one number, or what does not depend on a parameter. Nothing was
-    /// changed but the gradients, which are zero.</exception>
+    /// <exception cref="ArgumentException"><paramref name="loss"/> returned null, what was disposed, more than one number, or what does not depend on a
+    /// parameter. Nothing was changed but the gradients, which are zero.</exception>
     /// <exception cref="InvalidOperationException">As in <see cref="step"/>.</exception>
     public double minimize(Func<Tensor> loss)
     {
@@ -37,6 +37,8 @@ public sealed partial class LowRankOptimizer
     {
         if (value is null)
             throw new ArgumentException("The function returned no loss. Return the tensor that the loss function gives.", name);
+        if (value.IsInvalid)
+            throw new ArgumentException("The function returned a loss that it has disposed: leave its 'using' out, the loss is freed after the step.", name);
         if (value.numel() != 1)
             throw new ArgumentException($"The loss must be one number and has the shape [{string.Join(", ", value.shape)}]. Return its mean or its sum.", name);
         if (!value.requires_grad)

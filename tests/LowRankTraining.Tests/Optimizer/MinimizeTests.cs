@@ -53,6 +53,7 @@ public class MinimizeTests
         var before = Weights(model);
 
         Refused(() => null!, "*returned no loss*");
+        Refused(Disposed, "*it has disposed*leave its 'using' out*");
         Refused(() => model.call(input), "*shape [5, 6]*mean or its sum*");
         Refused(() => input.mean(), "*does not depend on any parameter*");
         Refused(() => model.call(input).mean().detach(), "*detach()*");
@@ -62,6 +63,12 @@ public class MinimizeTests
         Weights(model).Should().BeEquivalentTo(before);
         optimizer.CompletedSteps.Should().Be(0);
         optimizer.minimize(() => model.call(input).square().mean()).Should().BePositive();
+
+        Tensor Disposed()
+        {
+            using var loss = model.call(input).square().mean();
+            return loss;
+        }
 
         void Refused(Func<Tensor> loss, string message) =>
             optimizer.Invoking(it => it.minimize(loss)).Should().Throw<ArgumentException>().WithMessage(message);
