@@ -48,7 +48,7 @@ internal static class PolarFactor
     private static (Tensor Values, Tensor Vectors) EigenvectorsOf(Tensor unit)
     {
         using var gram = SymmetricProducts.Gram(unit);
-        return linalg.eigh(gram);
+        return SymmetricEigen.Of(gram);
     }
 
     /// <summary>V Λ^(−½) Vᵀ over the eigenvalues that are more than noise.</summary>

@@ -48,7 +48,7 @@ public sealed record AdaptiveRankBasis : IBasis
         var range = Range(query, total);
 
         var inside = range.t().mm(query.Matrix);
-        var (energies, vectors) = linalg.eigh(inside.mm(inside.t()));
+        var (energies, vectors) = SymmetricEigen.Of(inside.mm(inside.t()));
         var rank = RankFor(energies.flip(0), total, query);
 
         var leading = vectors.narrow(1, vectors.shape[1] - rank, rank).flip(1);

@@ -1,8 +1,7 @@
 namespace LowRankTraining.Parts;
 
 /// <summary>The leading left singular vectors, as eigenvectors of A Aᵀ.</summary>
-/// <remarks>2 l s² + about 9 s³ operations: less than half of an SVD, and it cannot fail to converge. Squares the
-/// condition number, which the leading vectors do not feel.</remarks>
+/// <remarks>2 l s² + about 9 s³ operations: less than half of an SVD. Squares the condition number, which the leading vectors do not feel.</remarks>
 public sealed record GramBasis : IBasis
 {
     /// <inheritdoc/>
@@ -16,7 +15,7 @@ public sealed record GramBasis : IBasis
     /// <summary>Eigenvectors of a symmetric matrix, largest eigenvalue first.</summary>
     internal static Tensor LeadingEigenvectors(Tensor symmetric, long count)
     {
-        var (_, ascending) = linalg.eigh(symmetric);
+        var (_, ascending) = SymmetricEigen.Of(symmetric);
         return ascending.narrow(1, ascending.shape[1] - count, count).flip(1);
     }
 }

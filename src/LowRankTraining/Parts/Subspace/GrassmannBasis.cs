@@ -40,7 +40,7 @@ public sealed record GrassmannBasis : IBasis
         if (Normalized)
             tangent.div_(query.Matrix.square().sum().clamp_min_(Precision.SmallestNormal));
 
-        var (values, vectors) = linalg.eigh(tangent.t().mm(tangent));
+        var (values, vectors) = SymmetricEigen.Of(tangent.t().mm(tangent));
         var sigma = values.narrow(0, values.shape[0] - 1, 1).clamp_min(0).sqrt();
         var v = vectors.narrow(1, vectors.shape[1] - 1, 1);
         var u = tangent.mm(v).div_(sigma.clamp_min(1e-30));

@@ -14,7 +14,7 @@ public sealed record SampledSvdBasis : IBasis
     public Tensor Find(in SubspaceQuery query)
     {
         using var scope = NewDisposeScope();
-        var (squares, vectors) = linalg.eigh(query.Matrix.mm(query.Matrix.t()));
+        var (squares, vectors) = SymmetricEigen.Of(query.Matrix.mm(query.Matrix.t()));
         var values = squares.clamp_min(0).sqrt_();
 
         var races = query.Step.Uniform("sampled", values.shape, values.dtype, values.device).neg_().log1p_().neg_();
