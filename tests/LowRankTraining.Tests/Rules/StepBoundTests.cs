@@ -1,5 +1,6 @@
 using FluentAssertions;
 using LowRankTraining.Parts;
+using LowRankTraining.Strategies;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -80,6 +81,39 @@ public class StepBoundTests
             var rule = new SubspaceRule { Rank = 48, RefreshEvery = 10, Basis = Bases[basis], Inner = new AdamRule { States = Formats[format] }, Lift = spy };
 
             LongestStep(rule, make, spy).Should().BeLessThan(format == "float32" ? AnyGradients : 1.5001 * Spike, data);
+        }
+    }
+
+    public static TheoryData<string, double> ScalingMethodsAndLeaks
+    {
+        get
+        {
+            var data = new TheoryData<string, double>();
+            foreach (var method in new[] { "fira", "balanced", "subtrack", "apollo", "apollo-mini" })
+                foreach (var leak in new[] { 0, 1e-6, 1e-3 })
+                    data.Add(method, leak);
+            return data;
+        }
+    }
+
+    /// <summary>As an action of a policy, or a task of several, has the rows of a head nearly to itself: no subspace of the first gradients holds the
+    /// next.</summary>
+    [Theory, MemberData(nameof(ScalingMethodsAndLeaks))]
+    public void Steps_stay_near_where_one_row_at_a_time_has_a_gradient(string name, double leak)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = nn.Linear(Columns, Rows, hasBias: false);
+        var method = (GradientSpaceMethod)LowRankStrategies.Parse(name) with { Rank = 4, RefreshEvery = 5, Scale = 1 };
+        using var optimizer = method.Attach(layer).CreateOptimizer(lr: 1);
+        using var draw = new Generator(3);
+        for (var t = 0; t < 20; t++)
+        {
+            var before = layer.weight!.detach().clone();
+            layer.weight.grad = Noise(draw, 1).Edited(g => g.mul_(arange(Rows).eq(t % 3).unsqueeze(1)))
+                .Edited(g => g[0].add_(randn(Columns, generator: draw), leak));
+            optimizer.step();
+
+            (layer.weight - before).abs().max().ToDouble().Should().BeLessThan(10 * AnyGradients);
         }
     }
 

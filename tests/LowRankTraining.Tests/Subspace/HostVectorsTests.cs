@@ -49,8 +49,8 @@ public class HostVectorsTests
         var (step, inside, whole) = (Draw.Normal(33, 1, 1).square(), Draw.Normal(33, 1, 2).square(), Draw.Normal(33, 1, 3).square());
         var (narrow, wide) = (Single(step), step.clone());
 
-        var norm = ResidualFactors.Find(narrow, Single(inside), Single(whole), 0.75, scale: 1)!;
-        var exact = ResidualFactors.Find(wide, inside, whole, 0.75, scale: 1)!;
+        var norm = ResidualFactors.Find(narrow, Single(inside), Single(whole), 0.75, scale: 1);
+        var exact = ResidualFactors.Find(wide, inside, whole, 0.75, scale: 1);
 
         Draw.Error(narrow, wide).Should().BeLessThan(1e-6);
         Draw.Error(norm, exact).Should().BeLessThan(1e-6);

@@ -78,6 +78,26 @@ public class ScaledResidualTests
         withResidual.allclose(without, 0, 0).Should().BeTrue();
     }
 
+    /// <summary>N is what is left of earlier gradients, and no measure of this one.</summary>
+    [Theory]
+    [InlineData(ScalarType.Float32), InlineData(ScalarType.Float64)]
+    public void Column_of_which_the_subspace_holds_nothing_takes_the_step_inside_alone(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var (axes, gradient) = (eye(6, dtype: dtype), zeros(6, 2, dtype: dtype));
+        (gradient[4, 0], gradient[0, 1], gradient[4, 1]) = (tensor(3.0, dtype), tensor(0.5, dtype), tensor(2.0, dtype));
+        var projection = Projection.Of(axes.narrow(1, 0, 2).contiguous(), null);
+        var step = new LowRankStep(gradient, projection, projection.Project(gradient), ones(2, 2, dtype: dtype), 1);
+        var update = zeros(6, 2, dtype: dtype);
+        using var state = new StateBag();
+
+        new ScaledResidual { Scale = 0.25 }.AddTo(update, step, 1, state);
+
+        update[4, 0].ToDouble().Should().Be(0);
+        update[0, 0].ToDouble().Should().Be(0.25);
+        update[4, 1].ToDouble().Should().BeApproximately(2 * Math.Sqrt(2) / 0.5, 1e-5);
+    }
+
     private static Tensor Definition(LowRankStep step, double alpha, double kappa, double removed)
     {
         var (gradient, projection, inside, direction, _) = step;

@@ -6,26 +6,49 @@ internal static class ResidualFactors
     /// <summary>Keeps φ finite where R is zero: (1e-8)², as in the authors' code.</summary>
     private const float SmallestSquare = 1e-16f;
 
+    /// <summary>Of what a random subspace holds of ‖Gⱼ‖², the share below which a vector is not measured.</summary>
+    private const double SmallestShare = 0.01;
+
+    /// <summary>‖Nⱼ‖² becomes 0 where the subspace holds next to nothing of a vector: N is of earlier gradients then, and no measure of this one.</summary>
+    /// <param name="factor">‖Nⱼ‖².</param>
+    /// <param name="inside">‖Rⱼ‖².</param>
+    /// <param name="whole">‖Gⱼ‖².</param>
+    /// <param name="random">r / s, the share that a random subspace holds.</param>
+    public static void DropUnmeasured(Tensor factor, Tensor inside, Tensor whole, double random)
+    {
+        var least = SmallestShare * random;
+        if (factor.TryFloats(out var n) && inside.TryFloats(out var r))
+        {
+            var g = whole.Floats();
+            for (var j = 0; j < n.Length; j++)
+                n[j] = r[j] >= (float)least * g[j] ? n[j] : 0;
+            return;
+        }
+
+        using var scope = NewDisposeScope();
+        factor.mul_(inside.ge(whole.mul(least)));
+    }
+
     /// <summary>Finds φⱼ² = ‖Nⱼ‖² / ‖Rⱼ‖², and ‖S‖ for S = (G − k P R) diag(φ), whose vectors have norm² ‖Gⱼ‖² − (1 − (1 − k)²) ‖Rⱼ‖², times φⱼ².</summary>
     /// <param name="factor">‖Nⱼ‖²; becomes φⱼ².</param>
     /// <param name="inside">‖Rⱼ‖².</param>
-    /// <param name="whole">‖Gⱼ‖²; null where nobody asks for the norm.</param>
+    /// <param name="whole">‖Gⱼ‖².</param>
     /// <param name="removed">k.</param>
     /// <param name="scale">A factor on the norm.</param>
     /// <returns>scale · ‖S‖, a scalar.</returns>
-    public static Tensor? Find(Tensor factor, Tensor inside, Tensor? whole, double removed, double scale = 1)
+    public static Tensor Find(Tensor factor, Tensor inside, Tensor whole, double removed, double scale = 1)
     {
         var share = removed * (2 - removed);
         if (factor.TryFloats(out var phi) && inside.TryFloats(out var r))
         {
             for (var j = 0; j < phi.Length; j++)
                 phi[j] /= r[j] + SmallestSquare;
-            return whole is null ? null : Scalar((float)Norm(phi, r, whole.Floats(), (float)share) * (float)scale);
+            return Scalar((float)Norm(phi, r, whole.Floats(), (float)share) * (float)scale);
         }
 
         factor.div_(inside.add(SmallestSquare));
-        var norm = whole?.add(inside, -share).clamp_min_(0).mul_(factor).sum().sqrt_();
-        return scale == 1 ? norm : norm?.mul_(scale);
+        var norm = whole.add(inside, -share).clamp_min_(0).mul_(factor).sum().sqrt_();
+        return scale == 1 ? norm : norm.mul_(scale);
     }
 
     /// <summary>φⱼ² becomes k φⱼ ℓ.</summary>

@@ -52,9 +52,12 @@ public sealed record ScaledResidual : ILift
 
         var axis = projection.RankAxis;
         using var factor = SquaredNorms.Along(direction, axis);
-        using var whole = Limiter is null ? null : SquaredNorms.Along(gradient, axis);
-        using var norm = ResidualFactors.Find(factor, lowRank.InsideSquares(), whole, removed, Compatibility == Compatibility.Paper ? correction : 1);
-        using var limit = norm is null ? null : Limiter!.Factor(norm, state);
+        using var whole = SquaredNorms.Along(gradient, axis);
+        var inSubspace = lowRank.InsideSquares();
+        if (Compatibility == Compatibility.Paper)
+            ResidualFactors.DropUnmeasured(factor, inSubspace, whole, (double)inside.size(axis) / gradient.size(axis));
+        using var norm = ResidualFactors.Find(factor, inSubspace, whole, removed, Compatibility == Compatibility.Paper ? correction : 1);
+        using var limit = Limiter?.Factor(norm, state);
         ResidualFactors.Finish(factor, ResidualScale, limit);
 
         ScaledVectors.Add(accumulator, gradient, factor, step);
