@@ -9,8 +9,8 @@ internal static class ResidualFactors
     /// <summary>Of what a random subspace holds of ‖Gⱼ‖², the share below which a vector is not measured.</summary>
     private const double SmallestShare = 0.01;
 
-    /// <summary>‖Nⱼ‖² becomes 0 where the subspace holds next to nothing of a vector: N is of earlier gradients then, and no measure of this one.</summary>
-    /// <param name="factor">‖Nⱼ‖².</param>
+    /// <summary>‖Nⱼ‖ becomes 0 where the subspace holds next to nothing of a vector: N is of earlier gradients then, and no measure of this one.</summary>
+    /// <param name="factor">‖Nⱼ‖, or its square.</param>
     /// <param name="inside">‖Rⱼ‖².</param>
     /// <param name="whole">‖Gⱼ‖².</param>
     /// <param name="random">r / s, the share that a random subspace holds.</param>

@@ -3,7 +3,8 @@ namespace LowRankTraining.Parts;
 /// <summary>The gradient itself, scaled as the inner rule scaled its projection: the subspace serves to measure step sizes, not to step in.</summary>
 /// <remarks>
 /// <para>U = c √a G diag(φ), φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖ with j along the side that is not compressed, or one φ = ‖N‖ / ‖R‖ for the
-/// whole matrix; then the limiter on ‖c √a G diag(φ)‖.</para>
+/// whole matrix; then the limiter on ‖c √a G diag(φ)‖. What the subspace hardly holds it does not measure: φⱼ = 0 where ‖Rⱼ‖² is below a hundredth of what a
+/// random subspace holds of ‖Gⱼ‖² on average.</para>
 /// <para>One product a step (the projection), and one pass over the gradient into the weight; nothing of its size is
 /// allocated. The projection need not be orthonormal.</para>
 /// <para>Source: Zhu et al., APOLLO, arXiv 2412.05270, equations 7 to 9. The authors' code limits the norm before bias correction: see
@@ -52,23 +53,24 @@ public sealed record ScaledGradient : ILift
     {
         using var scope = NewDisposeScope();
         var (gradient, projection, inside, direction, correction) = lowRank;
-        var root = Math.Sqrt(Scale);
-        var factor = Scaling == GradientScaling.Channel
-            ? SquaredNorms.Along(direction, projection.RankAxis).sqrt_().div_(lowRank.InsideSquares().sqrt().add_(Smallest))
-            : direction.norm().div_(inside.norm().add_(Smallest));
+        var (axis, root) = (projection.RankAxis, Math.Sqrt(Scale));
+        var byChannel = Scaling == GradientScaling.Channel;
+        var whole = byChannel ? SquaredNorms.Along(gradient, axis) : SquaredNorms.Along(gradient, 1).sum();
+        var held = byChannel ? lowRank.InsideSquares().sqrt() : inside.norm();
+        var factor = byChannel ? SquaredNorms.Along(direction, axis).sqrt_() : direction.norm();
+        if (Compatibility == Compatibility.Paper)
+            ResidualFactors.DropUnmeasured(factor, held.square(), whole, (double)inside.size(axis) / gradient.size(axis));
+        factor.div_(held.add(Smallest));
 
         if (Limiter is not null)
         {
             var before = (ScaleBeforeLimiter ? root : 1) * (Compatibility == Compatibility.Paper ? correction : 1);
-            factor.mul_(Limiter.Factor(NormOfScaled(gradient, factor, projection.RankAxis).mul_(before), state));
+            var norm = byChannel ? whole.mul_(factor.square()).sum().sqrt_() : whole.sqrt_().mul_(factor);
+            factor.mul_(Limiter.Factor(norm.mul_(before), state));
         }
 
         ScaledVectors.Add(accumulator, gradient, factor, scale * correction * root);
     }
-
-    private Tensor NormOfScaled(Tensor gradient, Tensor factor, int axis) => Scaling == GradientScaling.Channel
-        ? SquaredNorms.Along(gradient, axis).mul_(factor.square()).sum().sqrt_()
-        : SquaredNorms.Along(gradient, 1).sum().sqrt_().mul_(factor);
 }
 
 /// <summary>How finely a gradient is scaled.</summary>
