@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace LowRankTraining;
 
-/// <summary>Which tensor a parameter is, whatever object stands for it.</summary>
+/// <summary>Which tensor per parameter is, whatever object stands for it.</summary>
 /// <remarks>
 /// <para><c>Embedding.weight</c>, <c>LSTMCell.weight_ih</c> and their kin make a new object with a new native handle at every read,
 /// all of them for one tensor with one gradient. A handle is the address of a pointer to that tensor, and this pointer

@@ -7,7 +7,7 @@ namespace LowRankTraining.Mixing;
 /// backward pass of its own, by Rₛ = ⟨gₛ, g′⟩ / (‖gₛ‖ ‖g′‖), gₛ the sum of its micro-batches' gradients and g′ the whole gradient of the next update. A softmax
 /// policy with a floor follows the rewards by REINFORCE.</para>
 /// <para>Kept between updates: one vector of a <see cref="GradientView"/> for each source of the last update. With the factors of a weight-space method that is
-/// r (m + n) numbers a matrix, with a sketch 1021 in all.</para>
+/// r (m + n) numbers per matrix, with a sketch 1021 in all.</para>
 /// <para>An update whose gradient is zero or not finite teaches nothing: it is counted in <see cref="SkippedUpdates"/>, and the gradients of the update before
 /// wait for the next.</para>
 /// <para>The reward after a restart of ReLoRA compares gradients of old and new factors, and is as good as random; there are too few of them to matter.</para>

@@ -11,7 +11,7 @@ namespace LowRankTraining.Numerics;
 /// <para><see cref="Compatibility.ReferenceCode"/>: the range is max − min of the values alone, at least 1e-5, and the zero point is cut to [0, L]; groups that
 /// are all positive or all negative then saturate, and groups of small values become zeros.</para>
 /// <para>Bytes: b / 8 + 5 / group for each element. Scratch: a few MiB, next to none for float32 on a CPU; a copy of values that are not contiguous.</para>
-/// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, and the authors' code, which keeps 4-bit codes one a byte.</para>
+/// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, and the authors' code, which keeps 4-bit codes one per byte.</para>
 /// </remarks>
 internal static class AffineQuantization
 {
@@ -26,7 +26,7 @@ internal static class AffineQuantization
     /// <param name="group">Elements that share a scale; even for 4 bits.</param>
     /// <param name="stochastic">Draws the roundings; null rounds to nearest, half to even.</param>
     /// <param name="compatibility">Whether to saturate as the authors' code does.</param>
-    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. Scales: float32;
+    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two per byte, the first in the high half, along one axis. Scales: float32;
     /// Zeros: uint8; one for each group.</returns>
     /// <exception cref="ArgumentException">Another number of bits; a group below 1, or odd with 4 bits.</exception>
     public static (Tensor Codes, Tensor Scales, Tensor Zeros) Quantize(

@@ -19,7 +19,7 @@ internal static class BlockwiseQuantization
     /// <param name="table">The code.</param>
     /// <param name="block">Elements that share a scale; even for 4-bit codes. The last block may have fewer.</param>
     /// <param name="stochastic">Draws the roundings; null rounds to nearest.</param>
-    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two a byte, the first in the high half, along one axis. AbsMax: float32,
+    /// <returns>Codes: uint8, in the shape of <paramref name="values"/>; 4-bit codes two per byte, the first in the high half, along one axis. AbsMax: float32,
     /// one for each block.</returns>
     /// <exception cref="ArgumentException">The block is below 1, or odd with 4-bit codes.</exception>
     public static (Tensor Codes, Tensor AbsMax) Quantize(Tensor values, CodeTable table, int block, Generator? stochastic = null)

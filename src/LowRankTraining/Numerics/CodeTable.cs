@@ -115,7 +115,7 @@ internal sealed class CodeTable
     }
 
     /// <summary>What the codes in each byte stand for.</summary>
-    /// <param name="bytes">uint8, one axis; two codes a byte where they have 4 bits, the first in the high half.</param>
+    /// <param name="bytes">uint8, one axis; two codes per byte where they have 4 bits, the first in the high half.</param>
     /// <returns>float32, one axis.</returns>
     internal Tensor Decode(Tensor bytes)
     {

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Numerics;
 
-/// <summary>Codes in bytes: one a byte where they have 8 bits, two where they have 4, the first in the high half.</summary>
+/// <summary>Codes in bytes: one per byte where they have 8 bits, two where they have 4, the first in the high half.</summary>
 internal static class PackedCodes
 {
     /// <summary>Room for the codes of a tensor: in its shape where a code is a byte, along one axis where two share one.</summary>

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace LowRankTraining.Numerics;
 
-/// <summary>4-bit codes, two a byte, the first in the high half, in the processor's own memory: a byte is looked up as the two numbers that it stands
+/// <summary>4-bit codes, two per byte, the first in the high half, in the processor's own memory: a byte is looked up as the two numbers that it stands
 /// for.</summary>
 /// <param name="values">What the 16 codes stand for.</param>
 internal sealed class SpanPairs(ReadOnlySpan<float> values)

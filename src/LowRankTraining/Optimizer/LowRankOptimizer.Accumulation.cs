@@ -11,7 +11,7 @@ public sealed partial class LowRankOptimizer
     /// foreach (var microBatch in window) { (Loss(model, microBatch) / window.Length).backward(); optimizer.accumulate(); }
     /// optimizer.step();
     /// </code>
-    /// <para>While a subspace is fixed this equals full accumulation but for rounding, at rank · l numbers a matrix instead of s · l. Parameters that are not
+    /// <para>While a subspace is fixed this equals full accumulation but for rounding, at rank · l numbers per matrix instead of s · l. Parameters that are not
     /// projected, methods that need the whole gradient, and windows that end with a refresh go on accumulating in full: their gradients stay where they are.
     /// All that has been accumulated is saved with the state, also the gradients that stay where they are: a run that is saved within a window goes on within
     /// it. <see cref="zero_grad"/> drops it.</para>

@@ -62,7 +62,7 @@ public sealed partial class LowRankOptimizer
 
     /// <value>Whether under <see cref="GradientFlow.Projected"/> what is projected is sent while the backward pass goes on, where <see cref="World"/> has a
     /// channel for that (<see cref="ICollective.Background"/>). The bits are those of sending in the step. It takes a copy of what is projected, rank · l
-    /// numbers a matrix. <see cref="LocalTokens"/> is to be set before the backward pass: where it changes after that, or a backward pass follows that the
+    /// numbers per matrix. <see cref="LocalTokens"/> is to be set before the backward pass: where it changes after that, or a backward pass follows that the
     /// last window did not have, numbers are sent once more in the step. The same on every process; a change counts from the next step on. Default
     /// true.</value>
     public bool SendsInBackward { get; set; } = true;

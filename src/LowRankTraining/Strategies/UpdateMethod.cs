@@ -26,7 +26,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     /// the rows that match a name the first counts; one that matches none is an error. Default: none.</value>
     public IReadOnlyList<ParameterOptions> Overrides { get; init => field = value is { Count: 0 } ? [] : value; } = [];
 
-    /// <value>Whether the 8 bits that a bfloat16 or float16 weight loses by rounding are kept, a byte a number beside the optimizer's state. A step is then
+    /// <value>Whether the 8 bits that a bfloat16 or float16 weight loses by rounding are kept, a byte per number beside the optimizer's state. A step is then
     /// within 2⁻¹⁶ of that of a float32 weight (2⁻¹⁹ for float16), relative to the weight, and nothing about it is random; the model computes with the weight
     /// rounded to the nearest. Weights of other kinds, 8-bit ones too, are kept as they are. Default false: weights in half precision are rounded
     /// stochastically. Source: FlashOptim, arXiv 2602.23349.</value>

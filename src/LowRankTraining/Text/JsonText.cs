@@ -19,7 +19,7 @@ internal static class JsonText
 
     /// <summary>The text or the key at which a reader is, in UTF-8 and without escapes.</summary>
     /// <param name="json">The reader.</param>
-    /// <param name="room">For a text with escapes, made anew where it is too small: the next one with escapes takes it.</param>
+    /// <param name="room">For a text with escapes, made again where it is too small: the next one with escapes takes it.</param>
     /// <exception cref="InvalidDataException">It is no text.</exception>
     public static ReadOnlySpan<byte> Utf8(this scoped ref Utf8JsonReader json, scoped ref byte[] room)
     {

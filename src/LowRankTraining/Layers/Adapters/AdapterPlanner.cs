@@ -17,9 +17,10 @@ internal static class AdapterPlanner
         RefuseOtherSession(model);
         NamedParameter.RequireTrainable(parameters.Where(candidate => wanted.Contains(candidate) || method.Trains(candidate)));
         var found = Site.Find(model, wanted);
-        var places = wanted.Zip(found, method.RanksFor(found)).ToLookup(place => method.Spares(place.Second, place.Third));
-        NamedParameter[] chosen = [.. places[false].Select(place => place.First)], spared = [.. places[true].Select(place => place.First)];
-        var (sites, ranks) = (places[false].Select(place => place.Second).ToArray(), places[false].Select(place => place.Third).ToArray());
+        var asked = found.Zip(method.RanksFor(found), (site, rank) => (Site: site, Rank: rank)).ToLookup(matrix => method.Spares(matrix.Site, matrix.Rank));
+        var (sites, ranks) = (asked[false].Select(matrix => matrix.Site).ToArray(), asked[false].Select(matrix => matrix.Rank).ToArray());
+        string[] spared = [.. asked[true].Select(matrix => matrix.Site.Name)];
+        var chosen = Array.FindAll(wanted, candidate => !spared.Contains(candidate.Name));
         RequireStatesOfOthers(chosen, settings);
         var choices = sites.Select(site => site.Choose(settings.Injection, method.Ways)).ToArray();
         if (sites.Zip(choices).Where(pair => pair.Second.Way is null).Select(pair => (pair.First, pair.Second.Reason)).ToArray() is { Length: > 0 } refused)
@@ -39,7 +40,7 @@ internal static class AdapterPlanner
             adapter.Install();
         NoteCosts(adapters, notes, settings);
         if (spared.Length > 0)
-            settings.Logger?.SmallSpared(settings.Strategy, spared.Length, string.Join(", ", spared.Take(8).Select(matrix => matrix.Name)));
+            settings.Logger?.SmallSpared(settings.Strategy, spared.Length, string.Join(", ", spared.Take(8)));
 
         var unused = targets.Unused(parameters);
         method.Logger?.Covered(method.Strategy, TargetCoverage.For(parameters, chosen.Contains), unused);
@@ -53,9 +54,9 @@ internal static class AdapterPlanner
             [.. frozen.Select(other => other.Name)],
             Ties.Of(model, parameters))
         {
-            Spared = [.. spared.Select(matrix => matrix.Name)],
+            Spared = spared,
             LeftOut = [.. parameters.Where(other => other.IsMatrix).Except(chosen)
-                .Select(other => (other.Name, spared.Contains(other) ? AdapterSession.WhySpared : WhyLeftOut(other, targets, method)))],
+                .Select(other => (other.Name, spared.Contains(other.Name) ? AdapterSession.WhySpared : WhyLeftOut(other, targets, method)))],
             Unused = unused,
         };
         var trained = session.Parameters.Where(plan => plan.Parameter.requires_grad).Sum(plan => plan.Parameter.numel());

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Layers;
 
-/// <summary>A linear layer whose weight is kept, and trained, in 8 bits a number.</summary>
+/// <summary>A linear layer whose weight is kept, and trained, in 8 bits per number.</summary>
 /// <remarks>
 /// <para>y = x Wᵀ + b with W m × n = scale · (code − zero), one scale and zero point for every group of the weight read row by row. Forward and backward decode
 /// it for one product and free it again.</para>

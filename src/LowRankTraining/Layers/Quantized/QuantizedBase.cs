@@ -41,10 +41,10 @@ public enum BaseFormat
     /// <summary>As it is.</summary>
     Dense,
 
-    /// <summary>NormalFloat, 4 bits, in blocks of 64: 0.5625 bytes a number (Dettmers et al., QLoRA, arXiv 2305.14314).</summary>
+    /// <summary>NormalFloat, 4 bits, in blocks of 64: 0.5625 bytes per number (Dettmers et al., QLoRA, arXiv 2305.14314).</summary>
     NF4,
 
-    /// <summary>8 bits, evenly spaced, in blocks of 256: 1.016 bytes a number.</summary>
+    /// <summary>8 bits, evenly spaced, in blocks of 256: 1.016 bytes per number.</summary>
     Blockwise8Bit,
 }
 

@@ -1,6 +1,6 @@
 namespace LowRankTraining.Layers;
 
-/// <summary>A linear layer whose weight is frozen in 4 or 8 bits a number, with trainable low-rank factors beside it.</summary>
+/// <summary>A linear layer whose weight is frozen in 4 or 8 bits per number, with trainable low-rank factors beside it.</summary>
 /// <remarks>
 /// <para>y = x Wᵀ + b + s (x Aᵀ) Bᵀ, with x (..., n), W m × n, A r × n, B m × r, as <see cref="LowRankLinear"/>. Forward and backward decode W for one product
 /// and free it again.</para>

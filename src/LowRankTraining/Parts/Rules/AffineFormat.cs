@@ -1,6 +1,6 @@
 namespace LowRankTraining.Parts;
 
-/// <summary>A basis in 4 bits a number, two in a byte, with a scale and a zero point for every group.</summary>
+/// <summary>A basis in 4 bits per number, two in a byte, with a scale and a zero point for every group.</summary>
 /// <remarks>
 /// <para>State: <c>NAME</c>, the codes; <c>NAME.scale</c>, one float32, and <c>NAME.zero</c>, one byte, for each group. Tensors below
 /// <see cref="QuantizedFormat.Threshold"/> stay float32 under <c>NAME</c>.</para>

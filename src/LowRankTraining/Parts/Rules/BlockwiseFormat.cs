@@ -1,6 +1,6 @@
 namespace LowRankTraining.Parts;
 
-/// <summary>Optimizer state in 8 or 4 bits a number, with one scale for every block.</summary>
+/// <summary>Optimizer state in 8 or 4 bits per number, with one scale for every block.</summary>
 /// <remarks>
 /// <para>State: <c>NAME</c>, the codes, and <c>NAME.absmax</c>, one float32 for each block. Tensors below <see cref="QuantizedFormat.Threshold"/> stay float32
 /// under <c>NAME</c>.</para>

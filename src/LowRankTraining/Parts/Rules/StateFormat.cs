@@ -8,25 +8,26 @@ public abstract record StateFormat : IPart
 {
     private protected StateFormat() { }
 
-    /// <value>As it is: 4 bytes a number, 8 for float64 parameters. Nothing is converted.</value>
+    /// <value>As it is: 4 bytes per number, 8 for float64 parameters. Nothing is converted.</value>
     public static StateFormat Float32 { get; } = new FullPrecision();
 
-    /// <value>bfloat16: 2 bytes a number. Moments are rounded stochastically: with β₂ = 0.999 rounding to nearest would never let a second moment fall.</value>
+    /// <value>bfloat16: 2 bytes per number. Moments are rounded stochastically: with β₂ = 0.999 rounding to nearest would never let a second
+    /// moment fall.</value>
     public static StateFormat BFloat16 { get; } = new HalfPrecision();
 
-    /// <value>Block-wise 8 bits: 1.016 bytes a number.</value>
+    /// <value>Block-wise 8 bits: 1.016 bytes per number.</value>
     [Kind("8bit")]
     public static BlockwiseFormat Blockwise8Bit { get; } = new(8, 256);
 
-    /// <value>Block-wise 8 bits, companded: 1.0625 bytes a number.</value>
+    /// <value>Block-wise 8 bits, companded: 1.0625 bytes per number.</value>
     [Kind("8bit-companded")]
     public static BlockwiseFormat Companded8Bit { get; } = new(8, 64, companded: true);
 
-    /// <value>Block-wise 4 bits: 0.53 bytes a number.</value>
+    /// <value>Block-wise 4 bits: 0.53 bytes per number.</value>
     [Kind("4bit")]
     public static BlockwiseFormat Blockwise4Bit { get; } = new(4, 128);
 
-    /// <value>Affine 4 bits: 0.52 bytes a number. For bases.</value>
+    /// <value>Affine 4 bits: 0.52 bytes per number. For bases.</value>
     public static AffineFormat Affine4Bit { get; } = new();
 
     /// <value>Whether moments may be stored in it, and not only bases.</value>

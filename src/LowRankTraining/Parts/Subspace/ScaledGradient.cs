@@ -5,7 +5,7 @@ namespace LowRankTraining.Parts;
 /// <para>U = c √a G diag(φ), φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖ with j along the side that is not compressed, or one φ = ‖N‖ / ‖R‖ for the
 /// whole matrix; then the limiter on ‖c √a G diag(φ)‖. What the subspace hardly holds it does not measure: φⱼ = 0 where ‖Rⱼ‖² is below a hundredth of what a
 /// random subspace holds of ‖Gⱼ‖² on average.</para>
-/// <para>One product a step (the projection), and one pass over the gradient into the weight; nothing of its size is
+/// <para>One product per step (the projection), and one pass over the gradient into the weight; nothing of its size is
 /// allocated. The projection need not be orthonormal.</para>
 /// <para>Source: Zhu et al., APOLLO, arXiv 2412.05270, equations 7 to 9. The authors' code limits the norm before bias correction: see
 /// <see cref="Compatibility"/>.</para>

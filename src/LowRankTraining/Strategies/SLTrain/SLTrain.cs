@@ -37,7 +37,7 @@ public sealed record SLTrain : WeightSpaceMethod
     /// What the model computes changes by what is lost. Default false: the weights are discarded and training starts from scratch, as in the paper.</value>
     public bool StartsFromWeight { get; init; }
 
-    /// <value>Whether the places of sparse values are kept, row by row and ascending: 4 bytes a value, 8 in a matrix of 2³¹ entries and more. If not, every
+    /// <value>Whether the places of sparse values are kept, row by row and ascending: 4 bytes per value, 8 in a matrix of 2³¹ entries and more. If not, every
     /// forward and backward pass draws them again by the seed, and a run goes on only with the seed and the names that it was started with. Default
     /// true.</value>
     public bool KeepsIndices { get; init; } = true;
