@@ -29,8 +29,8 @@ public sealed class MemoryPlan
     /// <value>Bytes of all their gradients, as they are held after a backward pass.</value>
     public long GradientBytes => Parameters.Sum(parameter => parameter.GradientBytes);
 
-    /// <value>Bytes of all optimizer state that is known.</value>
-    public long StateBytes => Parameters.Sum(parameter => parameter.StateBytes ?? 0);
+    /// <value>Bytes of all optimizer state.</value>
+    public long StateBytes => Parameters.Sum(parameter => parameter.StateBytes);
 
     /// <value>Bytes of state that AdamW would need for the same parameters.</value>
     public long AdamWBytes => Parameters.Sum(parameter => parameter.AdamWBytes);
@@ -92,7 +92,7 @@ public sealed class MemoryPlan
             return this;
 
         var owned = divided.Zip(owners).ToLookup(pair => pair.Second, pair => pair.First);
-        var most = owned.MaxBy(parameters => parameters.Sum(parameter => parameter.StateBytes ?? 0))!.ToHashSet();
+        var most = owned.MaxBy(parameters => parameters.Sum(parameter => parameter.StateBytes))!.ToHashSet();
         var here = Parameters.Select(parameter => !parameter.IsDivided || most.Contains(parameter) ? parameter : parameter.Elsewhere());
         return new([.. here], FrozenBytes, _kept);
     }
@@ -178,7 +178,7 @@ public sealed class MemoryPlan
         var gradient = elements * plan.Parameter.ElementSize;
         var width = plan.Parameter.dtype == ScalarType.Float64 ? sizeof(double) : sizeof(float);
         var summed = plan.Sink is not null && plan.Rule.ObstacleToProjection is null
-            ? plan.Rule.BytesOfProjection(shape) / sizeof(float) * width : (long?)null;
+            ? plan.Rule.NumbersAccumulated(shape) * width : (long?)null;
         var copies = CopiesOf(plan, elements, isSummed: summed is not null);
         return new(
             plan.Name, shape, (plan.Store?.WeightBytes ?? gradient) + plan.AttachedBytes, plan.StepsInBackward ? 0 : summed ?? gradient,

@@ -30,7 +30,7 @@ internal static class MemoryTable
         alike.Key.Shape,
         size(alike.Sum(parameter => parameter.WeightBytes)),
         size(alike.Sum(parameter => parameter.GradientBytes)),
-        alike.First().StateBytes is null ? "unknown" : size(alike.Sum(parameter => parameter.StateBytes ?? 0)),
+        size(alike.Sum(parameter => parameter.StateBytes)),
         size(alike.Sum(parameter => parameter.AdamWBytes)),
         alike.Key.Layout,
     ];

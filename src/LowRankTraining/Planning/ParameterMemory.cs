@@ -11,7 +11,7 @@ namespace LowRankTraining;
 /// <param name="AdamWBytes">What AdamW would keep: two moments in float32, or in float64 for a float64 weight.</param>
 /// <param name="Layout">How the rule lays out its state.</param>
 public sealed record ParameterMemory(
-    string Name, IReadOnlyList<long> Shape, long WeightBytes, long GradientBytes, long? StateBytes, long AdamWBytes, string Layout)
+    string Name, IReadOnlyList<long> Shape, long WeightBytes, long GradientBytes, long StateBytes, long AdamWBytes, string Layout)
 {
     /// <value>What is there in passing in the backward pass: the gradient that arises, and the copies of an update that does not wait for the step.</value>
     internal long BackwardBytes { get; init; }

@@ -151,6 +151,26 @@ public class MemoryPlanTests
         plan.StateBytes.Should().BeInRange(Side * Rank / 2 + 2 * Side * Rank, (long)(1.03 * (Side * Rank / 2 + 2 * Side * Rank)));
     }
 
+    public static TheoryData<WeightSpaceMethod, long> Shadowed => new()
+    {
+        { new ReLoRA { Rank = 3, Injection = Injection.Shadow }, 3 * (20 + 30) },
+        { new LoRA { Rank = 3, Injection = Injection.Shadow }, 3 * (20 + 30) },
+        { new SLTrain { Rank = 3, Density = 0.1, Injection = Injection.Shadow }, 3 * (20 + 30) + 20 * 30 / 10 },
+    };
+
+    /// <summary>Of a shadowed weight the gradients of its parts are all that is held until the step.</summary>
+    [Theory, MemberData(nameof(Shadowed))]
+    public void Gradients_of_shadowed_parts_are_planned_as_they_are_summed_up(WeightSpaceMethod method, long numbers)
+    {
+        using var scope = NewDisposeScope();
+        using var model = nn.Sequential(("body", nn.Linear(20, 30, hasBias: false)));
+        using var optimizer = method.Attach(model, Targets.AllLinear(), GradientFlow.Projected).CreateOptimizer(1e-3);
+        model.call(randn(4, 20)).square().mean().backward();
+
+        MemoryPlan.For(optimizer.Session).GradientBytes.Should().Be(sizeof(float) * numbers);
+        optimizer.For(optimizer.Session.Parameters.Single().Parameter)["accumulated"].numel().Should().Be(numbers);
+    }
+
     private static IEnumerable<(string, long[])> Llama350M()
     {
         yield return ("model.embed_tokens.weight", [32000, 1024]);

@@ -278,7 +278,7 @@ public class CoverageTests
 
     private static long StateOf(string layer, ILowRankSession session) => MemoryPlan.For(session).Parameters
         .Where(parameter => parameter.Name.StartsWith($"{layer}.", StringComparison.Ordinal) && parameter.Shape.Count > 1)
-        .Sum(parameter => parameter.StateBytes ?? 0);
+        .Sum(parameter => parameter.StateBytes);
 
     private static nn.Module<Tensor, Tensor> SmallAndLarge() =>
         nn.Sequential(("small", nn.Linear(6, 6)), ("middle", nn.Linear(6, 512)), ("large", nn.Linear(512, 512)));

@@ -144,13 +144,15 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
 
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => [.. base.SlotsFor(shape), .. Settings.Adam.SlotsFor(shape), Factors];
 
+    public override long NumbersAccumulated(IReadOnlyList<long> shape) => PartsShape(shape).Elements();
+
     /// <remarks>At the most: of the warm start and of the factors, which follow it.</remarks>
     public override long BytesFor(IReadOnlyList<long> shape) => BytesFor(shape, ScalarType.Float32);
 
     internal override long BytesFor(IReadOnlyList<long> shape, ScalarType dtype)
     {
-        long rank = Settings.RankAfter(0, shape.ShortSide()), columns = shape.Sides().Columns;
-        var factors = Factors.Of(rank * (shape[0] + columns)).BytesFor(dtype) + Settings.Adam.BytesFor([rank, shape[0] + columns], dtype);
+        var parts = PartsShape(shape);
+        var factors = Factors.Of(parts.Elements()).BytesFor(dtype) + Settings.Adam.BytesFor(parts, dtype);
         return Math.Max(factors, BytesOfWarmStart(shape, dtype));
     }
 
@@ -169,6 +171,13 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
     /// <summary>A, r × n, and Bᵀ, r × m.</summary>
     private static (Tensor A, Tensor TransposedB) Cut(Tensor factors, long columns, long rows) =>
         (factors.narrow(1, 0, columns), factors.narrow(1, columns, rows));
+
+    /// <summary>Of A and Bᵀ side by side as they start, r × (n + m).</summary>
+    private long[] PartsShape(IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = shape.Sides();
+        return [Settings.RankAfter(0, shape.ShortSide()), columns + rows];
+    }
 
     private long RankFor(Tensor matrix, long completed) => Settings.RankAfter(completed, matrix.shape.ShortSide());
 }

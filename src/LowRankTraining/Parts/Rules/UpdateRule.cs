@@ -57,9 +57,6 @@ public abstract record UpdateRule : IPart
     /// <returns>A scalar on the weight's device: nothing is read back to the host.</returns>
     public virtual Tensor? RelativeRate(Tensor weight, StateBag state) => null;
 
-    /// <summary>Bytes of what <see cref="TryAccumulateProduct"/> sums up for a parameter of this shape, between two updates. Default 0: nothing is.</summary>
-    internal virtual long BytesOfProjection(IReadOnlyList<long> shape) => 0;
-
     /// <value>Whether <see cref="AddUpdate"/> takes gradients in half precision as they are: a copy of the largest ones is then never made. Default
     /// false.</value>
     internal virtual bool WidensGradients => false;
@@ -82,6 +79,11 @@ public abstract record UpdateRule : IPart
     /// <param name="step">The step that the gradient is for.</param>
     /// <returns>Whether it has; otherwise nothing was changed.</returns>
     public virtual bool TryAccumulateProduct(Tensor delta, Tensor input, StateBag state, in StepContext step) => false;
+
+    /// <summary>How many numbers, float32 or float64, <see cref="TryAccumulateProduct"/> sums up for a parameter of this shape and keeps until the update.
+    /// Default 0: it takes nothing.</summary>
+    /// <param name="shape">The parameter's shape.</param>
+    public virtual long NumbersAccumulated(IReadOnlyList<long> shape) => 0;
 
     /// <summary>Takes a whole gradient before the step does, where nothing but <see cref="TryAccumulateProduct"/> was in its way: finds the space, if that
     /// is due, and accumulates what it holds of the gradient.</summary>

@@ -43,6 +43,13 @@ public sealed partial record SubspaceRule
     }
 
     /// <inheritdoc/>
+    public override long NumbersAccumulated(IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = shape.Sides();
+        return LowRankShape(rows, columns).Elements();
+    }
+
+    /// <inheritdoc/>
     public override bool TryTakeWhole(Tensor gradient, StateBag state, in StepContext step)
     {
         if (ObstacleToProjection is not null || GradientCheck.Judge(gradient) != GradientVerdict.Usable)

@@ -38,12 +38,6 @@ public sealed partial record SubspaceRule
         ];
     }
 
-    internal override long BytesOfProjection(IReadOnlyList<long> shape)
-    {
-        var (rows, columns) = shape.Sides();
-        return sizeof(float) * LowRankShape(rows, columns).Elements();
-    }
-
     /// <summary>Where the bases are kept, and of which sides they are.</summary>
     private IEnumerable<(BasisSlot Slot, long Length)> BasesOf(long rows, long columns) => Side.For(rows, columns) switch
     {

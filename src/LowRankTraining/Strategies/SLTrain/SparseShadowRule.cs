@@ -57,12 +57,17 @@ internal sealed record SparseShadowRule(SparseRecipe Recipe) : PartsRule
             + $"{Recipe.SupportLayout}";
     }
 
+    public override long NumbersAccumulated(IReadOnlyList<long> shape)
+    {
+        var (rows, columns) = shape.Sides();
+        return Recipe.RankOf(rows, columns) * (rows + columns) + Recipe.SupportOf("", rows, columns).Count;
+    }
+
     public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape)
     {
         var (rows, columns) = shape.Sides();
-        var support = Recipe.SupportOf("", rows, columns);
-        var numbers = Recipe.RankOf(rows, columns) * (rows + columns) + support.Count;
-        var indices = Indices with { Bytes = Recipe.KeepsIndices ? support.IndexBytes : 0, IsCoded = true };
+        var numbers = NumbersAccumulated(shape);
+        var indices = Indices with { Bytes = Recipe.KeepsIndices ? Recipe.SupportOf("", rows, columns).IndexBytes : 0, IsCoded = true };
         return [.. base.SlotsFor(shape), Flat.Of(numbers), indices, .. Recipe.Adam.SlotsFor([numbers])];
     }
 
