@@ -61,10 +61,7 @@ public abstract record AdamMethod : UpdateMethod
     {
         base.Check(checks);
         checks
-            .Fraction(Beta1)
-            .Fraction(Beta2)
-            .AtLeast(1e-18, Epsilon)
-            .Moments(States)
+            .Adam(Beta1, Beta2, Epsilon, States)
             .Moments(TableStates);
     }
 

@@ -75,8 +75,7 @@ public sealed record Spam : AdamMethod
             .AtLeast(0, ResetEvery)
             .AtLeast(0, WarmupAfterReset)
             .AtLeast(0, ClipStart)
-            .Above(0, Density)
-            .Require(!(Density > 1), FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be at most 1."))
+            .Ratio(Density)
             .Require(!(Density < 1) || ResetEvery > 0,
                 $"{checks.PathOf(nameof(Density))} is below 1 and ResetEvery is 0: the rest of each matrix would never be trained. Set ResetEvery.")
             .Unused(ResetEvery != 0, WarmupAfterReset, 150, Never);

@@ -71,8 +71,7 @@ public sealed record StableSpam : AdamMethod
             .Fraction(SquaredNormDecay)
             .AtLeast(0, ResetEvery)
             .AtLeast(1, TotalSteps ?? 1, nameof(TotalSteps))
-            .Above(0, FinalMomentum)
-            .Require(!(FinalMomentum > 1), FormattableString.Invariant($"{checks.PathOf(nameof(FinalMomentum))} is {FinalMomentum}: it must be at most 1."))
+            .Ratio(FinalMomentum)
             .Unused(TotalSteps is not null, FinalMomentum, 0.5, "TotalSteps is null, so that momentum stays");
     }
 }

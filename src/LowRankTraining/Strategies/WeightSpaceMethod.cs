@@ -40,7 +40,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
     /// <value>β₂ of Adam, in [0, 1). Default 0.999.</value>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <value>ε of Adam, above 0. Default 1e-8.</value>
+    /// <value>ε of Adam, at least 1e-18, in units of the gradient. Default 1e-8.</value>
     public double Epsilon { get; init; } = 1e-8;
 
     /// <value>How Adam's moments are stored, of the factors and of everything else that is trained but the tables of embeddings:
@@ -152,10 +152,7 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
         checks.Above(0, Alpha)
             .Fraction(Dropout)
             .Defined(Injection)
-            .Fraction(Beta1)
-            .Fraction(Beta2)
-            .Above(0, Epsilon)
-            .Moments(States)
+            .Adam(Beta1, Beta2, Epsilon, States)
             .Moments(TableStates)
             .NoEffect(TableStates != StateFormat.Float32 && !TrainOthers, nameof(TableStates),
                 "TrainOthers is false, so that no table is trained. Leave it out.");

@@ -44,6 +44,14 @@ public class BadInputTests
     }
 
     [Fact]
+    public void Epsilon_beside_which_lost_squares_make_steps_of_any_size_is_refused_in_weight_space_too()
+    {
+        var make = () => Checks.Require(new LoRA { Rank = 2, Epsilon = 1e-25 });
+
+        make.Should().Throw<OptionsValidationException>().Which.Failures.Should().ContainSingle().Which.Should().StartWith("LoRA.Epsilon is 1E-25");
+    }
+
+    [Fact]
     public void Options_that_are_null_or_undefined_are_refused_by_name()
     {
         var make = () => Checks.Require(new GaLore

@@ -37,6 +37,10 @@ public class RefreshPolicyTests
     }
 
     [Fact]
+    public void Similarity_that_no_subspaces_have_is_refused() =>
+        Checks.Of(new LazyRefresh { Threshold = 1.5 }).Should().Equal("LazyRefresh.Threshold is 1.5: it must be above 0 and at most 1.");
+
+    [Fact]
     public void Lazy_gap_stays_while_subspaces_differ()
     {
         using var scope = NewDisposeScope();

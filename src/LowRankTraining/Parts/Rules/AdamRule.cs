@@ -31,7 +31,7 @@ public sealed record AdamRule : DirectionRule
     /// <value>β₂, decay of the second moment, in [0, 1). Default 0.999 (Adam).</value>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <value>ε, in units of the gradient. Default 1e-8 (Adam).</value>
+    /// <value>ε, at least 1e-18, in units of the gradient. Default 1e-8 (Adam).</value>
     public double Epsilon { get; init; } = 1e-8;
 
     /// <value>Whether ε is added to the bias-corrected root, as published. Default true.</value>
@@ -48,11 +48,8 @@ public sealed record AdamRule : DirectionRule
 
     /// <inheritdoc/>
     public override void Check(Checks checks) => checks
-        .Fraction(Beta1)
-        .Fraction(Beta2)
-        .AtLeast(1e-18, Epsilon)
-        .OptionalPart(MomentumSchedule)
-        .Moments(States);
+        .Adam(Beta1, Beta2, Epsilon, States)
+        .OptionalPart(MomentumSchedule);
 
     /// <inheritdoc/>
     public override AdamRule WithStates(StateFormat states) => this with { States = states };
@@ -158,6 +155,18 @@ public sealed record AdamRule : DirectionRule
         Second.Write(state, square, step);
         return (mean, usable.copy_(square).sqrt_().add_(numbers.Epsilon));
     }
+}
+
+/// <summary>Checks of what an Adam computes with.</summary>
+internal static class AdamChecks
+{
+    /// <summary>β₁, β₂, ε and the format of the moments, under their names everywhere. Below 1e-18 an ε is nothing beside √V where squares have left the range
+    /// of float32, and the step of such an entry is of any size.</summary>
+    public static Checks Adam(this Checks checks, double beta1, double beta2, double epsilon, StateFormat? states) => checks
+        .Fraction(beta1, nameof(AdamRule.Beta1))
+        .Fraction(beta2, nameof(AdamRule.Beta2))
+        .AtLeast(1e-18, epsilon, nameof(AdamRule.Epsilon))
+        .Moments(states, nameof(AdamRule.States));
 }
 
 /// <summary>What the state of an Adam is called.</summary>

@@ -42,7 +42,7 @@ public sealed record LazyRefresh : IRefreshPolicy
     /// <inheritdoc/>
     public void Check(Checks checks) => checks
         .AtLeast(1, Every)
-        .Above(0, Threshold)
+        .Ratio(Threshold)
         .Above(1, Growth)
         .Between(1, MostRemembered, Remembered)
         .Defined(Compatibility);

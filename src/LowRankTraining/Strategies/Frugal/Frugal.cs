@@ -65,8 +65,7 @@ public sealed record Frugal : GradientSpaceMethod
         checks
             .Unused(false, Rank, 128, "Density takes its place")
             .Unused(false, Strict, false, "Density takes the place of a rank, and is never too large")
-            .Above(0, Density)
-            .Require(!(Density > 1), FormattableString.Invariant($"{checks.PathOf(nameof(Density))} is {Density}: it must be at most 1."))
+            .Ratio(Density)
             .Require(!ByBlocks || Math.Abs(1 / Density - Math.Round(1 / Density)) < 1e-6 && Density >= 1e-9, FormattableString.Invariant(
                 $"{checks.PathOf(nameof(Density))} is {Density}: by blocks one matrix in so many has its turn, so it must be 1/2, 1/3, 1/4, ..."))
             .Defined(Outside)

@@ -91,9 +91,7 @@ public sealed record QGaLore : GradientSpaceMethod
         base.Check(checks);
         const string Replaced = "Refresh says when the subspace is found again: put a LazyRefresh there";
         checks
-            .Above(0, SimilarityThreshold)
-            .Require(!(SimilarityThreshold > 1),
-                $"{checks.PathOf(nameof(SimilarityThreshold))} is above 1, which no similarity is: the gap would never grow.")
+            .Ratio(SimilarityThreshold)
             .Above(1, GapGrowth)
             .Between(1, LazyRefresh.MostRemembered, RememberedSimilarities)
             .AtLeast(1, WeightGroup)
