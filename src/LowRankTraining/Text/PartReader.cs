@@ -58,7 +58,9 @@ internal sealed class PartReader
                 : Fail(Join(path, key), "must be a word.");
         if (current is not null)
             return Set(Kind.Copy(current), rest, PartWriter.NameOf(current), path);
-        return Kinds.For(family).ToArray() is [var only] ? Of(only, rest, path) : Fail(path, $"has no {key}: {OneOf(family)}");
+        if (Kinds.For(family).ToArray() is [var only])
+            return Of(only, rest, path);
+        return Fail(path, $"has {(rest.Length == 0 ? "" : $"{rest.Select(option => option.Key).Few(3)}, but ")}no {key}: {OneOf(family)}");
     }
 
     private Kind? KindOf(string word, Type family, string path)
@@ -101,7 +103,7 @@ internal sealed class PartReader
             if (settable.FirstOrDefault(option => KindName.AreSame(option.Name, key)) is not { } option)
             {
                 var known = settable.Select(option => option.Name).Concat(isOuter ? _neighbors : []);
-                Fail(Join(path, key), $"is no option of {name}. {NearestNames.Sentence(key, known)}");
+                Fail(Join(path, key), $"is no option of {name}{(known.Any() ? $". {NearestNames.Sentence(key, known)}" : ", which has none.")}");
                 continue;
             }
 
@@ -152,7 +154,7 @@ internal sealed class PartReader
         }
         catch (Exception exception) when (exception is FormatException or OverflowException or InvalidCastException or ArgumentException)
         {
-            return Fail(path, PartOption.HasConverter(type) ? $"is '{text}': {exception.Message}"
+            return Fail(path, PartOption.HasConverter(type) ? $"is '{text}': {Sentence(exception)}"
                 : $"is '{text}': it must be {Wanted(type)}{(exception is OverflowException ? RangeOf(type) : "")}.");
         }
     }
@@ -166,19 +168,12 @@ internal sealed class PartReader
     private object? Many(JsonNode node, Type type, string path)
     {
         var arguments = type.GetGenericArguments();
-        var entries = node switch
-        {
-            JsonArray items => items.Select((item, index) => (Key: index.ToString(CultureInfo.InvariantCulture), item)).ToArray(),
-            JsonObject named => [.. named.Select(entry => (entry.Key, entry.Value))],
-            _ => null,
-        };
-        if (entries is null)
-            return Fail(path, arguments.Length == 2 ? "must be an object of names and values." : "must be a list.");
-
         if (arguments is [var key, var value] && key == typeof(string))
         {
+            if (node is not JsonObject names)
+                return Fail(path, "must be an object of names and values.");
             var dictionary = (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(arguments))!;
-            foreach (var (name, entry) in entries)
+            foreach (var (name, entry) in names)
                 if (Value(entry, value, false, null, Join(path, name)) is { } read)
                     dictionary[name] = read;
             return dictionary;
@@ -186,12 +181,21 @@ internal sealed class PartReader
 
         if (arguments is not [var element])
             return Fail(path, "cannot be given by text: set it in code.");
+        if (ItemsOf(node) is not { } items)
+            return Fail(path, "must be a list.");
         var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
-        foreach (var (name, entry) in entries)
-            if (Value(entry, element, false, null, Join(path, name)) is { } read)
+        foreach (var (place, item) in items)
+            if (Value(item, element, false, null, Join(path, place)) is { } read)
                 list.Add(read);
         return list;
     }
+
+    private static IEnumerable<(string Place, JsonNode? Item)>? ItemsOf(JsonNode node) => node switch
+    {
+        JsonArray list => list.Select((item, index) => (index.ToString(CultureInfo.InvariantCulture), item)),
+        JsonObject places when places.All(entry => entry.Key.All(char.IsAsciiDigit)) => places.Select(entry => (entry.Key, entry.Value)),
+        _ => null,
+    };
 
     private object? Try(Func<object> make, string path)
     {
@@ -201,7 +205,7 @@ internal sealed class PartReader
         }
         catch (TargetInvocationException exception)
         {
-            return Fail(path, $"cannot be: {exception.InnerException!.Message}");
+            return Fail(path, $"cannot be: {Sentence(exception.InnerException!)}");
         }
     }
 
@@ -211,7 +215,13 @@ internal sealed class PartReader
         return null;
     }
 
-    private static string OneOf(Type family) => $"it must be one of {string.Join(", ", Kinds.For(family).Select(kind => kind.Name))}.";
+    private static string OneOf(Type family) =>
+        $"it must be one of {string.Join(", ", Kinds.For(family).Select(kind => kind.Name).Order(StringComparer.Ordinal))}.";
+
+    /// <summary>The message of an exception, without the name of a parameter that who writes text does not see.</summary>
+    private static string Sentence(Exception exception) => exception is ArgumentException { ParamName: { } name }
+        ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
+        : exception.Message;
 
     private static string Wanted(Type type) => Type.GetTypeCode(type) switch
     {

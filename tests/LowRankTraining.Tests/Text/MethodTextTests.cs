@@ -168,13 +168,14 @@ public class MethodTextTests
     [Theory]
     [InlineData("fria", "The text is 'fria', which is no method. The nearest names are fira, *")]
     [InlineData("", "The text is missing: give a method.")]
-    [InlineData("""{"Rank":3}""", "The text has no Method: it must be one of adarankgrad, *")]
+    [InlineData("{}", "The text has no Method: it must be one of adarankgrad, *, dora, factorized, fira, *")]
+    [InlineData("""{"Methd":"fira"}""", "The text has Methd, but no Method: it must be one of *")]
     [InlineData("""{"Method":"fira","Rnak":3}""", "Rnak is no option of fira. The nearest names are Rank, *")]
     [InlineData("""{"Method":"fira","States":"8bits"}""", "States is '8bits', which is no state format. The nearest names are 8bit, *")]
     [InlineData("""{"Method":"fira","Basis":{"Kind":"dcd"}}""", "Basis:Kind is 'dcd', which is no basis. The nearest names are dct, *")]
     [InlineData("""{"Method":"fira","Basis":{"Kind":"coordinate","TakeLargest":3}}""",
         "Basis:TakeLargest is no option of coordinate. The only one is TakesLargest.")]
-    [InlineData("""{"Method":"fira","Refresh":{"Every":3}}""", "Refresh has no Kind: it must be one of *periodic*")]
+    [InlineData("""{"Method":"fira","Refresh":{"Every":3}}""", "Refresh has Every, but no Kind: it must be one of *lazy, never, *periodic*")]
     [InlineData("""{"Method":"fira","Rank":"many"}""", "Rank is 'many': it must be a whole number.")]
     [InlineData("""{"Method":"fira","Rank":null}""", "Rank is empty: it must be a whole number.")]
     [InlineData("""{"Method":"fira","Rank":[3]}""", "Rank must be a whole number.")]
@@ -183,12 +184,15 @@ public class MethodTextTests
     [InlineData("""{"Method":"fira","Side":"shot"}""", "Side is 'shot'. The nearest names are Short, *")]
     [InlineData("""{"Method":"fira","Inner":[]}""", "Inner is a list: it must be a direction rule.")]
     [InlineData("""{"Method":"fira","Inner":{"Kind":"guarded","Guard":"spike"}}""", "Inner lacks Inner, which a guarded needs.")]
-    [InlineData("""{"Method":"fira","States":{"Kind":"8bit","Block":-3}}""", "States:Block cannot be: *")]
+    [InlineData("""{"Method":"fira","States":{"Kind":"8bit","Block":-3}}""", "States:Block cannot be: A block needs * are usual.")]
+    [InlineData("""{"Method":"fira","States":{"Block":64}}""", "States:Block is no option of float32, which has none.")]
     [InlineData("""{"Method":"prilora","Sparsity":"all"}""", "Sparsity is 'all': It must be a share *")]
     [InlineData("""{"Method":"prilora","Sparsity":"1.5"}""", "Sparsity is '1.5': *between 0 and 1*")]
     [InlineData("""{"Method":"welore","Plan":{}}""", "Plan cannot be given by text: set it in code.")]
     [InlineData("""{"Method":"relora","RankPattern":{"q":"x"}}""", "RankPattern:q is 'x': it must be a whole number.")]
     [InlineData("""{"Method":"relora","RankPattern":3}""", "RankPattern must be an object of names and values.")]
+    [InlineData("""{"Method":"relora","RankPattern":[3]}""", "RankPattern must be an object of names and values.")]
+    [InlineData("""{"Method":"relora","Overrides":{"Pattern":"q","Rank":4}}""", "Overrides must be a list.")]
     public void What_is_wrong_is_said_with_its_path_and_the_nearest_name(string text, string failure) =>
         FluentActions.Invoking(() => LowRankStrategies.Parse(text)).Should().Throw<OptionsValidationException>()
             .Which.Failures.Should().ContainSingle().Which.Should().Match(failure);
