@@ -33,7 +33,7 @@ internal sealed class ModelConfig
         if (!File.Exists(path))
             throw new UserException(Directory.Exists(folder)
                 ? $"There is no model in {folder}: config.json is missing. Give the folder of a model, as Hugging Face's save_pretrained writes it."
-                : $"There is no folder {Path.GetFullPath(folder)}. Nothing is downloaded: get a model by 'huggingface-cli download NAME --local-dir FOLDER', "
+                : $"There is no folder {Path.GetFullPath(folder)}. Nothing is downloaded: get a model by 'hf download NAME --local-dir FOLDER', "
                     + "and give FOLDER.");
 
         try

@@ -21,22 +21,37 @@ internal static class FineTuneMethod
     /// <summary>Methods whose factors know nothing of the weights that they replace.</summary>
     private static readonly string[] FromScratch = ["cola", "inrank", "sltrain"];
 
+    /// <summary>The method that the settings name; null for <see cref="Plain"/>.</summary>
+    /// <exception cref="UserException">There is no such method, an option of it is wrong, or it is of no use here.</exception>
+    public static ILowRankStrategy? Of(FineTuneSettings settings)
+    {
+        try
+        {
+            var method = settings.Method == Plain ? null : Create(settings);
+            if (method is IPart part)
+                Checks.Require(part);
+            return method;
+        }
+        catch (Exception refusal) when (refusal is OptionsValidationException or FormatException)
+        {
+            throw new UserException($"--method: {refusal.Message}");
+        }
+    }
+
     /// <summary>The optimizer and its schedule for a run of <paramref name="steps"/> steps.</summary>
-    /// <exception cref="UserException">There is no such method, it refuses the settings, or it is of no use here.</exception>
-    public static AttachedMethod Attach(CausalLanguageModel model, FineTuneSettings settings, long steps)
+    /// <exception cref="UserException">The method refuses the model.</exception>
+    public static AttachedMethod Attach(CausalLanguageModel model, ILowRankStrategy? method, FineTuneSettings settings, long steps)
     {
         var schedule = new CosineSchedule { TotalSteps = steps, Warmup = (long)(settings.Warmup * steps) };
-        if (settings.Method == Plain)
+        if (method is null)
             return new(model, optim.AdamW(model.named_parameters(), settings.Lr ?? UsualForWeights, weight_decay: settings.WeightDecay), schedule);
 
         try
         {
-            var method = Create(settings);
             var rate = settings.Lr ?? (method is WeightSpaceMethod ? UsualForAdapters : UsualForWeights);
-            var session = method.Attach(model);
-            return new(model, session.CreateOptimizer(rate, settings.WeightDecay), schedule);
+            return new(model, method.Attach(model).CreateOptimizer(rate, settings.WeightDecay), schedule);
         }
-        catch (Exception refusal) when (refusal is OptionsValidationException or ArgumentException or FormatException)
+        catch (Exception refusal) when (refusal is OptionsValidationException or ArgumentException)
         {
             throw new UserException(refusal.Message);
         }

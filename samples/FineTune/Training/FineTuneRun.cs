@@ -29,12 +29,13 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
     /// <param name="interruption">Stops after the step that runs.</param>
     public TrainingReport Execute(Exports exports, CancellationToken interruption)
     {
+        var chosen = FineTuneMethod.Of(settings);
         using var pretrained = PretrainedModel.Load(settings.Model, Dtypes.Find(settings.Dtype), device);
         pretrained.Model.CheckpointsActivations = settings.CheckpointActivations;
         var text = ModelText.Of(pretrained, settings.Chat);
         var examples = text.Load(settings.Data, settings.Eval, settings.Seq);
         var options = Options(examples.Training.Count, text.LengthOf(settings.Seq));
-        using var method = FineTuneMethod.Attach(pretrained.Model, settings, options.Steps);
+        using var method = FineTuneMethod.Attach(pretrained.Model, chosen, settings, options.Steps);
         exports = exports.For(method);
 
         var batches = new ExampleBatches(examples, options);

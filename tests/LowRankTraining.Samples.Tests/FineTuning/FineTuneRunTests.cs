@@ -44,7 +44,7 @@ public sealed class FineTuneRunTests : IDisposable
     {
         var source = Source(isLlama);
         using var pretrained = PretrainedModel.Load(source, ScalarType.Float32, CPU);
-        using var attached = FineTuneMethod.Attach(pretrained.Model, Settings(source, method), steps: 1);
+        using var attached = FineTuneMethod.Attach(pretrained.Model, FineTuneMethod.Of(Settings(source, method)), Settings(source, method), steps: 1);
 
         attached.Session!.Describe().Should().NotContain("without effect").And.NotContain("lm_head");
     }
@@ -140,10 +140,11 @@ public sealed class FineTuneRunTests : IDisposable
     }
 
     [Theory]
-    [InlineData("gallore", "*'gallore'*galore*")]
+    [InlineData("gallore", "--method: *'gallore'*galore*")]
+    [InlineData("""{"Method":"lora","Rank":0}""", "--method: LoRA.Rank is 0*")]
     [InlineData("cola", "cola trains from scratch*")]
-    public void Method_that_is_of_no_use_is_refused(string method, string message) =>
-        FluentActions.Invoking(() => Run(Settings(Source(isLlama: true), method), "auto")).Should().Throw<UserException>().WithMessage(message);
+    public void Method_that_is_of_no_use_is_refused_before_a_model_is_loaded(string method, string message) =>
+        FluentActions.Invoking(() => Run(Settings("no model", method), "auto")).Should().Throw<UserException>().WithMessage(message);
 
     [Fact]
     public void Tokenizer_that_does_not_fit_the_vocabulary_is_refused()

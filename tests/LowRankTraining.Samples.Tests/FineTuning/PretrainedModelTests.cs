@@ -112,7 +112,7 @@ public sealed class PretrainedModelTests : IDisposable
     /// <summary>The commonest mistake: the name of a model in place of a folder.</summary>
     [Fact]
     public void Name_of_a_model_is_no_folder() => FluentActions.Invoking(() => PretrainedModel.Load("contoso/llama-7b", ScalarType.Float32, CPU)).Should()
-        .Throw<UserException>().WithMessage("There is no folder *contoso*llama-7b. Nothing is downloaded: get a model by 'huggingface-cli download*");
+        .Throw<UserException>().WithMessage("There is no folder *contoso*llama-7b. Nothing is downloaded: get a model by 'hf download*");
 
     [Fact]
     public void Missing_file_of_several_is_named()
