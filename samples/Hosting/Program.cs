@@ -3,6 +3,7 @@ using LowRankTraining;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using OpenTelemetry.Metrics;
 
 // Training as a service: everything about the method stands in appsettings.json (or on the command line: --Training:Method galore --Training:Rank 8),
@@ -20,4 +21,12 @@ builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics
     .AddMeter(LowRankOptimizer.MeterName)
     .AddConsoleExporter((_, reader) => reader.PeriodicExportingMetricReaderOptions.ExportIntervalMilliseconds = 1000 * everySeconds));
 
-await builder.Build().RunAsync();
+using var host = builder.Build();
+try
+{
+    await host.RunAsync();
+}
+catch (Exception wrong) when (wrong is OptionsValidationException or InvalidOperationException)
+{
+    Environment.ExitCode = 1;                                                   // the host has logged what is wrong in the configuration
+}

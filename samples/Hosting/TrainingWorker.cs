@@ -13,8 +13,18 @@ internal sealed partial class TrainingWorker(
     LowRankTrainingOptions training, IOptions<WorkerOptions> options, IHostApplicationLifetime lifetime, ILogger<TrainingWorker> logger) : BackgroundService
 {
     // A step of training waits for nothing, so that the loop has a thread of its own.
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.Factory.StartNew(() => Train(stoppingToken), stoppingToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await Task.Factory.StartNew(() => Train(stoppingToken), stoppingToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        }
+        catch
+        {
+            Environment.ExitCode = 1;                                           // the host logs what it was, and stops as after a success
+            throw;
+        }
+    }
 
     private void Train(CancellationToken stop)
     {
