@@ -29,7 +29,10 @@ internal static class ResultsMarkdown
     {
         var seeds = findings.Settings.Seeds.Count > 1 ? findings.Settings.Seeds : [];
         AppendRow(text,
-            ["method", "learning rate", "perplexity", .. seeds.Select(seed => $"{seed}"), "state", "of AdamW's", "optimizer, mean ms per step", "peak of tensors"]);
+        [
+            "method", "learning rate", "perplexity", .. seeds.Select(seed => $"{seed}"), "state", "of AdamW's", "optimizer, mean ms per step",
+            "peak of tensors",
+        ]);
         AppendRow(text, Enumerable.Repeat("---", 7 + seeds.Count));
         foreach (var result in findings.Ranked)
             AppendRow(text,
