@@ -150,6 +150,8 @@ internal static class CompareCommand
             settings.Sequence >= 2 ? null : $"--seq must be at least 2 (is {settings.Sequence})",
             TooFew("--tokens", settings.Tokens),
             settings.TuningTokens is { } tuning ? TooFew("--tune-tokens", tuning) : null,
+            settings.LearningRates.Keys.Except(settings.Methods.Select(method => method.Name)).ToArray() is [var unused, ..]
+                ? $"--lr gives a rate for {unused}, which is not among the methods that are compared" : null,
             settings.Scale is null or > 0 ? null : $"--scale must be above 0 (is {settings.Scale})",
             settings.RefreshEvery is null or >= 1 ? null : $"--refresh-every must be at least 1 (is {settings.RefreshEvery})",
             settings.WarmStart is null or >= 0 ? null : $"--warm-start must be at least 0 (is {settings.WarmStart})",
