@@ -78,6 +78,57 @@ public sealed class AtomicFileTests : IDisposable
         Directory.GetFiles(_folder).Should().Equal(Target);
     }
 
+    public static TheoryData<Exception> InUseOnWindows() =>
+    [
+        new UnauthorizedAccessException(),
+        new IOException("sharing violation", unchecked((int)0x80070020)),
+        new IOException("lock violation", unchecked((int)0x80070021)),
+    ];
+
+    [Theory, MemberData(nameof(InUseOnWindows))]
+    public void File_that_another_program_has_open_for_a_moment_is_waited_for_on_Windows(Exception inUse)
+    {
+        var (tries, pauses) = (0, new List<int>());
+
+        FileInUse.Outlast(() => ++tries < 4 ? throw inUse : "done", onWindows: true, pauses.Add).Should().Be("done");
+
+        (tries, pauses.SequenceEqual([10, 20, 40])).Should().Be((4, true));
+    }
+
+    [Theory, MemberData(nameof(InUseOnWindows))]
+    public void File_that_stays_open_elsewhere_fails_in_the_end(Exception inUse)
+    {
+        var paused = 0;
+
+        FluentActions.Invoking(() => FileInUse.Outlast<string>(() => throw inUse, onWindows: true, pause => paused += pause))
+            .Should().Throw<Exception>().Which.Should().BeSameAs(inUse);
+
+        paused.Should().BeLessThan(3_000, "milliseconds are short beside a step");
+    }
+
+    [Fact]
+    public void Other_failures_and_other_systems_are_not_waited_for()
+    {
+        foreach (var (failure, onWindows) in new (Exception, bool)[] { (new IOException("disk full"), true), (new UnauthorizedAccessException(), false) })
+            FluentActions.Invoking(() => FileInUse.Outlast<string>(() => throw failure, onWindows, _ => Assert.Fail("waits")))
+                .Should().Throw<Exception>().Which.Should().BeSameAs(failure);
+    }
+
+    /// <summary>The message of the system names the file that is written beside.</summary>
+    [Fact]
+    public void Refusal_names_the_file_that_was_to_be_saved()
+    {
+        FluentActions.Invoking(() => AtomicFile.Write(Target, _ => throw new UnauthorizedAccessException($"Access to '{Target}.123.tmp' is denied.")))
+            .Should().Throw<UnauthorizedAccessException>().WithMessage($"'{Target}' was not saved: it or its folder may not be written*");
+
+        Directory.GetFiles(_folder).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(@"\\.\NUL", true), InlineData(@"\\.\pipe\tensors", true)]
+    [InlineData(@"C:\runs\state", false), InlineData(@"\\server\share\state", false), InlineData(@"\\?\C:\runs\state", false)]
+    public void Devices_of_Windows_are_told_by_their_full_path(string path, bool isDevice) => FileKind.IsDevice(path).Should().Be(isDevice);
+
     [UnixFact]
     public void Link_stays_one_and_the_file_that_it_leads_to_is_replaced()
     {

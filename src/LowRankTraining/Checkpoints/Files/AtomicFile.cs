@@ -29,6 +29,7 @@ internal static class AtomicFile
     }
 
     /// <exception cref="IOException">There is no room, or the disk fails. What was there is as it was.</exception>
+    /// <exception cref="UnauthorizedAccessException">File or folder may not be written; or, on Windows, another program has the file open.</exception>
     /// <exception cref="ArgumentException">A path is that of a folder.</exception>
     private static void ReplaceOrTell((string Path, Action<Stream> Write)[] files)
     {
@@ -37,6 +38,11 @@ internal static class AtomicFile
         try
         {
             Replace(files);
+        }
+        catch (Exception refusal) when (refusal is UnauthorizedAccessException || FileInUse.Is(refusal, OperatingSystem.IsWindows()))
+        {
+            throw new UnauthorizedAccessException($"'{files[0].Path}' was not saved: it or its folder may not be written"
+                + $"{(OperatingSystem.IsWindows() ? ", or a program has it open" : "")}. Change that, or save elsewhere.", refusal);
         }
         catch (IOException failure) when (failure.GetType() == typeof(IOException))
         {
@@ -66,7 +72,7 @@ internal static class AtomicFile
 
                 // Open until it has its name, so that another writer can tell it from an orphan.
                 var beside = Path.Combine(FolderOf(path), $"{NameBeside(path)}.{Guid.NewGuid():N}{Ending}");
-                var stream = new FileStream(beside, FileMode.CreateNew, FileAccess.Write, FileShare.Delete, 1 << 16);
+                var stream = new FileStream(beside, FileMode.CreateNew, FileAccess.Write, FileShare.Read | FileShare.Delete, 1 << 16);
                 unfinished.Add((beside, stream));
                 if (!OperatingSystem.IsWindows() && File.Exists(path))
                     File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(path));
@@ -75,7 +81,7 @@ internal static class AtomicFile
             }
 
             foreach (var (file, (beside, _)) in files.Zip(unfinished))
-                File.Move(beside, file.Path, overwrite: true);
+                Rename(beside, file.Path);
         }
         finally
         {
@@ -86,15 +92,27 @@ internal static class AtomicFile
         FlushNames(FolderOf(files[0].Path));
     }
 
-    /// <summary>Removes what has not come to have its name. What is still to be written of it finds no room either, where there was none.</summary>
+    private static void Rename(string beside, string path) => FileInUse.Outlast(() =>
+    {
+        File.Move(beside, path, overwrite: true);
+        return path;
+    });
+
+    /// <summary>Removes what has not come to have its name, now or at the next save. What is still to be written of it finds no room either, where there was
+    /// none.</summary>
     private static void Remove(string beside, FileStream stream)
     {
-        File.Delete(beside);
+        Try(() => File.Delete(beside));
+        Try(stream.Dispose);
+    }
+
+    private static void Try(Action action)
+    {
         try
         {
-            stream.Dispose();
+            action();
         }
-        catch (IOException)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
         }
     }
@@ -120,17 +138,9 @@ internal static class AtomicFile
         file.Length == name.Length + Added + Ending.Length && file.StartsWith($"{name}.", StringComparison.Ordinal)
         && file.EndsWith(Ending, StringComparison.Ordinal) && Guid.TryParseExact(file[(name.Length + 1)..^Ending.Length], "N", out _);
 
-    private static void RemoveIfNobodyWrites(string file)
-    {
-        try
-        {
-            // Fails while a writer has it open.
-            using (new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose)) { }
-        }
-        catch (Exception inUse) when (inUse is IOException or UnauthorizedAccessException)
-        {
-        }
-    }
+    /// <summary>A file that a writer has open cannot be opened by another.</summary>
+    private static void RemoveIfNobodyWrites(string file) =>
+        Try(() => new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose).Dispose());
 
     /// <summary>A new name is in its folder for good only when the folder is on the disk as well. Windows sees to that itself.</summary>
     private static void FlushNames(string folder)

@@ -14,9 +14,12 @@ internal static class FileKind
 
     private const int KindBits = 0xF000, Regular = 0x8000, Folder = 0x4000;
 
-    /// <summary>Whether there is something at a path that is neither file nor folder: a pipe or a device. Known on Linux only.</summary>
+    /// <summary>Whether there is something at a path that is neither file nor folder: a pipe or a device. Known on Linux, and of Windows' devices, such as
+    /// NUL.</summary>
     public static bool IsSpecial(string path)
     {
+        if (OperatingSystem.IsWindows())
+            return IsDevice(Path.GetFullPath(path));
         if (!OperatingSystem.IsLinux() || !File.Exists(path))
             return false;
 
@@ -24,6 +27,9 @@ internal static class FileKind
         return Status(CurrentFolder, Encoding.UTF8.GetBytes($"{path}\0"), flags: 0, ModeWanted, status) == 0
             && (BinaryPrimitives.ReadUInt16LittleEndian(status.AsSpan(ModeAt)) & KindBits) is not (Regular or Folder);
     }
+
+    /// <summary>Whether a full path of Windows is that of a device. A file's can also begin with <c>\\?\</c>.</summary>
+    internal static bool IsDevice(string fullPath) => fullPath.StartsWith(@"\\.\", StringComparison.Ordinal);
 
     [DllImport("libc", EntryPoint = "statx"), DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     private static extern int Status(int folder, byte[] path, int flags, uint mask, byte[] status);

@@ -32,7 +32,7 @@ public sealed class SafeTensorsFile : IDisposable
     {
         if (Directory.Exists(path))
             throw new FileNotFoundException($"'{path}' is a folder, and a file is to be read: give the path of a file in it.", path);
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
+        var stream = FileInUse.Outlast(() => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 1 << 16));
         try
         {
             return Open(stream, $"'{path}'", stream.Length);
