@@ -10,7 +10,7 @@ using TorchSharp;
 /// </remarks>
 internal static class NativeCheck
 {
-    private const string Name = "LibTorchSharp";
+    private const string Name = "LibTorchSharp", Absence = $"{Name} is not in the program's folder";
 
     [ModuleInitializer]
     internal static void Load()
@@ -21,10 +21,12 @@ internal static class NativeCheck
         Environment.Exit(1);
     }
 
+    private static string[] Folders =>
+        (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+
     private static string? Damage()
     {
-        var folders = (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
-        var natives = folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, $"lib{Name}.so")));
+        var natives = Array.Find(Folders, folder => File.Exists(Path.Combine(folder, $"lib{Name}.so")));
         var damaged = natives is null ? null : Directory.EnumerateFiles(natives, "lib*.so*").FirstOrDefault(file => !IsWhole(file));
         return damaged is null ? null : $"{damaged} is damaged";
     }
@@ -40,45 +42,43 @@ internal static class NativeCheck
                 + BinaryPrimitives.ReadUInt16LittleEndian(header[0x3a..]) * BinaryPrimitives.ReadUInt16LittleEndian(header[0x3c..]) <= file.Length;
     }
 
-    /// <summary>What the loader of the system says.</summary>
+    /// <summary>Why the system does not load it.</summary>
     private static string? Refusal()
     {
         try
         {
+            // As TorchSharp does.
             if (OperatingSystem.IsWindows())
-                LoadByTorchSharp();
-            else
-                NativeLibrary.Load(Name, typeof(torch).Assembly, null);
+                NativeLibrary.TryLoad("torch_cpu", typeof(torch).Assembly, null, out _);
+            NativeLibrary.Load(Name, typeof(torch).Assembly, null);
             return null;
         }
         catch (Exception failure)
         {
-            // One line for each place that was looked at, most of which say that nothing is there.
-            var lines = failure.GetBaseException().Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-            return lines.Skip(1).FirstOrDefault(line => !line.Contains($"{Name}.so: cannot open") && !line.Contains($"{Name}: cannot open")
-                && !line.Contains($"{Name}.dylib' (no such file)") && !line.Contains($"{Name}' (no such file)"))
-                ?? $"{Name} is not in the program's folder";
+            return OperatingSystem.IsWindows() ? ReasonOnWindows(failure, Folders) : ReasonOf(failure);
         }
     }
 
-    /// <summary>Windows wants the natives in an order that TorchSharp knows. It reports on the console.</summary>
-    private static void LoadByTorchSharp()
+    /// <summary>The loader of Unix has one line for each place that was looked at, most of which say that nothing is there.</summary>
+    private static string ReasonOf(Exception failure) =>
+        failure.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Skip(1).FirstOrDefault(line =>
+            !line.Contains($"{Name}.so: cannot open") && !line.Contains($"{Name}: cannot open")
+            && !line.Contains($"{Name}.dylib' (no such file)") && !line.Contains($"{Name}' (no such file)"))
+        ?? Absence;
+
+    /// <summary>The loader of Windows says that something is not there, and not what.</summary>
+    internal static string ReasonOnWindows(Exception failure, string[] folders)
     {
-        var console = Console.Out;
-        Console.SetOut(TextWriter.Null);
-        try
-        {
-            torch.InitializeDeviceType(DeviceType.CPU);
-        }
-        finally
-        {
-            Console.SetOut(console);
-        }
+        return !IsThere($"{Name}.dll") ? Absence
+            : !IsThere("torch_cpu.dll") ? "torch_cpu.dll of libtorch is missing"
+            : failure is BadImageFormatException ? "one of its files is damaged, or made for another processor"
+            : "a library that it needs is missing";
+
+        bool IsThere(string file) => Array.Exists(folders, folder => File.Exists(Path.Combine(folder, file)));
     }
 
-    private static string Advice(string reason) => reason switch
+    internal static string Advice(string reason) => reason switch
     {
-        _ when OperatingSystem.IsWindows() => "Install the Visual C++ redistributable (x64): https://aka.ms/vs/17/release/vc_redist.x64.exe.",
         _ when reason.Contains("damaged") =>
             "Delete the folder artifacts and, in the NuGet package cache, the folders torchsharp and libtorch-*, then build again.",
         _ when reason.Contains("GLIBCXX") => "libstdc++ is older than GCC 13's: build on this system, which mends the library, or install a newer libstdc++.",
@@ -87,6 +87,7 @@ internal static class NativeCheck
         _ when reason.Contains("libtorch") || reason.Contains("libc10") =>
             "libtorch is missing: build again, or reference TorchSharp-cpu or TorchSharp-cuda-* in the program.",
         _ when reason.Contains("cannot open shared object file") => "Install the package of your system that has this library.",
+        _ when reason.Contains("it needs") => "Install the Visual C++ redistributable: https://aka.ms/vs/17/release/vc_redist.x64.exe.",
         _ => "TorchSharp runs on linux-x64 (glibc), win-x64, win-arm64 and osx-arm64, with a package libtorch-* or TorchSharp-* for that system.",
     };
 }
