@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Compare.Runs;
 
@@ -7,6 +8,8 @@ namespace Compare.Runs;
 /// own.</summary>
 internal static class OwnProgram
 {
+    private static readonly UTF8Encoding Text = new(encoderShouldEmitUTF8Identifier: false);
+
     /// <summary>This program with <paramref name="arguments"/>, its standard streams redirected.</summary>
     public static ProcessStartInfo Start(params string[] arguments)
     {
@@ -22,6 +25,7 @@ internal static class OwnProgram
     {
         (start.RedirectStandardInput, start.RedirectStandardOutput, start.RedirectStandardError) = (true, true, true);
         (start.UseShellExecute, start.CreateNoWindow) = (false, true);
+        (start.StandardInputEncoding, start.StandardOutputEncoding, start.StandardErrorEncoding) = (Text, Text, Text);
 
         // libtorch's threads wait for one another many times a step. On a busy machine those that spin while they wait keep the others from going on.
         start.Environment.TryAdd("OMP_WAIT_POLICY", "PASSIVE");

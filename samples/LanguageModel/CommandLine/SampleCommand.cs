@@ -18,6 +18,7 @@ public static class SampleCommand
     /// <summary>Parses <paramref name="arguments"/> and runs <paramref name="command"/>.</summary>
     public static int Run(RootCommand command, string[] arguments)
     {
+        using var console = new TextConsole();
         ParseResult parsed;
         try
         {

@@ -11,7 +11,8 @@ public static class TextFiles
 
     private static readonly string[] Endings = [".txt", ".md"];
 
-    /// <summary>The text of every file; folders stand for the .txt and .md files in and below them, in the order of their names.</summary>
+    /// <summary>The text of every file; folders stand for the .txt and .md files in and below them, in the order of their names, which is the same on
+    /// every system.</summary>
     public static IEnumerable<string> Documents(IEnumerable<string> paths) =>
         paths.SelectMany(Files).ToList().SelectMany(Documents);
 
@@ -29,7 +30,7 @@ public static class TextFiles
 
         var found = Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
             .Where(file => Endings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
-            .Order(StringComparer.Ordinal)
+            .OrderBy(file => file.Replace(Path.DirectorySeparatorChar, '/'), StringComparer.Ordinal)
             .ToList();
         return found.Count > 0
             ? found

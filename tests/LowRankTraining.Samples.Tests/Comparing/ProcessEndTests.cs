@@ -11,6 +11,9 @@ public class ProcessEndTests
     [InlineData(139, "crashed*segmentation fault")]
     [InlineData(134, "aborted")]
     [InlineData(3, "exit code 3")]
+    [InlineData(unchecked((int)0xC0000005), "crashed*access violation")]
+    [InlineData(unchecked((int)0xC0000409), "aborted")]
+    [InlineData(unchecked((int)0xC000012D), "memory ran out")]
     public void End_is_told_in_words(int exitCode, string words) => ProcessEnd.Describe(exitCode, []).Should().Match($"*{words}*");
 
     [Fact]
