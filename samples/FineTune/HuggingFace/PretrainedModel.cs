@@ -87,12 +87,12 @@ internal sealed class PretrainedModel : IDisposable
     /// <exception cref="UserException">The folder is the one that it was read from, or a weight is not finite.</exception>
     public void Save(string folder)
     {
-        if (Path.GetFullPath(folder) == Path.GetFullPath(Folder))
+        Directory.CreateDirectory(folder);
+        if (AreOne(folder, Folder))
             throw new UserException($"The model would be written over the one that it came from, in {folder}. Name another folder.");
 
         using var frozen = no_grad();
         var parameters = Parameters();
-        Directory.CreateDirectory(folder);
         files.WriteTo(folder, tensor =>
             Family.ParameterOf(tensor, Config) is { } place ? Turned(parameters[place.Parameter].detach(), place.IsTransposed).contiguous() : null);
         foreach (var name in Companions.Where(name => File.Exists(Path.Combine(Folder, name))))
@@ -104,6 +104,14 @@ internal sealed class PretrainedModel : IDisposable
     {
         Model.Dispose();
         files.Dispose();
+    }
+
+    /// <summary>Whether what appears in one folder is in the other: names may differ by case, links, drives and a last slash.</summary>
+    private static bool AreOne(string one, string other)
+    {
+        var name = $".{Guid.NewGuid():N}.tmp";
+        using var probe = new FileStream(Path.Combine(one, name), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+        return File.Exists(Path.Combine(other, name));
     }
 
     private Dictionary<string, Parameter> Parameters() => Model.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);

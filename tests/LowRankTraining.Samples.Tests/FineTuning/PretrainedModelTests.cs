@@ -307,12 +307,23 @@ public sealed class PretrainedModelTests : IDisposable
         Load().Should().Throw<UserException>().WithMessage("*config.json holds no object: it should look like*");
     }
 
-    [Fact]
-    public void Model_is_not_written_over_itself_nor_with_NaN()
+    [Theory]
+    [InlineData("{0}"), InlineData("{0}/"), InlineData("{0}/../from/.")]
+    public void Model_is_not_written_over_itself_whatever_its_folder_is_called(string name)
     {
         using var loaded = PretrainedModel.Load(RandomModel.Llama().Write(Path.Combine(folder.Path, "from")), ScalarType.Float32, CPU);
-        loaded.Invoking(model => model.Save(loaded.Folder)).Should().Throw<UserException>().WithMessage("*over the one that it came from*");
+        var before = Directory.GetFiles(loaded.Folder);
 
+        loaded.Invoking(model => model.Save(string.Format(null, name, loaded.Folder)))
+            .Should().Throw<UserException>().WithMessage("*over the one that it came from*");
+
+        Directory.GetFiles(loaded.Folder).Should().BeEquivalentTo(before);
+    }
+
+    [Fact]
+    public void Model_with_NaN_is_not_written()
+    {
+        using var loaded = PretrainedModel.Load(RandomModel.Llama().Write(Path.Combine(folder.Path, "from")), ScalarType.Float32, CPU);
         using (no_grad())
             loaded.Model.named_parameters().First(pair => pair.name == "model.norm.weight").parameter.fill_(float.NaN);
         loaded.Invoking(model => model.Save(Path.Combine(folder.Path, "to"))).Should().Throw<UserException>().WithMessage("'model.norm.weight' holds NaN*");
