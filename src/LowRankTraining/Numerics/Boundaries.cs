@@ -28,7 +28,8 @@ internal sealed class Boundaries
         foreach (var (bin, boundary) in bins.Zip(ascending))
         {
             if (!float.IsNaN(within[bin]))
-                throw new ArgumentException($"{within[bin]} and {boundary} are too close to each other for {Half} bins.", nameof(ascending));
+                throw new ArgumentException(
+                    FormattableString.Invariant($"{within[bin]} and {boundary} are too close to each other for {Half} bins."), nameof(ascending));
             within[bin] = boundary;
         }
 

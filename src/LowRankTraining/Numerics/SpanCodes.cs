@@ -45,7 +45,8 @@ internal sealed class SpanCodes
             var place = PlaceOf(boundary);
             var own = place >> BinBits;
             if (own < bin)
-                throw new ArgumentException($"{boundary} and the boundary below it are too close to each other for {Half} bins.", nameof(boundaries));
+                throw new ArgumentException(
+                    FormattableString.Invariant($"{boundary} and the boundary below it are too close to each other for {Half} bins."), nameof(boundaries));
 
             _bins.AsSpan(bin..own).Fill(before << BinBits);
             _bins[own] = (before << BinBits) + WithinBin - (place & WithinBin) + (inclusive ? 1 : 0);

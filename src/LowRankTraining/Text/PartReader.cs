@@ -162,7 +162,8 @@ internal sealed class PartReader
     /// <summary>Whether a text is a number. A comma is no part of one: between thousands it would make 25 of the 0,25 that other languages write.</summary>
     internal static bool IsNumber(string text, out double number) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number);
 
-    private static string RangeOf(Type type) => $" from {type.GetField("MinValue")?.GetValue(null)} to {type.GetField("MaxValue")?.GetValue(null)}";
+    private static string RangeOf(Type type) => FormattableString.Invariant(
+        $" from {type.GetField("MinValue")?.GetValue(null)} to {type.GetField("MaxValue")?.GetValue(null)}");
 
     /// <summary>A list, or a dictionary by names.</summary>
     private object? Many(JsonNode node, Type type, string path)

@@ -35,7 +35,8 @@ public class TrainedShareTests
         using var model = Seeded(new OpenNetwork());
         using var session = new LoRA { Rank = 4, Injection = Injection.Replace, TrainOthers = trainOthers, Logger = logger }.Attach(model);
 
-        logger.Lines.Should().Contain(line => line.Contains($"{trained} numbers are trained for {Numbers} of the model, {100.0 * trained / Numbers:f2}"));
+        logger.Lines.Should().Contain(line => line.Contains(
+            FormattableString.Invariant($"{trained} numbers are trained for {Numbers} of the model, {100.0 * trained / Numbers:f2}")));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Reflection.Emit;
 using System.Reflection.Metadata;
 using System.Reflection.Metadata.Ecma335;
@@ -7,6 +8,9 @@ namespace LowRankTraining.Tests.Architecture;
 /// <summary>Reads the code of methods.</summary>
 internal static class Instructions
 {
+    private const BindingFlags Declared =
+        BindingFlags.DeclaredOnly | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static;
+
     private static readonly Dictionary<short, OperandType> Operands = typeof(OpCodes).GetFields()
         .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value, code => code.OperandType);
 
@@ -31,5 +35,20 @@ internal static class Instructions
                 _ => 4,
             };
         }
+    }
+
+    /// <summary>The methods and constructors that a type declares.</summary>
+    public static IEnumerable<MethodBase> MethodsOf(Type type) => type.GetMethods(Declared).Concat<MethodBase>(type.GetConstructors(Declared));
+
+    /// <summary>The methods that a method calls, in the order of its code.</summary>
+    public static IEnumerable<MethodBase> Called(MethodBase method)
+    {
+        if (method.GetMethodBody()?.GetILAsByteArray() is not { } code)
+            return [];
+        var ofType = method.DeclaringType is { IsGenericType: true } type ? type.GetGenericArguments() : null;
+        var ofMethod = method.IsGenericMethod ? method.GetGenericArguments() : null;
+        return Tokens(code)
+            .Where(used => used.Token.Kind is HandleKind.MethodDefinition or HandleKind.MemberReference or HandleKind.MethodSpecification)
+            .Select(used => method.Module.ResolveMember(MetadataTokens.GetToken(used.Token), ofType, ofMethod)).OfType<MethodBase>();
     }
 }

@@ -1,6 +1,4 @@
 using System.Reflection;
-using System.Reflection.Metadata;
-using System.Reflection.Metadata.Ecma335;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,9 +12,6 @@ internal static class LooseScalars
 {
     public const string Because = "x * 0.5 is written x.mul(0.5), and a method of TorchSharp that makes a scalar inside has a row in HiddenScalars";
 
-    private const BindingFlags Declared =
-        BindingFlags.DeclaredOnly | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static;
-
     private static readonly Dictionary<MethodBase, bool> Known = [];
 
     /// <summary>Those in the written code of an assembly.</summary>
@@ -25,8 +20,8 @@ internal static class LooseScalars
     /// <summary>Method by method, "method: called".</summary>
     public static IEnumerable<string> In(IEnumerable<Type> types) =>
         from type in types
-        from method in type.GetMethods(Declared).Concat<MethodBase>(type.GetConstructors(Declared))
-        from called in Called(method)
+        from method in Instructions.MethodsOf(type)
+        from called in Instructions.Called(method)
         where called.Module == typeof(Tensor).Module && LetsGo(called)
         select $"{method.Name}: {called.Name}";
 
@@ -39,7 +34,7 @@ internal static class LooseScalars
         {
             Known[method] = false;
             Known[method] = lets = method.GetParameters().Any(parameter => parameter.ParameterType == typeof(Scalar))
-                || Called(method).Any(called => called.Module == method.Module && (IsConversion(called) || LetsGo(called)));
+                || Instructions.Called(method).Any(called => called.Module == method.Module && (IsConversion(called) || LetsGo(called)));
         }
 
         return lets;
@@ -48,15 +43,4 @@ internal static class LooseScalars
     /// <summary>Whether a number becomes a scalar, or a scalar a number.</summary>
     private static bool IsConversion(MethodBase method) =>
         method.DeclaringType == typeof(Scalar) || method.DeclaringType == typeof(ScalarExtensionMethods) || method.Name == nameof(Tensor.ToScalar);
-
-    private static IEnumerable<MethodBase> Called(MethodBase method)
-    {
-        if (method.GetMethodBody()?.GetILAsByteArray() is not { } code)
-            return [];
-        var ofType = method.DeclaringType is { IsGenericType: true } type ? type.GetGenericArguments() : null;
-        var ofMethod = method.IsGenericMethod ? method.GetGenericArguments() : null;
-        return Instructions.Tokens(code)
-            .Where(used => used.Token.Kind is HandleKind.MethodDefinition or HandleKind.MemberReference or HandleKind.MethodSpecification)
-            .Select(used => method.Module.ResolveMember(MetadataTokens.GetToken(used.Token), ofType, ofMethod)).OfType<MethodBase>();
-    }
 }

@@ -56,7 +56,7 @@ internal sealed class Restart(Func<long, long> count) : FactorFeature
         if (zeroed is not null)
             run.Logger!.Restarted(run.Strategy, count(run.Completed), run.Completed, run.Adapters.Count,
                 Math.Max(1, RankAfter(run.Completed, run.Settings.Rank)), zeroed.Read(),
-                before is { } loss ? $"; loss {loss:0.######} before, {after:0.######} after" : "");
+                before is { } loss ? FormattableString.Invariant($"; loss {loss:0.######} before, {after:0.######} after") : "");
     }
 
     private double? Probe()

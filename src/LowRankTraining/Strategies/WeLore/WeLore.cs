@@ -56,9 +56,8 @@ public sealed record WeLore : FactorizedLayerMethod
         var plan = Checks.Require(this).PlanFor(model, targets);
         var components = plan.Layers.Where(layer => layer.IsLowRank).Select(layer => layer.Name).ToHashSet();
         if (components.Count == 0)
-            throw new ArgumentException(
-                $"At a ratio of {plan.Ratio} none of the {plan.Layers.Count} matrices loses enough of its singular values to become factors. "
-                + "Raise Ratio, lower MinRatio, or set it to null. Nothing was changed.");
+            throw new ArgumentException(FormattableString.Invariant($"At a ratio of {plan.Ratio} none of the {plan.Layers.Count} matrices loses enough of its ")
+                + "singular values to become factors. Raise Ratio, lower MinRatio, or set it to null. Nothing was changed.");
 
         Logger?.Planned(Name, plan);
         return AdapterPlanner.Attach(model, Targets.Exactly("the components of low rank", components), (this with { Plan = plan }).Method, gradients);

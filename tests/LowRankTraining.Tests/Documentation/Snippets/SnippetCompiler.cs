@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.Loader;
 using Microsoft.CodeAnalysis;
@@ -46,7 +47,7 @@ internal static class SnippetCompiler
     }
 
     /// <summary>Runs a block that is a whole program.</summary>
-    /// <returns>What it prints.</returns>
+    /// <returns>What it prints, where a number has a point.</returns>
     public static string Run(Snippet program)
     {
         using MemoryStream assembly = new(), symbols = new();
@@ -54,14 +55,16 @@ internal static class SnippetCompiler
             throw new FormatException(string.Join('\n', errors));
         assembly.Position = symbols.Position = 0;
         var entry = new AssemblyLoadContext(program.ToString(), isCollectible: true).LoadFromStream(assembly, symbols).EntryPoint!;
-        var (console, output) = (Console.Out, new StringWriter());
+        var (console, output, country) = (Console.Out, new StringWriter(), CultureInfo.CurrentCulture);
         Console.SetOut(output);
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         try
         {
             entry.Invoke(null, [Array.Empty<string>()]);
         }
         finally
         {
+            CultureInfo.CurrentCulture = country;
             Console.SetOut(console);
         }
         return output.ToString();
@@ -89,6 +92,6 @@ internal static class SnippetCompiler
     {
         var place = diagnostic.Location.GetMappedLineSpan();
         return $"{(place.HasMappedPath ? place.Path : snippet.Page)}({(place.HasMappedPath ? place.StartLinePosition.Line + 1 : snippet.Line)}): "
-            + $"{diagnostic.Id}: {diagnostic.GetMessage(System.Globalization.CultureInfo.InvariantCulture)}";
+            + $"{diagnostic.Id}: {diagnostic.GetMessage(CultureInfo.InvariantCulture)}";
     }
 }
