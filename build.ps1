@@ -13,7 +13,6 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  check-claims   compare the numbers on the pages with benchmarks/results, and measure the cheap ones again
-  bench  memory [MODEL] measure what training large models takes; also writes artifacts/memory.json
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; test reads 300
   soak   [STEPS]        train STEPS steps (default 200000) by each of five methods: nothing may grow

@@ -14,6 +14,12 @@ internal static class MemoryCommand
     /// has is only planned.</summary>
     public static int Run(string[] words)
     {
+        if (!OperatingSystem.IsLinux())
+        {
+            Console.Error.WriteLine("memory measures what Linux tells of a process, and this is another system.");
+            return 1;
+        }
+
         var reports = new List<MemoryReport>();
         Console.WriteLine(
             "| model | method | gradients | weights | peak, GiB | of tensors | planned | seconds per step | losses |\n|---|---|---|---|---|---|---|---|---|");
