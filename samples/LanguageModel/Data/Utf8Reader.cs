@@ -57,5 +57,5 @@ public sealed class Utf8Reader : StreamReader
 
     private UserException NoText(DecoderFallbackException other) =>
         new($"{path} is no text in UTF-8: it holds {string.Join(" ", (other.BytesUnknown ?? []).Select(unknown => $"0x{unknown:X2}"))}. "
-            + "Where it is a text, convert it first: iconv -f latin1 -t utf-8.");
+            + "Where it is a text, save it as UTF-8 first (on Unix iconv -f latin1 -t utf-8).");
 }
