@@ -74,7 +74,8 @@ internal sealed class SafeTensorsHeader
                 + "Finish that run with the version that it was started with.");
 
         if (length < 2 || length > Longest)
-            throw new InvalidDataException($"it says that its header has {length} bytes, and a header has between 2 and {Longest}.");
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"it says that its header has {length} bytes, and a header has between 2 and {Longest}."));
         if (length > available - sizeof(long))
             throw new InvalidDataException($"it is not complete: it says that its header has {length} bytes, and {available - sizeof(long)} are there.");
 
