@@ -23,13 +23,9 @@ public sealed record Fira : ResidualMethod
     protected override DirectionRule InnerRule => Inner?.WithStates(States) ?? Adam;
 
     /// <inheritdoc/>
-    protected override ILift Lift => new ScaledResidual
-    {
-        Scale = Scale,
-        ResidualScale = ResidualScale,
-        Compatibility = Compatibility,
-        Limiter = FollowsCode && Limiter is not null ? Limiter with { Compatibility = Compatibility } : Limiter,
-    };
+    protected override ILift Lift => FollowsCode
+        ? Residual with { Compatibility = Compatibility, Limiter = Limiter is null ? null : Limiter with { Compatibility = Compatibility } }
+        : Residual;
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

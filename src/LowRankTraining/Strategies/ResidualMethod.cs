@@ -11,7 +11,9 @@ public abstract record ResidualMethod : GradientSpaceMethod
     public NormGrowthLimiter? Limiter { get; init; } = new();
 
     /// <inheritdoc/>
-    protected override ILift Lift => new ScaledResidual { Scale = Scale, ResidualScale = ResidualScale, Limiter = Limiter };
+    protected override ILift Lift => Residual;
+
+    private protected ScaledResidual Residual => new() { Scale = Scale, ResidualScale = ResidualScale, Limiter = Limiter };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

@@ -19,7 +19,7 @@ public class WrappedRuleTests
     private static Dictionary<string, UpdateRule> Wrappers { get; } = new()
     {
         ["guarded"] = new GuardedRule(Relative, new Open()),
-        ["in turns of one"] = new RoundRobinRule { AtTurn = Relative, Turns = 1 },
+        ["in turns of one"] = new RoundRobinRule { Inner = Relative, Turns = 1 },
     };
 
     private static Dictionary<string, UpdateRule> All { get; } = new(Wrappers)

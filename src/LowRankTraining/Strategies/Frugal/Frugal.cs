@@ -49,12 +49,12 @@ public sealed record Frugal : GradientSpaceMethod
     private RoundRobinRule InTurn(int place) => new()
     {
         Place = place,
-        AtTurn = Guard is null ? Adam : new GuardedRule(Adam, Guard),
+        Inner = Guard is null ? Adam : new GuardedRule(Adam, Guard),
         Turns = (int)Math.Round(1 / Density),
         Every = RefreshEvery,
-        Otherwise = Outside,
+        Outside = Outside,
         Scale = Scale,
-        OtherwiseScale = ResidualScale,
+        ResidualScale = ResidualScale,
     };
 
     /// <inheritdoc/>

@@ -11,7 +11,7 @@ internal sealed record RoundRobinRule : UpdateRule
     private static readonly StateSlot Clock = new("updates");
 
     /// <value>The rule of a parameter at turn.</value>
-    public required DirectionRule AtTurn { get; init; }
+    public required DirectionRule Inner { get; init; }
 
     /// <value>i, its place among those that take turns, from 0. Default 0.</value>
     public int Place { get; init; }
@@ -23,15 +23,15 @@ internal sealed record RoundRobinRule : UpdateRule
     public long Every { get; init; } = 200;
 
     /// <value>What the others do. Default: the sign of the gradient (FRUGAL).</value>
-    public StateFreeStep Otherwise { get; init; }
+    public StateFreeStep Outside { get; init; }
 
     /// <value>α, a factor on the step of a parameter at turn. Default 1.</value>
     public double Scale { get; init; } = 1;
 
     /// <value>κ, a factor on the step of the others. Default 1 (FRUGAL).</value>
-    public double OtherwiseScale { get; init; } = 1;
+    public double ResidualScale { get; init; } = 1;
 
-    public override (double Beta1, double Beta2)? Betas => AtTurn.Betas;
+    public override (double Beta1, double Beta2)? Betas => Inner.Betas;
 
     public override void AddUpdate(Tensor gradient, Tensor accumulator, double scale, StateBag state, in StepContext step)
     {
@@ -41,32 +41,32 @@ internal sealed record RoundRobinRule : UpdateRule
         using var scope = NewDisposeScope();
         var completed = state.Counter(Clock);
         if (completed % Every == 0)
-            AtTurn.Reset(state);
+            Inner.Reset(state);
 
         if (IsAtTurn(completed))
         {
-            var (direction, correction) = AtTurn.Advance(gradient, state, step);
+            var (direction, correction) = Inner.Advance(gradient, state, step);
             accumulator.add_(direction, scale * correction * Scale);
         }
-        else if (Otherwise != StateFreeStep.None)
-            accumulator.add_(Otherwise == StateFreeStep.Gradient ? gradient : StateFreeOf(gradient), scale * OtherwiseScale);
+        else if (Outside != StateFreeStep.None)
+            accumulator.add_(Outside == StateFreeStep.Gradient ? gradient : StateFreeOf(gradient), scale * ResidualScale);
 
         state.Advance(Clock);
     }
 
-    public override Tensor? RelativeRate(Tensor weight, StateBag state) => IsAtTurn(state.Counter(Clock)) ? AtTurn.RelativeRate(weight, state) : null;
+    public override Tensor? RelativeRate(Tensor weight, StateBag state) => IsAtTurn(state.Counter(Clock)) ? Inner.RelativeRate(weight, state) : null;
 
-    public override RoundRobinRule WithStates(StateFormat states) => this with { AtTurn = AtTurn.WithStates(states) };
+    public override RoundRobinRule WithStates(StateFormat states) => this with { Inner = Inner.WithStates(states) };
 
-    public override string? NoteFor(IReadOnlyList<long> shape) => AtTurn.NoteFor(shape);
+    public override string? NoteFor(IReadOnlyList<long> shape) => Inner.NoteFor(shape);
 
-    private Tensor StateFreeOf(Tensor gradient) => StateFree.Step(Otherwise, gradient.AsMatrix().clone()).reshape(gradient.shape);
+    private Tensor StateFreeOf(Tensor gradient) => StateFree.Step(Outside, gradient.AsMatrix().clone()).reshape(gradient.shape);
 
     private bool IsAtTurn(long completed) => (Place + completed / Every) % Turns == 0;
 
-    public override string LayoutFor(IReadOnlyList<long> shape) => $"one of {Turns} at turn for {Every} updates, {AtTurn.LayoutFor(shape)}";
+    public override string LayoutFor(IReadOnlyList<long> shape) => $"one of {Turns} at turn for {Every} updates, {Inner.LayoutFor(shape)}";
 
     /// <inheritdoc/>
     /// <remarks>While the parameter is at turn; none otherwise.</remarks>
-    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => AtTurn.SlotsFor(shape).Append(Clock);
+    public override IEnumerable<StateSlot> SlotsFor(IReadOnlyList<long> shape) => Inner.SlotsFor(shape).Append(Clock);
 }
