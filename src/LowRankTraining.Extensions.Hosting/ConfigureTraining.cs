@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using LowRankTraining.Strategies;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -7,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace LowRankTraining.Extensions.Hosting;
 
 /// <summary>Reads the options of one name from a section, and checks them.</summary>
-internal sealed class ConfigureTraining(string name, IConfiguration section, ILoggerFactory? loggers)
+internal sealed class ConfigureTraining(string own, IConfiguration section, ILoggerFactory? loggers)
     : IConfigureNamedOptions<LowRankTrainingOptions>, IValidateOptions<LowRankTrainingOptions>
 {
     /// <summary>The category of all messages.</summary>
@@ -23,27 +22,27 @@ internal sealed class ConfigureTraining(string name, IConfiguration section, ILo
 
     public void Configure(LowRankTrainingOptions options) => Configure(Options.DefaultName, options);
 
-    public void Configure(string? name1, LowRankTrainingOptions options)
+    public void Configure(string? name, LowRankTrainingOptions options)
     {
-        if (name1 != name)
+        if (name != own)
             return;
 
         List<string> failures = [];
         var text = ConfigurationText.Of(section, failures);
-        var own = new JsonObject(((text as JsonObject) ?? []).Where(key => OwnKeys.Contains(key.Key, StringComparer.OrdinalIgnoreCase))
+        var beside = new JsonObject(((text as JsonObject) ?? []).Where(key => OwnKeys.Contains(key.Key, StringComparer.OrdinalIgnoreCase))
             .Select(key => KeyValuePair.Create(key.Key, key.Value?.DeepClone())));
-        if (Read<LowRankTrainingOptions>(own, failures) is { } read)
+        if (Read<LowRankTrainingOptions>(beside, failures) is { } read)
             (options.LearningRate, options.WeightDecay, options.Schedule, options.Targets, options.Except, options.Gradients) =
                 (read.LearningRate, read.WeightDecay, read.Schedule, read.Targets, read.Except, read.Gradients);
-        options.Method = WithLogger(Read<ILowRankStrategy>(text, failures, OwnKeys));
+        options.Method = Read<ILowRankStrategy>(text, failures, OwnKeys)?.WithLogger(loggers?.CreateLogger(Category));
 
         if (failures.Count > 0)
-            throw new OptionsValidationException(name, typeof(LowRankTrainingOptions), failures);
+            throw new OptionsValidationException(own, typeof(LowRankTrainingOptions), failures);
     }
 
-    public ValidateOptionsResult Validate(string? name1, LowRankTrainingOptions options)
+    public ValidateOptionsResult Validate(string? name, LowRankTrainingOptions options)
     {
-        if (name1 != name)
+        if (name != own)
             return ValidateOptionsResult.Skip;
 
         List<string> failures = [];
@@ -72,11 +71,4 @@ internal sealed class ConfigureTraining(string name, IConfiguration section, ILo
             return null;
         }
     }
-
-    private ILowRankStrategy? WithLogger(ILowRankStrategy? method) => method switch
-    {
-        UpdateMethod update => update with { Logger = loggers?.CreateLogger(Category) },
-        WeightSpaceMethod weightSpace => weightSpace with { Logger = loggers?.CreateLogger(Category) },
-        _ => method,
-    };
 }

@@ -12,8 +12,12 @@ public interface ILowRankStrategy
     /// <value>Short lower-case name, stored in checkpoints: "galore", "relora", "contoso.random-sign".</value>
     string Name { get; }
 
-    /// <value>Where the method reports to, and what is reported about it; null for nowhere. Default null.</value>
+    /// <value>Where the method reports to; null for nowhere. Default null.</value>
     ILogger? Logger => null;
+
+    /// <summary>The same method, reporting to another logger. Default: itself, of a method that reports nothing.</summary>
+    /// <param name="logger">The logger; null for none.</param>
+    ILowRankStrategy WithLogger(ILogger? logger) => this;
 
     /// <summary>Puts the method to work on <paramref name="model"/>. May re-parameterize it, but does not change the function that it computes, except for a
     /// method that starts from scratch and says so.</summary>

@@ -79,6 +79,8 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         ParameterOptions.Check(checks, Overrides, ObjectionsTo);
     }
 
+    ILowRankStrategy ILowRankStrategy.WithLogger(ILogger? logger) => this with { Logger = logger };
+
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 
     /// <inheritdoc/>

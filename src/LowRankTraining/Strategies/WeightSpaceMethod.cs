@@ -123,6 +123,8 @@ public abstract record WeightSpaceMethod : ILowRankStrategy, IPart
         return AdapterPlanner.Attach(model, targets, Checks.Require(this).Method, gradients);
     }
 
+    ILowRankStrategy ILowRankStrategy.WithLogger(ILogger? logger) => this with { Logger = logger };
+
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets) => Attach(model, targets);
 
     ILowRankSession ILowRankStrategy.Attach(nn.Module model, Targets? targets, GradientFlow gradients) => Attach(model, targets, gradients);
