@@ -35,7 +35,7 @@ public sealed partial class LowRankOptimizer
         if (factor == 1)
             return norm;
 
-        Window.ForgetTraces();
+        Window.DropTraces();
         foreach (var entry in _entries.Where(entry => entry.Parameter.requires_grad))
             entry.Scale(factor);
         return norm;

@@ -33,9 +33,9 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
                     json.Skip();
 
         if (dtype is null || dimensions < 0 || ends != offsets.Length)
-            throw new InvalidDataException($"'{Short(ref name)}' is no tensor: it needs a dtype, a shape and data_offsets.");
+            throw new InvalidDataException($"'{JsonText.Short(name)}' is no tensor: it needs a dtype, a shape and data_offsets.");
         if (dimensions > MostDimensions)
-            throw new InvalidDataException($"'{Short(ref name)}' has {dimensions} dimensions, and a tensor has {MostDimensions} at the most.");
+            throw new InvalidDataException($"'{JsonText.Short(name)}' has {dimensions} dimensions, and a tensor has {MostDimensions} at the most.");
         var tensor = new TensorDescription(dtype, dimensions, offsets[0], offsets[1]);
         tensor.RequireSize(bits, shape[..dimensions], ref name);
         return tensor;
@@ -47,9 +47,9 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
         foreach (var size in shape)
             (bits, isNegative) = (checked(bits * size), isNegative || size < 0);
         if (bits % 8 != 0)
-            throw new InvalidDataException($"'{Short(ref name)}' takes {bits} bits, which is no number of bytes.");
+            throw new InvalidDataException($"'{JsonText.Short(name)}' takes {bits} bits, which is no number of bytes.");
         if (isNegative || End - Begin != bits / 8)
-            throw new InvalidDataException($"'{Short(ref name)}' should take {bits / 8} bytes and takes {End - Begin}.");
+            throw new InvalidDataException($"'{JsonText.Short(name)}' should take {bits / 8} bytes and takes {End - Begin}.");
     }
 
     /// <summary>Whether a key is the one that is meant; then its value is read next.</summary>
@@ -58,7 +58,7 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
         if (!json.ValueTextEquals(key))
             return false;
         if (!isFirst)
-            throw TensorIndex.Twice($"{Short(ref name)}:{json.GetString()}");
+            throw TensorIndex.Twice($"{JsonText.Short(name)}:{json.GetString()}");
         return json.Read();
     }
 
@@ -69,8 +69,8 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
                 if (json.ValueTextEquals(dtype))
                     return (dtype, bits);
 
-        var given = json.TokenType == JsonTokenType.String ? Short(ref json) : $"{json.TokenType}";
-        throw new InvalidDataException($"'{Short(ref name)}' is of dtype {given}; known are {string.Join(", ", SafeTensorsTypes.Bits.Keys)}.");
+        var given = json.TokenType == JsonTokenType.String ? JsonText.Short(json) : $"{json.TokenType}";
+        throw new InvalidDataException($"'{JsonText.Short(name)}' is of dtype {given}; known are {string.Join(", ", SafeTensorsTypes.Bits.Keys)}.");
     }
 
     /// <summary>Reads a list of whole numbers as far as there is room for them.</summary>
@@ -86,6 +86,4 @@ internal readonly record struct TensorDescription(string Dtype, int Dimensions, 
                 numbers[count] = number;
         return count;
     }
-
-    private static string Short(ref Utf8JsonReader text) => JsonText.Short(text);
 }

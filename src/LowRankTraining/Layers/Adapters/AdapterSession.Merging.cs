@@ -2,7 +2,7 @@ using LowRankTraining.Checkpoints;
 
 namespace LowRankTraining.Layers;
 
-/// <content>The factors in their weights: for a while, and in a file.</content>
+/// <content>The factors in their weights: temporarily, and in a file.</content>
 public sealed partial class AdapterSession
 {
     /// <value>Whether the factors are in the weights temporarily, see <see cref="Merge"/>.</value>

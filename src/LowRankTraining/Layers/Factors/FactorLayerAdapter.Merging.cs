@@ -1,6 +1,6 @@
 namespace LowRankTraining.Layers;
 
-/// <content>The factors in their weight, for a while and for good.</content>
+/// <content>The factors in their weight, temporarily and for good.</content>
 internal partial class FactorLayerAdapter
 {
     private TemporaryMerge? _merge;

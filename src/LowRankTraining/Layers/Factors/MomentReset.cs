@@ -35,7 +35,7 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
             slot.Change(state, kind, new StepContext { Step = 0 }, moment => Masked(moment, masks));
 
         if (RestartClock)
-            state.SetCounter(AdamRule.Clock, 0);
+            state.SetCounter(adam.StepCounter, 0);
         Zeroed?.Count(slots[0].Read(state, kind));
     }
 
@@ -43,10 +43,10 @@ internal sealed record MomentReset(OptimizerReset Mode, double Ratio, bool Resta
     public void Clear(StateBag state, AdamRule adam, long entries)
     {
         Zeroed?.CountAll(entries);
-        var steps = state.Counter(AdamRule.Clock);
+        var steps = state.Counter(adam.StepCounter);
         adam.Reset(state);
         if (!RestartClock)
-            state.SetCounter(AdamRule.Clock, steps);
+            state.SetCounter(adam.StepCounter, steps);
     }
 
     private static Tensor Masked(Tensor moment, IEnumerable<(Func<Tensor, Tensor> Of, Tensor Survivors)> masks)

@@ -83,7 +83,7 @@ internal sealed class OwnedStates(IReadOnlyList<ParameterState> entries, Counted
         return counts.cpu().data<long>().ToArray();
     }
 
-    /// <summary>Forgets what owners have updated, or were to update.</summary>
+    /// <summary>Drops what owners have updated, or were to update.</summary>
     public void Drop() => _reduced.Clear();
 
     /// <summary>Replaces squared norms of what waits for the step by those of its owner, who knows them.</summary>

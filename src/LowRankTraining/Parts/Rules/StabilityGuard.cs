@@ -81,16 +81,16 @@ public sealed record StabilityGuard : ISpikeGuard
     private Tensor Stabilize(Tensor gradient, long update, long t, StateBag state)
     {
         using var scope = NewDisposeScope();
-        var tamed = AdaClip(gradient, t, state);
+        var clipped = AdaClip(gradient, t, state);
 
         var gamma1 = NormDecay * (MomentumSchedule?.Factor(update) ?? 1);
-        var norm = tamed.norm();
+        var norm = clipped.norm();
         var mean = Average(Norm, norm, gamma1, state);
         var square = Average(Square, norm.square(), SquaredNormDecay, state);
 
         var target = mean.div(1 - Math.Pow(gamma1, t)) / square.div(1 - Math.Pow(SquaredNormDecay, t)).sqrt_().add_(Epsilon);
-        tamed.mul_(where(norm.gt(0), target / norm, ones_like(norm)));
-        return tamed.MoveToOuterDisposeScope();
+        clipped.mul_(where(norm.gt(0), target / norm, ones_like(norm)));
+        return clipped.MoveToOuterDisposeScope();
     }
 
     /// <returns>A new tensor.</returns>
