@@ -28,11 +28,11 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>A micro-batch of several has been taken.</summary>
     public void Begin() => _isBegun = true;
 
-    /// <summary>A backward pass has had a gradient, and projected or used it. Where that was the last one of a step, as it was in the step before, remembers a
+    /// <summary>A backward pass has had a gradient, and projected or used it. Where that was the last one of a step, as it was in the step before, keeps a
     /// little of the gradients beside it, which are those of layers above.</summary>
     public void Follow()
     {
-        ForgetTraces();
+        DropTraces();
         _isFollowed = ++_followed != _followedBefore;
 
         // One gradient alone may be scaled on purpose.
@@ -58,28 +58,29 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
 
     /// <summary>On a GPU, one read for all gradients instead of one each; on the CPU a read costs nothing, and each rule judges by the smallest tensor that it
     /// has.</summary>
-    /// <returns>Null where none is on a device.</returns>
-    public Dictionary<ParameterState, GradientVerdict?>? JudgeOnDevice()
+    public void JudgeOnDevice()
     {
+        foreach (var entry in entries)
+            entry.Verdict = null;
         if (!entries.Any(entry => entry.IsOnDevice))
-            return null;
+            return;
 
         using var scope = NewDisposeScope();
         var gradients = entries.Where(entry => entry.IsOnDevice && entry.Parameter.requires_grad)
-            .Select(entry => (entry, gradient: entry.DenseGradient() ?? entry.Accumulated))
-            .Where(pair => pair.gradient is not null).ToArray();
+            .Select(entry => (Entry: entry, Gradient: entry.DenseGradient() ?? entry.Accumulated))
+            .Where(pair => pair.Gradient is not null).ToArray();
         if (gradients.Length == 0)
-            return null;
+            return;
 
-        var verdicts = GradientCheck.JudgeAll([.. gradients.Select(pair => pair.gradient!)]);
-        return gradients.Zip(verdicts).ToDictionary(pair => pair.First.entry, pair => (GradientVerdict?)pair.Second);
+        foreach (var ((entry, _), verdict) in gradients.Zip(GradientCheck.JudgeAll([.. gradients.Select(pair => pair.Gradient!)])))
+            entry.Verdict = verdict;
     }
 
     /// <summary>Takes gradients into the subspace where that is possible, and frees them.</summary>
     /// <returns>How many.</returns>
     public int TakeIn()
     {
-        ForgetTraces();
+        DropTraces();
         var taken = 0;
         foreach (var entry in entries)
         {
@@ -99,11 +100,11 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         return taken;
     }
 
-    /// <summary>Remembers a little of the gradients that go on adding up beside what has been accumulated.</summary>
+    /// <summary>Keeps a little of the gradients that go on adding up beside what has been accumulated.</summary>
     public void Trace() => Trace(entries.Any(entry => entry.Accumulated is not null) ? entries : []);
 
     /// <summary>All gradients are changed alike now.</summary>
-    public void ForgetTraces()
+    public void DropTraces()
     {
         _traces?.Dispose();
         (_traces, _isFollowed) = (null, false);
@@ -192,7 +193,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>Drops all that has been taken: another step begins.</summary>
     public void Drop()
     {
-        ForgetTraces();
+        DropTraces();
         if (_followed > 0)
             (_followedBefore, _followed) = (_followed, 0);
         (_isBegun, Divisor, IsDivided) = (false, 1, false);
@@ -224,7 +225,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
     /// <summary>Puts back what an open window had left in the gradients when the state was saved.</summary>
     public void Resume()
     {
-        ForgetTraces();
+        DropTraces();
         (_isBegun, Divisor, IsDivided) = (false, 1, false);
         foreach (var entry in entries)
         {
@@ -238,7 +239,7 @@ internal sealed class GradientWindow(IReadOnlyList<ParameterState> entries) : ID
         }
     }
 
-    public void Dispose() => ForgetTraces();
+    public void Dispose() => DropTraces();
 
     private void Trace(IEnumerable<ParameterState> traced)
     {

@@ -124,7 +124,8 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         using (no_grad())
         {
             _replicas?.Reduce();
-            UpdateAll(Window.JudgeOnDevice());
+            Window.JudgeOnDevice();
+            UpdateAll();
             if (_replicas is { Owned.Any: true })
                 _counters.Add(_replicas.Owned.Gather());
             Window.KeepNorm(_clipByLastNorm);
@@ -142,7 +143,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
         return loss!;
     }
 
-    private void UpdateAll(Dictionary<ParameterState, GradientVerdict?>? verdicts)
+    private void UpdateAll()
     {
         // What has been accumulated is freed by its update: there is room then for the copies that large tables are updated in.
         var isAnyAccumulated = false;
@@ -151,13 +152,13 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
 
         (_idle, var zeros) = (0, _counters.ZeroGradients);
         if (isAnyAccumulated)
-            UpdateThose(takeAccumulated: true, verdicts);
-        UpdateThose(takeAccumulated: false, verdicts);
+            UpdateThose(takeAccumulated: true);
+        UpdateThose(takeAccumulated: false);
         _idle += _counters.ZeroGradients - zeros;
         TellOfNothing();
     }
 
-    private void UpdateThose(bool takeAccumulated, Dictionary<ParameterState, GradientVerdict?>? verdicts)
+    private void UpdateThose(bool takeAccumulated)
     {
         using var scope = NewDisposeScope();
         foreach (var entry in _entries)
@@ -166,7 +167,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
                 continue;
 
             Window.ClipByLast(entry, _clipByLastNorm);
-            Update(entry, StepOf(entry) with { Verdict = verdicts?.GetValueOrDefault(entry) });
+            Update(entry, StepOf(entry) with { Verdict = entry.Verdict });
 
             // A scope for each parameter would cost more than what most of them leave in it.
             if (scope.DisposablesCount > 0)

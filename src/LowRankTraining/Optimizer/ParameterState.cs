@@ -46,6 +46,9 @@ internal sealed class ParameterState : OptimizerState, IGradientTaker
     /// <value>Whether this step takes what has been accumulated, and not a gradient that is there.</value>
     public bool TakesAccumulated { get; set; }
 
+    /// <value>What the gradient of this step is good for, where the optimizer has looked at all of a device; else null.</value>
+    public GradientVerdict? Verdict { get; set; }
+
     /// <value>What is known of sending its R in the backward pass.</value>
     public OverlappedPart Overlap { get; } = new();
 
