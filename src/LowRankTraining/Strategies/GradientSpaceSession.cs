@@ -1,17 +1,15 @@
 namespace LowRankTraining.Strategies;
 
-/// <summary>A gradient-space method at work: the model stays as it is, matrices get a subspace rule, everything else a full-rank one.</summary>
-internal sealed class GradientSpaceSession : ILowRankSession
+/// <summary>A method at work that leaves the model as it is: every parameter has its rule.</summary>
+/// <param name="method">The method.</param>
+/// <param name="plans">Every parameter, in the model's order.</param>
+internal sealed class GradientSpaceSession(UpdateMethod method, IReadOnlyList<ParameterPlan> plans) : ILowRankSession
 {
-    private readonly IReadOnlyList<ParameterPlan> _plans;
+    public string Strategy => method.Name;
 
-    public GradientSpaceSession(string strategy, ulong seed, IReadOnlyList<ParameterPlan> plans) => (Strategy, Seed, _plans) = (strategy, seed, plans);
+    public ulong Seed => method.Seed;
 
-    public string Strategy { get; }
-
-    public ulong Seed { get; }
-
-    public ILowRankStrategy? Method { get; init; }
+    public ILowRankStrategy Method => method;
 
     /// <value>The model, where it is known: its parameters are looked up again, since it may be moved before the optimizer is made.</value>
     public nn.Module? Model { get; init; }
@@ -32,13 +30,10 @@ internal sealed class GradientSpaceSession : ILowRankSession
             + $"({Spared.Select(matrix => matrix.Name).Few(4)}). Set Rank.",
     };
 
-    private Ties? Ties { get; init; }
+    /// <value>The places of the model that share a parameter; null where there are none, and where the model is not known.</value>
+    public Ties? Ties { private get; init; }
 
-    public IReadOnlyList<ParameterPlan> Parameters => Model is null ? _plans : _plans.In(Model);
-
-    /// <summary>The same session on the parameters of a model.</summary>
-    public GradientSpaceSession On(nn.Module model, IEnumerable<NamedParameter> parameters) =>
-        new(Strategy, Seed, _plans) { Method = Method, Spared = Spared, Unused = Unused, Model = model, Ties = Ties.Of(model, parameters) };
+    public IReadOnlyList<ParameterPlan> Parameters => Model is null ? plans : plans.In(Model);
 
     public static ParameterPlan Plan(NamedParameter candidate, UpdateRule rule) => new(candidate.Name, candidate.Parameter, rule)
     {
@@ -49,7 +44,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <exception cref="ArgumentException">Two parts of a rule keep something of one name.</exception>
     public void RequireDistinctSlots()
     {
-        foreach (var plan in _plans)
+        foreach (var plan in plans)
             plan.NewState().Dispose();
     }
 
@@ -57,7 +52,7 @@ internal sealed class GradientSpaceSession : ILowRankSession
     /// <exception cref="ArgumentException">There are some, and they are refused.</exception>
     public void ReportLowerRanks(bool refused, ILogger? logger)
     {
-        var notes = _plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
+        var notes = plans.Where(plan => plan.Note is not null).Select(plan => $"{plan.Name}: {plan.Note}").ToArray();
         if (notes.Length > 0 && refused)
             throw new ArgumentException(
                 "Under Strict no rank may be above the side that it compresses. Lower Rank, or leave these matrices out with Targets.Except: " +

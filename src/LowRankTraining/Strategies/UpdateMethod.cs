@@ -98,7 +98,7 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
         GradientSpaceSession Planned()
         {
             var parameters = NamedParameter.Of(model);
-            var plan = Plan(parameters, targets).On(model, parameters);
+            var plan = Plan(parameters, targets, model);
             if (gradients != GradientFlow.Whole)
                 TappedSession.Require(this, plan, gradients);
             foreach (var (name, module) in model.named_modules())
@@ -115,10 +115,10 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     public ILowRankSession Attach(IEnumerable<(string name, Parameter parameter)> named_parameters, Targets? targets = null)
     {
         Checks.Require(this);
-        return Plan(NamedParameter.From(named_parameters), targets);
+        return Plan(NamedParameter.From(named_parameters), targets, model: null);
     }
 
-    private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets)
+    private GradientSpaceSession Plan(IReadOnlyList<NamedParameter> parameters, Targets? targets, nn.Module? model)
     {
         targets = Targets.Of(targets, DefaultTargets);
         targets?.RequireAny(parameters);
@@ -131,9 +131,10 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
 
         var place = 0;
         var spared = new List<(string Name, UpdateRule Rule)>();
-        var session = new GradientSpaceSession(Name, Seed, [.. parameters.Select(Plan)])
+        var session = new GradientSpaceSession(this, [.. parameters.Select(Plan)])
         {
-            Method = this,
+            Model = model,
+            Ties = model is null ? null : Ties.Of(model, parameters),
             Spared = spared,
             Unused = targets?.Unused(parameters) ?? [],
         };
