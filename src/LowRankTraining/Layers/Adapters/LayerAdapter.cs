@@ -11,7 +11,7 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
 
     public override ReparameterizedLinear? Replacing => Layer;
 
-    public override IEnumerable<ParameterPlan> Plans => Layer.Parts.Select(part => Plan(part.Name, part.Parameter, settings.Adam));
+    public override IEnumerable<ParameterPlan> Plans => Layer.Parts.Select(part => Plan(part.Name, part.Parameter));
 
     protected ReparameterizedLinear Layer { get; } = layer;
 
@@ -66,9 +66,12 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
             Layer.Release();
     }
 
+    /// <summary>The rule of a part. Default: Adam.</summary>
+    protected virtual UpdateRule RuleOf(string part) => settings.Adam;
+
     /// <summary>How a part is trained. A factor that is a weight is decayed like one; decay of what is only added to a weight would shrink something else, and
     /// its gradient is zero while what it is multiplied by is.</summary>
-    protected virtual ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule) => new(Site.Sibling(name), parameter, rule)
+    protected virtual ParameterPlan Plan(string name, Parameter parameter) => new(Site.Sibling(name), parameter, RuleOf(name))
     {
         WeightDecayMultiplier = Layer.IsWeight ? 1 : 0,
         AcceptZeroGradient = !Layer.IsWeight,

@@ -83,10 +83,11 @@ internal sealed class InRankAdapter : LayerAdapter
         Layer.Take(new(zeros(u.shape[0], rank, u.dtype, u.device), zeros(rank, v.shape[1], v.dtype, v.device)));
     }
 
+    protected override UpdateRule RuleOf(string part) => part == FactorizedLinear.NameOfV ? _v : _u;
+
     /// <summary>While U is zero, as it is at the start beside a frozen weight, so is V's gradient: a step like any other.</summary>
-    protected override ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule) => base.Plan(name, parameter, rule) with
+    protected override ParameterPlan Plan(string name, Parameter parameter) => base.Plan(name, parameter) with
     {
-        Rule = name == FactorizedLinear.NameOfV ? _v : _u,
         SessionSlots = name == FactorizedLinear.NameOfU ? [Modes, Active, Stable, Settled] : [],
         AcceptZeroGradient = name == FactorizedLinear.NameOfV && Layer.weight is not null,
         CanHaveShape = shape => shape.Length == 2 && (name == FactorizedLinear.NameOfV

@@ -14,16 +14,14 @@ internal sealed class SparseReplacement : LayerAdapter
             effective is null ? "the weight was discarded for new parts" : SparseReport.Kept(Weight, effective));
     }
 
+    protected override UpdateRule RuleOf(string part) => part == SparseLowRankLinear.ValuesName ? new SparseValuesRule(_recipe) : base.RuleOf(part);
+
     /// <summary>While B is zero so is A's gradient: a step like any other, and none to be counted as skipped.</summary>
-    protected override ParameterPlan Plan(string name, Parameter parameter, UpdateRule rule)
+    protected override ParameterPlan Plan(string name, Parameter parameter) => base.Plan(name, parameter) with
     {
-        var plan = base.Plan(name, parameter, rule) with { AcceptZeroGradient = name == LowRankFactors.A };
-        return name != SparseLowRankLinear.ValuesName ? plan : plan with
-        {
-            Rule = new SparseValuesRule(_recipe),
-            AttachedBytes = _recipe.KeepsIndices ? ((SparseLowRankLinear)Layer).Support.IndexBytes : 0,
-        };
-    }
+        AcceptZeroGradient = name == LowRankFactors.A,
+        AttachedBytes = name == SparseLowRankLinear.ValuesName && _recipe.KeepsIndices ? ((SparseLowRankLinear)Layer).Support.IndexBytes : 0,
+    };
 }
 
 /// <summary>Adam on the values of a sparse part. A checkpoint of another support is refused where the support is not in it.</summary>

@@ -6,13 +6,13 @@ internal sealed class SpectronMethod(
     : ReplacingMethod(settings, layer)
 {
     public override SpectronAdapter Adapt(in AdapterRequest request) =>
-        new(request, Settings, (FactorizedLinear)LayerFor(request.Site, request.Rank), rule, iterations);
+        new(request, Settings, LayerFor(request.Site, request.Rank), rule, iterations);
 
     protected override UpdateRule RuleOf(string factor) => rule;
 }
 
 /// <summary>Two factors whose steps are divided by the sum of their norms.</summary>
-internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings settings, FactorizedLinear layer, SpectronRule rule, int iterations)
+internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings settings, ReparameterizedLinear layer, SpectronRule rule, int iterations)
     : LayerAdapter(request, settings, layer)
 {
     private readonly ulong _seed = settings.Seed;
@@ -36,7 +36,7 @@ internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings
             SpectronRule.SetNorms(state.For(factor), norms);
     }
 
-    protected override ParameterPlan Plan(string name, Parameter parameter, UpdateRule adam) => base.Plan(name, parameter, rule);
+    protected override UpdateRule RuleOf(string part) => rule;
 
     private ulong KeyOf(string part) => RandomKey.For(_seed, Name, "singular vector", 0, part);
 }
