@@ -14,7 +14,7 @@ public interface IPart
 
 /// <summary>Collects what is wrong with the options of a method and of its parts, each with the path to it:
 /// "Fira.Limiter.MaxGrowth is 0.5: it must be above 1."</summary>
-/// <remarks>The name of an option is taken from the expression that reads it.</remarks>
+/// <remarks>The name of an option is taken from the expression that reads it. Of a number that may be missing null is right.</remarks>
 public sealed class Checks
 {
     /// <summary>What weights in float32 can be multiplied by, with room on either side.</summary>
@@ -45,28 +45,29 @@ public sealed class Checks
     }
 
     /// <summary>value ≥ minimum, and a number that float32 can be multiplied by.</summary>
-    public Checks AtLeast(double minimum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Range(value >= minimum && value <= Largest, option, value, $"at least {Text(minimum)}{Limits(value >= minimum)}");
+    public Checks AtLeast(double minimum, double? value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is null || (value >= minimum && value <= Largest), option, value, $"at least {Text(minimum)}{Limits(value >= minimum)}");
 
     /// <summary>value &gt; minimum, and a number that float32 can be multiplied by.</summary>
-    public Checks Above(double minimum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Range(value > minimum && value <= Largest && (minimum != 0 || value >= Smallest), option, value, $"above {Text(minimum)}{Limits(value > minimum)}");
+    public Checks Above(double minimum, double? value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is null || (value > minimum && value <= Largest && (minimum != 0 || value >= Smallest)), option, value,
+            $"above {Text(minimum)}{Limits(value > minimum)}");
 
     /// <summary>0 ≤ value &lt; 1.</summary>
-    public Checks Fraction(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Range(value is >= 0 and < 1, option, value, "at least 0 and below 1");
+    public Checks Fraction(double? value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is null or (>= 0 and < 1), option, value, "at least 0 and below 1");
 
     /// <summary>0 &lt; value &lt; 1.</summary>
-    public Checks Share(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Range(value is > 0 and < 1, option, value, "above 0 and below 1");
+    public Checks Share(double? value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is null or (> 0 and < 1), option, value, "above 0 and below 1");
 
     /// <summary>0 &lt; value ≤ 1.</summary>
-    public Checks Ratio(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Range(value is > 0 and <= 1, option, value, "above 0 and at most 1");
+    public Checks Ratio(double? value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is null or (> 0 and <= 1), option, value, "above 0 and at most 1");
 
     /// <summary>minimum ≤ value ≤ maximum.</summary>
-    public Checks Between(double minimum, double maximum, double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Range(value >= minimum && value <= maximum, option, value, $"at least {Text(minimum)} and at most {Text(maximum)}");
+    public Checks Between(double minimum, double maximum, double? value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Range(value is null || (value >= minimum && value <= maximum), option, value, $"at least {Text(minimum)} and at most {Text(maximum)}");
 
     /// <summary>One of the named values of an enumeration.</summary>
     public Checks Defined<TEnum>(TEnum value, [CallerArgumentExpression(nameof(value))] string option = "") where TEnum : struct, Enum =>
@@ -117,7 +118,7 @@ public sealed class Checks
 
     private bool IsNested => _path.Contains('.');
 
-    private Checks Range(bool holds, string option, object value, string requirement) =>
+    private Checks Range(bool holds, string option, object? value, string requirement) =>
         Add(holds, $"{PathOf(option)} is {Text(value)}: it must be {requirement}.");
 
     private Checks Add(bool holds, string failure)
@@ -130,7 +131,7 @@ public sealed class Checks
     private static string Limits(bool isOnTheRightSide) =>
         isOnTheRightSide ? $", and a number that float32 can be multiplied by: from {Text(Smallest)} to {Text(Largest)}" : "";
 
-    private static string Text(object value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
+    private static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
 }
 
 /// <summary>Refused options, whose message is the sentences on them, one after the other.</summary>

@@ -72,8 +72,8 @@ public sealed record ParameterOptions : IPart
         ArgumentNullException.ThrowIfNull(checks);
         checks
             .Require(!string.IsNullOrEmpty(Pattern), $"{checks.PathOf(nameof(Pattern))} is empty: it must be a part of a name.")
-            .AtLeast(1, Rank ?? 1, nameof(Rank))
-            .Above(0, Scale ?? 1, nameof(Scale))
+            .AtLeast(1, Rank)
+            .Above(0, Scale)
             .AtLeast(0, LearningRate)
             .AtLeast(0, WeightDecay)
             .NoEffect(Frozen && (SaysHowToUpdate || LearningRate != 1 || WeightDecay != 1), nameof(Frozen),

@@ -45,6 +45,6 @@ public sealed record LowRankFactorization : FactorizedLayerMethod
     public override void Check(Checks checks)
     {
         base.Check(checks);
-        checks.OptionalPart(Ranks).AtLeast(1, RefactorEvery ?? 1, nameof(RefactorEvery));
+        checks.OptionalPart(Ranks).AtLeast(1, RefactorEvery);
     }
 }

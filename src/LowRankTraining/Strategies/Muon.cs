@@ -58,7 +58,7 @@ public sealed record Muon : AdamMethod
         checks
             .Fraction(Momentum)
             .Unused(Momentum > 0, Nesterov, true, "there is no momentum")
-            .Between(1, 100, NewtonSchulzSteps ?? 1, nameof(NewtonSchulzSteps))
+            .Between(1, 100, NewtonSchulzSteps)
             .Unused(NewtonSchulzSteps is not null, InBFloat16, false, "the polar factor is exact")
             .Defined(Scaling);
     }

@@ -70,7 +70,7 @@ public sealed record StableSpam : AdamMethod
             .Fraction(NormDecay)
             .Fraction(SquaredNormDecay)
             .AtLeast(0, ResetEvery)
-            .AtLeast(1, TotalSteps ?? 1, nameof(TotalSteps))
+            .AtLeast(1, TotalSteps)
             .Ratio(FinalMomentum)
             .Unused(TotalSteps is not null, FinalMomentum, 0.5, "TotalSteps is null, so that momentum stays");
     }

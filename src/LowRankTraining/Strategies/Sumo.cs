@@ -52,7 +52,7 @@ public sealed record Sumo : GradientSpaceMethod
         base.Check(checks);
         checks
             .Fraction(Momentum)
-            .Between(1, 100, NewtonSchulzSteps ?? 1, nameof(NewtonSchulzSteps))
+            .Between(1, 100, NewtonSchulzSteps)
             .Defined(Scaling)
             .AtLeast(0, ResidualScale);
     }

@@ -43,7 +43,7 @@ public sealed record PolarRule : DirectionRule
     public override void Check(Checks checks) => checks
         .Fraction(Momentum)
         .Unused(Momentum > 0, Nesterov, true, "there is no momentum")
-        .Between(1, MostSteps, NewtonSchulzSteps ?? 1, nameof(NewtonSchulzSteps))
+        .Between(1, MostSteps, NewtonSchulzSteps)
         .Unused(NewtonSchulzSteps is not null, InBFloat16, false, "the polar factor is exact")
         .Defined(Scaling)
         .Moments(States);

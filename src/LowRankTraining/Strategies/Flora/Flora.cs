@@ -64,7 +64,7 @@ public sealed record Flora : UpdateMethod
         checks
             .AtLeast(1, Rank)
             .AtLeast(1, ResampleEvery)
-            .AtLeast(1, MaxAspectRatio ?? 1, nameof(MaxAspectRatio))
+            .AtLeast(1, MaxAspectRatio)
             .Fraction(Beta1)
             .Moments(States)
             .Part(Adafactor)

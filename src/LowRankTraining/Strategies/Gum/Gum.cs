@@ -61,7 +61,7 @@ public sealed record Gum : AdamMethod
             .Fraction(OutsideShare)
             .Above(0, OutsideShare)
             .Fraction(Momentum)
-            .Between(1, 100, NewtonSchulzSteps ?? 1, nameof(NewtonSchulzSteps))
+            .Between(1, 100, NewtonSchulzSteps)
             .Defined(Scaling)
             .Part(Basis)
             .Require(Basis?.IsOrthonormal != false, $"{checks.PathOf(nameof(Basis))} is {Basis?.GetType().Name}, which is not orthonormal, so that nothing "

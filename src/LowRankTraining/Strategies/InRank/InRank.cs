@@ -79,7 +79,7 @@ public sealed record InRank : FactorizedLayerMethod
             .AtLeast(0, WarmupSteps)
             .AtLeast(1, CheckEvery)
             .AtLeast(1, StableChecks)
-            .AtLeast(1, GrowSteps ?? 1, nameof(GrowSteps))
+            .AtLeast(1, GrowSteps)
             .Above(0, StartScale)
             .NoEffect(StartScale != 1 && KeepsWeights, nameof(StartScale), "beside W₀ the product of the factors starts at zero. Leave it out.")
             .Defined(Compatibility);

@@ -49,7 +49,7 @@ internal sealed record FactoredMomentumRule : UpdateRule
         .Fraction(Momentum)
         .Above(0, Scale)
         .AtLeast(0, ResidualScale)
-        .Above(0, MostInverse ?? 1, nameof(MostInverse))
+        .Above(0, MostInverse)
         .AtLeast(0, Epsilon)
         .Unused(ResidualScale > 0, UsesNewSubspace, false, "ResidualScale is 0, so that there is no residual")
         .Defined(Scaling);

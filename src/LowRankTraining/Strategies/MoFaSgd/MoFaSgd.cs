@@ -59,7 +59,7 @@ public sealed record MoFaSgd : AdamMethod
             .AtLeast(1, Rank)
             .Fraction(Momentum)
             .AtLeast(0, ResidualScale)
-            .Above(0, MostInverse ?? 1, nameof(MostInverse))
+            .Above(0, MostInverse)
             .Defined(Scaling);
     }
 }

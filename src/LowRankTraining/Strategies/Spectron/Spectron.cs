@@ -65,7 +65,7 @@ public sealed record Spectron : FactorizedLayerMethod
         base.Check(checks);
         checks
             .Fraction(Momentum)
-            .Between(1, 100, NewtonSchulzSteps ?? 1, nameof(NewtonSchulzSteps))
+            .Between(1, 100, NewtonSchulzSteps)
             .Unused(NewtonSchulzSteps is not null, InBFloat16, false, "the polar factor is exact")
             .Between(1, 1000, PowerIterations)
             .Above(0, Scale);

@@ -51,7 +51,7 @@ public sealed record SwitchLoRA : WeightSpaceMethod
         base.Check(checks);
         CheckExactStates(checks, "each vector of the factors has moments and a step counter of its own");
         checks.AtLeast(1, SwitchEvery)
-            .AtLeast(1, TotalSteps ?? 1, nameof(TotalSteps))
+            .AtLeast(1, TotalSteps)
             .Ratio(SwitchDecay)
             .NoEffect(SwitchDecay != UsualDecay && TotalSteps is null, nameof(SwitchDecay),
                 "TotalSteps is null, so that the rate stays. Set TotalSteps, or leave it out.")

@@ -68,7 +68,7 @@ public sealed record WeLore : FactorizedLayerMethod
     {
         base.Check(checks);
         checks.Share(Ratio)
-            .Between(0, 1, MinRatio ?? 0, nameof(MinRatio))
+            .Between(0, 1, MinRatio)
             .NoEffect(TableStates != StateFormat.Float32 && TrainOthers, nameof(TableStates), "tables of embeddings stay frozen. Leave it out.")
             .Require(Plan is null || (Ratio, MinRatio) == (Half, Half),
                 $"{checks.PathOf(nameof(Plan))} is set, so that Ratio and MinRatio have no effect: leave both out, or make the plan with them.");
