@@ -1,4 +1,4 @@
-namespace LowRankTraining.Parts;
+namespace LowRankTraining.Strategies;
 
 /// <summary>Projects a tensor of more than two dimensions along each of them, and runs a rule on the small core:
 /// GaLore for convolutions, without flattening them.</summary>
