@@ -90,5 +90,5 @@ public interface IOptimizerState
 {
     /// <summary>The state of <paramref name="parameter"/>.</summary>
     /// <exception cref="ArgumentException">The optimizer does not handle this parameter.</exception>
-    StateBag For(Parameter parameter);
+    StateBag StateOf(Parameter parameter);
 }

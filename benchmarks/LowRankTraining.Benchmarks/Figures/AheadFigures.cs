@@ -46,7 +46,7 @@ internal static class AheadFigures
             optimizer.step();
         }
 
-        var basis = optimizer.For(weight)["basis"].to(ScalarType.Float64);
+        var basis = optimizer.StateOf(weight)["basis"].to(ScalarType.Float64);
         var exact = gradient.to(ScalarType.Float64);
         var inside = (exact.shape[0] < exact.shape[1] ? basis.t().mm(exact) : exact.mm(basis)).square().sum();
         return (inside / linalg.svdvals(exact).narrow(0, 0, basis.shape[1]).square().sum()).ToDouble();

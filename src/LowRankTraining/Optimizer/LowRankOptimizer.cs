@@ -83,7 +83,7 @@ public sealed partial class LowRankOptimizer : OptimizerHelper, IOptimizerState
     /// <inheritdoc/>
     /// <exception cref="ObjectDisposedException">The optimizer has been disposed.</exception>
     /// <exception cref="InvalidOperationException">The model was moved or disposed after the optimizer was made.</exception>
-    public StateBag For(Parameter parameter)
+    public StateBag StateOf(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
         if (!_disposed && !parameter.IsInvalid && EntryOf(parameter) is { } entry)

@@ -34,7 +34,7 @@ public class GradientTests
         // A factor whose partner has just been zeroed has a zero gradient by construction: its plan takes that as a step like any other.
         var plans = optimizer.Session.Parameters.Where(plan => plan.Parameter.requires_grad && !(kind == "zero" && plan.AcceptZeroGradient)).ToArray();
         var weights = plans.Select(plan => Weight(plan).clone()).ToArray();
-        var states = plans.Select(plan => Snapshot(optimizer.For(plan.Parameter))).ToArray();
+        var states = plans.Select(plan => Snapshot(optimizer.StateOf(plan.Parameter))).ToArray();
         var skipped = optimizer.SkippedUpdates;
 
         foreach (var plan in plans)
@@ -42,7 +42,7 @@ public class GradientTests
         optimizer.step();
 
         plans.Zip(weights).Should().OnlyContain(pair => Weight(pair.First).allclose(pair.Second, 0, 0));
-        plans.Select(plan => Snapshot(optimizer.For(plan.Parameter))).Should().BeEquivalentTo(states, options => options.WithStrictOrdering());
+        plans.Select(plan => Snapshot(optimizer.StateOf(plan.Parameter))).Should().BeEquivalentTo(states, options => options.WithStrictOrdering());
         (optimizer.SkippedUpdates - skipped).Should().Be(plans.Length);
         optimizer.NonFiniteGradients.Should().Be(kind == "zero" ? 0 : plans.Length);
     }

@@ -49,7 +49,7 @@ public class ShapeTests
         Problems.Train(model, optimizer, 1, 3);
 
         var bias = optimizer.Session.Parameters.Single(plan => plan.Name == "first.bias");
-        optimizer.For(bias.Parameter).Tensors.Values.Should().OnlyContain(tensor => tensor.dim() == 0 || tensor.shape.SequenceEqual(bias.Parameter.shape));
+        optimizer.StateOf(bias.Parameter).Tensors.Values.Should().OnlyContain(tensor => tensor.dim() == 0 || tensor.shape.SequenceEqual(bias.Parameter.shape));
         model.get_parameter("first.bias")!.allclose(before).Should().BeFalse();
     }
 }

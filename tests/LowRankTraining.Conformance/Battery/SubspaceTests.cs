@@ -49,7 +49,7 @@ public class SubspaceTests
             optimizer.step();
         }
 
-        var found = optimizer.For(weight)["basis"];
+        var found = optimizer.StateOf(weight)["basis"];
         optimizer.Refreshes.Should().Be(1000);
         (found.t().mm(found) - eye(found.shape[1], device: found.device)).abs().max().ToDouble().Should().BeLessThan(1e-5);
     }
@@ -67,7 +67,7 @@ public class SubspaceTests
             optimizer.step();
         }
 
-        var found = optimizer.For(weight)["basis"];
+        var found = optimizer.StateOf(weight)["basis"];
         var inside = (rows < columns ? found.t().mm(gradient) : gradient.mm(found)).square().sum().ToDouble();
         var best = linalg.svdvals(gradient).narrow(0, 0, found.shape[1]).square().sum().ToDouble();
 
@@ -129,7 +129,7 @@ public class SubspaceTests
 
         optimizer.step();
 
-        var basis = optimizer.For(weight)["basis"];
+        var basis = optimizer.StateOf(weight)["basis"];
         basis.max(0).values.allclose(basis.abs().max(0).values).Should().BeTrue();
     }
 

@@ -48,7 +48,7 @@ public static class PriLoRAFunctions
         {
             model.call(Trajectory.ToTensor(golden[$"x.{batch}"]));
             optimizer.step();
-            deviations.Add(Deviation.Of($"running_norm.{batch}", optimizer.For(a)["input_norms"], golden[$"running_norm.{batch}"]));
+            deviations.Add(Deviation.Of($"running_norm.{batch}", optimizer.StateOf(a)["input_norms"], golden[$"running_norm.{batch}"]));
         }
 
         deviations.Add(Deviation.Of($"pruned_{name}", a, golden[$"pruned_{name}"]));

@@ -43,7 +43,7 @@ public static class Trajectory
 
         using var optimizer = attach([(Weight, weight), ("bystander", bystander)], targets)
             .CreateOptimizer(golden.Has("hp.lr") ? golden.Number("hp.lr") : 1, decay);
-        var state = optimizer.For(weight);
+        var state = optimizer.StateOf(weight);
         var deviations = new List<Deviation>();
         var start = golden["w.0"].Values;
 

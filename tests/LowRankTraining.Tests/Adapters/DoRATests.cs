@@ -138,7 +138,7 @@ public class DoRATests
         values[1].Should().BeGreaterThan(1e-4);
         values[2].Should().BeLessThan(1e-12);
         optimizer.SkippedUpdates.Should().Be(0, "a factor that waits for its first gradient is not refused one");
-        var state = optimizer.For(optimizer.Session.Parameters.Single(plan => plan.Name == "second.lora_B").Parameter);
+        var state = optimizer.StateOf(optimizer.Session.Parameters.Single(plan => plan.Name == "second.lora_B").Parameter);
         state.Tensors.Keys.Should().Contain(["basis_left", "basis_right"]);
         state["exp_avg"].shape.Should().Equal(2, 2);
     }

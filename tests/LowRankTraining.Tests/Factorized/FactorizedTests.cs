@@ -78,9 +78,9 @@ public class FactorizedTests
             .DenseOfRowMajor((int)u.shape[0], (int)v.shape[1], [.. u.mm(v).reshape(-1).data<double>()]).Svd(computeVectors: false).S;
         foreach (var gram in new[] { u.t().mm(u), v.mm(v.t()) })
             Draw.Error(gram, tensor(values.Take(4).ToArray()).diag()).Should().BeLessThan(dtype == ScalarType.BFloat16 ? 0.02 : 1e-5);
-        optimizer.For(layer.factor_U).Bytes.Should().Be(0, "the moments are those of other numbers");
-        optimizer.For(layer.factor_V).Bytes.Should().Be(0);
-        optimizer.For(model.get_parameter("lm_head.weight")!).Bytes.Should().BePositive();
+        optimizer.StateOf(layer.factor_U).Bytes.Should().Be(0, "the moments are those of other numbers");
+        optimizer.StateOf(layer.factor_V).Bytes.Should().Be(0);
+        optimizer.StateOf(model.get_parameter("lm_head.weight")!).Bytes.Should().BePositive();
     }
 
     [Fact]

@@ -58,7 +58,7 @@ public class InRankTests
         var moved = (layer.factor_V - before).narrow(0, 3, layer.Rank - 3);
         var first = gradient.narrow(0, 3, layer.Rank - 3);
         Distance(Values(moved), Values(first / (first.abs() + 1e-8) * -0.01)).Should().BeLessThan(1e-6);
-        optimizer.For(layer.factor_V)["vector_steps"].data<float>().ToArray().Should().Equal([3, 3, 3, .. Enumerable.Repeat(1f, (int)layer.Rank - 3)]);
+        optimizer.StateOf(layer.factor_V)["vector_steps"].data<float>().ToArray().Should().Equal([3, 3, 3, .. Enumerable.Repeat(1f, (int)layer.Rank - 3)]);
         Release(model, optimizer);
     }
 
@@ -80,9 +80,9 @@ public class InRankTests
         Distance(Values(layer.factor_U.t().mm(layer.factor_U)), Values(layer.factor_V.mm(layer.factor_V.t()))).Should().BeLessThan(Tolerance);
 
         // As if the gradient had come to the new factors.
-        Distance(Values(optimizer.For(layer.factor_U)["exp_avg"]), Values(whole.mm(layer.factor_V.t()) * 0.1)).Should().BeLessThan(Tolerance);
-        Distance(Values(optimizer.For(layer.factor_V)["exp_avg"]), Values(layer.factor_U.t().mm(whole) * 0.1)).Should().BeLessThan(Tolerance);
-        Values(optimizer.For(layer.factor_U)["exp_avg_sq"]).Should().OnlyContain(value => value > 0);
+        Distance(Values(optimizer.StateOf(layer.factor_U)["exp_avg"]), Values(whole.mm(layer.factor_V.t()) * 0.1)).Should().BeLessThan(Tolerance);
+        Distance(Values(optimizer.StateOf(layer.factor_V)["exp_avg"]), Values(layer.factor_U.t().mm(whole) * 0.1)).Should().BeLessThan(Tolerance);
+        Values(optimizer.StateOf(layer.factor_U)["exp_avg_sq"]).Should().OnlyContain(value => value > 0);
         Release(model, optimizer);
     }
 

@@ -59,7 +59,7 @@ internal sealed class CheckpointTarget : FuzzTarget
             hash.Append(tensor.contiguous().cpu().bytes);
         foreach (var parameter in optimizer.parameters().Cast<Parameter>())
         {
-            var bag = optimizer.For(parameter);
+            var bag = optimizer.StateOf(parameter);
             foreach (var (name, tensor) in bag.Tensors)
                 hash.Append([.. Encoding.UTF8.GetBytes(name), .. tensor.bytes]);
             hash.Append(Encoding.UTF8.GetBytes(string.Join(',', bag.Counters)));

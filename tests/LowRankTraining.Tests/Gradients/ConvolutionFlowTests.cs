@@ -71,7 +71,7 @@ public class ConvolutionFlowTests
             }
 
             model.get_parameter(name)!.grad.Should().BeNull(name);
-            var (state, matrix) = (optimizer.For(model.get_parameter(name)!), gradient.flatten(1));
+            var (state, matrix) = (optimizer.StateOf(model.get_parameter(name)!), gradient.flatten(1));
             var expected = matrix.size(0) < matrix.size(1) ? state["basis"].t().mm(matrix) : matrix.mm(state["basis"]);
             Draw.Error(state["accumulated"], expected.to(ScalarType.Float64)).Should().BeLessThan(5e-6, name);
         }
@@ -88,7 +88,7 @@ public class ConvolutionFlowTests
         model.Convolve(input).square().sum().backward();
         plain.Convolve(input).square().sum().backward();
 
-        var state = optimizer.For(model.get_parameter("padded.weight")!);
+        var state = optimizer.StateOf(model.get_parameter("padded.weight")!);
         var gradient = plain.get_parameter("padded.weight")!.grad!.flatten(1);
         var basis = state["basis"];
         Draw.Error(state["accumulated"], gradient.mm(basis).to(ScalarType.Float64)).Should().BeLessThan(5e-6, "it is the gradient that found the basis");

@@ -60,7 +60,7 @@ public class SteppedFlowTests
         Backward(model, 1);
 
         foreach (var name in new[] { "tall.weight", "twice.weight", "wide.weight" })
-            optimizer.For(model.get_parameter(name)!).TryGet("accumulated", out _).Should().BeFalse(name);
+            optimizer.StateOf(model.get_parameter(name)!).TryGet("accumulated", out _).Should().BeFalse(name);
         model.get_parameter("twice.weight")!.equal(before).all().ToBoolean().Should().BeFalse("it is updated after the second of its two passes");
     }
 

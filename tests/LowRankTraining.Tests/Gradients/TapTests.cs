@@ -25,7 +25,7 @@ public class TapTests
         foreach (var plan in optimizer.Session.Parameters.Where(plan => plan.Rule is SubspaceRule))
         {
             plan.Parameter.grad.Should().BeNull(plan.Name);
-            optimizer.For(plan.Parameter)["accumulated"].NumberOfElements.Should().Be(4 * plan.Shape.Max(), plan.Name);
+            optimizer.StateOf(plan.Parameter)["accumulated"].NumberOfElements.Should().Be(4 * plan.Shape.Max(), plan.Name);
         }
 
         optimizer.Session.Parameters.Count(plan => plan.Rule is SubspaceRule).Should().Be(3);
@@ -44,7 +44,7 @@ public class TapTests
 
         foreach (var name in new[] { "tall.weight", "twice.weight", "wide.weight" })
         {
-            var state = optimizer.For(model.get_parameter(name)!);
+            var state = optimizer.StateOf(model.get_parameter(name)!);
             var gradient = plain.get_parameter(name)!.grad!;
             var expected = gradient.size(0) < gradient.size(1) ? state["basis"].t().mm(gradient) : gradient.mm(state["basis"]);
             Draw.Error(state["accumulated"], expected.to(ScalarType.Float64)).Should().BeLessThan(2e-6, name);
@@ -79,8 +79,8 @@ public class TapTests
             model.call(randn(2, TappedModel.Width)).requires_grad.Should().BeFalse();
         model.Loss(1, 12).backward();
 
-        optimizer.For(weight).TryGet("accumulated", out _).Should().BeFalse();
-        optimizer.For(model.get_parameter("tall.weight")!).TryGet("accumulated", out _).Should().BeTrue();
+        optimizer.StateOf(weight).TryGet("accumulated", out _).Should().BeFalse();
+        optimizer.StateOf(model.get_parameter("tall.weight")!).TryGet("accumulated", out _).Should().BeTrue();
     }
 
     [Fact]

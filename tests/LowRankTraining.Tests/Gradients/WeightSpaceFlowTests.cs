@@ -56,7 +56,7 @@ public class WeightSpaceFlowTests
                 var weight = model.get_parameter(layer.Name)!;
                 weight.grad.Should().BeNull(layer.Name);
                 var parts = method == "sltrain" ? (long)(0.1 * weight.numel()) : 0;
-                optimizer.For(weight)["accumulated"].numel().Should().Be(4 * weight.shape.Sum() + parts, layer.Name);
+                optimizer.StateOf(weight)["accumulated"].numel().Should().Be(4 * weight.shape.Sum() + parts, layer.Name);
             }
 
             optimizer.step();
@@ -83,7 +83,7 @@ public class WeightSpaceFlowTests
 
         foreach (var name in new[] { "tall", "twice", "wide" })
         {
-            var actual = one.For(shadowed.get_parameter($"{name}.weight")!)["accumulated"];
+            var actual = one.StateOf(shadowed.get_parameter($"{name}.weight")!)["accumulated"];
             var (a, b) = (replaced.get_parameter($"{name}.lora_A")!.grad!, replaced.get_parameter($"{name}.lora_B")!.grad!);
             Draw.Error(actual, cat([a, b.t()], 1).to(ScalarType.Float64)).Should().BeLessThan(1e-4, name);
         }
@@ -112,7 +112,7 @@ public class WeightSpaceFlowTests
         using var scope = NewDisposeScope();
         using var model = new TappedModel();
         using var optimizer = Named["relora"].Attach(model, Targets.AllLinear(), GradientFlow.Projected).CreateOptimizer(0.01);
-        var state = optimizer.For(model.get_parameter("wide.weight")!);
+        var state = optimizer.StateOf(model.get_parameter("wide.weight")!);
         model.Loss(1, 12).backward();
         state.Tensors.Should().ContainKey("factors");
 
@@ -159,7 +159,7 @@ public class WeightSpaceFlowTests
         optimizer.step();
 
         session.Describe().Should().Contain("whole gradient: the model runs the layer by forward()");
-        optimizer.For(model.get_parameter("wide.weight")!).Tensors.Should().ContainKey("factors");
+        optimizer.StateOf(model.get_parameter("wide.weight")!).Tensors.Should().ContainKey("factors");
     }
 
     [Fact]

@@ -67,7 +67,8 @@ public class AccumulationTests
         run.Accumulate(2, 1, takesLast: true);
 
         run.Weight.grad.Should().BeNull();
-        Draw.Error(run.Optimizer.For(run.Weight)["accumulated"], run.Optimizer.For(run.Weight)["basis"].t().mm(Gradient(2, 0))).Should().BeLessThan(1e-12);
+        var state = run.Optimizer.StateOf(run.Weight);
+        Draw.Error(state["accumulated"], state["basis"].t().mm(Gradient(2, 0))).Should().BeLessThan(1e-12);
     }
 
     [Theory]
@@ -110,7 +111,7 @@ public class AccumulationTests
         run.Optimizer.zero_grad();
         run.Optimizer.step();
 
-        run.Optimizer.For(run.Weight).TryGet("accumulated", out _).Should().BeFalse();
+        run.Optimizer.StateOf(run.Weight).TryGet("accumulated", out _).Should().BeFalse();
         run.Weight.detach().allclose(before, 0, 0).Should().BeTrue();
     }
 
@@ -160,7 +161,7 @@ public class AccumulationTests
             each.Parts(window + 1, 0, MicroBatches).step();
         }
 
-        resumed.Optimizer.For(resumed.Bias).TryGet("pending_gradient", out _).Should().BeFalse();
+        resumed.Optimizer.StateOf(resumed.Bias).TryGet("pending_gradient", out _).Should().BeFalse();
         resumed.Bias.detach().eq(run.Bias.detach()).all().ToBoolean().Should().BeTrue();
         resumed.Weight.detach().eq(run.Weight.detach()).all().ToBoolean().Should().BeTrue();
     }

@@ -131,7 +131,7 @@ public class BadInputTests
         optimizer.step();
 
         optimizer.Session.Parameters.Single().Note.Should().Contain("lowered to 4");
-        optimizer.For(weight)["exp_avg"].shape.Should().Equal(4, 6);
+        optimizer.StateOf(weight)["exp_avg"].shape.Should().Equal(4, 6);
         weight.ne(0).all().ToBoolean().Should().BeTrue();
     }
 

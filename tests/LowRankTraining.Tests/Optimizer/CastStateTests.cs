@@ -123,5 +123,5 @@ public sealed class CastStateTests : IDisposable
     }).Attach(model).CreateOptimizer(0.003);
 
     private static IEnumerable<string> Dtypes(LowRankOptimizer optimizer) => optimizer.parameters()
-        .SelectMany((parameter, index) => optimizer.For((Parameter)parameter).Tensors.Select(slot => $"{index} {slot.Key}: {slot.Value.dtype}"));
+        .SelectMany((parameter, index) => optimizer.StateOf((Parameter)parameter).Tensors.Select(slot => $"{index} {slot.Key}: {slot.Value.dtype}"));
 }

@@ -47,7 +47,7 @@ public class ClippingTests
         run.UpTo(2);
         run.Accumulate(2);
 
-        var basis = run.Optimizer.For(run.Weight)["basis"];
+        var basis = run.Optimizer.StateOf(run.Weight)["basis"];
         var expected = Math.Sqrt(Math.Pow(basis.t().mm(Run.Gradients(2)).norm().ToDouble(), 2) + Math.Pow(Run.Gradients(2).select(1, 0).norm().ToDouble(), 2));
 
         run.Optimizer.clip_grad_norm_(1).Should().BeApproximately(expected, 1e-9 * expected);
@@ -67,7 +67,7 @@ public class ClippingTests
         var norm = run.Optimizer.clip_grad_norm_(0.1);
 
         run.Optimizer.Refreshes.Should().Be(refreshes + 1);
-        var basis = run.Optimizer.For(run.Weight)["basis"];
+        var basis = run.Optimizer.StateOf(run.Weight)["basis"];
         var expected = Math.Sqrt(Math.Pow(basis.t().mm(Run.Gradients(window)).norm().ToDouble(), 2)
             + Math.Pow(Run.Gradients(window).select(1, 0).norm().ToDouble(), 2));
         norm.Should().BeApproximately(expected, 1e-9 * expected);

@@ -86,16 +86,16 @@ public class FreezingTests
         Training.Step(model, optimizer);
         Freeze(model, "second");
         var before = Values(model)["second.weight"];
-        var moments = optimizer.For(Of(model, "second.weight"))["exp_avg"].clone();
-        var clock = optimizer.For(Of(model, "second.weight")).Counters.ToArray();
+        var moments = optimizer.StateOf(Of(model, "second.weight"))["exp_avg"].clone();
+        var clock = optimizer.StateOf(Of(model, "second.weight")).Counters.ToArray();
 
         // The gradient of the last step is still there, as after a zero_grad that comes before the freezing.
         for (var step = 0; step < 3; step++)
             Training.Step(model, optimizer);
 
         Values(model)["second.weight"].Should().Equal(before);
-        optimizer.For(Of(model, "second.weight"))["exp_avg"].Equals(moments).Should().BeTrue();
-        optimizer.For(Of(model, "second.weight")).Counters.Should().Equal(clock);
+        optimizer.StateOf(Of(model, "second.weight"))["exp_avg"].Equals(moments).Should().BeTrue();
+        optimizer.StateOf(Of(model, "second.weight")).Counters.Should().Equal(clock);
 
         Thaw(model);
         Training.Step(model, optimizer);
@@ -220,7 +220,7 @@ public class FreezingTests
 
     private static Parameter Of(nn.Module model, string name) => model.named_parameters().Single(pair => pair.name == name).parameter;
 
-    private static long StateOf(LowRankOptimizer optimizer, nn.Module model, string name) => optimizer.For(Of(model, name)).Bytes;
+    private static long StateOf(LowRankOptimizer optimizer, nn.Module model, string name) => optimizer.StateOf(Of(model, name)).Bytes;
 
     private static Dictionary<string, float[]> Values(nn.Module model) =>
         model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.to(ScalarType.Float32).detach().contiguous().data<float>().ToArray());

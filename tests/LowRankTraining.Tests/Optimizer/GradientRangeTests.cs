@@ -62,7 +62,7 @@ public class GradientRangeTests
 
         optimizer.SkippedUpdates.Should().Be(0);
         weight.isfinite().all().ToBoolean().Should().BeTrue();
-        optimizer.For(weight).Tensors.Where(pair => pair.Value.is_floating_point() && pair.Key != "limiter_norm")
+        optimizer.StateOf(weight).Tensors.Where(pair => pair.Value.is_floating_point() && pair.Key != "limiter_norm")
             .Should().OnlyContain(pair => pair.Value.isfinite().all().ToBoolean());
     }
 

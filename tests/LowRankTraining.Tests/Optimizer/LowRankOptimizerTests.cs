@@ -95,8 +95,8 @@ public class LowRankOptimizerTests
 
         Step(optimizer, weight);
 
-        optimizer.For(weight)["exp_avg"].shape.Should().Equal(4, 27);
-        optimizer.For(weight)["basis"].shape.Should().Equal(8, 4);
+        optimizer.StateOf(weight)["exp_avg"].shape.Should().Equal(4, 27);
+        optimizer.StateOf(weight)["basis"].shape.Should().Equal(8, 4);
         weight.detach().abs().max().ToDouble().Should().BeGreaterThan(0);
     }
 
@@ -109,7 +109,7 @@ public class LowRankOptimizerTests
 
         Step(optimizer, [.. optimizer.Session.Parameters.Select(plan => plan.Parameter)]);
 
-        optimizer.Session.Parameters.Where(plan => optimizer.For(plan.Parameter).TryGet("basis", out _)).Select(plan => plan.Name).Should()
+        optimizer.Session.Parameters.Where(plan => optimizer.StateOf(plan.Parameter).TryGet("basis", out _)).Select(plan => plan.Name).Should()
             .Equal("body.weight");
     }
 

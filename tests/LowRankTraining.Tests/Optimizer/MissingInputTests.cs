@@ -84,7 +84,7 @@ public sealed class MissingInputTests : IDisposable
 
             foreach (var call in new Action[]
             {
-                () => optimizer.For(parameter),
+                () => optimizer.StateOf(parameter),
                 () => new LinearSchedule { TotalSteps = 10 }.Bind(optimizer),
                 () => optim.lr_scheduler.OneCycleLR(optimizer, 0.1, 10),
                 () => _ = optimizer.Betas,
@@ -104,9 +104,9 @@ public sealed class MissingInputTests : IDisposable
         using OpenNetwork model = Seeded(new OpenNetwork()), other = Seeded(new OpenNetwork());
         using var optimizer = new GaLore { Rank = 2 }.Attach(model).CreateOptimizer();
 
-        optimizer.Invoking(one => one.For(other.parameters().First())).Should().Throw<ArgumentException>().WithMessage("*does not handle*");
+        optimizer.Invoking(one => one.StateOf(other.parameters().First())).Should().Throw<ArgumentException>().WithMessage("*does not handle*");
         model.to(ScalarType.Float64);
-        optimizer.Invoking(one => one.For(model.parameters().First())).Should().Throw<InvalidOperationException>().WithMessage("*model.to*");
+        optimizer.Invoking(one => one.StateOf(model.parameters().First())).Should().Throw<InvalidOperationException>().WithMessage("*model.to*");
     }
 
     /// <summary>They have been in its state.</summary>

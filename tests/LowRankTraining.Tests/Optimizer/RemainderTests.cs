@@ -78,7 +78,7 @@ public sealed class RemainderTests : IDisposable
                 Train(model, own, step);
 
         Distance(half, single).Should().BeLessThan(Distance(rounded, single));
-        half.parameters().Should().AllSatisfy(parameter => optimizer.For(parameter).Tensors.Should().ContainKey("weight_remainder"));
+        half.parameters().Should().AllSatisfy(parameter => optimizer.StateOf(parameter).Tensors.Should().ContainKey("weight_remainder"));
         optimizer.StateBytes.Should().Be(MemoryPlan.For(optimizer.Session).StateBytes);
     }
 
@@ -139,7 +139,7 @@ public sealed class RemainderTests : IDisposable
                 Train(model, optimizer, 2 * step + world.Rank);
 
             // State that the processes have divided among them is in one of them.
-            joined[world.Rank] = model.named_parameters().Where(pair => optimizer.For(pair.parameter).Tensors.ContainsKey("weight_remainder"))
+            joined[world.Rank] = model.named_parameters().Where(pair => optimizer.StateOf(pair.parameter).Tensors.ContainsKey("weight_remainder"))
                 .ToDictionary(pair => pair.name, pair => Values(Joined(optimizer, pair.parameter)));
         });
 
@@ -214,7 +214,7 @@ public sealed class RemainderTests : IDisposable
     {
         using var guard = no_grad();
         var joined = empty(weight.shape, ScalarType.Float32);
-        RoundingRemainder.Join(weight.contiguous(), optimizer.For(weight)["weight_remainder"], joined);
+        RoundingRemainder.Join(weight.contiguous(), optimizer.StateOf(weight)["weight_remainder"], joined);
         return joined;
     }
 

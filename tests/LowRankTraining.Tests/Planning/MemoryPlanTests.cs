@@ -168,7 +168,7 @@ public class MemoryPlanTests
         model.call(randn(4, 20)).square().mean().backward();
 
         MemoryPlan.For(optimizer.Session).GradientBytes.Should().Be(sizeof(float) * numbers);
-        optimizer.For(optimizer.Session.Parameters.Single().Parameter)["accumulated"].numel().Should().Be(numbers);
+        optimizer.StateOf(optimizer.Session.Parameters.Single().Parameter)["accumulated"].numel().Should().Be(numbers);
     }
 
     private static IEnumerable<(string, long[])> Llama350M()

@@ -111,8 +111,8 @@ public class SpikeGuardTests
             unguarded.step();
         }
 
-        var largest = guarded.For(weight)["exp_avg_sq"].max().ToDouble();
-        largest.Should().BeLessThan(unguarded.For(plain)["exp_avg_sq"].max().ToDouble() / 1000, "the spike did not get into the second moment");
+        var largest = guarded.StateOf(weight)["exp_avg_sq"].max().ToDouble();
+        largest.Should().BeLessThan(unguarded.StateOf(plain)["exp_avg_sq"].max().ToDouble() / 1000, "the spike did not get into the second moment");
     }
 
     private static LowRankOptimizer Make(Parameter weight, ISpikeGuard? guard) =>

@@ -70,7 +70,7 @@ internal sealed class RandomRun : IDisposable
 
     /// <value>Every number that training has changed, in the model and in the optimizer's state.</value>
     public byte[] Bits =>
-        [.. ModelBits, .. BytesOf(_optimizer.Session.Parameters.SelectMany(plan => _optimizer.For(plan.Parameter).Tensors.Values))];
+        [.. ModelBits, .. BytesOf(_optimizer.Session.Parameters.SelectMany(plan => _optimizer.StateOf(plan.Parameter).Tensors.Values))];
 
     public byte[] ModelBits => BytesOf(_model.state_dict().OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Value));
 

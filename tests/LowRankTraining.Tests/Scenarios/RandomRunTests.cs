@@ -111,7 +111,7 @@ public class RandomRunTests(ITestOutputHelper output)
     {
         var planned = MemoryPlan.For(optimizer.Session).Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.StateBytes);
         foreach (var plan in optimizer.Session.Parameters.Where(plan => planned.ContainsKey(plan.Name)))
-            if (optimizer.For(plan.Parameter) is var state && state.Bytes > planned[plan.Name])
+            if (optimizer.StateOf(plan.Parameter) is var state && state.Bytes > planned[plan.Name])
                 return $"'{plan.Name}' has {state.Bytes} bytes of state, planned {planned[plan.Name]}: "
                     + string.Join(", ", state.Tensors.Select(slot => $"{slot.Key} {slot.Value.dtype} [{string.Join(" ", slot.Value.shape)}]"));
         return null;

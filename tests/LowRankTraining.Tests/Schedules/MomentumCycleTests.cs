@@ -93,8 +93,8 @@ public class MomentumCycleTests
         second.grad = ones(2);
         optimizer.step();
 
-        optimizer.For(second)["exp_avg_sq"][0].ToDouble().Should().BeApproximately(0.001, 1e-8);
-        optimizer.For(second)["exp_avg"][0].ToDouble().Should().BeApproximately(0.2, 1e-7);
+        optimizer.StateOf(second)["exp_avg_sq"][0].ToDouble().Should().BeApproximately(0.001, 1e-8);
+        optimizer.StateOf(second)["exp_avg"][0].ToDouble().Should().BeApproximately(0.2, 1e-7);
     }
 
     [Fact]

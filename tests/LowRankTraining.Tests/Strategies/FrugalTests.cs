@@ -23,7 +23,7 @@ public class FrugalTests
                 parameter.grad = Draw.Normal(parameter.shape, (ulong)step).to(ScalarType.Float32);
             optimizer.step();
 
-            weights.Count(weight => optimizer.For(weight).TryGet("exp_avg", out _)).Should().Be(2);
+            weights.Count(weight => optimizer.StateOf(weight).TryGet("exp_avg", out _)).Should().Be(2);
         }
     }
 
@@ -38,7 +38,7 @@ public class FrugalTests
         weight.grad = Draw.Normal(8, 12, 1).to(ScalarType.Float32);
         optimizer.step();
         var (before, outside) =
-            (weight.detach().clone(), Enumerable.Range(0, 8).First(row => !optimizer.For(weight)["basis"].data<long>().ToArray().Contains(row)));
+            (weight.detach().clone(), Enumerable.Range(0, 8).First(row => !optimizer.StateOf(weight)["basis"].data<long>().ToArray().Contains(row)));
 
         var gradient = Draw.Normal(8, 12, 2).to(ScalarType.Float32);
         gradient[outside, 3] = tensor((float)broken);

@@ -82,7 +82,7 @@ public class GumTests
             foreach (var (_, weight) in weights)
                 weight.grad = Draw.Normal(4, 6, 1).to(ScalarType.Float32);
             optimizer.step();
-            return [.. weights.Select(weight => optimizer.For(weight.Item2)["momentum_buffer"].numel() == 24)];
+            return [.. weights.Select(weight => optimizer.StateOf(weight.Item2)["momentum_buffer"].numel() == 24)];
         }
     }
 
@@ -141,7 +141,7 @@ public class GumTests
         FluentActions.Invoking(() => Checks.Require(new Gum { Basis = new GaussianBasis() }))
             .Should().Throw<Microsoft.Extensions.Options.OptionsValidationException>().WithMessage("*Gum.Basis is GaussianBasis, which is not orthonormal*");
 
-    private static Tensor MomentumOf(LowRankOptimizer optimizer) => optimizer.For(optimizer.Session.Parameters[0].Parameter)["momentum_buffer"];
+    private static Tensor MomentumOf(LowRankOptimizer optimizer) => optimizer.StateOf(optimizer.Session.Parameters[0].Parameter)["momentum_buffer"];
 
     private static Matrix<double> Polar(Matrix<double> x, int rank)
     {

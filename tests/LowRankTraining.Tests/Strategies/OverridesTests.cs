@@ -143,7 +143,7 @@ public class OverridesTests
             new LowRankOptimizer.ParamGroup([("second.weight", model.get_parameter("second.weight")!)], lr: 0.1, method: method with { Rank = 2 }));
         optimizer.add_param_group(new LowRankOptimizer.ParamGroup(model.parameters().Skip(3).Take(1), weight_decay: 0.5));
 
-        var layouts = optimizer.parameters().Select(parameter => optimizer.For((Parameter)parameter)).ToArray();
+        var layouts = optimizer.parameters().Select(parameter => optimizer.StateOf((Parameter)parameter)).ToArray();
         Run(model, optimizer, 2);
         layouts.Select(bag => bag["exp_avg"].shape.Min()).Should().Equal(4, 2, 16);
         optimizer.ParamGroups.Select(group => group.LearningRate).Should().Equal(0.01, 0.1, 0.01);

@@ -98,7 +98,7 @@ public class PriLoRATests
     {
         using var model = Seeded(new OpenNetwork());
         using var optimizer = Attach(model, new() { PruneEvery = 100 });
-        var state = optimizer.For(((LowRankLinear)model.named_children().First().module).lora_A);
+        var state = optimizer.StateOf(((LowRankLinear)model.named_children().First().module).lora_A);
         Step(model, optimizer);
         var norms = Values(state["input_norms"]);
 
@@ -135,7 +135,7 @@ public class PriLoRATests
         Norms(second).Should().Equal(inside, "the first layer has spread it over all entries");
 
         Parameter Factor(string layer) => ((LowRankLinear)model.named_children().Single(child => child.name == layer).module).lora_A;
-        double[] Norms(Parameter factor) => Values(optimizer.For(factor)["input_norms"]);
+        double[] Norms(Parameter factor) => Values(optimizer.StateOf(factor)["input_norms"]);
     }
 
     [Theory]
@@ -179,7 +179,7 @@ public class PriLoRATests
         Run(model, optimizer, 3);
 
         var layer = (LowRankLinear)model.named_children().First().module;
-        var (pruned, state) = (Values(layer.lora_A).Select(value => value == 0), optimizer.For(layer.lora_A));
+        var (pruned, state) = (Values(layer.lora_A).Select(value => value == 0), optimizer.StateOf(layer.lora_A));
         var gone = Values(state["exp_avg"]).Select(value => value == 0).ToArray();
 
         gone.Should().Equal(forgets ? pruned : gone.Select(_ => false));
@@ -197,7 +197,7 @@ public class PriLoRATests
         var before = model.get_parameter("first.weight")!.detach().clone();
         Run(model, optimizer, 5);
         var layer = (LowRankLinear)model.named_children().First().module;
-        var importance = layer.lora_A.detach().abs() * optimizer.For(layer.lora_A)["input_norms"];
+        var importance = layer.lora_A.detach().abs() * optimizer.StateOf(layer.lora_A)["input_norms"];
         var kept = atFinish ? Sparsity.Share(0.5).Survivors(importance).to(ScalarType.Float64) : ones_like(importance);
         var expected = before + layer.lora_B.detach().mm(layer.lora_A.detach() * kept).mul(layer.Scale);
 

@@ -72,8 +72,8 @@ public class RankChangeTests
         staying.Steps(ChangeAt);
 
         using var reduced = RankReduction.Reduce(staying.Layer.lora_A, staying.Layer.lora_B, 2);
-        var (a, oldA) = (changing.Optimizer.For(changing.Layer.lora_A), staying.Optimizer.For(staying.Layer.lora_A));
-        var (b, oldB) = (changing.Optimizer.For(changing.Layer.lora_B), staying.Optimizer.For(staying.Layer.lora_B));
+        var (a, oldA) = (changing.Optimizer.StateOf(changing.Layer.lora_A), staying.Optimizer.StateOf(staying.Layer.lora_A));
+        var (b, oldB) = (changing.Optimizer.StateOf(changing.Layer.lora_B), staying.Optimizer.StateOf(staying.Layer.lora_B));
 
         Draw.Error(a["exp_avg"], reduced.MapOfB.mm(oldA["exp_avg"])).Should().BeLessThan(1e-9);
         Draw.Error(a["exp_avg_sq"], reduced.MapOfB.square().mm(oldA["exp_avg_sq"])).Should().BeLessThan(1e-9);
@@ -90,8 +90,8 @@ public class RankChangeTests
 
         foreach (var factor in new[] { changing.Layer.lora_A, changing.Layer.lora_B })
         {
-            changing.Optimizer.For(factor).Bytes.Should().Be(0);
-            changing.Optimizer.For(factor).Counter("step").Should().Be(0);
+            changing.Optimizer.StateOf(factor).Bytes.Should().Be(0);
+            changing.Optimizer.StateOf(factor).Counter("step").Should().Be(0);
         }
     }
 

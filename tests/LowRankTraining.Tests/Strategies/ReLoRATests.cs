@@ -107,7 +107,7 @@ public class ReLoRATests
 
         foreach (var factor in new[] { Layer(model).lora_A, Layer(model).lora_B })
         {
-            var state = optimizer.For(factor);
+            var state = optimizer.StateOf(factor);
             var (first, second) = (Values(state["exp_avg"]), Values(state["exp_avg_sq"]));
 
             first.Select(value => value == 0).Should().Equal(second.Select(value => value == 0));
@@ -126,8 +126,8 @@ public class ReLoRATests
         Run(pruned, optimizer, 6);
         Run(whole, reference, 6);
 
-        var before = Values(reference.For(Layer(whole).lora_B)["exp_avg"]);
-        var after = Values(optimizer.For(Layer(pruned).lora_B)["exp_avg"]);
+        var before = Values(reference.StateOf(Layer(whole).lora_B)["exp_avg"]);
+        var after = Values(optimizer.StateOf(Layer(pruned).lora_B)["exp_avg"]);
 
         after.Should().Equal(before.Select(value => Math.Abs(value) > before.Select(Math.Abs).Order().ElementAt(before.Length * 3 / 4 - 1) ? value : 0));
     }
@@ -139,7 +139,7 @@ public class ReLoRATests
         using var optimizer = Attach(model, new() { MergeEvery = 3 });
         Run(model, optimizer, 3);
 
-        optimizer.For(model.get_parameter("lm_head.weight")!).Counter("step").Should().Be(3);
+        optimizer.StateOf(model.get_parameter("lm_head.weight")!).Counter("step").Should().Be(3);
     }
 
     [Fact]
@@ -187,10 +187,10 @@ public class ReLoRATests
         using var optimizer = Attach(model, new() { Rank = 12, RankDecay = 0.5, MergeEvery = 2 });
 
         Run(model, optimizer, 2);
-        optimizer.For(Layer(model).lora_A).Bytes.Should().Be(0);
+        optimizer.StateOf(Layer(model).lora_A).Bytes.Should().Be(0);
 
         Step(model, optimizer);
-        optimizer.For(Layer(model).lora_A).Bytes.Should().Be(2 * 6 * 12 * 4);
+        optimizer.StateOf(Layer(model).lora_A).Bytes.Should().Be(2 * 6 * 12 * 4);
     }
 
     [Fact]
@@ -200,7 +200,7 @@ public class ReLoRATests
         using var optimizer = Attach(model, new() { Rank = 12, RankDecay = 0.5, MergeEvery = 2, Injection = Injection.Shadow });
         Run(model, optimizer, 3);
 
-        optimizer.For(model.get_parameter("first.weight")!)["factors"].shape.Should().Equal(6, 12 + 16);
+        optimizer.StateOf(model.get_parameter("first.weight")!)["factors"].shape.Should().Equal(6, 12 + 16);
     }
 
     [Fact]
@@ -213,12 +213,12 @@ public class ReLoRATests
 
         Step(model, optimizer);
         Values(weight).Should().NotEqual(start);
-        optimizer.For(weight).Bytes.Should().Be(2 * 16 * 12 * 4);
+        optimizer.StateOf(weight).Bytes.Should().Be(2 * 16 * 12 * 4);
         Values(Layer(model).lora_B).Should().OnlyContain(value => value == 0);
 
         Step(model, optimizer);
         weight.requires_grad.Should().BeFalse();
-        optimizer.For(weight).Bytes.Should().Be(0);
+        optimizer.StateOf(weight).Bytes.Should().Be(0);
         var frozen = Values(weight);
 
         Step(model, optimizer);

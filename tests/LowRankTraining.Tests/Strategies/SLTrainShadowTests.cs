@@ -36,7 +36,7 @@ public class SLTrainShadowTests
         var attached = Output(model);
         using var optimizer = session.CreateOptimizer(lr: 0);
 
-        optimizer.For(model.get_parameter("second.weight")!)["parts"].numel().Should().Be(4 * 32 + 38);
+        optimizer.StateOf(model.get_parameter("second.weight")!)["parts"].numel().Should().Be(4 * 32 + 38);
         Step(model, optimizer);
 
         Distance(Output(model), attached).Should().BeLessThan(1e-6);

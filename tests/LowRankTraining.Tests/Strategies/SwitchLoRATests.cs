@@ -69,7 +69,7 @@ public class SwitchLoRATests
         // Row 0 of A is new, so column 0 of B waits.
         using var scope = NewDisposeScope();
         var b = Layer(model).lora_B;
-        var state = optimizer.For(b);
+        var state = optimizer.StateOf(b);
         double[] Column() => Values(b.select(1, 0));
         var before = Column();
         Values(state["exp_avg"].select(1, 0)).Should().OnlyContain(value => value == 0);

@@ -113,7 +113,7 @@ public class AdaptiveRankBasisTests
 
         for (ulong step = 1; step <= 7; step++)
             Step(optimizer, weight, Draw.Normal(40, 60, step));
-        var (before, rank) = (optimizer.StateBytes, optimizer.For(weight)["basis"].shape[1]);
+        var (before, rank) = (optimizer.StateBytes, optimizer.StateOf(weight)["basis"].shape[1]);
         for (ulong step = 1; step <= 7; step++)
             Step(optimizer, weight, Draw.WithSingularValues(40, 60, 1, 3, 2).mul(1 + 0.01 * step));
 

@@ -53,7 +53,7 @@ public class OnlinePcaDriftTests
         var matrix = rows < columns ? gradient : gradient.t();
 
         Step();
-        var first = optimizer.For(weight)["basis"].clone();
+        var first = optimizer.StateOf(weight)["basis"].clone();
         Draw.Angle(first, linalg.svd(matrix, fullMatrices: false).U.narrow(1, 0, 3)).Should().BeLessThan(1e-7);
 
         gradient = Draw.Normal(rows, columns, 2);
@@ -61,7 +61,7 @@ public class OnlinePcaDriftTests
         Step();
 
         var (columnsOf, triangular) = linalg.qr(first - 0.25 * Gradient(matrix, first));
-        Draw.Error(optimizer.For(weight)["basis"], columnsOf * triangular.diagonal().sign()).Should().BeLessThan(1e-6);
+        Draw.Error(optimizer.StateOf(weight)["basis"], columnsOf * triangular.diagonal().sign()).Should().BeLessThan(1e-6);
 
         void Step()
         {

@@ -127,7 +127,7 @@ public class TuckerRuleTests
         Train(resumedWeight, resumed, goal, 150);
 
         last.Should().BeLessThan(first / 4);
-        optimizer.For(weight)["exp_avg"].shape.Should().Equal(4, 4, 3, 3);
+        optimizer.StateOf(weight)["exp_avg"].shape.Should().Equal(4, 4, 3, 3);
         resumedWeight.detach().allclose(weight.detach(), 0, 0).Should().BeTrue();
     }
 

@@ -20,7 +20,8 @@ public class SharedMemoryTests
         using var _ = owner;
         using var optimizer = GaLore.AdamW(owner.named_parameters(), rank: 2);
 
-        optimizer.For(read()).Should().BeSameAs(optimizer.For(read())).And.BeSameAs(optimizer.For(owner.parameters().First(parameter => parameter.dim() == 2)));
+        optimizer.StateOf(read()).Should().BeSameAs(optimizer.StateOf(read()))
+            .And.BeSameAs(optimizer.StateOf(owner.parameters().First(parameter => parameter.dim() == 2)));
     }
 
     /// <summary>libtorch refuses to write it in the middle of a step, when other weights are updated already.</summary>
@@ -47,12 +48,12 @@ public class SharedMemoryTests
     {
         using var weight = new Parameter(zeros(4, 3));
         using var optimizer = GaLore.AdamW([("weight", weight)], rank: 2);
-        var state = optimizer.For(weight);
+        var state = optimizer.StateOf(weight);
 
         using (no_grad())
             weight.set_(ones(5, 7));
 
-        optimizer.For(weight).Should().BeSameAs(state);
+        optimizer.StateOf(weight).Should().BeSameAs(state);
     }
 
     [Fact]

@@ -68,7 +68,7 @@ public class TiedParameterTests
         using var model = TiedNetwork.Tied();
         using var optimizer = Sgd.Attach(model).CreateOptimizer();
 
-        optimizer.For(model.Table.weight!).Should().BeSameAs(optimizer.For(model.Head.weight)).And.BeSameAs(optimizer.For(model.Table.weight!));
+        optimizer.StateOf(model.Table.weight!).Should().BeSameAs(optimizer.StateOf(model.Head.weight)).And.BeSameAs(optimizer.StateOf(model.Table.weight!));
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public class TiedParameterTests
         using var optimizer = Sgd.Attach(new Holder(cell, head)).CreateOptimizer();
 
         optimizer.parameters().Should().HaveCount(2);
-        optimizer.For(head.weight).Should().BeSameAs(optimizer.For(cell.weight_ih!));
+        optimizer.StateOf(head.weight).Should().BeSameAs(optimizer.StateOf(cell.weight_ih!));
     }
 
     [Fact]

@@ -38,7 +38,7 @@ internal class LayerAdapter(in AdapterRequest request, AdapterSettings settings,
     {
         Layer.Refactor();
         foreach (var (_, part) in Layer.Parts)
-            settings.Adam.Reset(state.For(part));
+            settings.Adam.Reset(state.StateOf(part));
     }
 
     /// <summary>Puts the plain layer back, with what has been learned. A layer without a plain form stays.</summary>

@@ -30,18 +30,18 @@ internal sealed class ShadowAdapter(Site site, FactorSettings settings, string r
     /// <value>The weight is the merged one at all times.</value>
     public override bool CanMerge => true;
 
-    public override FactorSet? FactorsIn(IOptimizerState? state) => _rule.FactorsIn(state?.For(Weight), Name, Weight);
+    public override FactorSet? FactorsIn(IOptimizerState? state) => _rule.FactorsIn(state?.StateOf(Weight), Name, Weight);
 
     public override void After(long completed) => _completed = completed;
 
-    public override void Activate(IOptimizerState state) => state.For(Weight).Clear();
+    public override void Activate(IOptimizerState state) => state.StateOf(Weight).Clear();
 
     public override void Restart(long completed, MomentReset reset, IOptimizerState state) =>
-        _rule.Restart(Name, Weight, completed, reset, state.For(Weight));
+        _rule.Restart(Name, Weight, completed, reset, state.StateOf(Weight));
 
     public override void ChangeRank(long completed, bool resets, IOptimizerState state)
     {
         _completed = completed;
-        _rule.ChangeRank(Name, Weight, completed, resets, state.For(Weight));
+        _rule.ChangeRank(Name, Weight, completed, resets, state.StateOf(Weight));
     }
 }

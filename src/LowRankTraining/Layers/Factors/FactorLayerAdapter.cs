@@ -132,8 +132,8 @@ internal partial class FactorLayerAdapter : FactorAdapter
 
     public override void BeforeSave(IOptimizerState state)
     {
-        Layer.Watch?.Save(state.For(A));
-        Layer.Mask?.Save(state.For(A));
+        Layer.Watch?.Save(state.StateOf(A));
+        Layer.Mask?.Save(state.StateOf(A));
     }
 
     public override void InLane(long lane) => Layer.Mask?.InLane(lane);
@@ -143,15 +143,15 @@ internal partial class FactorLayerAdapter : FactorAdapter
     public override void ResumeAt(long completed, IOptimizerState state)
     {
         _start.AreGiven = !Settings.Start.NeedsGradient || completed > 0;
-        _layer!.Watch?.Load(state.For(A));
-        _layer.Mask?.ResumeAt(completed, state.For(A));
+        _layer!.Watch?.Load(state.StateOf(A));
+        _layer.Mask?.ResumeAt(completed, state.StateOf(A));
         LowRankFactors.Resize(A, B, RankAfter(completed));
         SetForm(Settings.IsActiveAfter(completed));
     }
 
     public override void Activate(IOptimizerState state)
     {
-        state.For(Weight).Clear();
+        state.StateOf(Weight).Clear();
         SetForm(active: true);
     }
 
@@ -173,9 +173,9 @@ internal partial class FactorLayerAdapter : FactorAdapter
         Carry(loss, completed);
         foreach (var (name, factor) in new[] { (LowRankFactors.A, A), (LowRankFactors.B, B) })
             if (resizes)
-                reset.Clear(state.For(factor), Settings.Adam, factor.numel());
+                reset.Clear(state.StateOf(factor), Settings.Adam, factor.numel());
             else
-                reset.Apply(state.For(factor), Settings.Adam, new TensorKind(factor),
+                reset.Apply(state.StateOf(factor), Settings.Adam, new TensorKind(factor),
                     [(moment => moment, Settings.Key(Name, $"reset {name}", completed))]);
     }
 
@@ -192,8 +192,8 @@ internal partial class FactorLayerAdapter : FactorAdapter
         Layer.Take(change.A, change.B);
         change.Release();
 
-        ResizedFactors.Apply(resets, state.For(A), Settings.Adam, kindOfA, Settings.StepOf(Name, LowRankFactors.A, completed), change.CarryA);
-        ResizedFactors.Apply(resets, state.For(B), Settings.Adam, kindOfB, Settings.StepOf(Name, LowRankFactors.B, completed),
+        ResizedFactors.Apply(resets, state.StateOf(A), Settings.Adam, kindOfA, Settings.StepOf(Name, LowRankFactors.A, completed), change.CarryA);
+        ResizedFactors.Apply(resets, state.StateOf(B), Settings.Adam, kindOfB, Settings.StepOf(Name, LowRankFactors.B, completed),
             (moment, order) => change.CarryTransposedB(moment.t(), order).t());
     }
 

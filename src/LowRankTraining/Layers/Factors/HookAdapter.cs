@@ -42,7 +42,7 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
     private bool IsBypassed => _verdict == Verdict.Bypassed;
 
     public override FactorSet? FactorsIn(IOptimizerState? state) =>
-        IsBypassed ? shadow!.FactorsIn(state?.For(Weight), Name, Weight) : base.FactorsIn(state);
+        IsBypassed ? shadow!.FactorsIn(state?.StateOf(Weight), Name, Weight) : base.FactorsIn(state);
 
     public override void RequireRunnable()
     {
@@ -86,7 +86,7 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
 
     public override void ResumeAt(long completed, IOptimizerState state)
     {
-        Decide(shadow is not null ? (Verdict)state.For(Weight).Counter(Memory) : completed > 0 ? Verdict.Hooked : _verdict, state);
+        Decide(shadow is not null ? (Verdict)state.StateOf(Weight).Counter(Memory) : completed > 0 ? Verdict.Hooked : _verdict, state);
         base.ResumeAt(completed, state);
     }
 
@@ -94,14 +94,14 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
     {
         base.Restart(completed, IsBypassed ? reset with { Zeroed = null } : reset, state);
         if (IsBypassed)
-            shadow!.Restart(Name, Weight, completed, reset, state.For(Weight));
+            shadow!.Restart(Name, Weight, completed, reset, state.StateOf(Weight));
     }
 
     public override void ChangeRank(long completed, bool resets, IOptimizerState state)
     {
         base.ChangeRank(completed, resets, state);
         if (IsBypassed)
-            shadow!.ChangeRank(Name, Weight, completed, resets, state.For(Weight));
+            shadow!.ChangeRank(Name, Weight, completed, resets, state.StateOf(Weight));
     }
 
     private void Decide(Verdict verdict, IOptimizerState state)
@@ -115,7 +115,7 @@ internal sealed class HookAdapter(in AdapterRequest request, FactorSettings sett
     private void Save(IOptimizerState state)
     {
         if (shadow is not null)
-            state.For(Weight).SetCounter(Memory, (long)_verdict);
+            state.StateOf(Weight).SetCounter(Memory, (long)_verdict);
     }
 
     /// <summary>The shadow's rule, for a state that may be with the hook's factors just as well.</summary>

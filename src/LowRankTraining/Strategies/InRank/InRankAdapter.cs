@@ -60,8 +60,8 @@ internal sealed class InRankAdapter : LayerAdapter
         Layer.Take(new(reduced.B, reduced.A));
 
         // ∂U = G Vᵀ follows V, and ∂V = Uᵀ G follows U.
-        _u.Turn(state.For(Layer.factor_U), reduced.MapOfA);
-        _v.Turn(state.For(Layer.factor_V), reduced.MapOfB);
+        _u.Turn(state.StateOf(Layer.factor_U), reduced.MapOfA);
+        _v.Turn(state.StateOf(Layer.factor_V), reduced.MapOfB);
 
         var memory = Memory(state);
         memory.SetCounter(Active, modes);
@@ -118,8 +118,8 @@ internal sealed class InRankAdapter : LayerAdapter
         var (u, v) = (Layer.factor_U, Layer.factor_V);
         var fresh = FactorPair.Nothing(u.shape[0], v.shape[1], more, v.dtype, v.device, RandomKey.For(_seed, Name, "growth", completed));
         Layer.Take(new(cat([u, fresh.U], 1), cat([v, fresh.V], 0)));
-        _u.Append(state.For(u), more);
-        _v.Append(state.For(v), more);
+        _u.Append(state.StateOf(u), more);
+        _v.Append(state.StateOf(v), more);
     }
 
     private double[] SingularValues()
@@ -128,5 +128,5 @@ internal sealed class InRankAdapter : LayerAdapter
         return [.. RankReduction.SingularValues(Layer.factor_V, Layer.factor_U).cpu().to(ScalarType.Float64).data<double>()];
     }
 
-    private StateBag Memory(IOptimizerState state) => state.For(Layer.factor_U);
+    private StateBag Memory(IOptimizerState state) => state.StateOf(Layer.factor_U);
 }

@@ -59,7 +59,7 @@ internal sealed class InputPruning(double decay, Sparsity sparsity, bool atFinis
 
         a.mul_(survivors);
         foreach (var slot in ResetsState ? factors.Settings.Adam.Moments : [])
-            slot.Change(state.For(a), new TensorKind(a), new StepContext { Step = 0 }, moment => moment.mul_(survivors));
+            slot.Change(state.StateOf(a), new TensorKind(a), new StepContext { Step = 0 }, moment => moment.mul_(survivors));
     }
 
     /// <summary>True for the entries of A that a pruning leaves; null where nothing is known of the inputs yet.</summary>

@@ -47,7 +47,7 @@ internal sealed class SparseShadow : Adapter
             throw new InvalidOperationException($"The session has had an optimizer before, which has the parts of '{Name}'. Go on with that one, or call "
                 + "Finish() and attach the method again.");
 
-        _rule.Begin(state.For(Weight), Name, Weight, _start);
+        _rule.Begin(state.StateOf(Weight), Name, Weight, _start);
         Release();
     }
 

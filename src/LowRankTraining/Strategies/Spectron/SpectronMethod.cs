@@ -25,15 +25,15 @@ internal sealed class SpectronAdapter(in AdapterRequest request, AdapterSettings
     private void Measure(IOptimizerState state)
     {
         var parts = Layer.Parts.ToArray();
-        if (!parts.Any(part => SpectronRule.HasMoved(state.For(part.Parameter))))
+        if (!parts.Any(part => SpectronRule.HasMoved(state.StateOf(part.Parameter))))
             return;
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var norms = parts.Select(part => SpectronRule.NormOf(part.Parameter, state.For(part.Parameter), iterations, KeyOf(part.Name)))
+        var norms = parts.Select(part => SpectronRule.NormOf(part.Parameter, state.StateOf(part.Parameter), iterations, KeyOf(part.Name)))
             .Aggregate((sum, norm) => sum.add(norm)).add(1);
         foreach (var (_, factor) in parts)
-            SpectronRule.SetNorms(state.For(factor), norms);
+            SpectronRule.SetNorms(state.StateOf(factor), norms);
     }
 
     protected override UpdateRule RuleOf(string part) => rule;

@@ -49,8 +49,8 @@ internal sealed class Switching(double interval, double decay, long hold) : Fact
         b.index_copy_(1, fromB, Candidates(factors, LowRankFactors.B, rows, ofB.Length, completed));
         factors.AddToWeight(cat([oldA, a.index_select(0, touched)], 0), cat([oldB, b.index_select(1, touched).neg()], 1), completed);
 
-        RuleOf(LowRankFactors.B, factors.Settings.Adam).Hold(state.For(b), b, fromA, hold);
-        RuleOf(LowRankFactors.A, factors.Settings.Adam).Hold(state.For(a), a, fromB, hold);
+        RuleOf(LowRankFactors.B, factors.Settings.Adam).Hold(state.StateOf(b), b, fromA, hold);
+        RuleOf(LowRankFactors.A, factors.Settings.Adam).Hold(state.StateOf(a), a, fromB, hold);
         Tensor Indices(long[] indices) => tensor(indices, device: a.device);
     }
 
