@@ -69,7 +69,7 @@ public abstract record LoRAMethod : WeightSpaceMethod
             var factors = FactorsWith([choices, Layer is { } layer ? new CustomLayer(layer) : null, .. Features]);
             return new FactorMethod(factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
             {
-                Ranks = sites => [.. sites.Select(site => choices.RankOf(site) ?? factors.OwnOf(site.Names)?.Rank ?? (long)Rank)],
+                RanksOf = sites => [.. sites.Select(site => choices.RankOf(site) ?? factors.OwnOf(site.Names)?.Rank ?? (long)Rank)],
                 ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? factors.OwnOf(site.Names)?.Scale ?? Alpha, rank),
             };
         }

@@ -23,8 +23,11 @@ internal abstract class AdapterMethod(AdapterSettings settings)
     /// <value>Whether factors are a change of weights that stay what they were, so that they can be saved by themselves.</value>
     public virtual bool KeepsBase => false;
 
+    /// <value>Ranks by name; null for the same everywhere.</value>
+    public RankAllocation? Ranks { get; init; }
+
     /// <summary>The rank that is asked for each of the matrices; more than a matrix can have is lowered to its short side.</summary>
-    public virtual IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(_ => settings.Rank)];
+    public virtual IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => Ranks?.For(site) ?? settings.Rank)];
 
     /// <summary>Whether a matrix is left as it is, and trained, since its factors would take more state than AdamW and nobody asked for their rank.</summary>
     public bool Spares(Site site, long rank)

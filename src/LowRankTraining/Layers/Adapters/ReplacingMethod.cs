@@ -5,9 +5,6 @@ namespace LowRankTraining.Layers;
 /// <param name="layer">Makes the layer for a plain one: its weight's name, the layer, the rank, and a seed.</param>
 internal class ReplacingMethod(AdapterSettings settings, Func<string, Linear, int, ulong, ReparameterizedLinear> layer) : AdapterMethod(settings)
 {
-    /// <value>Ranks by name; null for the same everywhere.</value>
-    public RankAllocation? Ranks { get; init; }
-
     /// <value>Steps from one decomposition of the parts' product to the next; null for none.</value>
     public long? RefactorEvery { get; init; }
 
@@ -17,8 +14,6 @@ internal class ReplacingMethod(AdapterSettings settings, Func<string, Linear, in
     public sealed override IReadOnlyList<Injection> Ways => [Injection.Replace];
 
     public override bool Trains(NamedParameter other) => base.Trains(other) && (TrainsOtherMatrices || !other.IsMatrix);
-
-    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => Ranks?.For(site) ?? Settings.Rank)];
 
     public override LayerAdapter Adapt(in AdapterRequest request) => new(request, Settings, LayerFor(request.Site, request.Rank));
 

@@ -4,7 +4,7 @@ namespace LowRankTraining.Layers;
 internal sealed class FactorMethod(FactorSettings factors) : AdapterMethod(factors)
 {
     /// <value>Finds the ranks of all matrices; null for the same everywhere.</value>
-    public Func<IReadOnlyList<Site>, IReadOnlyList<long>>? Ranks { get; init; }
+    public Func<IReadOnlyList<Site>, IReadOnlyList<long>>? RanksOf { get; init; }
 
     /// <value>s of a matrix with a rank.</value>
     public required Func<Site, long, double> ScaleOf { get; init; }
@@ -23,7 +23,7 @@ internal sealed class FactorMethod(FactorSettings factors) : AdapterMethod(facto
 
     private bool AllowsShadow => factors.Features.All(feature => feature.AllowsShadow);
 
-    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => Ranks?.Invoke(sites) ?? base.RanksFor(sites);
+    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => RanksOf?.Invoke(sites) ?? base.RanksFor(sites);
 
     public override void Check(IReadOnlyList<Site> sites)
     {

@@ -54,7 +54,7 @@ public sealed record PriLoRA : WeightSpaceMethod
 
     private protected override AdapterMethod Method => new FactorMethod(FactorsWith(Pruning))
     {
-        Ranks = RanksFor,
+        RanksOf = RanksFor,
         ScaleOf = (_, rank) => ScaleOf(Alpha, rank),
     };
 

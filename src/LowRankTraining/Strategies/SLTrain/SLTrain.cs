@@ -61,8 +61,10 @@ public sealed record SLTrain : WeightSpaceMethod
             KeepsIndices = KeepsIndices,
             PreservesVariance = PreservesVariance,
             Adam = Adam,
-        },
-        Ranks);
+        })
+    {
+        Ranks = Ranks,
+    };
 
     /// <inheritdoc/>
     public override void Check(Checks checks)

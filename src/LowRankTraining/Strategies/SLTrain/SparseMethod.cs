@@ -1,12 +1,10 @@
 namespace LowRankTraining.Strategies;
 
 /// <summary>Low-rank factors and a sparse part in the place of weights.</summary>
-internal sealed class SparseMethod(AdapterSettings settings, SparseRecipe recipe, RankAllocation? ranks) : AdapterMethod(settings)
+internal sealed class SparseMethod(AdapterSettings settings, SparseRecipe recipe) : AdapterMethod(settings)
 {
     /// <value>A hook would come too late: the layer has multiplied by its weight already.</value>
     public override IReadOnlyList<Injection> Ways => [Injection.Replace, Injection.Shadow];
-
-    public override IReadOnlyList<long> RanksFor(IReadOnlyList<Site> sites) => [.. sites.Select(site => ranks?.For(site) ?? Settings.Rank)];
 
     public override void Check(IReadOnlyList<Site> sites)
     {
