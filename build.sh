@@ -17,6 +17,7 @@ Usage: ./build.sh COMMAND [ARGUMENTS]
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
   bench  memory [MODEL] measure what training large models takes; also writes artifacts/memory.json
+  bench  tables         write the tables and the picture of the comparison from benchmarks/results
   bench  check-claims   compare the numbers on the pages with benchmarks/results, and measure the cheap ones again
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; `test` reads 300

@@ -28,11 +28,10 @@ internal static class Methods
         ["APOLLO-Mini"] = (parameters, _, refreshing) => refreshing.Of(Apollo.Mini).Attach(parameters),
         ["Balanced"] = (parameters, rank, refreshing) => refreshing.Of(new Balanced { Rank = rank }).Attach(parameters),
         ["CoLA"] = (parameters, rank, _) => Layered.Attach(new CoLA { Rank = rank, AllowUnreached = true }, parameters),
-        ["Factorization"] = (parameters, rank, _) =>
+        ["Low-rank factorization"] = (parameters, rank, _) =>
             Layered.Attach(new LowRankFactorization { Rank = rank, StartsFromWeight = false, AllowUnreached = true }, parameters),
         ["Dion"] = (parameters, rank, _) => new Dion { Rank = rank }.Attach(parameters),
-        ["DoRA"] = (parameters, rank, _) =>
-            WithGradients(new DoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }.Attach(Layered.Model(parameters))),
+        ["DoRA"] = (parameters, rank, _) => Beside(new DoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }, parameters),
         ["Fira"] = (parameters, rank, refreshing) => refreshing.Of(new Fira { Rank = rank }).Attach(parameters),
         ["Flora"] = (parameters, rank, _) => new Flora { Rank = rank }.Attach(parameters),
         ["FRUGAL"] = (parameters, _, refreshing) => refreshing.Of(new Frugal()).Attach(parameters),
@@ -47,25 +46,25 @@ internal static class Methods
                 parameters),
         ["LDAdam"] = (parameters, rank, _) => new LDAdam { Rank = rank }.Attach(parameters),
         ["MoFaSGD"] = (parameters, rank, _) => new MoFaSgd { Rank = rank }.Attach(parameters),
-        ["LoRA"] = (parameters, rank, _) =>
-            new LoRA { Rank = rank, Injection = Injection.Shadow, TrainOthers = true }.Attach(Bare(parameters), Targets.AllMatrices()),
+        ["LoRA"] = (parameters, rank, _) => Beside(new LoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }, parameters),
+        [ShadowOf("LoRA")] = (parameters, rank, _) => InShadow(new LoRA { Rank = rank, Injection = Injection.Shadow, TrainOthers = true }, parameters),
         ["Muon"] = (parameters, _, _) => new Muon().Attach(parameters),
         ["Muon in bfloat16"] = (parameters, _, _) => new Muon { InBFloat16 = true }.Attach(parameters),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescent { Rank = rank }.Attach(parameters),
         ["PRILoRA"] = (parameters, rank, _) =>
-            WithGradients(
-                new PriLoRA { FirstRank = rank, Rank = rank, AllowUnreached = true, TrainOthers = true }.Attach(Layered.Model(parameters),
-                    Targets.AllMatrices())),
+            Beside(new PriLoRA { FirstRank = rank, Rank = rank, AllowUnreached = true, TrainOthers = true }, parameters),
         ["Q-GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new QGaLore { Rank = rank }).Attach(parameters),
         ["ReLoRA"] = (parameters, rank, refreshing) =>
-            new ReLoRA { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
+            Beside(new ReLoRA { Rank = rank, MergeEvery = refreshing.Every, AllowUnreached = true }, parameters),
+        [ShadowOf("ReLoRA")] = (parameters, rank, refreshing) =>
+            InShadow(new ReLoRA { Rank = rank, MergeEvery = refreshing.Every, Injection = Injection.Shadow }, parameters),
         ["SCALE"] = (parameters, _, _) => new Scale().Attach(parameters),
         ["SinkGD"] = (parameters, _, _) => new SinkGD().Attach(parameters),
-        ["SLTrain"] = (parameters, rank, _) => new SLTrain { Rank = rank, Injection = Injection.Shadow }.Attach(Bare(parameters), Targets.AllMatrices()),
+        ["SLTrain"] = (parameters, rank, _) => Beside(new SLTrain { Rank = rank, AllowUnreached = true }, parameters),
+        [ShadowOf("SLTrain")] = (parameters, rank, _) => InShadow(new SLTrain { Rank = rank, Injection = Injection.Shadow }, parameters),
         ["SPAM"] = (parameters, _, _) => new Spam().Attach(parameters),
         ["Stable-SPAM"] = (parameters, _, _) => new StableSpam().Attach(parameters),
-        ["SwitchLoRA"] = (parameters, rank, _) =>
-            WithGradients(new SwitchLoRA { Rank = rank, AllowUnreached = true }.Attach(Layered.Model(parameters), Targets.AllMatrices())),
+        ["SwitchLoRA"] = (parameters, rank, _) => Beside(new SwitchLoRA { Rank = rank, AllowUnreached = true }, parameters),
         ["Spectron"] = (parameters, rank, _) =>
             Layered.Attach(new Spectron { Rank = rank, StartsFromWeight = false, AllowUnreached = true }, parameters),
         ["SubTrack++"] = (parameters, rank, refreshing) => refreshing.Of(new SubTrack { Rank = rank }).Attach(parameters),
@@ -110,9 +109,12 @@ internal static class Methods
     /// <summary>A basis, by its name in the tables.</summary>
     public static IBasis Basis(string basis) => Bases[basis];
 
-    /// <summary>Factors that stand in the graph get theirs from a backward pass, which is not measured here.</summary>
-    private static AdapterSession WithGradients(AdapterSession session)
+    private static string ShadowOf(string method) => $"{method} (shadow)";
+
+    /// <summary>Factors that stand in the graph get their gradients from a backward pass, which is not measured here.</summary>
+    private static ILowRankSession Beside(ILowRankStrategy method, IEnumerable<(string name, Parameter parameter)> parameters)
     {
+        var session = method.Attach(Layered.Model(parameters), Targets.AllMatrices());
         using var guard = no_grad();
         foreach (var plan in session.Parameters)
         {
@@ -123,9 +125,9 @@ internal static class Methods
         return session;
     }
 
-    /// <summary>A model that is nothing but its matrices: factors are then beside them, in the optimizer.</summary>
-    private static ParameterList Bare(IEnumerable<(string name, Parameter parameter)> parameters) =>
-        nn.ParameterList([.. parameters.Select(pair => pair.parameter)]);
+    /// <summary>Factors beside the matrices of a model that is nothing else, in the optimizer.</summary>
+    private static ILowRankSession InShadow(ILowRankStrategy method, IEnumerable<(string name, Parameter parameter)> parameters) =>
+        method.Attach(nn.ParameterList([.. parameters.Select(pair => pair.parameter)]), Targets.AllMatrices());
 }
 
 /// <summary>When and how subspaces are found again.</summary>

@@ -8,6 +8,7 @@ using LowRankTraining.Benchmarks.Claims;
 using LowRankTraining.Benchmarks.Endurance;
 using LowRankTraining.Benchmarks.Figures;
 using LowRankTraining.Benchmarks.Memory;
+using LowRankTraining.Benchmarks.Tables;
 
 if (args is ["figures", ..])
     return FiguresCommand.Run(args[1..]);
@@ -25,6 +26,8 @@ if (args is [MemoryCommand.OneName, var run])
 }
 if (args is [ClaimsCommand.Name, ..])
     return ClaimsCommand.Run(args[1..]);
+if (args is [TablesCommand.Name, ..])
+    return TablesCommand.Run(args[1..]);
 if (args is [SoakCommand.Name, ..])
     return SoakCommand.Run(args[1..]);
 if (args is [CollectCommand.Name, ..])

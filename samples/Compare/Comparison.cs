@@ -96,7 +96,7 @@ internal sealed class Comparison(CompareSettings settings, Runner run, Cancellat
         var search = new RateSearch(settings.LearningRate(method));
         while (!interruption.IsCancellationRequested && search.Next() is { } rate)
         {
-            var title = $"{method.Title} at {RatesTable.Rate(rate)}";
+            var title = $"{method.Title} at {Describe.Rate(rate)}";
             var outcome = Done(title, place, RunRequest.For(settings.Trials, method, rate, settings.Seeds[0]), findings.Corpus, step => step);
             if (outcome.Report is not { Completed: true } report)
                 break;

@@ -39,7 +39,7 @@ internal sealed partial record Claim(string Place, ClaimKind Kind, string Name, 
         _ => Plain,
     };
 
-    [GeneratedRegex(@"<!-- (?<kind>figure|memory|perplexity|run|step): (?<name>.+?) -->")]
+    [GeneratedRegex(@"<!-- (?<kind>figure|memory|perplexity|mean): (?<name>.+?) -->")]
     private static partial Regex Mark();
 
     [GeneratedRegex(@"(?<![\w.])(?<number>\d[\d,]*(\.\d+)?) ?(?<unit>%|GiB|MB)?")]
@@ -58,9 +58,6 @@ internal enum ClaimKind
     /// <summary>A run of the comparison of all methods: <c>fira, rate 0.01, 204800 tokens, seed 42</c>.</summary>
     Perplexity,
 
-    /// <summary>Such a run by its perplexity and by its state, of AdamW's.</summary>
-    Run,
-
-    /// <summary>A row of the table of steps, by its time, of AdamW's, and by its scratch.</summary>
-    Step,
+    /// <summary>The mean of such runs with seeds 42, 43 and 44: <c>fira, rate 0.01, 204800 tokens</c>.</summary>
+    Mean,
 }

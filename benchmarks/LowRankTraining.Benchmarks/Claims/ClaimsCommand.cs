@@ -15,12 +15,8 @@ internal static class ClaimsCommand
     public static int Run(string[] arguments)
     {
         var root = arguments is [var given] ? given : Directory.GetCurrentDirectory();
-        if (!File.Exists(Path.Combine(root, "README.md")) || !Directory.Exists(Path.Combine(root, "benchmarks", "results")))
-        {
-            Console.Error.WriteLine(
-                $"{Path.GetFullPath(root)} is not the repository of LowRankTraining: start check-claims in its top folder, or name that folder.");
-            return 2;
-        }
+        if (!Repository.IsAt(root))
+            return Repository.Refuse(root, Name);
 
         var (claims, results) = (Pages(root).ToList(), Results.Read(root));
         var objections = claims.Select(results.ObjectionTo).OfType<string>().ToList();

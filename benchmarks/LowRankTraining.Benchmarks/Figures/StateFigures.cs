@@ -16,7 +16,7 @@ internal static class StateFigures
         ("APOLLO-Mini", size => 4 * (2 * size.Long + 1)),
         ("Balanced", size => 2 * Rank * size.Short + 2 * InBlocks(Rank * size.Long) + 4),
         ("CoLA", size => 4 * 2 * Rank * (size.Rows + size.Columns)),
-        ("Factorization", size => 4 * 2 * Rank * (size.Rows + size.Columns)),
+        ("Low-rank factorization", size => 4 * 2 * Rank * (size.Rows + size.Columns)),
         ("Fira", size => 4 * (Rank * (size.Short + 2 * size.Long) + 1)),
         ("FRUGAL", size => (4 * 2 * size.Long + 8) * size.Short / 4),
         ("GaLore", size => 4 * Rank * (size.Short + 2 * size.Long)),

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Compare.Tuning;
 using LanguageModel.CommandLine;
 
@@ -37,13 +36,10 @@ internal static class RatesTable
     /// <summary>The perplexity of a trial.</summary>
     public static string Perplexity(Trial trial) => trial.IsUsable ? Describe.Fixed(trial.Perplexity, 2) : "diverged";
 
-    /// <summary>A learning rate: <c>1.5e-2</c>.</summary>
-    public static string Rate(double rate) => rate.ToString("0.##e-0", CultureInfo.InvariantCulture);
-
     private static string Row(MethodResult result) =>
         $"<tr><td>{ReportPage.Text(result.Method.Title)}</td>"
         + string.Concat(result.Trials.Select(trial => Cell(trial, trial.LearningRate == result.LearningRate))) + "</tr>";
 
     private static string Cell(Trial trial, bool isChosen) =>
-        $"<td{(isChosen ? " class=\"best\"" : "")}>{Perplexity(trial)} <small>{Rate(trial.LearningRate)}</small></td>";
+        $"<td{(isChosen ? " class=\"best\"" : "")}>{Perplexity(trial)} <small>{Describe.Rate(trial.LearningRate)}</small></td>";
 }

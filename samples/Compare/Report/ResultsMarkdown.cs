@@ -38,7 +38,7 @@ internal static class ResultsMarkdown
             AppendRow(text,
             [
                 result.Method.Title,
-                RatesTable.Rate(result.LearningRate),
+                Describe.Rate(result.LearningRate),
                 Describe.Fixed(result.Perplexity, 3) + (result.PerplexitySpread is { } share ? $" ± {Describe.Fixed(result.Perplexity * share, 3)}" : ""),
                 .. seeds.Select(seed => PerplexityOf(result, seed)),
                 Describe.Bytes(result.StateBytes),
@@ -49,7 +49,7 @@ internal static class ResultsMarkdown
 
         foreach (var result in findings.Results.Where(result => result.HasFailed))
             AppendRow(text,
-                [result.Method.Title, RatesTable.Rate(result.LearningRate), $"failed: {result.Shortfall(findings.Settings.Seeds, findings.Settings.Steps)}"]);
+                [result.Method.Title, Describe.Rate(result.LearningRate), $"failed: {result.Shortfall(findings.Settings.Seeds, findings.Settings.Steps)}"]);
     }
 
     private static void AppendRow(StringBuilder text, IEnumerable<string> cells) => text.AppendLine($"| {string.Join(" | ", cells)} |");
@@ -72,6 +72,6 @@ internal static class ResultsMarkdown
     private static string Told(Trial trial, MethodResult result)
     {
         var perplexity = RatesTable.Perplexity(trial);
-        return $"{RatesTable.Rate(trial.LearningRate)}: {(trial.LearningRate == result.LearningRate ? $"**{perplexity}**" : perplexity)}";
+        return $"{Describe.Rate(trial.LearningRate)}: {(trial.LearningRate == result.LearningRate ? $"**{perplexity}**" : perplexity)}";
     }
 }

@@ -45,6 +45,9 @@ public static class Describe
     /// <summary>A number with <paramref name="decimals"/> digits after the point.</summary>
     public static string Fixed(double value, int decimals) => value.ToString($"F{decimals}", CultureInfo.InvariantCulture);
 
+    /// <summary>A learning rate: <c>1.5e-2</c>.</summary>
+    public static string Rate(double rate) => rate.ToString("0.##e-0", CultureInfo.InvariantCulture);
+
     /// <summary><c>42 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.</summary>
     public static string Duration(TimeSpan time)
     {
