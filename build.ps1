@@ -12,6 +12,7 @@ Usage: .\build.ps1 COMMAND [ARGUMENTS]
   test   [ARGS]         build and run every test; ARGS go to dotnet test (--filter NAME)
   demo   [ARGS]         train a small language model by six methods and compare them; ARGS go to samples/Compare
   bench  [NAME] [ARGS]  run the benchmarks, or those whose name contains NAME
+  bench  tables         write the tables and the picture of the comparison from benchmarks/results
   bench  check-claims   compare the numbers on the pages with benchmarks/results, and measure the cheap ones again
   bench  figures        measure what the library promises; also writes artifacts/figures.json
   fuzz   [INPUTS]       read INPUTS damaged files (default 100000) of each kind; test reads 300
@@ -132,7 +133,7 @@ function Invoke-Demo([string[]] $arguments) {
 function Invoke-Bench([string[]] $arguments) {
     $project = 'benchmarks/LowRankTraining.Benchmarks'
     if ($arguments.Count -eq 0) { $arguments = '--filter', '*' }
-    elseif ($arguments[0] -eq 'check-claims') { $arguments = @('check-claims', $root) }
+    elseif ($arguments[0] -in 'tables', 'check-claims') { $arguments = @($arguments[0], $root) }
     elseif ($arguments[0] -eq 'memory') { }
     elseif ($arguments[0] -eq 'figures') { $arguments = @('figures', '--out', (Join-Path $root 'artifacts/figures.json')) + @($arguments | Select-Object -Skip 1) }
     elseif (-not $arguments[0].StartsWith('-')) { $arguments = @('--filter', "*$($arguments[0])*") + @($arguments | Select-Object -Skip 1) }

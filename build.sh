@@ -62,7 +62,7 @@ bench() {
         '') set -- --filter '*' ;;
         figures) shift; set -- figures --out "$root/artifacts/figures.json" "$@" ;;
         memory) ;;
-        check-claims) set -- check-claims "$root" ;;
+        tables | check-claims) set -- "$1" "$root" ;;
         -*) ;;
         *) local name=$1; shift; set -- --filter "*$name*" "$@" ;;
     esac
