@@ -11,14 +11,14 @@ internal static class PerplexityPicture
     private const double Width = 960, Height = 620, Left = 70, Right = 930, Top = 72, Bottom = 565;
 
     /// <summary>From the left end to the right one, and from the bottom to the top; what is above is told in a line.</summary>
-    private const double LeastState = 0.018, AllState = 1, Best = 2.45, Ceiling = 3.35;
+    private const double LeastState = 0.018, AllState = 1, Best = 2.45, Ceiling = 3.07;
 
     /// <summary>Room to the right of the rightmost dots, for their names.</summary>
     private const double NameRoom = 70;
 
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
 
-    private static readonly double[] Perplexities = [2.5, 2.6, 2.7, 2.8, 2.9, 3.0, 3.2];
+    private static readonly double[] Perplexities = [2.5, 2.6, 2.7, 2.8, 2.9, 3.0];
     private static readonly double[] States = [0.02, 0.05, 0.1, 0.2, 0.5, 1];
 
     /// <summary>The picture, as SVG.</summary>
@@ -59,6 +59,11 @@ internal static class PerplexityPicture
             yield return Text(x + 10, 51, family.Title(), "#444", "start");
             x += 7 * family.Title().Length + 34;
         }
+
+        yield return Dashed([(x, 47), (x + 26, 47)]);
+        yield return Text(x + 34, 51, "best for its state", "#444", "start");
+        yield return Bar(x + 168, 39, 55, MethodFamily.FullRank);
+        yield return Text(x + 176, 51, "± spread of seeds", "#444", "start");
     }
 
     private static IEnumerable<XElement> Line(double perplexity)
@@ -71,19 +76,22 @@ internal static class PerplexityPicture
     private static XElement Front(IReadOnlyList<Dot> dots)
     {
         var front = dots.Where(dot => !dots.Any(other => other.Share <= dot.Share && other.Seeds.Mean < dot.Seeds.Mean)).OrderBy(dot => dot.X);
-        return Element("path", Set("d", Path(front.Select(dot => (dot.X, dot.Y)))), Set("fill", "none"), Set("stroke", ColorOf(MethodFamily.Gradient)),
-            Set("stroke-opacity", 0.35), Set("stroke-width", 2), Set("stroke-dasharray", "5 4"));
+        return Dashed(front.Select(dot => (dot.X, dot.Y)));
     }
+
+    private static XElement Dashed(IEnumerable<(double X, double Y)> points) => Element("path", Set("d", Path(points)), Set("fill", "none"),
+        Set("stroke", ColorOf(MethodFamily.Gradient)), Set("stroke-opacity", 0.35), Set("stroke-width", 2), Set("stroke-dasharray", "5 4"));
 
     /// <summary>The dot, over a line as long as the spread of the seeds to either side.</summary>
     private static IEnumerable<XElement> Mark(Dot dot)
     {
-        var (mean, spread) = (dot.Seeds.Mean, dot.Seeds.Spread);
-        yield return Element("path", Set("d", Path([(dot.X, YOf(mean - spread)), (dot.X, YOf(mean + spread))])), Set("stroke", ColorOf(dot.Family)),
-            Set("stroke-opacity", 0.3), Set("stroke-width", 2));
+        yield return Bar(dot.X, YOf(dot.Seeds.Mean - dot.Seeds.Spread), Math.Max(Top, YOf(dot.Seeds.Mean + dot.Seeds.Spread)), dot.Family);
         yield return Element("circle", Set("cx", dot.X), Set("cy", dot.Y), Set("r", 5.5), Set("fill", ColorOf(dot.Family)),
             Element("title", $"{dot.Title}: {ComparisonTables.MeanOf(dot.Seeds)} at {ComparisonTables.Percent(dot.Share)}"));
     }
+
+    private static XElement Bar(double x, double from, double to, MethodFamily family) => Element("path", Set("d", Path([(x, from), (x, to)])),
+        Set("stroke", ColorOf(family)), Set("stroke-opacity", 0.3), Set("stroke-width", 2));
 
     private static IEnumerable<XElement> Name(Dot dot, LabelPlaces.Place place)
     {
