@@ -47,14 +47,13 @@ internal static class ComparisonTables
         new MarkdownTable(["method", "perplexity at learning rate"]).Of(BestOfAll(runs, Short), run => [run.Title, Rates(runs, run, Short)]);
 
     /// <summary>Every run of the first seed; each method's rates are told once, where the rate is the one that they have chosen.</summary>
-    private static string LongRun(ComparisonRuns runs)
-    {
-        var long42 = AllMethods.List.Concat(AllMethods.Ablations).SelectMany(method => runs.RatesOf(method, Model, Long)).OrderBy(run => run.Perplexity);
-        return new MarkdownTable(["method", "learning rate", "perplexity", "state, of AdamW's", "perplexity after 500,000 tokens, by rate"]).Of(long42, run =>
-        [
-            run.Title, Rate(run), Describe.Fixed(run.Perplexity, 3), Percent(runs.ShareOf(run)), Rates(runs, run, Half),
-        ]);
-    }
+    private static string LongRun(ComparisonRuns runs) =>
+        new MarkdownTable(["method", "learning rate", "perplexity", "state, of AdamW's", "perplexity after 500,000 tokens, by rate"]).Of(
+            LongRuns(runs).OrderBy(run => run.Perplexity),
+            run => [run.Title, Rate(run), Describe.Fixed(run.Perplexity, 3), Percent(runs.ShareOf(run)), Rates(runs, run, Half)]);
+
+    private static IEnumerable<ComparisonRun> LongRuns(ComparisonRuns runs) =>
+        AllMethods.List.Concat(AllMethods.Ablations).SelectMany(method => runs.RatesOf(method, Model, Long));
 
     private static string ShortSeeds(ComparisonRuns runs) =>
         new MarkdownTable(["method", "learning rate", "42", "43", "44", "mean"]).Of(
@@ -63,11 +62,11 @@ internal static class ComparisonTables
 
     private static string LongSeeds(ComparisonRuns runs) =>
         new MarkdownTable(["method", "learning rate", "seed 42", "43", "44", "mean", "spread (standard deviation)", "state, of AdamW's"]).Of(
-            LongMeans(runs),
-            pair =>
+            LongRuns(runs).Select(runs.SeedsOf).OfType<SeedRuns>().OrderBy(seeds => seeds.Mean),
+            seeds =>
             [
-                pair.Run.Title, Rate(pair.Run), .. Each(pair.Seeds), Describe.Fixed(pair.Seeds.Mean, 3), Describe.Fixed(pair.Seeds.Spread, 3),
-                Percent(runs.ShareOf(pair.Run)),
+                seeds.Runs[0].Title, Rate(seeds.Runs[0]), .. Each(seeds), Describe.Fixed(seeds.Mean, 3), Describe.Fixed(seeds.Spread, 3),
+                Percent(runs.ShareOf(seeds.Runs[0])),
             ]);
 
     private static string Measured(ComparisonRuns runs, IReadOnlyList<StepRow> steps, Func<string, string?> pageOf)
