@@ -39,7 +39,8 @@ public class ComparisonTablesTests
     [Fact]
     public void Spread_is_the_standard_deviation_of_a_sample()
     {
-        var seeds = new SeedRuns([.. new[] { 2.0, 3.0, 7.0 }.Select((perplexity, seed) => new ComparisonRun("fira", "9m", 0.01, 1, seed, perplexity, 1, null))]);
+        var run = new ComparisonRun("fira", "9m", 0.01, 1, 42, 2, 1, null);
+        var seeds = new SeedRuns([run, run with { Perplexity = 3 }, run with { Perplexity = 7 }]);
 
         seeds.Mean.Should().Be(4);
         seeds.Spread.Should().BeApproximately(Math.Sqrt(7), 1e-15);
@@ -64,7 +65,6 @@ public class ComparisonTablesTests
         var boxes = LabelPlaces.Find(dots, page).Select(place => place.Box).ToList();
 
         boxes.Should().OnlyContain(box => box.IsIn(page));
-        foreach (var (box, index) in boxes.Select((box, index) => (box, index)))
-            boxes.Take(index).Should().OnlyContain(other => other.Overlap(box) == 0);
+        boxes.SelectMany((box, index) => boxes.Take(index).Select(other => other.Overlap(box))).Should().OnlyContain(overlap => overlap == 0);
     }
 }
