@@ -3,7 +3,7 @@ using LowRankTraining.Strategies;
 namespace LowRankTraining.Benchmarks.Figures;
 
 /// <summary>Whole steps of training (forward, backward, update) with frozen weights, against AdamW on all of them.</summary>
-/// <remarks>A linear layer d × d costs 6 d² operations a token. With factors of rank r it is 4 d² + 12 r d where they stand beside the weight, less below r =
+/// <remarks>A linear layer d × d costs 6 d² operations per token. With factors of rank r it is 4 d² + 12 r d where they stand beside the weight, less below r =
 /// d/6, which is 42 at this width; and about 4 d² + 8 r d where there are enough tokens to make W + s B A first.</remarks>
 internal static class TrainingFigures
 {

@@ -8,7 +8,7 @@ namespace LanguageModel.Training;
 /// <summary>From batches of tokens to losses.</summary>
 internal static class Batches
 {
-    /// <summary>Mean loss of <paramref name="batch"/>, in nats a token.</summary>
+    /// <summary>Mean loss of <paramref name="batch"/>, in nats per token.</summary>
     public static Tensor Loss(CausalLanguageModel model, TokenBatch batch, Device device)
     {
         using var scope = NewDisposeScope();

@@ -9,7 +9,7 @@ public readonly record struct LossPoint(long Step, double Loss);
 
 /// <summary>What is known after a step.</summary>
 /// <param name="Step">Optimizer steps done.</param>
-/// <param name="Loss">Loss of this step's batch, nats a token.</param>
+/// <param name="Loss">Loss of this step's batch, nats per token.</param>
 /// <param name="TokensPerSecond">Over the steps of this run so far.</param>
 /// <param name="Remaining">Time that the steps and validations left will take at their pace so far.</param>
 public readonly record struct StepReport(long Step, double Loss, double TokensPerSecond, TimeSpan Remaining)
@@ -27,7 +27,7 @@ public sealed record TrainingReport
     /// <value>Whether every step was done and the last validation too; false after an interruption.</value>
     public required bool Completed { get; init; }
 
-    /// <value>Token-weighted mean over the validation set, nats a token; null after an interruption.</value>
+    /// <value>Token-weighted mean over the validation set, nats per token; null after an interruption.</value>
     public required double? ValidationLoss { get; init; }
 
     /// <value>Its exponential.</value>
@@ -52,19 +52,19 @@ public sealed record TrainingReport
     /// <value>Seconds spent in training steps.</value>
     public required double Seconds { get; init; }
 
-    /// <value>Median milliseconds a step, all phases together.</value>
+    /// <value>Median milliseconds per step, all phases together.</value>
     public required double StepMilliseconds { get; init; }
 
-    /// <value>Median milliseconds a step, loss included.</value>
+    /// <value>Median milliseconds per step, loss included.</value>
     public required double ForwardMilliseconds { get; init; }
 
-    /// <value>Median milliseconds a step.</value>
+    /// <value>Median milliseconds per step.</value>
     public required double BackwardMilliseconds { get; init; }
 
-    /// <value>Median milliseconds a step.</value>
+    /// <value>Median milliseconds per step.</value>
     public required double OptimizerMilliseconds { get; init; }
 
-    /// <value>Mean milliseconds a step: unlike the median, it contains the refreshes and merges of a few steps.</value>
+    /// <value>Mean milliseconds per step: unlike the median, it contains the refreshes and merges of a few steps.</value>
     public required double OptimizerMeanMilliseconds { get; init; }
 
     /// <value>Bytes that the optimizer keeps between steps, the most seen at any validation.</value>

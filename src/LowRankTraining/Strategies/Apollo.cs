@@ -4,7 +4,7 @@ namespace LowRankTraining.Strategies;
 /// memory.</summary>
 /// <remarks>
 /// <para>For G of m × n, m ≤ n, with P of m × r drawn from N(0, 1/r) every T steps: R = PᵀG; N = Adam(R); φⱼ = ‖Nⱼ‖ / ‖Rⱼ‖; W ← W − η √a G diag(φ), its norm
-/// kept from growing more than 1 % a step. Mini: r = 1 and a single φ. For m &gt; n from the right. <see cref="GradientSpaceMethod.Scale"/> is a.</para>
+/// kept from growing more than 1 % per step. Mini: r = 1 and a single φ. For m &gt; n from the right. <see cref="GradientSpaceMethod.Scale"/> is a.</para>
 /// <para>State of a matrix with long side l: 2 r l + 1 numbers. P is drawn again at every use, from its key, and never stored.</para>
 /// <para>Differences from the paper: none by default. The authors' code stores P, and its limiter keeps a zero norm and looks at norms before bias correction:
 /// see <see cref="Compatibility.ReferenceCode"/>, which the limiter then follows too.</para>
@@ -30,7 +30,7 @@ public sealed record Apollo : GradientSpaceMethod
     /// <value>Whether √a is applied before the limiter. Default false.</value>
     public bool ScaleBeforeLimiter { get; init; }
 
-    /// <value>Keeps the norm of the update from growing too fast; null for nothing. Default: by 1 % a step (APOLLO).</value>
+    /// <value>Keeps the norm of the update from growing too fast; null for nothing. Default: by 1 % per step (APOLLO).</value>
     public NormGrowthLimiter? Limiter { get; init; } = new();
 
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ namespace LowRankTraining.Strategies;
 /// <summary>Fira: GaLore, plus the part of the gradient outside the subspace, scaled as Adam scales the part inside. Full-rank training at low-rank
 /// memory.</summary>
 /// <remarks>
-/// <para>With P, R and N as in <see cref="GaLore"/>: S = (G − P R) diag(‖Nⱼ‖ / ‖Rⱼ‖), its norm kept from growing more than 1 % a step;
+/// <para>With P, R and N as in <see cref="GaLore"/>: S = (G − P R) diag(‖Nⱼ‖ / ‖Rⱼ‖), its norm kept from growing more than 1 % per step;
 /// W ← W − η (α P N + κ S).</para>
 /// <para>State of a matrix with short side s and long side l: r (s + 2 l) + 1 numbers.</para>
 /// <para>Differences from the paper: none by default. The authors' code subtracts α P R where the paper has P R, and keeps a zero norm: see

@@ -7,7 +7,7 @@ public abstract record ResidualMethod : GradientSpaceMethod
     /// <value>κ, a factor on the scaled residual; at least 0. Default 1 (Fira).</value>
     public double ResidualScale { get; init; } = 1;
 
-    /// <value>Keeps the residual's norm from growing too fast; null for nothing. Default: by 1 % a step (Fira).</value>
+    /// <value>Keeps the residual's norm from growing too fast; null for nothing. Default: by 1 % per step (Fira).</value>
     public NormGrowthLimiter? Limiter { get; init; } = new();
 
     /// <inheritdoc/>

@@ -26,7 +26,7 @@ public sealed record ScaledGradient : ILift
     /// to growth, only to the floor. Default false.</value>
     public bool ScaleBeforeLimiter { get; init; }
 
-    /// <value>Tempers the update; null for none. Default: growth of 1 % a step (APOLLO).</value>
+    /// <value>Tempers the update; null for none. Default: growth of 1 % per step (APOLLO).</value>
     public NormGrowthLimiter? Limiter { get; init; } = new();
 
     /// <value>Whom to follow where paper and code differ. Default: the paper.</value>

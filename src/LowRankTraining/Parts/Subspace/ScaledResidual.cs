@@ -18,7 +18,7 @@ public sealed record ScaledResidual : ILift
     /// <value>κ, a factor on the residual; at least 0. Default 1 (Fira).</value>
     public double ResidualScale { get; init; } = 1;
 
-    /// <value>Tempers the residual; null for none. Default: growth of 1 % a step (Fira).</value>
+    /// <value>Tempers the residual; null for none. Default: growth of 1 % per step (Fira).</value>
     public NormGrowthLimiter? Limiter { get; init; } = new();
 
     /// <value><see cref="Compatibility.ReferenceCode"/>: S = (G − α P R) diag(φ). Default: <see cref="Compatibility.Paper"/>.</value>
