@@ -25,8 +25,8 @@ internal static class ReportCharts
     public static XElement Training(Findings findings)
     {
         var series = Curves(findings, result => result.Training, loss => loss).Select(one => one.Smoothed(Math.Max(1, one.Points.Count / 50))).ToList();
-        return LineChart.Draw("Training loss against tokens trained on", Tokens(findings), Visible("training loss (nats per token)", series, logarithmic: false),
-            series, withDots: false);
+        return LineChart.Draw("Training loss against tokens trained on", Tokens(findings),
+            Visible("training loss (nats per token)", series, logarithmic: false), series, withDots: false);
     }
 
     /// <summary>Perplexity against optimizer state.</summary>

@@ -8,8 +8,8 @@ namespace LowRankTraining.Numerics;
 /// other error is at most half a scale.</para>
 /// <para>Stochastic rounding gives ⌊x / scale⌋ or one more, the latter with the probability of the fraction. It takes L − 1 steps instead of L and zero = ⌈−min
 /// / scale⌉: the spare step keeps the ends of the range from being clipped, so the expected value is exact everywhere.</para>
-/// <para><see cref="Compatibility.ReferenceCode"/>: the range is max − min of the values alone, at least 1e-5, and the zero point is clipped to [0, L]; groups that
-/// are all positive or all negative then saturate, and groups of small values become zeros.</para>
+/// <para><see cref="Compatibility.ReferenceCode"/>: the range is max − min of the values alone, at least 1e-5, and the zero point is clipped to [0, L]; groups
+/// that are all positive or all negative then saturate, and groups of small values become zeros.</para>
 /// <para>Bytes: b / 8 + 5 / group for each element. Scratch: a few MiB, next to none for float32 on a CPU; a copy of values that are not contiguous.</para>
 /// <para>Source: Zhang et al., Q-GaLore, arXiv 2407.08296, and the authors' code, which keeps 4-bit codes one per byte.</para>
 /// </remarks>
