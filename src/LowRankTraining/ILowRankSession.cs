@@ -27,6 +27,9 @@ public interface ILowRankSession : IDisposable
     /// null.</value>
     IReadOnlyList<Parameter>? FactorParameters => null;
 
+    /// <value>Bytes of the weights that the method has frozen, as they are kept, for <see cref="MemoryPlan"/>. Default 0.</value>
+    long FrozenBytes => 0;
+
     /// <summary>One line for each parameter: how it is updated, and what a reader should know about that; and one for each pattern of the targets that has no
     /// effect in the model.</summary>
     string Describe() => string.Join(Environment.NewLine, Parameters.Select(plan => plan.ToLine()).Concat(Unused));
@@ -70,6 +73,9 @@ public interface ILowRankSession : IDisposable
 
     /// <value>A sentence on each pattern of the targets that has no effect in the model. Default: none.</value>
     internal IReadOnlyList<string> Unused => [];
+
+    /// <value>What each layer of the method keeps for the backward pass. Default: nothing.</value>
+    internal IEnumerable<KeptRows> Kept => [];
 
     /// <value>Whether rules alone look at states and gradients, so that one process may have those of a parameter for all. Default false.</value>
     internal bool LeavesStatesToRules => false;

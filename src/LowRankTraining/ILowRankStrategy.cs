@@ -15,6 +15,9 @@ public interface ILowRankStrategy
     /// <value>Where the method reports to; null for nowhere. Default null.</value>
     ILogger? Logger => null;
 
+    /// <value>Whether attaching reads the values of weights; else a model without any is enough for a plan. Default true.</value>
+    internal bool ReadsWeights => true;
+
     /// <summary>The same method, reporting to another logger. Default: itself, of a method that reports nothing.</summary>
     /// <param name="logger">The logger; null for none.</param>
     ILowRankStrategy WithLogger(ILogger? logger) => this;

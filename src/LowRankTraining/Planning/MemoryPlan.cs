@@ -1,5 +1,3 @@
-using LowRankTraining.Strategies;
-
 namespace LowRankTraining;
 
 /// <summary>How much memory a method will need for weights, gradients and optimizer state, known before training starts.</summary>
@@ -105,8 +103,7 @@ public sealed class MemoryPlan
         if (session.Parameters.FirstOrDefault(plan => plan.Parameter.IsInvalid) is { } gone)
             throw new InvalidOperationException($"Parameter '{gone.Name}' is gone: the model was moved or disposed. Plan what is there.");
         var parameters = session.Parameters.Where(plan => !plan.IsFrozen).Select(plan => Of(plan) with { IsDivided = session.CanDivide(plan) });
-        var adapters = session as AdapterSession;
-        return new([.. parameters], adapters?.FrozenBytes ?? 0, [.. adapters?.Kept ?? []]);
+        return new([.. parameters], session.FrozenBytes, [.. session.Kept]);
     }
 
     /// <summary>The plan of a method for a model, which stays as it is.</summary>
@@ -136,15 +133,7 @@ public sealed class MemoryPlan
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(strategy);
-        var listed = Sound([.. parameters], dtype);
-        if (strategy is not UpdateMethod update)
-            return OfSketch(ModelSketch.Of(listed, dtype, CPU), strategy, targets, gradients);
-        if (update.ChangesModel || gradients != GradientFlow.Whole)
-            return OfSketch(ModelSketch.Of(listed, dtype, META), strategy, targets, gradients);
-
-        using var scope = NewDisposeScope();
-        using var session = update.Attach(listed.Select(pair => (pair.name, new Parameter(empty(pair.shape, dtype, META)))), targets);
-        return For(session);
+        return OfSketch(ModelSketch.Of(Sound([.. parameters], dtype), dtype, strategy.ReadsWeights ? CPU : META), strategy, targets, gradients);
     }
 
     /// <exception cref="ArgumentException">No model has such parameters.</exception>

@@ -59,9 +59,6 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
     /// <param name="role">The parameter, and what the method has to do with it.</param>
     protected abstract UpdateRule RuleFor(in ParameterRole role);
 
-    /// <value>Whether layers of the model are changed too, and not only how its parameters are updated.</value>
-    internal virtual bool ChangesModel => false;
-
     /// <summary>What the method does to the model itself. Nothing for most.</summary>
     private protected virtual ILowRankSession Install(nn.Module model, Func<ILowRankSession> plan) => plan();
 
@@ -78,6 +75,8 @@ public abstract partial record UpdateMethod : ILowRankStrategy, IPart
             .Defined(Compatibility);
         ParameterOptions.Check(checks, Overrides, ObjectionsTo);
     }
+
+    bool ILowRankStrategy.ReadsWeights => false;
 
     ILowRankStrategy ILowRankStrategy.WithLogger(ILogger? logger) => this with { Logger = logger };
 

@@ -19,6 +19,10 @@ internal abstract class WrappedSession(ILowRankSession inner) : ILowRankSession
 
     public IReadOnlyList<Parameter>? FactorParameters => inner.FactorParameters;
 
+    public long FrozenBytes => inner.FrozenBytes;
+
+    public IEnumerable<KeptRows> Kept => inner.Kept;
+
     public virtual bool IsFinished => inner.IsFinished;
 
     public IReadOnlyList<string> Unused => inner.Unused;

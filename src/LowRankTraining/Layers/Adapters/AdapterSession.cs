@@ -91,8 +91,7 @@ public sealed partial class AdapterSession : ILowRankSession
         }
     }
 
-    /// <value>What each layer of the method keeps for the backward pass, beyond the rows of its input.</value>
-    internal IEnumerable<KeptRows> Kept =>
+    IEnumerable<KeptRows> ILowRankSession.Kept =>
         _adapters.Select(adapter => adapter.Replacing).OfType<ReparameterizedLinear>()
             .Select(layer => new KeptRows(layer.KeptBytesPerRow, layer.RowsToKeepNothing));
 

@@ -53,8 +53,6 @@ public sealed record QGaLore : GradientSpaceMethod
         Compatibility = Compatibility,
     };
 
-    internal override bool ChangesModel => QuantizesWeights;
-
     private protected override ILowRankSession Install(nn.Module model, Func<ILowRankSession> plan)
     {
         if (!QuantizesWeights)

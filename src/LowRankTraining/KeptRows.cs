@@ -1,4 +1,4 @@
-namespace LowRankTraining.Layers;
+namespace LowRankTraining;
 
 /// <summary>What a layer keeps for the backward pass, beyond the rows of its input.</summary>
 /// <param name="BytesPerRow">For each of them.</param>
