@@ -16,10 +16,12 @@ builder.Services.AddOptions<WorkerOptions>()
     .Validate(worker => worker.Steps >= 1, "Worker:Steps must be at least 1.").ValidateOnStart();
 builder.Services.AddHostedService<TrainingWorker>();
 
-var everySeconds = builder.Configuration.GetValue("Metrics:ExportEverySeconds", 10);
-builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics
-    .AddMeter(LowRankOptimizer.MeterName)
-    .AddConsoleExporter((_, reader) => reader.PeriodicExportingMetricReaderOptions.ExportIntervalMilliseconds = 1000 * everySeconds));
+builder.Services.AddOptions<MetricsOptions>()
+    .Bind(builder.Configuration.GetSection("Metrics"), binder => binder.ErrorOnUnknownConfiguration = true)
+    .Validate(metrics => metrics.ExportEverySeconds is >= 1 and <= 86_400, "Metrics:ExportEverySeconds must be from 1 to 86400.").ValidateOnStart();
+builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(LowRankOptimizer.MeterName).AddConsoleExporter());
+builder.Services.AddOptions<MetricReaderOptions>().Configure<IOptions<MetricsOptions>>((reader, metrics) =>
+    reader.PeriodicExportingMetricReaderOptions.ExportIntervalMilliseconds = 1000 * metrics.Value.ExportEverySeconds);
 
 using var host = builder.Build();
 try

@@ -9,7 +9,10 @@ internal static class ComparisonTables
     /// <summary>Tokens of a run, whole steps of each length: the short one, the one that chooses the rates of the long one, and the long one.</summary>
     public const long Short = 204_800, Half = 499_712, Long = 1_998_848;
 
-    private const string Model = "9m";
+    /// <summary>Tokens of a run of the larger model.</summary>
+    public const long Larger = 3_999_744;
+
+    private const string Model = "9m", LargerModel = "20m";
     private const string Comparison = "benchmarks/results/comparison/README.md";
 
     /// <summary>Every part that is made, from the results under <paramref name="root"/>.</summary>
@@ -21,6 +24,7 @@ internal static class ComparisonTables
             new(Comparison, "short run", ShortRun(runs)),
             new(Comparison, "short run, rates", ShortRates(runs)),
             new(Comparison, "two million tokens", LongRun(runs)),
+            new(Comparison, "four million tokens, 20m", LargerRun(runs)),
             new(Comparison, "short run, seeds", ShortSeeds(runs)),
             new("benchmarks/results/README.md", "two million tokens, seeds", LongSeeds(runs)),
             new("docs/choosing-a-method.md", "measured", Measured(runs, StepRow.Read(root), name => PageOf(name, root))),
@@ -54,6 +58,18 @@ internal static class ComparisonTables
 
     private static IEnumerable<ComparisonRun> LongRuns(ComparisonRuns runs) =>
         AllMethods.List.Concat(AllMethods.Ablations).SelectMany(method => runs.RatesOf(method, Model, Long));
+
+    /// <summary>The first seed of the larger model, by the methods that were tried there.</summary>
+    private static string LargerRun(ComparisonRuns runs)
+    {
+        var larger = AllMethods.List.SelectMany(method => runs.RatesOf(method, LargerModel, Larger)).OrderBy(run => run.Perplexity).ToList();
+        var adamW = ComparisonRuns.Best(larger.Where(run => run.Method == AllMethods.List[0].Name));
+        return new MarkdownTable(["method", "learning rate", "perplexity", "of AdamW's perplexity", "state", "of AdamW's", "peak of tensors"]).Of(larger, run =>
+        [
+            run.Title, Rate(run), Describe.Fixed(run.Perplexity, 3), Percent(run.Perplexity / adamW!.Perplexity), Describe.Bytes((long)run.StateBytes),
+            Percent(runs.ShareOf(run)), Describe.Bytes((long?)run.PeakBytes),
+        ]);
+    }
 
     private static string ShortSeeds(ComparisonRuns runs) =>
         new MarkdownTable(["method", "learning rate", "42", "43", "44", "mean"]).Of(

@@ -1,3 +1,5 @@
+using LowRankTraining.Text;
+
 namespace LowRankTraining.Strategies;
 
 /// <summary>Fira: GaLore, plus the part of the gradient outside the subspace, scaled as Adam scales the part inside. Full-rank training at low-rank
@@ -17,6 +19,7 @@ public sealed record Fira : ResidualMethod
 
     /// <value>The rule inside the subspace, and of everything outside, such as <see cref="RmsPropRule"/>, with its moments stored in
     /// <see cref="AdamMethod.States"/>. Default: null, Adam with the numbers of these options.</value>
+    [OwnByDefault]
     public DirectionRule? Inner { get; init; }
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using LowRankTraining.Text;
+
 namespace LowRankTraining.Strategies;
 
 /// <summary>A method that projects gradients: matrices get a subspace rule, everything else a full-rank one. It is its own options.</summary>
@@ -24,10 +26,12 @@ public abstract record GradientSpaceMethod : AdamMethod
     public bool Staggered { get; init; }
 
     /// <value>When the subspace is found again; null for every <see cref="RefreshEvery"/> updates.</value>
+    [OwnByDefault]
     public IRefreshPolicy? Refresh { get; init; }
 
     /// <value>How the subspace is found; null for the method's own choice: for most a warm-started pass after a first randomized SVD, or exact SVD under
     /// <see cref="Compatibility.ReferenceCode"/>.</value>
+    [OwnByDefault]
     public IBasis? Basis { get; init; }
 
     /// <value>How the basis is stored: <see cref="StateFormat.Float32"/>, <see cref="StateFormat.BFloat16"/>, or in fewer bits, of which

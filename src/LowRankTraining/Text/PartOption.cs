@@ -17,6 +17,9 @@ internal sealed record PartOption(PropertyInfo Property)
     /// <value>Whether null is among its values.</value>
     public bool MayBeNull => !Property.PropertyType.IsValueType || Type != Property.PropertyType;
 
+    /// <value>Whether null stands for the method's own part.</value>
+    public bool IsOwnByDefault => Property.IsDefined(typeof(OwnByDefaultAttribute));
+
     public bool IsSettable => Property.SetMethod is { IsPublic: true };
 
     /// <summary>All options of a type in the order of their names: what can be set, and what the constructor has filled. Loggers, delegates, modules and

@@ -42,7 +42,7 @@ internal sealed class PartReader
 
     private object? Part(JsonNode? node, Type family, object? current, string path)
     {
-        if (IsNothing(node) || node is JsonValue && KindName.AreSame(TextOf(node), Nothing))
+        if (IsNothing(node) || IsNone(node))
             return null;
         if (node is JsonArray)
             return Fail(path, $"is a list: it must be a {KindName.Noun(family)}.");
@@ -104,6 +104,12 @@ internal sealed class PartReader
             {
                 var known = settable.Select(option => option.Name).Concat(isOuter ? _neighbors : []);
                 Fail(Join(path, key), $"is no option of {name}{(known.Any() ? $". {NearestNames.Sentence(key, known)}" : ", which has none.")}");
+                continue;
+            }
+
+            if (option.IsOwnByDefault && IsNone(node))
+            {
+                Fail(Join(path, option.Name), $"is '{Nothing}', but {name} needs a {KindName.Noun(option.Type)}: leave it out for its own, or name another.");
                 continue;
             }
 
@@ -235,6 +241,8 @@ internal sealed class PartReader
     };
 
     private static bool IsNothing(JsonNode? node) => node is null || node is JsonValue && TextOf(node).Length == 0;
+
+    private static bool IsNone(JsonNode? node) => node is JsonValue && KindName.AreSame(TextOf(node), Nothing);
 
     private static string TextOf(JsonNode node) => node.GetValueKind() == JsonValueKind.String ? node.GetValue<string>() : node.ToJsonString();
 

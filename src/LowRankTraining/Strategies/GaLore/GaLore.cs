@@ -1,3 +1,5 @@
+using LowRankTraining.Text;
+
 namespace LowRankTraining.Strategies;
 
 /// <summary>GaLore: projects the gradient of each matrix into a small subspace and keeps Adam's moments there.</summary>
@@ -18,6 +20,7 @@ public sealed record GaLore : GradientSpaceMethod
 
     /// <value>The rule inside the subspace, and of everything outside, such as <see cref="AdafactorRule"/>, <see cref="SgdRule"/> or <see cref="LionRule"/>,
     /// with its moments stored in <see cref="AdamMethod.States"/>. Default: null, Adam with the numbers of these options.</value>
+    [OwnByDefault]
     public DirectionRule? Inner { get; init; }
 
     /// <value>Whether tensors of more than two dimensions, such as convolutions, are projected along each of them (<see cref="TuckerRule"/>). Default false:
