@@ -46,6 +46,6 @@ public class ConfigurationTests
     {
         JsonObject options => options.SelectMany(option => Texts($"{path}:{option.Key}", option.Value)),
         JsonArray items => items.SelectMany((item, index) => Texts($"{path}:{index}", item)),
-        _ => [KeyValuePair.Create<string, string?>(path, node is null ? "none" : node.ToString())],
+        _ => [KeyValuePair.Create<string, string?>(path, node is null ? "" : node.ToString())],
     };
 }
