@@ -33,10 +33,10 @@ internal static class EvaluateCommand
             UserException.ThrowIfAny(
                 parsed.GetValue(batch) >= 1 ? null : $"--batch must be at least 1 (is {parsed.GetValue(batch)})",
                 parsed.GetValue(length) is null or >= 2 ? null : $"--seq must be at least 2 (is {parsed.GetValue(length)})");
+            var paths = parsed.GetRequiredValue(data);
+            var examples = ModelText.Of(model.Folder(parsed), parsed.GetValue(chat)).Load(paths, paths, parsed.GetValue(length)).Evaluation;
             var (pretrained, device) = model.Load(parsed);
             using var _ = pretrained;
-            var paths = parsed.GetRequiredValue(data);
-            var examples = ModelText.Of(pretrained, parsed.GetValue(chat)).Load(paths, paths, parsed.GetValue(length)).Evaluation;
             using var interruption = new Interruption();
             var loss = Evaluation.Loss(pretrained.Model, ExampleBatches.InBatches(examples, parsed.GetValue(batch)), device, interruption: interruption.Token);
             Console.WriteLine($"{examples.Count} examples, {Describe.Count(examples.Sum(example => (double)example.Learned))} tokens: "

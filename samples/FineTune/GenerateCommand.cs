@@ -33,9 +33,9 @@ internal static class GenerateCommand
                 parsed.GetValue(temperature) is >= 0 and < double.PositiveInfinity ? null
                     : $"--temperature must be at least 0 (is {parsed.GetValue(temperature)})",
                 parsed.GetValue(top) is > 0 and <= 1 ? null : $"--top-p must be above 0, and at most 1 (is {parsed.GetValue(top)})");
+            var text = ModelText.Of(model.Folder(parsed), parsed.GetValue(chat));
             var (pretrained, device) = model.Load(parsed);
             using var _ = pretrained;
-            var text = ModelText.Of(pretrained, parsed.GetValue(chat));
             var asked = parsed.GetRequiredValue(prompt);
             var generation = new Generation(pretrained.Model, device)
             {

@@ -38,11 +38,14 @@ internal sealed class ModelOptions
             command.Add(option);
     }
 
+    /// <summary>The model's folder.</summary>
+    public string Folder(ParseResult parsed) => parsed.GetRequiredValue(model);
+
     /// <summary>The model that was asked for, adapter included, and where it is.</summary>
     public (PretrainedModel Model, Device Device) Load(ParseResult parsed)
     {
         var place = Devices.Find(parsed.GetRequiredValue(device));
-        var loaded = PretrainedModel.Load(parsed.GetRequiredValue(model), Dtypes.Find(parsed.GetRequiredValue(dtype)), place);
+        var loaded = PretrainedModel.Load(Folder(parsed), Dtypes.Find(parsed.GetRequiredValue(dtype)), place);
         if (parsed.GetValue(adapter) is { } folder)
             loaded.Merge(folder);
         return (loaded, place);

@@ -26,6 +26,9 @@ internal abstract class Family
         return known;
     }
 
+    /// <summary>Tokens that a model of these sizes knows, and how many of them it reads at once; null where there is no limit.</summary>
+    public abstract (int Vocabulary, int? Positions) Limits(ModelConfig config);
+
     /// <summary>A model of these sizes, not yet with its weights.</summary>
     public abstract CausalLanguageModel Create(ModelConfig config);
 

@@ -12,6 +12,12 @@ internal sealed partial class Gpt2Family : Family
 
     public override bool StoresTransposed => true;
 
+    public override (int Vocabulary, int? Positions) Limits(ModelConfig config)
+    {
+        var sizes = Sizes(config);
+        return (sizes.Vocabulary, sizes.Positions);
+    }
+
     public override CausalLanguageModel Create(ModelConfig config) => new Gpt2(Sizes(config), seed: 0);
 
     public override IEnumerable<(string Name, long[] Shape)> Shapes(ModelConfig config) => Sizes(config).Shapes;

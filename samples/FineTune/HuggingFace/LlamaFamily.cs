@@ -12,6 +12,12 @@ internal sealed class LlamaFamily : Family
 
     public override IReadOnlyList<string> Architectures => [Llama, Mistral, Qwen2];
 
+    public override (int Vocabulary, int? Positions) Limits(ModelConfig config)
+    {
+        var sizes = Sizes(config);
+        return (sizes.Vocabulary, sizes.Positions);
+    }
+
     public override CausalLanguageModel Create(ModelConfig config) => new Llama(Sizes(config), seed: 0);
 
     public override IEnumerable<(string Name, long[] Shape)> Shapes(ModelConfig config) => Sizes(config).Shapes;

@@ -30,10 +30,10 @@ internal sealed class FineTuneRun(FineTuneSettings settings, string folder, bool
     public TrainingReport Execute(Exports exports, CancellationToken interruption)
     {
         var chosen = FineTuneMethod.Of(settings);
+        var text = ModelText.Of(settings.Model, settings.Chat);
+        var examples = text.Load(settings.Data, settings.Eval, settings.Seq);
         using var pretrained = PretrainedModel.Load(settings.Model, Dtypes.Find(settings.Dtype), device);
         pretrained.Model.CheckpointsActivations = settings.CheckpointActivations;
-        var text = ModelText.Of(pretrained, settings.Chat);
-        var examples = text.Load(settings.Data, settings.Eval, settings.Seq);
         var options = Options(examples.Training.Count, text.LengthOf(settings.Seq));
         using var method = FineTuneMethod.Attach(pretrained.Model, chosen, settings, options.Steps);
         exports = exports.For(method);

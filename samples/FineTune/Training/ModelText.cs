@@ -14,17 +14,20 @@ internal sealed record ModelText(TextTokenizer Tokenizer, ChatFormat Chat, IRead
 {
     private const int UsualLength = 512;
 
-    /// <summary>The tokenizer in the model's folder, or GPT-2's own for a GPT-2 that brings none.</summary>
+    /// <summary>The tokenizer in the model's folder, or GPT-2's own for a GPT-2 that brings none. Weights are not read.</summary>
     /// <exception cref="UserException">There is none, or it has tokens that the model does not know.</exception>
-    public static ModelText Of(PretrainedModel pretrained, string? chat)
+    public static ModelText Of(string folder, string? chat)
     {
-        var tokenizer = FolderTokenizer.Find(pretrained.Folder) ?? (pretrained.Family is Gpt2Family ? TextTokenizer.Gpt2() : throw new UserException(
-            $"There is no tokenizer in {pretrained.Folder}: neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt. "
+        var config = ModelConfig.Read(folder);
+        var family = Family.Of(config);
+        var (vocabulary, positions) = family.Limits(config);
+        var tokenizer = FolderTokenizer.Find(folder) ?? (family is Gpt2Family ? TextTokenizer.Gpt2() : throw new UserException(
+            $"There is no tokenizer in {folder}: neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt. "
             + "Put the model's own there."));
-        return tokenizer.Size <= pretrained.Model.Vocabulary
-            ? new(tokenizer, ChatFormat.Find(chat, tokenizer), pretrained.Config.Ends, pretrained.Model.Positions)
+        return tokenizer.Size <= vocabulary
+            ? new(tokenizer, ChatFormat.Find(chat, tokenizer), config.Ends, positions)
             : throw new UserException($"The tokenizer does not fit the model: {tokenizer.Source} has {tokenizer.Size} tokens, and the model in "
-                + $"{pretrained.Folder} knows {pretrained.Model.Vocabulary}. Put the model's own tokenizer there.");
+                + $"{folder} knows {vocabulary}. Put the model's own tokenizer there.");
     }
 
     /// <summary>Reads data as examples for the model.</summary>

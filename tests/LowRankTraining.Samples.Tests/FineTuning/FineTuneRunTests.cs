@@ -167,6 +167,16 @@ public sealed class FineTuneRunTests : IDisposable
             .Should().Throw<UserException>().WithMessage("The model reads 64 tokens at most, and --seq is 65.");
 
     [Fact]
+    public void Broken_data_are_found_before_the_weights_are_read()
+    {
+        var source = Source(isLlama: true);
+        folder.Write("data.jsonl", """{"prompt": "hello", "completion": """);
+        File.Delete(Path.Combine(source, "model.safetensors"));
+
+        FluentActions.Invoking(() => Run(Settings(source, "lora"), "auto")).Should().Throw<UserException>().WithMessage("*data.jsonl*");
+    }
+
+    [Fact]
     public void Texts_are_as_long_as_the_model_reads_where_nothing_is_said()
     {
         var text = new ModelText(null!, null!, [], Positions: 64);
