@@ -76,6 +76,9 @@ public static class Methods
         ["galore, sampled"] = rank =>
             new GaLore { Rank = rank, RefreshEvery = Period, Scale = 1, Basis = new SampledSvdBasis(), OnRefresh = MomentCarryOver.Rotate },
         ["frugal, normalized rows"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Outside = StateFreeStep.NormalizedRows },
+        ["frugal, Sinkhorn"] = _ => new Frugal { RefreshEvery = Period, ResidualScale = 0.3, Outside = StateFreeStep.Sinkhorn },
+        ["frugal, blocks, Sinkhorn"] = _ =>
+            new Frugal { RefreshEvery = Period, ResidualScale = 0.3, ByBlocks = true, Density = 0.5, Outside = StateFreeStep.Sinkhorn },
         ["galore, polar"] = rank => GaLoreWith(rank, new() { Scale = 1, Inner = new PolarRule() }),
         ["flora"] = rank => new Flora { Rank = rank, ResampleEvery = 3 * Period, Adafactor = new() },
         ["flora, relative, in bfloat16"] = rank =>

@@ -16,7 +16,7 @@ public class StateFreeResidualTests
             var data = new TheoryData<int, int, string, StateFreeStep>();
             foreach (var (rows, columns) in new[] { (9, 13), (3000, 500) })
                 foreach (var subspace in new[] { "left", "right", "both", "rows", "one row", "columns", "rows and columns" })
-                    foreach (var outside in new[] { StateFreeStep.Sign, StateFreeStep.Gradient, StateFreeStep.NormalizedRows })
+                    foreach (var outside in new[] { StateFreeStep.Sign, StateFreeStep.Gradient, StateFreeStep.NormalizedRows, StateFreeStep.Sinkhorn })
                         data.Add(rows, columns, subspace, outside);
             return data;
         }
@@ -41,6 +41,7 @@ public class StateFreeResidualTests
         {
             StateFreeStep.Sign => rest.sign(),
             StateFreeStep.NormalizedRows => rest / rest.square().mean([1], keepdim: true).sqrt().clamp_min(1e-8),
+            StateFreeStep.Sinkhorn => OfOneLength(rest),
             _ => rest,
         };
         var expected = -0.125 * (2 * 0.5 * Back(direction, left, right) + 0.25 * step);
@@ -61,6 +62,15 @@ public class StateFreeResidualTests
 
         Draw.Error(accumulator, -0.5 * Back(inside, left, right)).Should().BeLessThan(1e-12);
         lift.NeedsFullGradient.Should().BeFalse();
+    }
+
+    /// <summary>Algorithm 3 of SinkGD, five times, with zeros that stay zero: coordinates that are all inside have nothing left.</summary>
+    private static Tensor OfOneLength(Tensor x)
+    {
+        for (var pass = 0; pass < 5; pass++)
+            foreach (var axis in new long[] { 1, 0 })
+                x = x / x.square().mean([axis], keepdim: true).sqrt().clamp_min(1e-100);
+        return x;
     }
 
     private static (Projection Projection, Tensor? Left, Tensor? Right) Subspace(string kind, int rows, int columns)

@@ -1,7 +1,8 @@
 namespace LowRankTraining.Parts;
 
 /// <summary>The step in the subspace, and outside it a step that needs no memory: the sign of the rest of the gradient, or the rest itself.</summary>
-/// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R), or that with rows of one length. Scratch: a slab of rows.
+/// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R), or that with rows of one length, or rows and columns. Scratch: a slab of rows; for rows and columns
+/// all of the rest.
 /// Source: Zmushko et al., FRUGAL, arXiv 2411.07837, algorithm 1.</remarks>
 public sealed record StateFreeResidual : ILift
 {
@@ -33,9 +34,9 @@ public sealed record StateFreeResidual : ILift
         if (Outside == StateFreeStep.None || ResidualScale == 0)
             return;
 
-        // In slabs of rows: the rest of the gradient would be a matrix of its own.
+        // In slabs of rows: the rest of the gradient would be a matrix of its own. Columns have a length only where it is.
         var (rows, columns) = (gradient.shape[0], gradient.shape[1]);
-        var height = Math.Max(64, SlabElements / columns);
+        var height = Outside == StateFreeStep.Sinkhorn ? rows : Math.Max(64, SlabElements / columns);
         for (long row = 0; row < rows; row += height)
         {
             using var slab = NewDisposeScope();
@@ -51,14 +52,22 @@ public sealed record StateFreeResidual : ILift
 internal static class StateFree
 {
     private const double Smallest = 1e-8;
+    private const int Passes = 5;
 
-    /// <summary>The step along whole rows of a matrix, which are used up.</summary>
+    /// <summary>The step along whole rows of a matrix, or along all of it where columns count, which is used up.</summary>
     public static Tensor Step(StateFreeStep kind, Tensor rows) => kind switch
     {
         StateFreeStep.Sign => rows.sign_(),
         StateFreeStep.NormalizedRows => rows.div_(SquaredNorms.Along(rows, 1).div_(rows.size(1)).sqrt_().clamp_min_(Smallest)),
+        StateFreeStep.Sinkhorn => OfOneLength(rows.Widened()),
         _ => rows,
     };
+
+    private static Tensor OfOneLength(Tensor matrix)
+    {
+        var factors = Sinkhorn.Of(matrix, Passes);
+        return matrix.mul_(factors.Rows.unsqueeze(1)).mul_(factors.Columns);
+    }
 }
 
 /// <summary>A step that needs no memory.</summary>
@@ -76,4 +85,8 @@ public enum StateFreeStep
     /// <summary>The entries, each row divided by the root mean square of what is left of it: a step of the sign's size, along the gradient. For the rows of the
     /// matrix, outputs of a linear layer. Glentis et al., SCALE, arXiv 2506.16659.</summary>
     NormalizedRows,
+
+    /// <summary>The entries, rows and columns of what is left brought to one length in turn, five times: a step of the sign's size. Scetbon et al., SinkGD,
+    /// arXiv 2502.06742.</summary>
+    Sinkhorn,
 }
