@@ -3,6 +3,7 @@ using LowRankTraining.Parts;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Rules;
 using MathNet.Numerics.LinearAlgebra;
+using MathNet.Numerics.LinearAlgebra.Factorization;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -28,6 +29,34 @@ public class DionTests
             var values = Matrix<double>.Build.DenseOfRowMajor(rows, columns, Recomputed.Entries(update)).Svd().S.ToArray();
             values.Take(3).Should().OnlyContain(value => Math.Abs(value - 1) < 1e-9);
             values.Skip(3).Should().OnlyContain(value => value < 1e-9);
+        }
+    }
+
+    /// <summary>Dion's algorithm 1 with Q ← orth(R), by QR of another library.</summary>
+    [Theory]
+    [InlineData(6, 9), InlineData(9, 6), InlineData(7, 7)]
+    public void Orthonormalized_updates_follow_the_equations(int rows, int columns)
+    {
+        const int Rank = 3;
+        const double Momentum = 0.9;
+        using var scope = NewDisposeScope();
+        using var state = new StateBag();
+        var start = Draw.Normal(columns, Rank, 50);
+        var rule = new DionRule { Rank = Rank, Momentum = Momentum, Orthonormalizes = true, Start = new GivenStart(start) };
+        var (m, q) = (Matrix<double>.Build.Dense(rows, columns), ToMathNet(start));
+
+        for (var t = 1; t <= 6; t++)
+        {
+            var (gradient, update) = (Draw.Normal(rows, columns, (ulong)t), zeros(rows, columns, ScalarType.Float64));
+            Recomputed.Update(rule, gradient, update, 1, state, new StepContext { Step = t, Parameter = "w" });
+
+            m += ToMathNet(gradient);
+            var p = Orthonormal(m * q);
+            var r = m.Transpose() * p;
+            m -= (1 - Momentum) * p * r.Transpose();
+            q = Orthonormal(r);
+            var expected = Math.Sqrt((double)rows / columns) * p * q.Transpose();
+            Draw.Error(update, tensor(expected.ToRowMajorArray()).reshape(rows, columns)).Should().BeLessThan(1e-9);
         }
     }
 
@@ -84,5 +113,20 @@ public class DionTests
 
         var outside = (eye(5, dtype: ScalarType.Float64) - left.mm(left.t())).mm(gradient).mm(eye(8, dtype: ScalarType.Float64) - right.mm(right.t()));
         Draw.Error(update, state["left_factor"].mm(state["right_factor"].t()) + 0.5 * outside).Should().BeLessThan(1e-10);
+    }
+
+    /// <summary>The orthonormal columns whose triangular factor has a positive diagonal.</summary>
+    private static Matrix<double> Orthonormal(Matrix<double> matrix)
+    {
+        var qr = matrix.QR(QRMethod.Thin);
+        return qr.Q * Matrix<double>.Build.DenseOfDiagonalVector(qr.R.Diagonal().Map(value => value < 0 ? -1.0 : 1));
+    }
+
+    private static Matrix<double> ToMathNet(Tensor matrix) =>
+        Matrix<double>.Build.DenseOfRowMajor((int)matrix.shape[0], (int)matrix.shape[1], Recomputed.Entries(matrix));
+
+    private sealed record GivenStart(Tensor Start) : IDrawnBasis
+    {
+        public Tensor Draw(Tensor like, long length, long rank, in StepContext step) => Start.clone();
     }
 }
