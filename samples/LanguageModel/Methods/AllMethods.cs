@@ -22,7 +22,7 @@ public static partial class AllMethods
         Projecting("apollo", "APOLLO", 1e-2),
         new("apollo-mini", "APOLLO-Mini", 1e-2, Mini),
         Projecting("balanced", "Balanced", 1e-2),
-        new("dion", "Dion", 2e-2, Dion),
+        new("dion", "Dion", 2e-2, (model, settings) => Dion(model, settings, orthonormalizes: false)),
         Projecting("fira", "Fira", 1e-2),
         new("flora", "Flora", 3e-2, Flora),
         new("frugal", "FRUGAL", 4e-3, Frugal),
@@ -34,7 +34,7 @@ public static partial class AllMethods
         new("gum", "GUM", 2e-3, Gum),
         Projecting("ldadam", "LDAdam", 4e-3),
         new("mofasgd", "MoFaSGD", 8e-3, MoFaSgd),
-        new("muon", "Muon", 8e-3, Muon),
+        new("muon", "Muon", 8e-3, (model, settings) => Muon(model, settings, StateFormat.Float32)),
         Projecting("online-subspace-descent", "Online Subspace Descent", 1e-2),
         Projecting("q-galore", "Q-GaLore", 1.5e-2),
         new("scale", "SCALE", 2e-3, Scale),
@@ -114,8 +114,8 @@ public static partial class AllMethods
     private static AttachedMethod Spam(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new Spam { Seed = (ulong)settings.Seed, ResetEvery = settings.RefreshEvery ?? 500 });
 
-    private static AttachedMethod Dion(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new Dion { Rank = settings.Rank, Seed = (ulong)settings.Seed });
+    private static AttachedMethod Dion(Llama model, MethodSettings settings, bool orthonormalizes) => LowRank(
+        model, settings, Cosine(settings), new Dion { Rank = settings.Rank, Orthonormalizes = orthonormalizes, Seed = (ulong)settings.Seed });
 
     private static AttachedMethod MoFaSgd(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new MoFaSgd { Rank = settings.Rank, Seed = (ulong)settings.Seed });
@@ -126,8 +126,8 @@ public static partial class AllMethods
         return LowRank(model, settings, Cosine(settings), method with { RefreshEvery = settings.RefreshEvery ?? method.RefreshEvery });
     }
 
-    private static AttachedMethod Muon(Llama model, MethodSettings settings) =>
-        LowRank(model, settings, Cosine(settings), new Muon { Seed = (ulong)settings.Seed });
+    private static AttachedMethod Muon(Llama model, MethodSettings settings, StateFormat states) =>
+        LowRank(model, settings, Cosine(settings), new Muon { States = states, Seed = (ulong)settings.Seed });
 
     private static AttachedMethod Scale(Llama model, MethodSettings settings) =>
         LowRank(model, settings, Cosine(settings), new Scale { Seed = (ulong)settings.Seed });
