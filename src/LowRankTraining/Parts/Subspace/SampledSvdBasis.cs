@@ -4,7 +4,8 @@ namespace LowRankTraining.Parts;
 /// <remarks>
 /// <para>r of the s vectors without replacement: one after the other, each with probability σᵢ over the sum of those that are left. The drawn ones stand in the
 /// order of σ. Singular vectors of zero come only where there are no others.</para>
-/// <para>All s vectors are found, as eigenvectors of A Aᵀ: 2 l s² + about 9 s³ operations.</para>
+/// <para>All s vectors are found, as eigenvectors of A Aᵀ: 2 l s² + about 9 s³ operations. In float32 a σ below about 3e-4 of the largest is rounding there,
+/// zero included, and has the chance that goes with such a size.</para>
 /// <para>Source: Zhang et al., Breaking the Frozen Subspace: Importance Sampling for Low-Rank Optimization in LLM Pretraining (SARA), arXiv 2502.05790,
 /// algorithm 2. Drawn by exponential races: Efraimidis and Spirakis, Inf. Process. Lett. 97 (2006).</para>
 /// </remarks>
