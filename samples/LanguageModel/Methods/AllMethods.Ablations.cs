@@ -8,7 +8,8 @@ public static partial class AllMethods
 {
     /// <value>AdamW with other numbers than its own; Balanced without short states, without moments that follow the subspace, without the spike clip, and with
     /// all refreshes in the same step; GaLore whose subspaces are found in the step before, or drawn by singular values; Fira and GaLore with short states of
-    /// either code, and Muon with a short momentum; Dion whose right factor is orthonormal.</value>
+    /// either code, and Muon with a short momentum; Dion whose right factor is orthonormal; ReLoRA
+    /// whose restarts decompose the weight.</value>
     public static IReadOnlyList<Method> Ablations =>
     [
         AdamW("adamw-beta2-0.95", "AdamW, β₂ 0.95", beta2: 0.95),
@@ -26,6 +27,7 @@ public static partial class AllMethods
         Projecting("fira-companded", "8-bit Fira, companded", 1e-2, new Fira { States = StateFormat.Companded8Bit }),
         Projecting("galore-companded", "8-bit GaLore, companded", 1e-2, new GaLore { States = StateFormat.Companded8Bit }),
         new("muon-8bit", "8-bit Muon", 8e-3, (model, settings) => Muon(model, settings, StateFormat.Blockwise8Bit)),
+        new("relora-svd", "ReLoRA, restarts by SVD", 2e-3, DecomposingReLoRA),
         new("dion-orthonormal", "Orth-Dion", 2e-2, (model, settings) => Dion(model, settings, orthonormalizes: true)),
     ];
 

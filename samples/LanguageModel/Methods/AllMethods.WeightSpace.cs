@@ -1,5 +1,6 @@
 using LanguageModel.CommandLine;
 using LanguageModel.Model;
+using LowRankTraining.Layers;
 using LowRankTraining.Schedules;
 using LowRankTraining.Strategies;
 
@@ -19,6 +20,9 @@ public static partial class AllMethods
     /// <summary>Twice the rank in the first of four stretches, half of it in the last: the mean is about the constant one's.</summary>
     private static AttachedMethod FallingReLoRA(Llama model, MethodSettings settings) =>
         ReLoRA(model, settings, new() { Rank = 2 * settings.Rank, Alpha = 2 * new ReLoRA().Alpha, RankDecay = Math.Pow(0.25, 1 / 3.0) });
+
+    private static AttachedMethod DecomposingReLoRA(Llama model, MethodSettings settings) =>
+        ReLoRA(model, settings, new() { Rank = settings.Rank, RestartInit = FactorInit.PiSSA, Reset = OptimizerReset.Zero });
 
     private static AttachedMethod ReLoRA(Llama model, MethodSettings settings, ReLoRA told)
     {

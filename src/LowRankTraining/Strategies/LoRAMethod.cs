@@ -52,6 +52,8 @@ public abstract record LoRAMethod : WeightSpaceMethod
 
     private protected virtual FactorStart FactorStart => Start is { } start ? new DecomposingStart(start) : FactorStart.Kaiming;
 
+    private protected virtual FactorStart? NextStart => null;
+
     /// <value>What is done with the factors besides training them.</value>
     private protected virtual IEnumerable<FactorFeature?> Features => [new Restart(MergesAfter)];
 
@@ -67,7 +69,8 @@ public abstract record LoRAMethod : WeightSpaceMethod
         {
             var choices = new LayerPatterns(RankPattern, AlphaPattern);
             var factors = FactorsWith([choices, Layer is { } layer ? new CustomLayer(layer) : null, .. Features]);
-            return new FactorMethod(factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, Rounding = MergeRounding })
+            var told = factors with { LearningRateRatio = LearningRateRatio, Start = FactorStart, NextStart = NextStart, Rounding = MergeRounding };
+            return new FactorMethod(told)
             {
                 RanksOf = sites => [.. sites.Select(site => choices.RankOf(site) ?? factors.OwnOf(site.Names)?.Rank ?? (long)Rank)],
                 ScaleOf = (site, rank) => ScaleFor(choices.AlphaOf(site) ?? factors.OwnOf(site.Names)?.Scale ?? Alpha, rank),

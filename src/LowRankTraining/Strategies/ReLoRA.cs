@@ -51,6 +51,13 @@ public sealed record ReLoRA : LoRAMethod
     /// <value>Any other change of the rank, looked at after each restart, or null. Default null.</value>
     public IRankSchedule? RankSchedule { get; init; }
 
+    /// <value>What new factors start from at a restart, of the weight with the old ones merged; those before the first restart are drawn.
+    /// <see cref="FactorInit.PiSSA"/> takes its r leading singular triplets, s B A = U_r Σ_r V_rᵀ and W ← W − s B A, so that the next stretch trains the
+    /// directions in which the weight is largest; with <see cref="Reset"/> at <see cref="OptimizerReset.Zero"/> that is the re-factorization with reset
+    /// momentum of Glentis et al., arXiv 2505.22922, for a weight that has its full rank. Not <see cref="FactorInit.LoRAGA"/>. Others than Kaiming and Gaussian
+    /// need a <see cref="BaseFormat.Dense"/> base, and no <see cref="MergeRounding.CarryResidual"/>. Default Kaiming: A uniform, B zero (ReLoRA).</value>
+    public FactorInit RestartInit { get; init; }
+
     /// <value>How much of the factors' optimizer state is cleared at a restart. A factor whose rank changes loses all. Default: magnitude pruning (ReLoRA,
     /// section 3).</value>
     public OptimizerReset Reset { get; init; } = OptimizerReset.MagnitudePruning;
@@ -74,7 +81,11 @@ public sealed record ReLoRA : LoRAMethod
     /// present mode, and both numbers are logged. They differ by what the merge has rounded away. Default: null, not measured.</value>
     public Func<double>? LossProbe { get; init; }
 
+    private bool TakesOutOfWeight => RestartInit is FactorInit.PiSSA or FactorInit.OLoRA;
+
     private protected override MergeRounding MergeRounding => Rounding;
+
+    private protected override FactorStart? NextStart => RestartInit == FactorInit.Kaiming ? null : FactorStart.Of(RestartInit, gamma: 1);
 
     private protected override IEnumerable<FactorFeature?> Features =>
     [
@@ -119,6 +130,7 @@ public sealed record ReLoRA : LoRAMethod
     {
         base.Check(checks);
         CheckBase(checks, Base);
+        var start = $"{checks.PathOf(nameof(RestartInit))} is {RestartInit}";
         checks.AtLeast(1, MergeEvery)
             .AtLeast(0, WarmStartSteps)
             .Ratio(RankDecay)
@@ -127,6 +139,11 @@ public sealed record ReLoRA : LoRAMethod
             .NoEffect(MinRank > 1 && RankDecay == 1, nameof(MinRank), "RankDecay is 1, so that the rank stays. Set RankDecay, or leave it out.")
             .OptionalPart(RankSchedule)
             .Require(RankSchedule is null || RankDecay == 1, "RankDecay and RankSchedule are both set: leave RankDecay at 1, or express it as a GeometricRank.")
+            .Defined(RestartInit)
+            .Require(RestartInit != FactorInit.LoRAGA, $"{start}, which needs a gradient of the weight: take PiSSA.")
+            .Require(!TakesOutOfWeight || Base == BaseFormat.Dense, $"{start}, which decomposes the weight, and Base is {Base}: leave one of them out.")
+            .Require(!TakesOutOfWeight || Rounding != MergeRounding.CarryResidual,
+                $"{start} and Rounding is CarryResidual, and both give the new factors their values: leave one of them out.")
             .Defined(Reset)
             .Between(0, 1, PruneRatio)
             .NoEffect(PruneRatio != UsualPruneRatio && Reset == OptimizerReset.Zero, nameof(PruneRatio), "Reset is Zero, which clears all of the state.")

@@ -121,6 +121,9 @@ public static class Methods
         ["relora"] = rank => ReLoRA(rank, Injection.Replace),
         ["relora, hook"] = rank => ReLoRA(rank, Injection.Hook),
         ["relora, shadow"] = rank => ReLoRA(rank, Injection.Shadow),
+        ["relora, SVD"] = rank =>
+            new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RestartInit = FactorInit.PiSSA, Reset = OptimizerReset.Zero },
+        ["relora, shadow, SVD"] = rank => ReLoRA(rank, Injection.Shadow) with { RestartInit = FactorInit.PiSSA },
         ["relora, falling rank"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = 2 * Period, RankDecay = 0.5, ResetStepCounter = false },
         ["relora, warm start"] = rank => new ReLoRA { Rank = rank, Alpha = rank, MergeEvery = Period, WarmStartSteps = Period - 1 },
         ["sltrain"] = rank => SLTrain(new() { Rank = rank, Alpha = rank }),

@@ -2,6 +2,7 @@ using FluentAssertions;
 using LowRankTraining.Layers;
 using LowRankTraining.Strategies;
 using LowRankTraining.Tests.Adapters;
+using MathNet.Numerics.LinearAlgebra;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using TorchSharp;
@@ -57,6 +58,70 @@ public class ReLoRATests
             Run(twin, optimizer, 3);
             return Output(twin);
         }
+    }
+
+    [Fact]
+    public void New_factors_can_be_the_leading_triplets_of_the_merged_weight()
+    {
+        using var model = Seeded(new OpenNetwork());
+        using var twin = Seeded(new OpenNetwork());
+        using var optimizer = Attach(model, new() { MergeEvery = 3, RestartInit = FactorInit.PiSSA, Reset = OptimizerReset.Zero });
+        using var without = Attach(twin, new() { MergeEvery = 100 });
+        Run(model, optimizer, 3);
+        Run(twin, without, 3);
+
+        var (a, b) = (Matrix(Layer(model).lora_A), Matrix(Layer(model).lora_B));
+        var merged = Matrix(Layer(model).weight) + 2 * b * a;
+        var svd = merged.Svd();
+        var leading = svd.U.SubMatrix(0, 16, 0, 4) * svd.W.SubMatrix(0, 4, 0, 4) * svd.VT.SubMatrix(0, 4, 0, 12);
+        (2 * b * a - leading).FrobeniusNorm().Should().BeLessThan(1e-5 * merged.FrobeniusNorm());
+        (a * a.Transpose() - b.Transpose() * b).FrobeniusNorm().Should().BeLessThan(1e-5 * merged.FrobeniusNorm());
+        foreach (var factor in new[] { Layer(model).lora_A, Layer(model).lora_B })
+            optimizer.StateOf(factor).Bytes.Should().Be(0);
+        Distance(Output(model), Output(twin)).Should().BeLessThan(1e-6);
+
+        static Matrix<double> Matrix(Tensor tensor) =>
+            Matrix<double>.Build.DenseOfRowMajor((int)tensor.shape[0], (int)tensor.shape[1], Values(tensor));
+    }
+
+    [Theory]
+    [InlineData(FactorInit.Gaussian, 0)]
+    [InlineData(FactorInit.PiSSA, 0)]
+    [InlineData(FactorInit.PiSSA, 2)]
+    [InlineData(FactorInit.OLoRA, 0)]
+    public void New_factors_are_the_same_wherever_they_live(FactorInit init, long warmStart)
+    {
+        var replaced = Train(Injection.Replace);
+
+        Distance(Train(Injection.Hook), replaced).Should().BeLessThan(1e-6);
+        Distance(Train(Injection.Shadow), replaced).Should().BeLessThan(1e-3);
+
+        double[] Train(Injection injection)
+        {
+            using var model = Seeded(new OpenNetwork());
+            using var optimizer = Attach(model, new()
+            {
+                MergeEvery = 3,
+                RestartInit = init,
+                Reset = OptimizerReset.Zero,
+                WarmStartSteps = warmStart,
+                Injection = injection,
+            }, 1e-3);
+            Run(model, optimizer, 8);
+            return Output(model);
+        }
+    }
+
+    [Theory]
+    [InlineData(FactorInit.LoRAGA, BaseFormat.Dense, MergeRounding.Stochastic, "*RestartInit is LoRAGA*take PiSSA*")]
+    [InlineData(FactorInit.PiSSA, BaseFormat.NF4, MergeRounding.Stochastic, "*RestartInit is PiSSA*Base is NF4: leave one of them out*")]
+    [InlineData(FactorInit.OLoRA, BaseFormat.Dense, MergeRounding.CarryResidual, "*RestartInit is OLoRA and Rounding is CarryResidual*leave one of them out*")]
+    public void Start_after_a_restart_that_cannot_be_is_refused(FactorInit init, BaseFormat format, MergeRounding rounding, string message)
+    {
+        using var model = new OpenNetwork();
+
+        model.Invoking(plain => Attach(plain, new() { RestartInit = init, Base = format, Rounding = rounding }))
+            .Should().Throw<OptionsValidationException>().WithMessage(message);
     }
 
     [Theory]

@@ -164,7 +164,7 @@ internal partial class FactorLayerAdapter : FactorAdapter
         var resizes = RankAfter(completed) != Rank;
         LowRankFactors.Resize(A, B, RankAfter(completed));
         _start.Again(Layer, Weight, completed);
-        if (Settings.Start.ChangesBase)
+        if (Settings.StartAfter(completed).ChangesBase)
         {
             using var negative = B.detach().neg();
             AddToWeight(A, negative, completed);

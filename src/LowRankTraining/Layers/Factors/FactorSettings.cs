@@ -15,6 +15,9 @@ internal sealed record FactorSettings : AdapterSettings
 
     public FactorStart Start { get; init; } = FactorStart.Kaiming;
 
+    /// <value>What factors that are drawn again start from; null for what the first ones do.</value>
+    public FactorStart? NextStart { get; init; }
+
     public MergeRounding Rounding { get; init; } = MergeRounding.Stochastic;
 
     /// <value>In the order in which they act.</value>
@@ -33,13 +36,17 @@ internal sealed record FactorSettings : AdapterSettings
     /// <summary>How a factor is trained.</summary>
     public UpdateRule RuleOf(string factor) => Features.Aggregate((UpdateRule)Adam, (rule, feature) => feature.RuleFor(factor, this, rule));
 
+    /// <summary>What factors start from that are drawn after so many steps.</summary>
+    public FactorStart StartAfter(long completed) => RestartsAfter(completed) == 0 ? Start : NextStart ?? Start;
+
     /// <summary>Seed of A as it is drawn after so many steps.</summary>
-    public ulong DrawKey(string weight, long completed) =>
-        RandomKey.For(Seed, weight, LowRankFactors.A, Features.Sum(feature => feature.RestartsAfter(completed)));
+    public ulong DrawKey(string weight, long completed) => RandomKey.For(Seed, weight, LowRankFactors.A, RestartsAfter(completed));
 
     /// <summary>Seed of anything else.</summary>
     public ulong Key(string weight, string purpose, long completed) => RandomKey.For(Seed, weight, purpose, completed);
 
     /// <summary>What the rounding of moments is keyed by where they are changed between two steps.</summary>
     public StepContext StepOf(string weight, string moments, long completed) => new() { Step = completed, Seed = Seed, Parameter = $"{weight}, {moments}" };
+
+    private long RestartsAfter(long completed) => Features.Sum(feature => feature.RestartsAfter(completed));
 }

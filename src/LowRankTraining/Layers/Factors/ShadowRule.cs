@@ -22,7 +22,7 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
         Settings.Adam.AddUpdate(gradient, accumulator, scale, state, step);
 
     protected override Tensor? Draw(long rows, long columns, Tensor like, in StepContext step) =>
-        Settings.Start.ChangesBase && step.Weight is null
+        Settings.StartAfter(step.Step - 1).ChangesBase && step.Weight is null
             ? null
             : Draw(step.Parameter, Shapes.Placeholder(rows, columns, like.dtype, like.device), step.Weight, step.Step - 1);
 
@@ -163,8 +163,9 @@ internal sealed record ShadowRule(FactorSettings Settings) : PartsRule
     private Tensor Draw(string name, Tensor matrix, Tensor? weight, long completed)
     {
         using var scope = NewDisposeScope();
-        var whole = Settings.Start.ChangesBase ? weight!.detach().AsMatrix() : matrix;
-        var (a, b) = Settings.Start.FromWeight(whole, RankFor(matrix, completed), Settings.Scale, Settings.DrawKey(name, completed));
+        var start = Settings.StartAfter(completed);
+        var whole = start.ChangesBase ? weight!.detach().AsMatrix() : matrix;
+        var (a, b) = start.FromWeight(whole, RankFor(matrix, completed), Settings.Scale, Settings.DrawKey(name, completed));
         return cat([a, b.t()], 1).to(matrix.dtype).MoveToOuterDisposeScope();
     }
 

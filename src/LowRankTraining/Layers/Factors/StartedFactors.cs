@@ -13,7 +13,7 @@ internal sealed class StartedFactors(FactorSettings settings, string name) : IDi
     public void Begin(FactorLayer layer, Tensor weight, ulong key)
     {
         if (!settings.Start.IsUsual && !settings.Start.NeedsGradient)
-            FromWeight(layer, weight, key);
+            FromWeight(layer, weight, settings.Start, key);
     }
 
     /// <summary>What the factors begin with leaves the weight, where it comes from it.</summary>
@@ -37,11 +37,11 @@ internal sealed class StartedFactors(FactorSettings settings, string name) : IDi
     /// <summary>The values that they begin with again after a merge.</summary>
     public void Again(FactorLayer layer, Tensor weight, long completed)
     {
-        var key = settings.DrawKey(name, completed);
-        if (settings.Start.IsUsual)
+        var (start, key) = (settings.StartAfter(completed), settings.DrawKey(name, completed));
+        if (start.IsUsual)
             LowRankFactors.Redraw(layer.lora_A, layer.lora_B, key);
         else
-            FromWeight(layer, weight, key);
+            FromWeight(layer, weight, start, key);
     }
 
     public void Dispose() => Left?.Dispose();
@@ -52,11 +52,15 @@ internal sealed class StartedFactors(FactorSettings settings, string name) : IDi
         Left = InitialFactors.TakeOut(weight, layer.lora_A, layer.lora_B, settings.Scale);
     }
 
-    private void FromWeight(FactorLayer layer, Tensor weight, ulong key)
+    private void FromWeight(FactorLayer layer, Tensor weight, FactorStart start, ulong key)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (a, b) = settings.Start.FromWeight(weight.detach(), layer.Rank, settings.Scale, key);
+
+        // Of a weight that is quantized by now there is only its shape, which is all that a draw needs.
+        var (rows, columns) = (layer.lora_B.shape[0], layer.lora_A.shape[1]);
+        var known = start.ChangesBase ? weight.detach() : Shapes.Placeholder(rows, columns, weight.dtype.Computing(), weight.device);
+        var (a, b) = start.FromWeight(known, layer.Rank, settings.Scale, key);
         layer.Take(a, b);
     }
 }
