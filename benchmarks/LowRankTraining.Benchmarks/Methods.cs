@@ -31,12 +31,15 @@ internal static class Methods
         ["Low-rank factorization"] = (parameters, rank, _) =>
             Layered.Attach(new LowRankFactorization { Rank = rank, StartsFromWeight = false, AllowUnreached = true }, parameters),
         ["Dion"] = (parameters, rank, _) => new Dion { Rank = rank }.Attach(parameters),
+        ["Orth-Dion"] = (parameters, rank, _) => new Dion { Rank = rank, Orthonormalizes = true }.Attach(parameters),
         ["DoRA"] = (parameters, rank, _) => Beside(new DoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }, parameters),
         ["Fira"] = (parameters, rank, refreshing) => refreshing.Of(new Fira { Rank = rank }).Attach(parameters),
         ["Flora"] = (parameters, rank, _) => new Flora { Rank = rank }.Attach(parameters),
         ["FRUGAL"] = (parameters, _, refreshing) => refreshing.Of(new Frugal()).Attach(parameters),
         ["GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore { Rank = rank }).Attach(parameters),
         ["8-bit GaLore"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore { Rank = rank, States = StateFormat.Blockwise8Bit }).Attach(parameters),
+        ["8-bit GaLore, companded"] = (parameters, rank, refreshing) =>
+            refreshing.Of(new GaLore { Rank = rank, States = StateFormat.Companded8Bit }).Attach(parameters),
         ["GaLore with Adafactor"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore { Rank = rank, Inner = new AdafactorRule() }).Attach(parameters),
         ["GaLore 2"] = (parameters, rank, refreshing) => refreshing.Of(new GaLore2 { Rank = rank }).Attach(parameters),
         ["GradNormLoRP"] = (parameters, rank, refreshing) => refreshing.Of(new GradNormLoRP { Rank = rank }).Attach(parameters),
@@ -49,6 +52,7 @@ internal static class Methods
         ["LoRA"] = (parameters, rank, _) => Beside(new LoRA { Rank = rank, AllowUnreached = true, TrainOthers = true }, parameters),
         [ShadowOf("LoRA")] = (parameters, rank, _) => InShadow(new LoRA { Rank = rank, Injection = Injection.Shadow, TrainOthers = true }, parameters),
         ["Muon"] = (parameters, _, _) => new Muon().Attach(parameters),
+        ["8-bit Muon"] = (parameters, _, _) => new Muon { States = StateFormat.Blockwise8Bit }.Attach(parameters),
         ["Muon in bfloat16"] = (parameters, _, _) => new Muon { InBFloat16 = true }.Attach(parameters),
         ["Online Subspace Descent"] = (parameters, rank, _) => new OnlineSubspaceDescent { Rank = rank }.Attach(parameters),
         ["PRILoRA"] = (parameters, rank, _) =>

@@ -18,16 +18,16 @@ internal static class ComparisonTables
     /// <summary>Every part that is made, from the results under <paramref name="root"/>.</summary>
     public static IEnumerable<GeneratedPart> Of(string root)
     {
-        var runs = ComparisonRuns.Read(root);
+        var (runs, steps) = (ComparisonRuns.Read(root), StepRow.Read(root));
         return
         [
             new(Comparison, "short run", ShortRun(runs)),
             new(Comparison, "short run, rates", ShortRates(runs)),
-            new(Comparison, "two million tokens", LongRun(runs)),
+            new(Comparison, "two million tokens", LongRun(runs, steps)),
             new(Comparison, "four million tokens, 20m", LargerRun(runs)),
             new(Comparison, "short run, seeds", ShortSeeds(runs)),
             new("benchmarks/results/README.md", "two million tokens, seeds", LongSeeds(runs)),
-            new("docs/choosing-a-method.md", "measured", Measured(runs, StepRow.Read(root), name => PageOf(name, root))),
+            new("docs/choosing-a-method.md", "measured", Measured(runs, steps, name => PageOf(name, root))),
             new("docs/images/perplexity.svg", null, PerplexityPicture.Draw(runs)),
         ];
     }
@@ -51,10 +51,14 @@ internal static class ComparisonTables
         new MarkdownTable(["method", "perplexity at learning rate"]).Of(BestOfAll(runs, Short), run => [run.Title, Rates(runs, run, Short)]);
 
     /// <summary>Every run of the first seed; each method's rates are told once, where the rate is the one that they have chosen.</summary>
-    private static string LongRun(ComparisonRuns runs) =>
-        new MarkdownTable(["method", "learning rate", "perplexity", "state, of AdamW's", "perplexity after 500,000 tokens, by rate"]).Of(
-            LongRuns(runs).OrderBy(run => run.Perplexity),
-            run => [run.Title, Rate(run), Describe.Fixed(run.Perplexity, 3), Percent(runs.ShareOf(run)), Rates(runs, run, Half)]);
+    private static string LongRun(ComparisonRuns runs, IReadOnlyList<StepRow> steps) => new MarkdownTable(
+        ["method", "learning rate", "perplexity", "state, of AdamW's", "peak of tensors", "step, of AdamW's", "perplexity after 500,000 tokens, by rate"]).Of(
+        LongRuns(runs).OrderBy(run => run.Perplexity),
+        run =>
+        [
+            run.Title, Rate(run), Describe.Fixed(run.Perplexity, 3), Percent(runs.ShareOf(run)), Describe.Bytes((long?)run.PeakBytes),
+            StepOf(run, steps) is { } step ? Describe.Fixed(step.Share, 2) : "–", Rates(runs, run, Half),
+        ]);
 
     private static IEnumerable<ComparisonRun> LongRuns(ComparisonRuns runs) =>
         AllMethods.List.Concat(AllMethods.Ablations).SelectMany(method => runs.RatesOf(method, Model, Long));
@@ -93,7 +97,7 @@ internal static class ComparisonTables
             areNumbers: true).Of(LongMeans(runs), pair =>
         {
             var (run, shortRun) = (pair.Run, shortRuns[pair.Run.Method]);
-            var step = steps.FirstOrDefault(row => row.Optimizer == (run.Method == AllMethods.List[0].Name ? Methods.AdamW : run.Title));
+            var step = StepOf(run, steps);
             return
             [
                 pageOf(run.Method) is { } page ? $"[{run.Title}]({page})" : run.Title,
@@ -106,6 +110,10 @@ internal static class ComparisonTables
             ];
         });
     }
+
+    /// <summary>What the method's step takes; null where it was not measured.</summary>
+    private static StepRow? StepOf(ComparisonRun run, IReadOnlyList<StepRow> steps) =>
+        steps.FirstOrDefault(row => row.Optimizer == (run.Method == AllMethods.List[0].Name ? Methods.AdamW : run.Title));
 
     /// <summary>A mean with its spread.</summary>
     public static string MeanOf(SeedRuns seeds) => $"{Describe.Fixed(seeds.Mean, 2)} ± {Describe.Fixed(seeds.Spread, 2)}";

@@ -8,4 +8,5 @@ namespace Compare.Runs;
 /// <param name="Version">Version of the library that trained.</param>
 /// <param name="Date">The day it ended, UTC.</param>
 /// <param name="Report">What came out.</param>
-internal sealed record RunRecord(RunRequest Request, string Data, string Version, DateOnly Date, TrainingReport Report);
+/// <param name="Origin">Where it ran; null for runs from before that was noted.</param>
+internal sealed record RunRecord(RunRequest Request, string Data, string Version, DateOnly Date, TrainingReport Report, RunOrigin? Origin = null);

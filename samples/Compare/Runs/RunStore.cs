@@ -51,7 +51,8 @@ internal sealed class RunStore
             return;
 
         finished[request] = report;
-        var line = JsonSerializer.Serialize(new RunRecord(request, data, Version, DateOnly.FromDateTime(DateTime.UtcNow), report), Format) + "\n";
+        var record = new RunRecord(request, data, Version, DateOnly.FromDateTime(DateTime.UtcNow), report, RunOrigin.Here);
+        var line = JsonSerializer.Serialize(record, Format) + "\n";
         try
         {
             using var stream = new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
