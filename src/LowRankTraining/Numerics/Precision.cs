@@ -29,6 +29,9 @@ internal static class Precision
     /// <summary>float64 for float64, float32 for everything else.</summary>
     public static ScalarType Computing(this ScalarType dtype) => dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 
+    /// <summary>ε, twice the largest relative error of rounding, of the dtype that numbers of this kind are computed in.</summary>
+    public static double Epsilon(this ScalarType dtype) => dtype == ScalarType.Float64 ? Math.ScaleB(1, -52) : Math.ScaleB(1, -23);
+
     /// <summary>Whether numbers of this kind can be trained.</summary>
     public static bool IsTrainable(this ScalarType dtype) => dtype is ScalarType.Float64 or ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16;
 

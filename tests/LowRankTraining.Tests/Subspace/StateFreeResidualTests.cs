@@ -48,6 +48,32 @@ public class StateFreeResidualTests
         Draw.Error(accumulator, expected).Should().BeLessThan(1e-12);
     }
 
+    /// <summary>A gradient of low rank with rows of zeros, and a basis that holds all of it but for rounding.</summary>
+    [Theory]
+    [InlineData(StateFreeStep.Sign, 512, 700, 1.0)]
+    [InlineData(StateFreeStep.Sign, 40, 3000, 1e-12)]
+    [InlineData(StateFreeStep.Sign, 700, 512, 1e6)]
+    [InlineData(StateFreeStep.NormalizedRows, 512, 700, 1.0)]
+    [InlineData(StateFreeStep.Sinkhorn, 512, 700, 1.0)]
+    public void Rounding_of_what_lies_inside_makes_no_step(StateFreeStep outside, long rows, long columns, double size)
+    {
+        using var scope = NewDisposeScope();
+        var alive = Draw.Normal([rows, 1], 4).gt(0).to(ScalarType.Float64);
+        var gradient = (Draw.Normal([rows, 8], 1).mul(alive).mm(Draw.Normal([8, columns], 2)) * size).to(ScalarType.Float32);
+        foreach (var isLeft in new[] { true, false })
+        {
+            var (u, _, vt) = linalg.svd(gradient, fullMatrices: false);
+            var projection = isLeft ? Projection.Of(u.narrow(1, 0, 8).contiguous(), null) : Projection.Of(null, vt.narrow(0, 0, 8).t().contiguous());
+            var inside = projection.Project(gradient);
+            var accumulator = zeros(rows, columns);
+            using var state = new StateBag();
+
+            new StateFreeResidual { Outside = outside }.AddTo(accumulator, new LowRankStep(gradient, projection, inside, zeros_like(inside), 1), -1, state);
+
+            accumulator.abs().max().ToDouble().Should().Be(0);
+        }
+    }
+
     [Fact]
     public void Without_a_step_outside_only_the_subspace_moves()
     {

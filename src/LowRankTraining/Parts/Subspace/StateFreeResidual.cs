@@ -2,11 +2,16 @@ namespace LowRankTraining.Parts;
 
 /// <summary>The step in the subspace, and outside it a step that needs no memory: the sign of the rest of the gradient, or the rest itself.</summary>
 /// <remarks>U = α c P N + κ sign(G − P R), or κ (G − P R), or that with rows of one length, or rows and columns. Scratch: a slab of rows; for rows and columns
-/// all of the rest.
+/// all of the rest. Where a basis is dense, what rounding leaves of entries that lie inside is zero: a step without a size would make as much of it as of a
+/// gradient.
 /// Source: Zmushko et al., FRUGAL, arXiv 2411.07837, algorithm 1.</remarks>
 public sealed record StateFreeResidual : ILift
 {
-    private const long SlabElements = 1 << 18;
+    private const long SlabElements = 1 << 18, PieceElements = 1 << 16;
+
+    /// <summary>What rounding leaves of an entry of G − P R, at the most, in units of ε and of the root mean square length of the columns or rows that are
+    /// projected.</summary>
+    private const double Rounding = 32;
 
     /// <value>α, a factor on the step inside the subspace; above 0. Default 1 (FRUGAL).</value>
     public double Scale { get; init; } = 1;
@@ -37,14 +42,38 @@ public sealed record StateFreeResidual : ILift
         // In slabs of rows: the rest of the gradient would be a matrix of its own. Columns have a length only where it is.
         var (rows, columns) = (gradient.shape[0], gradient.shape[1]);
         var height = Outside == StateFreeStep.Sinkhorn ? rows : Math.Max(64, SlabElements / columns);
+        using var noise = projection.SeesAll && Outside != StateFreeStep.Gradient ? NoiseOf(gradient, projection) : null;
         for (long row = 0; row < rows; row += height)
         {
             using var slab = NewDisposeScope();
             var size = Math.Min(height, rows - row);
             var rest = gradient.narrow(0, row, size).clone();
             projection.Rows(row, size, inside, out var insideRows).AddBack(rest, insideRows, -1);
+            if (noise is not null)
+                DropNoise(rest, noise);
             accumulator.narrow(0, row, size).add_(StateFree.Step(Outside, rest), scale * ResidualScale);
         }
+    }
+
+    /// <summary>Entries that may be rounding become zero, some rows at a time.</summary>
+    private static void DropNoise(Tensor rest, Tensor noise)
+    {
+        using var negative = noise.neg();
+        var height = Math.Max(1, PieceElements / rest.size(1));
+        for (long row = 0; row < rest.size(0); row += height)
+        {
+            using var scope = NewDisposeScope();
+            var piece = rest.narrow(0, row, Math.Min(height, rest.size(0) - row));
+            piece.masked_fill_(piece.ge(negative).logical_and_(piece.le(noise)), 0);
+        }
+    }
+
+    private static Tensor NoiseOf(Tensor gradient, Projection projection)
+    {
+        var (rows, columns) = (gradient.shape[0], gradient.shape[1]);
+        var projected = !projection.IsOneSided ? Math.Min(rows, columns) : projection.RankAxis == 0 ? columns : rows;
+        using var norm = gradient.norm();
+        return norm.mul(Rounding * gradient.dtype.Epsilon() / Math.Sqrt(projected));
     }
 }
 
